@@ -28,9 +28,7 @@ class Column:
     volatile: bool = False
 
 
-def _column(
-    name: str, type_: ColumnType, comment: str, check: str | None = None, *, volatile: bool = False
-) -> Column:
+def _column(name: str, type_: ColumnType, comment: str, check: str | None = None, *, volatile: bool = False) -> Column:
     return Column(name, type_, comment, check, volatile)
 
 
@@ -157,17 +155,13 @@ _ALL: tuple[Column, ...] = (
     _column("runner_up_score", "double", "Score of the runner-up, lower is better"),
     # inventory
     _column("policy", "string", "Inventory policy family"),
-    _column(
-        "service_level", "double", "Target cycle service level", "service_level > 0 AND service_level < 1"
-    ),
+    _column("service_level", "double", "Target cycle service level", "service_level > 0 AND service_level < 1"),
     _column("review_days", "double", "Days between two reviews", "review_days >= 0"),
     _column("demand_mean", "double", "Expected demand over lead time plus review, in units"),
     _column("demand_sd", "double", "Standard deviation of demand over lead time plus review"),
     _column("demand_p50", "double", "Median of demand over lead time plus review"),
     _column("demand_p90", "double", "90% quantile of demand over lead time plus review"),
-    _column(
-        "safety_stock_qty", "double", "Order-up-to level less expected demand over lead time plus review"
-    ),
+    _column("safety_stock_qty", "double", "Order-up-to level less expected demand over lead time plus review"),
     _column("reorder_point_qty", "double", "Stock position at or below which an order is placed"),
     _column(
         "order_up_to_qty",
@@ -188,12 +182,8 @@ _ALL: tuple[Column, ...] = (
     _column("position_qty", "double", "Stock position: on hand plus on order less backorders"),
     _column("days_of_cover", "double", "Days that the stock position lasts at the forecast mean"),
     _column("expected_receipt_ds", "date", "Day on which the order is expected to arrive"),
-    _column(
-        "is_stock_assumed", "boolean", "True where the stock position is an assumption of the configuration"
-    ),
-    _column(
-        "stockout_risk", "double", "Probability that demand over lead time plus review exceeds the position"
-    ),
+    _column("is_stock_assumed", "boolean", "True where the stock position is an assumption of the configuration"),
+    _column("stockout_risk", "double", "Probability that demand over lead time plus review exceeds the position"),
     _column("reason", "string", "Why, in plain words and numbers"),
     # gold
     _column("currency", "string", "ISO 4217 currency of money columns"),

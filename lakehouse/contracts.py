@@ -81,10 +81,7 @@ class Contract:
     def arrow_schema(self, *, with_partitions: bool = True) -> pa.Schema:
         names = self.columns if with_partitions else self.file_columns()
         return pa.schema(
-            [
-                pa.field(name, _ARROW[self.type_of(name)], nullable=not self.is_required(name))
-                for name in names
-            ]
+            [pa.field(name, _ARROW[self.type_of(name)], nullable=not self.is_required(name)) for name in names]
         )
 
     def sql_type(self, name: str) -> str:
@@ -129,8 +126,7 @@ class Contract:
         properties = ", ".join(f"'{key}' = '{value}'" for key, value in TABLE_PROPERTIES.items())
         create += f" COMMENT {sql_string(self.comment)} TBLPROPERTIES ({properties})"
         checks = [
-            f"ALTER TABLE {identifier} ADD CONSTRAINT {name} CHECK ({sql})"
-            for name, sql in self.checks().items()
+            f"ALTER TABLE {identifier} ADD CONSTRAINT {name} CHECK ({sql})" for name, sql in self.checks().items()
         ]
         return [create, *checks]
 

@@ -139,9 +139,7 @@ class SourceMapping(_Frozen):
                 )
         for rule in self.clean.rules:
             if rule.feed not in self.feeds:
-                raise ValueError(
-                    f"rule {rule.id!r} is for the feed {rule.feed!r}, which the source does not have"
-                )
+                raise ValueError(f"rule {rule.id!r} is for the feed {rule.feed!r}, which the source does not have")
         return self
 
 
@@ -149,9 +147,7 @@ def load_source(path: Path) -> SourceMapping:
     """Read and check a mapping. Raises ConfigError with the file and the place of the fault."""
     if not path.is_file():
         known = sorted(p.stem for p in path.parent.glob("*.toml"))
-        raise ConfigError(
-            f"no source mapping {path}; the known sources are {known}. Write that file to add one."
-        )
+        raise ConfigError(f"no source mapping {path}; the known sources are {known}. Write that file to add one.")
     try:
         return SourceMapping(name=path.stem, **tomllib.loads(path.read_text(encoding="utf-8")))
     except (tomllib.TOMLDecodeError, ValidationError, TypeError) as error:
