@@ -107,7 +107,6 @@ def sku_daily_features(
     first_ds: date | None = None,
     last_ds: date | None = None,
     carry: pa.Table | None = None,
-    dictionary_ids: bool = False,
 ) -> pa.Table:
     """Return the daily features of a bucket of series for `first_ds <= ds <= last_ds` (None: no bound).
 
@@ -118,7 +117,6 @@ def sku_daily_features(
     carry: for an incremental run, `unique_id`, `ds` (the day before `first_ds`) and the features
         `history_days`, `days_since_sale` of that day. `history` then needs only `spec.lookback_days` days
         before `first_ds`; the result equals the full rebuild to the bit. A series not in `carry` is new.
-    dictionary_ids: give `unique_id` as dictionary<int32, string> rather than string (faster to write).
 
     Returns a table of `spec.schema()`, in the order of `history`: rolling_std_n is the sample standard
     deviation (null under two observed days); zero_share_n the share of observed days with y = 0;
@@ -144,9 +142,8 @@ def sku_daily_features(
     kernel.count_up(days_S + layout.begin_S, n_S, history_days)
     span = (int(ds.min()), int(ds.max())) if ds.size else (0, 0)
     dates = day_features(calendar, locations, *span)
-    ids = _repeat_ids(layout.unique_id, n_S, dictionary_ids)
     columns = [
-        ids,
+        layout.unique_id.take(pa.array(np.repeat(np.arange(n_S.size), n_S))),
         pa.array(ds).view(pa.date32()),
         *demand,
         recency,
@@ -155,8 +152,7 @@ def sku_daily_features(
         _emitted_rows(one_chunk(history["is_promo"]), layout),
         *dates.gather(location_S, np.where(n_S > 0, day_S, span[0]), n_S),
     ]
-    schema = spec.schema().set(0, pa.field("unique_id", ids.type))
-    return pa.Table.from_arrays(columns, schema=schema)
+    return pa.Table.from_arrays(columns, schema=spec.schema())
 
 
 def _check_types(what: str, table: pa.Table, types: dict[str, pa.DataType]) -> None:
@@ -305,11 +301,6 @@ def _emitted_rows(column: pa.Array, layout: _Layout) -> pa.Array:
     index = np.empty(rows, np.int64)
     kernel.count_up(layout.start_S + layout.begin_S, n_S, index)
     return column.take(pa.array(index))
-
-
-def _repeat_ids(ids: pa.Array, n_S: np.ndarray, as_dictionary: bool) -> pa.Array:
-    codes = pa.array(np.repeat(np.arange(len(ids), dtype=np.int32), n_S))
-    return pa.DictionaryArray.from_arrays(codes, ids) if as_dictionary else ids.take(codes)
 
 
 def _strings(column: pa.ChunkedArray) -> pa.Array:
