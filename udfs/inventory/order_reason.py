@@ -1,0 +1,171 @@
+"""Why a line of the order plan says what it says, in plain words with its numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from udfs.inventory.bucket_inputs import ForecastInput, IdArray, StockInput, SupplyInput
+from udfs.inventory.demand_distribution import BoolArray, FloatArray
+from udfs.inventory.lead_time_demand import LeadTimeDemand
+from udfs.inventory.order_quantity import round_order
+from udfs.inventory.policy import PolicyDecision
+from udfs.inventory.supply import SupplyTerms
+
+_TERM_WORDS: Final = {
+    "lead_time_days": "lead time {:g} days",
+    "moq_qty": "minimum order {:g}",
+    "pack_qty": "pack {:g}",
+    "order_cost": "order cost {:g}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OrderLines:
+    """The numbers of S order lines that their reasons speak of, units unless named otherwise, [S] each."""
+
+    order_S: FloatArray
+    raw_order_S: FloatArray
+    position_S: FloatArray
+    cover_days_S: FloatArray
+    p50_S: FloatArray
+    p90_S: FloatArray
+
+
+def order_reasons(
+    lines: OrderLines,
+    demand: LeadTimeDemand,
+    decision: PolicyDecision,
+    forecast: ForecastInput,
+    supply: SupplyInput,
+    stock: StockInput,
+) -> list[str]:
+    """One sentence per line for the decision, and one for each thing that was assumed or stood in."""
+    horizon_S = forecast.daily.horizon_S.numpy()
+    notes = zip(
+        _rounding_notes(lines, supply.terms),
+        _stock_notes(stock),
+        _supply_notes(supply),
+        _forecast_notes(demand, forecast.is_fallback_S, forecast.model_S, horizon_S),
+        strict=True,
+    )
+    columns = (
+        lines.order_S,
+        supply.terms.pack_qty,
+        lines.position_S,
+        lines.cover_days_S,
+        demand.protection_days_S,
+        lines.p50_S,
+        lines.p90_S,
+        decision.order_up_to_S,
+        supply.terms.service_level,
+    )
+    return [
+        _decision(*numbers) + rounding + "." + "".join(rest)
+        for numbers, (rounding, *rest) in zip(zip(*(c.tolist() for c in columns), strict=True), notes, strict=True)
+    ]
+
+
+def _decision(
+    order: float,
+    pack: float,
+    position: float,
+    cover: float,
+    days: int,
+    p50: float,
+    p90: float,
+    order_up_to: float,
+    service_level: float,
+) -> str:
+    head = _head(order, pack)
+    covers = f"covers {cover:.1f} days" if cover < np.inf else "meets no expected demand"
+    over = f"demand over {days} {_plural(days, 'day')} p50 {_units(p50)}, p90 {_units(p90)}"
+    target = f"order-up-to {_units(order_up_to)} at {100.0 * service_level:g}% service"
+    if order > 0.0:
+        return f"{head}: position {_units(position)} {covers}; {over}; {target}"
+    return f"{head}: position {_units(position)} {covers}, not below {target}; {over}"
+
+
+def _head(order: float, pack: float) -> str:
+    if order <= 0.0:
+        return "No order"
+    if pack == 1.0:
+        return f"Order {_units(order)}"
+    packs = round(order / pack)
+    return f"Order {_units(order)} ({packs} {_plural(packs, 'pack')} of {_units(pack)})"
+
+
+def _rounding_notes(lines: OrderLines, terms: SupplyTerms) -> list[str]:
+    """What lifted the order above what the policy wanted: the minimum order, a full pack, or nothing."""
+    in_packs_S = round_order(lines.raw_order_S, np.zeros_like(terms.moq_qty), terms.pack_qty)
+    is_moq_S = lines.order_S > in_packs_S
+    is_pack_S = (terms.pack_qty > 1.0) & (lines.order_S > lines.raw_order_S)
+    notes = []
+    for raw, moq, is_moq, is_pack in zip(
+        lines.raw_order_S.tolist(), terms.moq_qty.tolist(), is_moq_S.tolist(), is_pack_S.tolist(), strict=True
+    ):
+        if is_moq:
+            notes.append(f"; raised from {_units(raw)} to the minimum order of {_units(moq)}")
+        elif is_pack:
+            notes.append(f"; raised from {_units(raw)} to a full pack")
+        else:
+            notes.append("")
+    return notes
+
+
+def _stock_notes(stock: StockInput) -> list[str]:
+    return [
+        " Stock is unknown: the position is assumed from forecast demand."
+        if is_hand_assumed
+        else (f" Stock was counted {age} {_plural(age, 'day')} before." if age else "")
+        + (" Stock on order is unknown and taken as none." if is_order_assumed else "")
+        for is_hand_assumed, is_order_assumed, age in zip(
+            stock.is_on_hand_assumed_S.tolist(),
+            stock.is_on_order_assumed_S.tolist(),
+            stock.age_days_S.tolist(),
+            strict=True,
+        )
+    ]
+
+
+def _supply_notes(supply: SupplyInput) -> list[str]:
+    """The supply terms that were assumed, with the values taken."""
+    words: list[list[str]] = [[] for _ in range(len(supply.terms.pack_qty))]
+    for name, text in _TERM_WORDS.items():
+        values = getattr(supply.terms, name)
+        for row in np.flatnonzero(supply.is_assumed[name]).tolist():
+            words[row].append(text.format(values[row]))
+    for row in np.flatnonzero(supply.is_assumed["unit_cost"]).tolist():
+        cost = supply.terms.unit_cost[row]
+        words[row].append(f"unit cost {cost:.2f} from the price" if cost == cost else "unit cost unknown")
+    return [f" Assumed: {', '.join(found)}." if found else "" for found in words]
+
+
+def _forecast_notes(
+    demand: LeadTimeDemand, is_fallback_S: BoolArray, model_S: IdArray, horizon_S: np.ndarray
+) -> list[str]:
+    return [
+        (f" The forecast ends after {horizon} {_plural(horizon, 'day')} and is extended." if is_long else "")
+        + (f" Fallback forecast ({model})." if is_fallback else "")
+        for is_long, is_fallback, model, horizon in zip(
+            demand.is_extrapolated_S.tolist(),
+            is_fallback_S.tolist(),
+            model_S.tolist(),
+            horizon_S.tolist(),
+            strict=True,
+        )
+    ]
+
+
+def _units(quantity: float) -> str:
+    """A quantity to one decimal, without the decimal where it is whole; a small one is not called zero."""
+    if 0.0 < quantity < 0.05:
+        return "under 0.1"
+    rounded = round(quantity, 1)
+    return f"{rounded:.0f}" if rounded == round(rounded) else f"{rounded:.1f}"
+
+
+def _plural(count: float, noun: str) -> str:
+    return noun if count == 1 else noun + "s"
