@@ -109,10 +109,10 @@ class Contract:
         ]
         return json.dumps({"type": "struct", "fields": fields})
 
-    def ddl(self, identifier: str) -> list[str]:
+    def ddl(self, identifier: str, location: str | None = None) -> list[str]:
         """Statements that create the table in a catalog, with comments and checks.
 
-        `identifier` is the quoted table name, such as `main`.`silver`.`sales_daily` or delta.`/lake/silver/sales_daily`.
+        `identifier` is the quoted name, such as `main`.`silver`.`sales_daily`; `location` makes it an external table.
         """
         lines = [
             f"  `{column.name}` {self.sql_type(column.name)}"
@@ -124,7 +124,10 @@ class Contract:
         if self.partitions:
             create += " PARTITIONED BY (" + ", ".join(f"`{name}`" for name in self.partitions) + ")"
         properties = ", ".join(f"'{key}' = '{value}'" for key, value in TABLE_PROPERTIES.items())
-        create += f" COMMENT {sql_string(self.comment)} TBLPROPERTIES ({properties})"
+        create += f" COMMENT {sql_string(self.comment)}"
+        if location:
+            create += f" LOCATION {sql_string(location)}"
+        create += f" TBLPROPERTIES ({properties})"
         checks = [
             f"ALTER TABLE {identifier} ADD CONSTRAINT {name} CHECK ({sql})" for name, sql in self.checks().items()
         ]

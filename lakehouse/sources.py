@@ -25,12 +25,14 @@ class ColumnMapping(_Frozen):
     """Where one column of the feed layout comes from: exactly one of `column`, `const`, `expr`.
 
     `format` is a Spark date or timestamp pattern for `column`; `expr` is a Spark SQL expression over the source's columns.
+    A file may lack an `optional` column: its values are NULL then.
     """
 
     column: str | None = None
     const: str | float | bool | None = None
     expr: str | None = None
     format: str | None = None
+    optional: bool = False
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
@@ -39,6 +41,8 @@ class ColumnMapping(_Frozen):
             raise ValueError(f"give exactly one of column, const, expr; found {given or 'none'}")
         if self.format and self.column is None:
             raise ValueError("format goes with column")
+        if self.optional and self.column is None:
+            raise ValueError("optional goes with column")
         return self
 
 
@@ -63,10 +67,14 @@ class Lookup(_Frozen):
 
 
 class Feed(_Frozen):
-    """One feed: files (globs below the input folder), their format and the mapping of columns."""
+    """One feed: files (globs below the input folder), their format and the mapping of columns.
+
+    `format` "auto" goes by the file's name. An `optional` feed may have no file at all.
+    """
 
     files: tuple[str, ...]
-    format: Literal["csv", "parquet"] = "csv"
+    format: Literal["auto", "csv", "parquet"] = "auto"
+    optional: bool = False
     delimiter: str = ","
     encoding: str = "UTF-8"
     columns: dict[str, str | ColumnMapping]
@@ -126,7 +134,7 @@ class SourceMapping(_Frozen):
         unknown = sorted(set(self.feeds) - set(FEED_COLUMNS))
         if unknown:
             raise ValueError(f"unknown feeds {unknown}; the layout knows {sorted(FEED_COLUMNS)}")
-        if "sales" not in self.feeds:
+        if "sales" not in self.feeds or self.feeds["sales"].optional:
             raise ValueError("the feed 'sales' is required")
         for name, feed in self.feeds.items():
             given = set(feed.columns) | ({"ds", feed.melt.value} if feed.melt else set())

@@ -1,0 +1,43 @@
+"""What every stage of a run is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jobs.progress import Progress
+from jobs.settings import Settings, run_id_of
+from lakehouse.delta_io import Lakehouse
+from lakehouse.ledger import Ledger, RunIdentity
+from lakehouse.session import build_session
+from lakehouse.sources import SourceMapping
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+@dataclass
+class RunContext:
+    """One run: settings, source, lakehouse, ledger; Spark starts when a stage first asks for it."""
+
+    settings: Settings
+    mapping: SourceMapping
+    lakehouse: Lakehouse
+    as_of: date
+    input_dir: Path | None = None
+    progress: Progress = field(default_factory=Progress)
+    force: bool = False
+    _spark: SparkSession | None = None
+
+    def __post_init__(self) -> None:
+        config_hash = self.settings.config_hash(self.mapping)
+        self.run = RunIdentity(run_id_of(self.as_of, config_hash), self.mapping.name, self.as_of, config_hash)
+        self.ledger = Ledger(self.lakehouse, self.run)
+
+    @property
+    def spark(self) -> SparkSession:
+        if self._spark is None:
+            self._spark = build_session(self.settings.spark)
+        return self._spark
