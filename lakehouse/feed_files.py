@@ -6,12 +6,14 @@ Every source column comes through, by name. Beside them stand the columns that s
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import hashlib
 import json
 from collections import Counter
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Literal, TextIO
 
@@ -27,7 +29,9 @@ from lakehouse.sources import Feed
 CORRUPT = "_corrupt_record"  # the whole record as text where it has not the file's columns, else NULL
 LINEAGE = ("source_file", "source_row", "batch_id")
 
-_HASH_CHUNK_BYTES = 1 << 20
+_CHUNK_BYTES = 1 << 20
+_END_MARK = "\x00end of file\x00"
+_SPARK_CHARSETS = {"iso8859-1": "ISO-8859-1", "ascii": "US-ASCII"}
 _CSV_SUFFIXES = (".csv", ".tsv", ".txt")
 _PARQUET_SUFFIXES = (".parquet", ".pq")
 # monotonically_increasing_id() puts the partition above bit 33 and the record's number within it below.
@@ -120,7 +124,7 @@ def _feed_file(file: Path, input_dir: Path) -> FeedFile:
     path = file.relative_to(input_dir).as_posix()
     digest = hashlib.sha256(path.encode() + b"\0")
     with file.open("rb") as stream:
-        while chunk := stream.read(_HASH_CHUNK_BYTES):
+        while chunk := stream.read(_CHUNK_BYTES):
             digest.update(chunk)
     return FeedFile(path, str(file.resolve()), file.stat().st_size, digest.hexdigest()[:16])
 
@@ -169,8 +173,48 @@ def _csv_header(file: FeedFile, feed: Feed) -> list[str]:
     return header
 
 
+def _refuse_open_quote(file: FeedFile, feed: Feed) -> None:
+    """Raise SourceError where a quote is never closed: the last field would swallow the rest of the file unseen.
+
+    Quotes come in pairs, so only a file with an odd number of them is parsed to find out (it may just hold 5" pipes).
+    """
+    opener = gzip.open if file.path.lower().endswith(".gz") else open
+    quotes = 0
+    with opener(file.uri, "rb") as stream:
+        while chunk := stream.read(_CHUNK_BYTES):
+            quotes += chunk.count(b'"')
+    if quotes % 2 == 0:
+        return
+    rows, is_open = 0, True
+    with _open_text(file, feed.encoding) as text:
+        try:
+            for row in csv.reader(chain(text, ["\n", _END_MARK]), delimiter=feed.delimiter):
+                rows += bool(row)
+                is_open = row != [_END_MARK]
+        except csv.Error:  # the field outgrew csv's limit
+            rows += 1
+    if is_open:
+        raise SourceError(
+            f"{file.path}: a quote that opens a field in record {rows - 1} is never closed, so the field swallows the "
+            "rest of the file. Close it, or double the quotes inside the field."
+        )
+
+
+def _spark_charset(spark: SparkSession, encoding: str) -> str:
+    """The encoding as Spark names it; Spark keeps to a short list unless told that Java's names will do."""
+    try:
+        name = codecs.lookup(encoding).name
+    except LookupError as error:
+        raise SourceError(f"encoding {encoding!r} is unknown; use for instance UTF-8 or windows-1252") from error
+    if name.startswith("utf-") or name in _SPARK_CHARSETS:
+        return _SPARK_CHARSETS.get(name, name)
+    spark.conf.set("spark.sql.legacy.javaCharsets", "true")  # read again when the query runs, so it stays on
+    return "windows-" + name[2:] if name.startswith("cp125") else name
+
+
 def _read_csv(spark: SparkSession, file: FeedFile, feed: Feed) -> DataFrame:
     header = _csv_header(file, feed)
+    _refuse_open_quote(file, feed)
     fields = [StructField(name, StringType()) for name in (*header, CORRUPT)]
     frame = (
         spark.read.schema(StructType(fields))
@@ -183,7 +227,7 @@ def _read_csv(spark: SparkSession, file: FeedFile, feed: Feed) -> DataFrame:
         .option("quote", '"')
         .option("escape", '"')  # RFC 4180: a quote inside quotes is doubled
         .option("delimiter", feed.delimiter)
-        .option("encoding", feed.encoding)
+        .option("encoding", _spark_charset(spark, feed.encoding))
         .csv(file.uri)
     )
     # Numbered before anything can move or drop a record.

@@ -24,7 +24,7 @@ class _Frozen(BaseModel):
 class ColumnMapping(_Frozen):
     """Where one column of the feed layout comes from: exactly one of `column`, `const`, `expr`.
 
-    `format` is a Spark date or timestamp pattern for `column`; `expr` is a Spark SQL expression over the source's columns.
+    `format` is a Spark date or timestamp pattern for `column`; `expr` is Spark SQL over the source's columns.
     A file may lack an `optional` column: its values are NULL then.
     """
 
@@ -139,7 +139,8 @@ class SourceMapping(_Frozen):
         for name, feed in self.feeds.items():
             given = set(feed.columns) | ({"ds", feed.melt.value} if feed.melt else set())
             strange = sorted(given - set(FEED_COLUMNS[name]))
-            missing = sorted(set(FEED_REQUIRED[name]) - given)
+            optional = {key for key, origin in feed.mapping().items() if origin.optional}
+            missing = sorted(set(FEED_REQUIRED[name]) - (given - optional))
             if strange or missing:
                 raise ValueError(
                     f"feed {name!r}: unknown columns {strange}, missing required columns {missing}; "
