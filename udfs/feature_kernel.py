@@ -57,7 +57,7 @@ def demand_features(
     longest = pad + _longest(begins, stops)
     filled, seen = np.empty(longest), np.empty(longest)
     n_seen, n_zero = np.empty(longest + 1), np.empty(longest + 1)
-    total, level, square = np.empty(longest), np.empty(longest), np.empty(longest)
+    total, square = np.empty(longest), np.empty(longest)
     at = 0
     for s in range(starts.size):
         m = stops[s] - begins[s]
@@ -70,8 +70,8 @@ def demand_features(
             _lag(filled, seen, pad, lags[j], out[1 + j][at : at + m])
         c = 1 + n_lag
         _means(filled, n_seen, n_zero, pad, windows, total, out[c:], at, m)
-        _deviations(filled, seen, n_seen, pad, windows, level, square, out[c:], at, m)
-        _weekday_means(filled, seen, pad, weeks, total, level, out[c + 3 * n_window :], at, m)
+        _deviations(filled, seen, n_seen, pad, windows, square, out[c:], at, m)
+        _weekday_means(filled, seen, pad, weeks, total, square, out[c + 3 * n_window :], at, m)
         at += m
 
 
@@ -236,7 +236,6 @@ def _deviations(
     n_seen: np.ndarray,
     pad: int,
     windows: np.ndarray,
-    level: np.ndarray,
     square: np.ndarray,
     out: np.ndarray,
     at: int,
@@ -244,26 +243,23 @@ def _deviations(
 ) -> None:
     """Sample standard deviations to rows windows.. of `out`, whose rows 0.. hold the means.
 
-    The corrected two-pass sum of squares (Chan, Golub, LeVeque 1983, eq. 1.7): the second term takes back the
-    rounding of the mean, so that 1e9 units a day keep their digits.
+    The two-pass algorithm (Chan, Golub, LeVeque 1983, eq. 1.1): squares are taken about the window's own mean, so
+    that 1e9 units a day keep their digits.
     """
     n_window = windows.size
     for j in range(n_window):
         w = windows[j]
         mean, sd = out[j][at : at + m], out[n_window + j][at : at + m]
-        level[:m] = 0.0
         square[:m] = 0.0
         for k in range(1, w + 1):
             past, past_seen = filled[pad - k : pad - k + m], seen[pad - k : pad - k + m]
             for i in range(m):
                 d = (past[i] - mean[i]) * past_seen[i]
-                level[i] += d
                 square[i] += d * d
         seen_now, seen_then = n_seen[pad : pad + m], n_seen[pad - w : pad - w + m]
         for i in range(m):
             n = seen_now[i] - seen_then[i]
-            ss = max(square[i] - level[i] * level[i] / max(n, 1.0), 0.0)
-            sd[i] = np.sqrt(ss / (n - 1.0)) if n > 1 else np.nan
+            sd[i] = np.sqrt(square[i] / (n - 1.0)) if n > 1 else np.nan
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
