@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jobs.bucket_task import BucketTask, UnitResult
 from jobs.context import RunContext
@@ -23,11 +23,11 @@ class BucketStage:
     buckets: Sequence[int]
     runner: str
     fingerprint: str
-    replace: Replace | None = None
+    replaces: Replace | None = None
 
     def replaced_by(self, table: str, buckets: list[str]) -> dict[str, list[str]]:
-        if self.replace:
-            return self.replace(table, buckets)
+        if self.replaces:
+            return self.replaces(table, buckets)
         return {"run_id": [self.task.run_id], "bucket": buckets}
 
 
@@ -38,13 +38,15 @@ def run_bucket_stage(context: RunContext, stage: BucketStage) -> StageRecord:
     again and replaces itself.
     """
     name = stage.task.stage
+    attempts = {row["bucket"]: row["attempts"] for row in context.ledger.units(name)}
     done = {} if context.force else context.ledger.done_buckets(name, stage.fingerprint)
     pending = [bucket for bucket in stage.buckets if bucket not in done]
     context.progress.begin_units(name, len(pending), len(stage.buckets) - len(pending))
     batch: list[UnitResult] = []
     broken: list[UnitResult] = []
-    for result in runner_for(stage.runner, context).run(stage.task, pending):
-        context.progress.unit(result)
+    for found in runner_for(stage.runner, context).run(stage.task, pending):
+        context.progress.unit(found)
+        result = replace(found, attempts=attempts.get(result.bucket, 0) + 1)
         (broken if result.error else batch).append(result)
         if len(batch) >= context.settings.runner.commit_every:
             _commit(context, stage, batch)
@@ -100,6 +102,6 @@ def _check_promise(context: RunContext, stage: str, record: StageRecord, broken:
     limit = context.settings.max_failure_rate
     if record.series and record.failed_series > limit * record.series:
         raise PromiseError(
-            f"{stage}: {record.failed_series} of {record.series} series failed, more than max_failure_rate = {limit:.2%}; "
-            f"see ops.failure of run {context.run.run_id} for the reasons. Results and fallbacks are committed."
+            f"{stage}: {record.failed_series} of {record.series} series failed, more than max_failure_rate = "
+            f"{limit:.2%}; see ops.failure of run {context.run.run_id}. Results and fallbacks are committed."
         )

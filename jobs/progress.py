@@ -81,8 +81,8 @@ class Progress:
         rate = self._series / elapsed
         left = (self._total - self._done) * elapsed / self._done if self._done else 0.0
         return (
-            f"  {self._stage}: {self._done}/{self._total} buckets, {self._series:,} series done, {self._failed} failed, "
-            f"{rate:,.0f} series/s, {left:.0f} s left"
+            f"  {self._stage}: {self._done}/{self._total} buckets, {self._series:,} series done, "
+            f"{self._failed} failed, {rate:,.0f} series/s, {left:.0f} s left"
         )
 
     def _is_terminal(self) -> bool:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake import DeltaTable, Schema
 from deltalake.exceptions import TableNotFoundError
 from deltalake.transaction import AddAction
@@ -123,6 +124,13 @@ class Lakehouse:
     def version(self, name: str) -> int:
         """The latest version, -1 while the table does not exist."""
         return self.open(name).version() if self.exists(name) else -1
+
+    def rows(self, name: str, version: int | None = None, where: dict[str, str] | None = None) -> int:
+        """Rows of a version (of the partitions `where`), from the log alone: no file is opened."""
+        actions = pa.table(self.open(name, version).get_add_actions(flatten=True))
+        for column, value in (where or {}).items():
+            actions = actions.filter(pc.equal(actions[f"partition.{column}"].cast(pa.string()), value))
+        return int(pc.sum(actions["num_records"]).as_py() or 0)
 
     # -- Spark ------------------------------------------------------------------------------------------------------
     def read_spark(self, spark: SparkSession, name: str, version: int | None = None) -> DataFrame:

@@ -229,6 +229,7 @@ _ALL: tuple[Contract, ...] = (
             "pack_qty",
             "is_stock_assumed",
             "stockout_risk",
+            "expected_shortage_qty",
             "reason",
             "run_id",
             "bucket",
@@ -317,10 +318,10 @@ _ALL: tuple[Contract, ...] = (
     ),
     Contract(
         "ops.ingest_file",
-        "Files taken in, by content: a file is ingested once",
-        ("source", "feed", "source_file", "batch_id", "file_bytes", "rows", "ingested_at"),
-        ("batch_id", "feed"),
-        mode="append",
+        "Files taken in, by content and mapping: a file is ingested once, a changed file replaces what it was",
+        ("source", "feed", "source_file", "batch_id", "config_hash", "file_bytes", "rows", "ingested_at"),
+        ("feed", "source_file"),
+        mode="merge",
     ),
     Contract(
         "ops.row_count",

@@ -29,7 +29,7 @@ class BucketWorker:
 
 @dataclass(frozen=True, slots=True)
 class RayRunner:
-    """Runs buckets on a pool of actors. A lost actor is restarted and its bucket tried again (`conf` says how often)."""
+    """Runs buckets on a pool of actors. A lost actor is restarted and its bucket tried again, as often as `conf` says."""
 
     settings: RaySettings
 
@@ -78,9 +78,9 @@ class RayRunner:
             fits = min(fits, int(resources.get("GPU", 0) / self.settings.gpus_per_worker + 1e-9))
         if fits < 1:
             raise EngineError(
-                f"a worker asks for {self.settings.cpus_per_worker} CPU and {self.settings.gpus_per_worker} GPU, but the Ray "
-                f"cluster has {resources.get('CPU', 0)} CPU and {resources.get('GPU', 0)} GPU; lower ray.cpus_per_worker "
-                "or ray.gpus_per_worker, or join a larger cluster with ray.address"
+                f"a worker asks for {self.settings.cpus_per_worker} CPU and {self.settings.gpus_per_worker} GPU, but "
+                f"the Ray cluster has {resources.get('CPU', 0)} CPU and {resources.get('GPU', 0)} GPU; lower "
+                "ray.cpus_per_worker or ray.gpus_per_worker, or join a larger cluster with ray.address"
             )
         return min(self.settings.workers, fits) if self.settings.workers else fits
 

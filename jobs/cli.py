@@ -1,0 +1,165 @@
+"""The command line: `shelfcast run`, each stage on its own, `describe`, `status`, `tables`, `models`, `demo`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+from jobs import reports
+from jobs.context import RunContext
+from jobs.pipeline import STAGE_NAMES, run_stages
+from jobs.progress import Progress
+from jobs.settings import load_mapping, load_settings
+from lakehouse.delta_io import Lakehouse
+from lakehouse.errors import ConfigError, ShelfcastError
+from lakehouse.ledger import WriterLock
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit code 0 only when what was asked for is done and holds; 1 for a failed promise, 2 for a wrong request."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.action(options) or 0)
+    except ConfigError as error:
+        print(f"shelfcast: {error}", file=sys.stderr)
+        return 2
+    except ShelfcastError as error:
+        print(f"shelfcast: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("shelfcast: interrupted; the same command goes on where this one stopped", file=sys.stderr)
+        return 130
+
+
+def _run(options: argparse.Namespace) -> int:
+    stages = options.stages if options.stages is not None else STAGE_NAMES
+    overrides = list(options.set or [])
+    if options.horizon is not None:
+        overrides.append(f"horizon={options.horizon}")
+    settings = load_settings(options.conf, overrides)
+    context = RunContext(
+        settings=settings,
+        mapping=load_mapping(options.source),
+        lakehouse=Lakehouse(options.lakehouse, settings.lakehouse.catalog),
+        as_of=options.as_of,
+        input_dir=options.input,
+        progress=Progress(json_path=options.log_json, quiet=options.quiet),
+        force=options.force,
+    )
+    with WriterLock(context.lakehouse):
+        done = run_stages(context, stages)
+    print(reports.run_summary(context, done))
+    return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from jobs.demo import demo
+
+    return demo(options.lakehouse, main)
+
+
+def _describe(options: argparse.Namespace) -> int:
+    print(reports.describe(options.table))
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    print(reports.status(_lakehouse(options), options.run, with_hashes=options.hashes))
+    return 0
+
+
+def _tables(options: argparse.Namespace) -> int:
+    lake = _lakehouse(options)
+    if options.create:
+        settings = load_settings(options.conf)
+        lake = Lakehouse(options.lakehouse, settings.lakehouse.catalog)
+        reports.create_tables(lake, settings)
+    print(reports.tables(lake))
+    return 0
+
+
+def _models(_: argparse.Namespace) -> int:
+    from udfs.forecasting import registry
+
+    print("\n".join(registry.names()))
+    return 0
+
+
+def _lakehouse(options: argparse.Namespace) -> Lakehouse:
+    lake = Lakehouse(options.lakehouse)
+    if lake.is_local and not Path(lake.base).is_dir():
+        raise ConfigError(f"no lakehouse at {lake.base}; `shelfcast run --lakehouse {options.lakehouse} ...` makes one")
+    return lake
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a day as YYYY-MM-DD, found {text!r}") from None
+
+
+def _stage_list(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    unknown = [name for name in names if name not in STAGE_NAMES]
+    if unknown or not names:
+        raise argparse.ArgumentTypeError(f"unknown stages {unknown}; the stages are {', '.join(STAGE_NAMES)}")
+    return names
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="shelfcast", description="A retailer's raw feeds go in, tomorrow's orders come out, all as Delta tables."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="run all stages, or those of --stages")
+    _run_options(run)
+    run.add_argument("--stages", type=_stage_list, help=f"comma-separated, of {','.join(STAGE_NAMES)}")
+    run.set_defaults(action=_run)
+    for name in STAGE_NAMES:
+        stage = commands.add_parser(name, help=f"run the stage {name} alone, as a scheduler does")
+        _run_options(stage)
+        stage.set_defaults(action=_run, stages=[name])
+    _reading_commands(commands)
+    return parser
+
+
+def _run_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--source", required=True, help="source mapping: a name in conf/sources or a TOML file")
+    parser.add_argument("--input", type=Path, help="folder with the source's files (needed by ingest)")
+    parser.add_argument("--lakehouse", required=True, help="folder or object-store URI of the Delta tables")
+    parser.add_argument("--as-of", type=_day, required=True, help="last day whose sales are known, YYYY-MM-DD")
+    parser.add_argument("--horizon", type=int, help="days to forecast (28)")
+    parser.add_argument("--conf", type=Path, help="settings laid over conf/base.toml (conf/local.toml)")
+    parser.add_argument("--set", action="append", metavar="KEY=VALUE", help="one setting, such as forecast.model=ets")
+    parser.add_argument("--force", action="store_true", help="do the stages again even where nothing changed")
+    parser.add_argument("--log-json", type=Path, metavar="FILE", help="append progress as JSON lines")
+    parser.add_argument("--quiet", action="store_true", help="no progress, only the summary")
+
+
+def _reading_commands(commands: argparse._SubParsersAction) -> None:
+    describe = commands.add_parser("describe", help="data dictionary of a table (schema.table), or of all")
+    describe.add_argument("table", nargs="?", metavar="TABLE")
+    describe.set_defaults(action=_describe)
+    status = commands.add_parser("status", help="what ran, how long, what failed")
+    status.add_argument("--lakehouse", required=True)
+    status.add_argument("--run", metavar="RUN_ID", help="one run (the latest)")
+    status.add_argument("--hashes", action="store_true", help="also the content hash of every table")
+    status.set_defaults(action=_status)
+    tables = commands.add_parser("tables", help="tables with rows and versions; --create makes them all")
+    tables.add_argument("--lakehouse", required=True)
+    tables.add_argument("--create", action="store_true")
+    tables.add_argument("--conf", type=Path)
+    tables.set_defaults(action=_tables)
+    models = commands.add_parser("models", help="forecasting models that forecast.model may name")
+    models.set_defaults(action=_models)
+    demo = commands.add_parser("demo", help="the main job on The Complete Journey's real transactions")
+    demo.add_argument("--lakehouse", default="lake/demo")
+    demo.set_defaults(action=_demo)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,153 @@
+"""What runs, in which order, and when a stage has nothing to do.
+
+A stage's fingerprint chains what it depends on: the content of the input files, the settings it reads and the
+fingerprints of the stages before it. An equal fingerprint that succeeded means there is nothing to do.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from jobs import clean, features, forecast, ingest, inventory, publish
+from jobs.context import RunContext
+from jobs.memory import MemoryWatch
+from jobs.settings import PIPELINE_VERSION, digest
+from lakehouse.errors import ConfigError, PromiseError
+from lakehouse.ledger import StageRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage: the tables it reads, the settings it depends on, and what it does.
+
+    `is_per_run`: its results are keyed by run, so another run's success does not count for this one.
+    """
+
+    name: str
+    main: Callable[[RunContext, str], StageRecord]
+    inputs: tuple[str, ...]
+    depends_on: Callable[[RunContext], Any]
+    is_per_run: bool = True
+
+
+def _result_settings(context: RunContext, *names: str) -> list[Any]:
+    settings = context.settings.result_settings()
+    return [settings[name] for name in names]
+
+
+STAGES: tuple[Stage, ...] = (
+    Stage("ingest", lambda context, _: ingest.main(context), (), ingest.fingerprint, is_per_run=False),
+    Stage(
+        "clean",
+        lambda context, _: clean.main(context),
+        tuple(f"bronze.{feed}" for feed in clean.FEEDS),
+        lambda c: [c.mapping.clean.model_dump(mode="json"), c.mapping.country, c.settings.buckets],
+        is_per_run=False,
+    ),
+    Stage(
+        "features",
+        features.main,
+        ("silver.sales_daily", "silver.calendar"),
+        lambda c: [str(c.as_of)],
+        is_per_run=False,
+    ),
+    Stage(
+        "forecast",
+        forecast.main,
+        ("features.sku_daily",),
+        lambda c: [str(c.as_of), *_result_settings(c, "forecast", "horizon")],
+    ),
+    Stage(
+        "inventory",
+        inventory.main,
+        ("forecast.demand", "forecast.champion", "features.sku_daily", "silver.supply", "silver.stock"),
+        lambda c: [str(c.as_of), *_result_settings(c, "inventory")],
+    ),
+    Stage(
+        "publish",
+        lambda context, _: publish.main(context),
+        ("forecast.demand", "forecast.champion", "inventory.policy", "inventory.order_plan", "silver.products"),
+        lambda c: [str(c.as_of), c.mapping.currency],
+    ),
+)
+STAGE_NAMES = tuple(stage.name for stage in STAGES)
+
+
+@dataclass(frozen=True, slots=True)
+class StageReport:
+    """What a stage did in this call: `status` is done, reused (nothing to do) or failed."""
+
+    stage: str
+    status: str
+    record: StageRecord
+
+
+def run_stages(context: RunContext, names: Sequence[str] = STAGE_NAMES) -> list[StageReport]:
+    """Run the named stages in the pipeline's order. Raises what a stage raises, after noting it in the ledger."""
+    unknown = sorted(set(names) - set(STAGE_NAMES))
+    if unknown:
+        raise ConfigError(f"unknown stages {unknown}; the stages are {', '.join(STAGE_NAMES)}")
+    reports = []
+    upstream = ""
+    for stage in STAGES:
+        if stage.name in names:
+            fingerprint = digest(PIPELINE_VERSION, stage.name, stage.depends_on(context), upstream)
+            reports.append(_run_stage(context, stage, fingerprint))
+            upstream = fingerprint
+        else:
+            upstream = _known_fingerprint(context, stage, needed=bool(set(names) & set(_later(stage))))
+    return reports
+
+
+def _later(stage: Stage) -> tuple[str, ...]:
+    return STAGE_NAMES[STAGE_NAMES.index(stage.name) + 1 :]
+
+
+def _known_fingerprint(context: RunContext, stage: Stage, *, needed: bool) -> str:
+    """The fingerprint of a stage that is not asked for: that of its last success, which later stages build on."""
+    if not needed:
+        return ""
+    for row in context.ledger.succeeded(stage.name):
+        if not stage.is_per_run or row["run_id"] == context.run.run_id:
+            return str(row["fingerprint"])
+    raise PromiseError(
+        f"stage {stage.name!r} has not succeeded yet for run {context.run.run_id}, and what you asked for builds on it; "
+        f"run `shelfcast {stage.name}` with the same arguments first, or leave out --stages"
+    )
+
+
+def _run_stage(context: RunContext, stage: Stage, fingerprint: str) -> StageReport:
+    ledger = context.ledger
+    found = None if context.force else ledger.find_done(stage.name, fingerprint, any_run=not stage.is_per_run)
+    if found:
+        context.progress.say(f"{stage.name}: nothing to do (done by run {found['run_id']})")
+        context.progress.event("stage_reused", stage=stage.name, run_id=found["run_id"])
+        record = StageRecord("succeeded", found["rows"], found["series"], found["failed_series"])
+        return StageReport(stage.name, "reused", record)
+    inputs = {table: context.lakehouse.version(table) for table in stage.inputs}
+    context.progress.say(f"{stage.name}: started")
+    context.progress.event("stage_begin", stage=stage.name, inputs=inputs)
+    ledger.start(stage.name, fingerprint, inputs)
+    started = time.perf_counter()
+    with MemoryWatch() as memory:
+        try:
+            record = stage.main(context, fingerprint)
+        except BaseException as error:  # also an interrupt is noted, then passed on
+            record = StageRecord("failed", error=f"{type(error).__name__}: {error}"[:2000])
+            raise
+        finally:
+            record = replace(record, seconds=time.perf_counter() - started, peak_memory_mb=memory.peak_mb)
+            ledger.finish(stage.name, fingerprint, inputs, record)
+            context.progress.event("stage_end", stage=stage.name, status=record.status, seconds=record.seconds)
+    context.progress.say(_summary(stage.name, record))
+    return StageReport(stage.name, "done", record)
+
+
+def _summary(name: str, record: StageRecord) -> str:
+    parts = [f"{name}: {record.seconds:.1f} s", f"{record.rows:,} rows", f"peak {record.peak_memory_mb / 1024:.1f} GiB"]
+    if record.series:
+        parts.insert(1, f"{record.series:,} series ({record.failed_series} failed)")
+    return ", ".join(parts)
