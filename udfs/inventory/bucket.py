@@ -129,16 +129,15 @@ def plan_bucket(
     problems = {**stock_problems, **supply_problems, **problems}
     fit = np.flatnonzero(~np.isin(readable.unique_id_S, list(problems)))
     planned = _plan(readable.take(fit), supply_in.take(fit), stock_in.take(fit), policy, spec)
-
     is_finite_S = _is_finite(planned)
-    for row in np.flatnonzero(~is_finite_S):
-        problems[planned.forecast.unique_id_S[row]] = NonFiniteDecisionError(
-            f"expected finite inventory levels, found order-up-to {planned.decision.order_up_to_S[row]:g} for mean "
-            f"demand {planned.demand.protection.mean_S[row]:g}; check the forecast and the terms"
-        )
+    if not is_finite_S.all():
+        problems.update(_non_finite(planned, np.flatnonzero(~is_finite_S)))
+        fit = fit[is_finite_S]
+        # Rare, and no row depends on another: planning the rest again gives the same bits.
+        planned = _plan(readable.take(fit), supply_in.take(fit), stock_in.take(fit), policy, spec)
     return BucketPlan(
-        policy=_policy_table(planned, as_of, policy.name).filter(pa.array(is_finite_S)),
-        order_plan=_order_table(planned, as_of).filter(pa.array(is_finite_S)),
+        policy=_policy_table(planned, as_of, policy.name),
+        order_plan=_order_table(planned, as_of),
         failures=_failure_table(problems),
     )
 
@@ -184,6 +183,16 @@ def _is_finite(planned: _Planned) -> np.ndarray:
         planned.decision.expected_fill_rate_S,
     )
     return np.logical_and.reduce([np.isfinite(level) for level in levels])
+
+
+def _non_finite(planned: _Planned, rows: np.ndarray) -> Problems:
+    return {
+        planned.forecast.unique_id_S[row]: NonFiniteDecisionError(
+            f"expected finite inventory levels, found order-up-to {planned.decision.order_up_to_S[row]:g} for mean "
+            f"demand {planned.demand.protection.mean_S[row]:g}; check the forecast and the terms"
+        )
+        for row in rows
+    }
 
 
 def _policy_table(planned: _Planned, as_of: date, policy_name: str) -> pa.Table:

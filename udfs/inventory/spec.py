@@ -36,11 +36,11 @@ class InventorySpec:
         lead, review, pack = self.lead_time_days, self.review_days, self.pack_qty
         rules = (
             ("service_level", 0.0 < self.service_level < 1.0, "a probability strictly between 0 and 1"),
-            ("review_days", review >= 1 and review == int(review), "whole days >= 1"),
-            ("lead_time_days", lead >= 0 and lead == int(lead), "whole days >= 0"),
+            ("review_days", review >= 1 and review % 1 == 0, "whole days >= 1"),
+            ("lead_time_days", lead >= 0 and lead % 1 == 0, "whole days >= 0"),
             ("lead_time_days", lead + review <= MAX_PROTECTION_DAYS, f"<= {MAX_PROTECTION_DAYS} with review_days"),
             ("moq_qty", 0.0 <= self.moq_qty < math.inf, "units >= 0"),
-            ("pack_qty", 1.0 <= pack < math.inf and pack == int(pack), "whole units >= 1"),
+            ("pack_qty", 1.0 <= pack < math.inf and pack % 1 == 0, "whole units >= 1"),
             ("order_cost", 0.0 <= self.order_cost < math.inf, "currency per order >= 0"),
             ("holding_cost_rate", 0.0 <= self.holding_cost_rate < math.inf, "a share per year >= 0"),
             ("assumed_margin", 0.0 <= self.assumed_margin < 1.0, "a share of the price in [0, 1)"),

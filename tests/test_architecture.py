@@ -1,0 +1,175 @@
+"""The arrows between the packages, read from the imports of every module."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("udfs", "lakehouse", "jobs")
+FORBIDDEN = {
+    "udfs": {"pyspark", "ray", "delta", "deltalake", "jobs", "lakehouse"},
+    "lakehouse": {"ray", "torch", "jobs", "udfs"},
+}
+MAY_IMPORT_JOBS = {"jobs", "tests", "notebooks"}
+NOT_SOURCE = {"build", "dist", "artifacts", "lake"}
+MAX_FILE_LINES = 500
+MAX_FUNCTION_LINES = 60
+COMPUTED = "a module whose name is computed"
+
+
+def python_files(root: Path) -> Iterator[Path]:
+    for folder, folders, files in os.walk(root):
+        folders[:] = sorted(f for f in folders if not f.startswith((".", "__")) and f not in NOT_SOURCE)
+        yield from (Path(folder, name) for name in sorted(files) if name.endswith(".py"))
+
+
+def parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def imported_names(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Line and top-level name of each import wherever it stands, those by import functions included.
+
+    A relative import cannot leave its top-level package, so it is not looked at.
+    """
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name.split(".")[0]) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.lineno, node.module.split(".")[0]
+        elif isinstance(node, ast.Call) and _is_import_call(node.func):
+            yield node.lineno, _named_module(node)
+
+
+def _is_import_call(function: ast.expr) -> bool:
+    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+    return name in {"import_module", "__import__"}
+
+
+def _named_module(call: ast.Call) -> str:
+    argument = call.args[0] if call.args else next((k.value for k in call.keywords if k.arg == "name"), None)
+    if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
+        return argument.value.split(".")[0]
+    return COMPUTED  # it cannot be judged, so it is as bad as a forbidden one
+
+
+def broken_arrows(root: Path) -> list[str]:
+    """Every import that the plan of the house forbids, as `file:line imports name`."""
+    found = []
+    for path in python_files(root):
+        package = path.relative_to(root).parts[0]
+        forbidden = set(FORBIDDEN.get(package, set()))
+        if package in FORBIDDEN:
+            forbidden.add(COMPUTED)
+        if package not in MAY_IMPORT_JOBS:
+            forbidden.add("jobs")
+        for line, name in imported_names(parse(path)):
+            if name in forbidden:
+                found.append(f"{path.relative_to(root)}:{line} imports {name}")
+    return found
+
+
+def long_pieces(root: Path) -> list[str]:
+    """Files and functions of the three packages that no screen shows."""
+    found = []
+    for path in (p for p in python_files(root) if p.relative_to(root).parts[0] in PACKAGES):
+        lines = len(path.read_text(encoding="utf-8").splitlines())
+        if lines > MAX_FILE_LINES:
+            found.append(f"{path.relative_to(root)} has {lines} lines, at most {MAX_FILE_LINES}")
+        for node in ast.walk(parse(path)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno is not None:
+                length = node.end_lineno - node.lineno + 1
+                if length > MAX_FUNCTION_LINES:
+                    found.append(
+                        f"{path.relative_to(root)}: {node.name} has {length} lines, at most {MAX_FUNCTION_LINES}"
+                    )
+    return found
+
+
+def test_no_arrow_is_broken() -> None:
+    seen = {path.relative_to(ROOT).parts[0] for path in python_files(ROOT)}
+    assert set(PACKAGES) <= seen, "a package is missing, so that the check would look at nothing"
+    assert broken_arrows(ROOT) == []
+
+
+def test_files_and_functions_fit_on_a_screen() -> None:
+    assert long_pieces(ROOT) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "source", "name"),
+    [
+        ("udfs/a.py", "import pyspark.sql.functions as F", "pyspark"),
+        ("udfs/forecasting/a.py", "def f():\n    from ray import remote\n    return remote", "ray"),
+        ("udfs/a.py", "try:\n    import delta\nexcept ImportError:\n    pass", "delta"),
+        ("udfs/a.py", "from deltalake import DeltaTable", "deltalake"),
+        ("udfs/a.py", "from lakehouse.tables import contract", "lakehouse"),
+        ("udfs/a.py", "import importlib\nspark = importlib.import_module('pyspark.sql')", "pyspark"),
+        ("udfs/a.py", "from importlib import import_module as m\nx = __import__('ray')", "ray"),
+        ("udfs/a.py", "import importlib\nx = importlib.import_module('py' + 'spark')", COMPUTED),
+        ("lakehouse/a.py", "import numpy, torch", "torch"),
+        ("lakehouse/transforms/a.py", "from udfs import features", "udfs"),
+        ("lakehouse/a.py", "if True:\n    import jobs.settings", "jobs"),
+        ("conf/a.py", "from jobs import cli", "jobs"),
+        ("setup.py", "import jobs", "jobs"),
+    ],
+)
+def test_the_check_sees_a_forbidden_import(tmp_path: Path, file: str, source: str, name: str) -> None:
+    path = tmp_path / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"{source}\n", encoding="utf-8")
+    found = broken_arrows(tmp_path)
+    assert len(found) == 1
+    assert found[0].startswith(f"{file}:")
+    assert found[0].endswith(f" imports {name}")
+
+
+@pytest.mark.parametrize(
+    ("file", "source"),
+    [
+        ("udfs/a.py", "import numpy\nimport torch\nfrom udfs.features import x\nfrom . import rays\n# import pyspark"),
+        ("lakehouse/a.py", "import pyspark, delta, deltalake"),
+        ("jobs/a.py", "import ray, pyspark, lakehouse, udfs, jobs.settings"),
+        ("tests/a.py", "import jobs, ray, pyspark"),
+        ("notebooks/a.py", "from jobs import settings"),
+    ],
+)
+def test_the_check_lets_the_plans_imports_pass(tmp_path: Path, file: str, source: str) -> None:
+    path = tmp_path / file
+    path.parent.mkdir(parents=True)
+    path.write_text(f"{source}\n", encoding="utf-8")
+    assert broken_arrows(tmp_path) == []
+
+
+def test_the_check_sees_what_is_too_long(tmp_path: Path) -> None:
+    (tmp_path / "udfs").mkdir()
+    body = "\n".join("    x = 1" for _ in range(MAX_FUNCTION_LINES))
+    (tmp_path / "udfs" / "a.py").write_text(f"def f():\n{body}\n" + "\n" * MAX_FILE_LINES, encoding="utf-8")
+    found = long_pieces(tmp_path)
+    assert len(found) == 2
+    assert "f has 61 lines" in found[1]
+
+
+def test_udfs_run_without_any_engine_loaded() -> None:
+    """What an import statement cannot show: a library that pulls in an engine behind our back."""
+    program = (
+        "import importlib, pkgutil, sys, udfs\n"
+        "names = [m.name for m in pkgutil.walk_packages(udfs.__path__, 'udfs.')]\n"
+        "for name in names: importlib.import_module(name)\n"
+        "loaded = sorted({'pyspark', 'ray', 'delta', 'deltalake', 'lakehouse', 'jobs'} & set(sys.modules))\n"
+        "print(len(names), loaded)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    count, loaded = done.stdout.strip().split(" ", 1)
+    assert int(count) > 10
+    assert loaded == "[]"

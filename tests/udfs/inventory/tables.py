@@ -1,0 +1,51 @@
+"""Small input tables for a bucket, each column given only where a test speaks of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+
+import pyarrow as pa
+
+AS_OF = date(2016, 2, 28)
+
+
+def forecast_table(
+    daily: Mapping[str, tuple[Sequence[float | None], Sequence[float | None]]],
+    model: str = "ets",
+    fallback: Sequence[str] = (),
+) -> pa.Table:
+    """unique_id -> (means, standard deviations), one value for each day after AS_OF."""
+    rows = [
+        (unique_id, model, AS_OF + timedelta(days=day + 1), mean, sd, unique_id in fallback)
+        for unique_id, (means, sds) in daily.items()
+        for day, (mean, sd) in enumerate(zip(means, sds, strict=True))
+    ]
+    names = ["unique_id", "model", "ds", "mean", "sd", "is_fallback"]
+    types = [pa.string(), pa.string(), pa.date32(), pa.float64(), pa.float64(), pa.bool_()]
+    columns = list(zip(*rows, strict=True)) or [[] for _ in names]
+    return pa.table([pa.array(list(c), t) for c, t in zip(columns, types, strict=True)], names=names)
+
+
+def supply_table(
+    rows: Sequence[tuple[str, float | None, float | None, float | None, float | None, float | None]] = (),
+) -> pa.Table:
+    """Rows of unique_id, lead_time_days, order_cost, unit_cost, moq_qty, pack_qty."""
+    return _table(["unique_id", "lead_time_days", "order_cost", "unit_cost", "moq_qty", "pack_qty"], rows)
+
+
+def stock_table(rows: Sequence[tuple[str, float | None, float | None, date]] = ()) -> pa.Table:
+    """Rows of unique_id, on_hand_qty, on_order_qty, ds."""
+    return _table(["unique_id", "on_hand_qty", "on_order_qty", "ds"], rows)
+
+
+def price_table(rows: Sequence[tuple[str, float | None]] = ()) -> pa.Table:
+    """Rows of unique_id, unit_price."""
+    return _table(["unique_id", "unit_price"], rows)
+
+
+def _table(names: list[str], rows: Sequence[tuple[object, ...]]) -> pa.Table:
+    types = {"unique_id": pa.string(), "ds": pa.date32()}
+    columns = list(zip(*rows, strict=True)) or [[] for _ in names]
+    arrays = [pa.array(list(c), types.get(n, pa.float64())) for n, c in zip(names, columns, strict=True)]
+    return pa.table(arrays, names=names)

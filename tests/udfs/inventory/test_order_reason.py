@@ -1,0 +1,79 @@
+from datetime import timedelta
+
+from tests.udfs.inventory.tables import AS_OF, forecast_table, price_table, stock_table, supply_table
+from udfs.inventory.bucket import plan_bucket
+from udfs.inventory.spec import InventorySpec
+
+SPEC = InventorySpec(service_level=0.9, review_days=2, distribution="normal")
+
+
+def reason(
+    mean: float,
+    sd: float,
+    terms: tuple[float | None, ...] = (7.0, 0.0, 1.0, 1.0, 1.0),
+    stock: tuple[float | None, float | None] | None = (12.0, 0.0),
+    *,
+    days: int = 28,
+    age: int = 0,
+    is_fallback: bool = False,
+    price: float | None = 4.0,
+) -> str:
+    """The reason of the only line of a bucket with one series of constant daily demand."""
+    plan = plan_bucket(
+        forecast_table({"a": ([mean] * days, [sd] * days)}, "seasonal_naive", ["a"] if is_fallback else []),
+        supply_table([("a", *terms)]),  # type: ignore[list-item]
+        stock_table([("a", *stock, AS_OF - timedelta(days=age))] if stock else []),
+        price_table([("a", price)]),
+        AS_OF,
+        SPEC,
+    )
+    assert plan.failures.num_rows == 0
+    return str(plan.order_plan["reason"][0].as_py())
+
+
+def test_an_order_raised_to_a_full_pack() -> None:
+    # 9 days of 4 +- 2: mean 36, sd 6, p90 43.7; 43.7 - 12 = 31.7, six packs of 6.
+    assert reason(4.0, 2.0, (7.0, 0.0, 1.0, 1.0, 6.0)) == (
+        "Order 36 (6 packs of 6): position 12 covers 3.0 days; demand over 9 days p50 36, p90 43.7; "
+        "order-up-to 43.7 at 90% service; raised from 31.7 to a full pack."
+    )
+
+
+def test_an_order_raised_to_the_minimum() -> None:
+    text = reason(4.0, 2.0, (7.0, 0.0, 1.0, 100.0, 30.0))
+    assert text.startswith("Order 120 (4 packs of 30): ")
+    assert text.endswith("; raised from 31.7 to the minimum order of 100.")
+
+
+def test_no_order() -> None:
+    assert reason(4.0, 2.0, stock=(50.0, 30.0)) == (
+        "No order: position 80 covers 20.0 days, not below order-up-to 43.7 at 90% service; "
+        "demand over 9 days p50 36, p90 43.7."
+    )
+
+
+def test_what_was_assumed_is_said_with_the_value_taken() -> None:
+    text = reason(4.0, 2.0, (None, None, None, None, None), None)
+    assert text.startswith("Order 16: position 28 covers 7.0 days; ")
+    assert "Stock is unknown: the position is assumed from forecast demand." in text
+    assert text.endswith(
+        "Assumed: lead time 7 days, minimum order 1, pack 1, order cost 0, unit cost 2.80 from the price."
+    )
+    assert reason(4.0, 2.0, (7.0, 0.0, None, 1.0, 1.0), price=None).endswith(". Assumed: unit cost unknown.")
+    assert reason(4.0, 2.0, stock=(12.0, None)).endswith(". Stock on order is unknown and taken as none.")
+
+
+def test_an_old_count_a_short_forecast_and_a_fallback_are_said() -> None:
+    text = reason(4.0, 2.0, days=5, age=3, is_fallback=True)
+    assert text.endswith(
+        ". Stock was counted 3 days before. The forecast ends after 5 days and is extended. "
+        "Fallback forecast (seasonal_naive)."
+    )
+    assert "Stock was counted" not in reason(4.0, 2.0)
+    assert "extended" not in reason(4.0, 2.0, days=9)
+
+
+def test_no_demand_and_tiny_demand_are_not_confused() -> None:
+    assert "position 12 meets no expected demand" in reason(0.0, 0.0)
+    assert "p50 under 0.1" in reason(0.0001, 0.0)
+    assert reason(4.0, 2.0, (0.0, 0.0, 1.0, 1.0, 10.0), (3.0, 0.0)).startswith("Order 10 (1 pack of 10): ")
