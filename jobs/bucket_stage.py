@@ -46,7 +46,7 @@ def run_bucket_stage(context: RunContext, stage: BucketStage) -> StageRecord:
     broken: list[UnitResult] = []
     for found in runner_for(stage.runner, context).run(stage.task, pending):
         context.progress.unit(found)
-        result = replace(found, attempts=attempts.get(result.bucket, 0) + 1)
+        result = replace(found, attempts=attempts.get(found.bucket, 0) + 1)
         (broken if result.error else batch).append(result)
         if len(batch) >= context.settings.runner.commit_every:
             _commit(context, stage, batch)

@@ -45,14 +45,14 @@ def _take_in(context: RunContext, name: str, feed: Feed, file: FeedFile, replace
     version = context.lakehouse.write_spark(frame, table, replace_where=f"batch_id IN ({batches})")
     rows = context.lakehouse.rows(table, version, {"batch_id": file.batch_id})
     context.progress.say(f"  ingest: {file.path} -> {table}: {rows:,} rows")
-    context.progress.event("file", feed=name, file=file.path, rows=rows, bytes=file.size_bytes)
+    context.progress.event("file", feed=name, file=file.path, rows=rows, bytes=file.bytes)
     line = {
         "source": context.mapping.name,
         "feed": name,
         "source_file": file.path,
         "batch_id": file.batch_id,
         "config_hash": feed_hash(feed),
-        "file_bytes": file.size_bytes,
+        "file_bytes": file.bytes,
         "rows": rows,
         "ingested_at": datetime.now(UTC),
     }

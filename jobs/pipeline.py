@@ -114,7 +114,7 @@ def _known_fingerprint(context: RunContext, stage: Stage, *, needed: bool) -> st
         if not stage.is_per_run or row["run_id"] == context.run.run_id:
             return str(row["fingerprint"])
     raise PromiseError(
-        f"stage {stage.name!r} has not succeeded yet for run {context.run.run_id}, and what you asked for builds on it; "
+        f"stage {stage.name!r} has not succeeded yet for run {context.run.run_id}, and what you ask for builds on it; "
         f"run `shelfcast {stage.name}` with the same arguments first, or leave out --stages"
     )
 

@@ -1,4 +1,4 @@
-"""Publish: the run's results become the gold tables that a planner or BI tool opens first, and the promise is checked."""
+"""Publish: check the run's promise, then make the gold tables that a planner or BI tool opens first."""
 
 from __future__ import annotations
 

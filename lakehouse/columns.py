@@ -188,7 +188,7 @@ _ALL: tuple[Column, ...] = (
     _column("reason", "string", "Why, in plain words and numbers"),
     # gold
     _column("currency", "string", "ISO 4217 currency of money columns"),
-    _column("value_at_risk", "double", "Expected demand over the lead time that the position cannot serve, at the selling price"),
+    _column("value_at_risk", "double", "Expected unserved demand over the lead time at the selling price, in currency"),
     _column("actual", "double", "Units sold in the tested period"),
     _column("forecast", "double", "Units forecast for the tested period"),
     _column("naive_forecast", "double", "Units that the seasonal naive model forecast for the tested period"),

@@ -26,7 +26,7 @@ from lakehouse.errors import ContractError
 from lakehouse.tables import contract
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +121,14 @@ class Lakehouse:
         for statement in declared.ddl(self.identifier(declared.name), location=self.uri(declared.name)):
             spark.sql(statement)
 
+    def settled_property(self, name: str, key: str, value: str) -> str:
+        """A table property that is set once: the value it has, or `value` when nobody set it before."""
+        table = self.open(name)
+        found = table.metadata().configuration.get(key)
+        if found is None:
+            table.alter.set_table_properties({key: value}, raise_if_not_exists=False)
+        return value if found is None else found
+
     def version(self, name: str) -> int:
         """The latest version, -1 while the table does not exist."""
         return self.open(name).version() if self.exists(name) else -1
@@ -149,15 +157,23 @@ class Lakehouse:
         declared = contract(name)
         self.ensure(name, frame.sparkSession)
         check_frame(declared, frame)
-        writer = frame.select(*declared.columns).write.format("delta")
         if declared.mode == "append":
-            writer = writer.mode("append")
-        else:
-            writer = writer.mode("overwrite")
-            if replace_where:
-                writer = writer.option("replaceWhere", replace_where)
-        writer.save(self.uri(name))
-        table = self.open(name)
+            return self.append_spark(frame, name)
+        writer = frame.select(*declared.columns).write.format("delta").mode("overwrite")
+        if replace_where:
+            writer = writer.option("replaceWhere", replace_where)
+        return self._save(writer, declared)
+
+    def append_spark(self, frame: DataFrame, name: str) -> int:
+        """Add a Spark frame's rows to a table, whatever its mode; returns the new version."""
+        declared = contract(name)
+        self.ensure(name, frame.sparkSession)
+        check_frame(declared, frame)
+        return self._save(frame.select(*declared.columns).write.format("delta").mode("append"), declared)
+
+    def _save(self, writer: DataFrameWriter, declared: Contract) -> int:
+        writer.save(self.uri(declared.name))
+        table = self.open(declared.name)
         check_table(declared, table)
         return table.version()
 

@@ -24,6 +24,7 @@ DELTA_VERSION = "4.4.0"
 SCALA_VERSION = "2.13"
 DELTA_PACKAGE = f"io.delta:delta-spark_4.2_{SCALA_VERSION}:{DELTA_VERSION}"
 MINIMUM_JAVA = 17
+_LOGGING = Path(__file__).with_name("log4j2.properties")
 # What Delta needs beside Spark's own jars; the resolver also brings copies of what Spark ships.
 _NEEDED_JARS = re.compile(r"^(io\.delta_|io\.unitycatalog_|org\.locationtech|delta-|unitycatalog-|jts-)")
 
@@ -109,7 +110,7 @@ def _configuration(settings: SparkSettings) -> dict[str, str]:
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         "spark.sql.session.timeZone": "UTC",
-        "spark.driver.extraJavaOptions": "-Duser.timezone=UTC",
+        "spark.driver.extraJavaOptions": f"-Duser.timezone=UTC -Dlog4j2.configurationFile={_LOGGING.as_uri()}",
         "spark.executor.extraJavaOptions": "-Duser.timezone=UTC",
         "spark.sql.ansi.enabled": "true",
         "spark.sql.execution.arrow.pyspark.enabled": "true",

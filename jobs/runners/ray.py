@@ -29,7 +29,7 @@ class BucketWorker:
 
 @dataclass(frozen=True, slots=True)
 class RayRunner:
-    """Runs buckets on a pool of actors. A lost actor is restarted and its bucket tried again, as often as `conf` says."""
+    """Runs buckets on a pool of actors. A lost actor is restarted, its bucket tried again, as often as `conf` says."""
 
     settings: RaySettings
 

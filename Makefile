@@ -1,0 +1,41 @@
+# Two commands: `make demo` and `make test`. Both set up what they need, on a fresh machine too.
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.set-up
+LAKE ?= lake/demo
+
+.PHONY: demo test quick lint bench java setup clean
+
+demo: setup  ## the main job on The Complete Journey's real transactions
+	$(BIN)/shelfcast demo --lakehouse $(LAKE)
+
+test: setup  ## every test, the slow ones too
+	$(BIN)/python -m pytest
+
+quick: setup  ## the tests of a few seconds
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: setup
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: setup  ## the feature and forecasting benchmarks against their peers (minutes, uses every core)
+	$(BIN)/python -m tests.benchmarks.bench_features
+	$(BIN)/python -m tests.benchmarks.bench_forecasting
+
+setup: java $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || python3 -m venv $(VENV)
+	$(BIN)/python -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed; found " + sys.version'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip install --python $(BIN)/python --constraint constraints.txt --editable '.[demo,dev]'
+	touch $(STAMP)
+
+java:  ## Spark needs Java 17 or newer
+	@sh tools/java.sh
+
+clean:
+	rm -rf lake artifacts .pytest_cache .mypy_cache .ruff_cache

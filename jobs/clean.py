@@ -1,0 +1,117 @@
+"""Clean: bronze becomes silver, and every source row is used, quarantined, a duplicate or out of scope."""
+
+from __future__ import annotations
+
+from functools import reduce
+
+from pyspark import StorageLevel
+from pyspark.sql import DataFrame
+
+from jobs.context import RunContext
+from lakehouse.changed_buckets import write_changed_buckets
+from lakehouse.errors import ConfigError
+from lakehouse.ledger import StageRecord
+from lakehouse.quality import Split, check_conservation
+from lakehouse.tables import FEED_COLUMNS
+from lakehouse.transforms import dimensions
+from lakehouse.transforms.sales_daily import sales_daily
+from lakehouse.transforms.silver import CleanedSales, clean_feed, clean_sales
+from udfs.returns import match_cancellations
+
+FEEDS = tuple(FEED_COLUMNS)
+_SALES_DAILY = "silver.sales_daily"
+
+
+def main(context: RunContext) -> StageRecord:
+    """Write silver.*, ops.quarantine and ops.row_count from all of bronze."""
+    check_buckets(context)
+    versions = {feed: context.lakehouse.version(f"bronze.{feed}") for feed in context.mapping.feeds}
+    sales = clean_sales(
+        _bronze(context, "sales", versions), context.mapping, context.settings.buckets, match_cancellations
+    )
+    sales.tally.persist(StorageLevel.MEMORY_AND_DISK)
+    feeds = {
+        feed: clean_feed(_bronze(context, feed, versions), feed, context.mapping, context.settings.buckets)
+        for feed in context.mapping.feeds
+        if feed != "sales"
+    }
+    try:
+        check_rows(context, sales, feeds, versions)
+        series = sales.series.persist(StorageLevel.MEMORY_AND_DISK)
+        write_dimensions(context, sales, series, feeds)
+        rows = write_sales_daily(context, sales, series, feeds)
+        write_quarantine(context, [sales.quarantined, *(feed.quarantined for feed in feeds.values())])
+        count = series.count()
+        series.unpersist()
+    finally:
+        sales.tally.unpersist()
+    return StageRecord("succeeded", rows=rows, series=count)
+
+
+def _bronze(context: RunContext, feed: str, versions: dict[str, int]) -> DataFrame:
+    return context.lakehouse.read_spark(context.spark, f"bronze.{feed}", versions[feed])
+
+
+def check_rows(context: RunContext, sales: CleanedSales, feeds: dict[str, Split], versions: dict[str, int]) -> None:
+    """Count where each feed's rows went into ops.row_count; refuse counts that do not add up to bronze."""
+    counts = reduce(DataFrame.unionByName, [sales.counts, *(feed.counts for feed in feeds.values())])
+    found = counts.persist()
+    for feed, version in versions.items():
+        rows = {(row["outcome"], row["rule_id"]): row["rows"] for row in found.filter(found.feed == feed).collect()}
+        check_conservation(feed, context.lakehouse.rows(f"bronze.{feed}", version), rows)
+    context.lakehouse.write_spark(found.coalesce(1), "ops.row_count")
+    found.unpersist()
+
+
+def write_sales_daily(context: RunContext, sales: CleanedSales, series: DataFrame, feeds: dict[str, Split]) -> int:
+    """Write the buckets of silver.sales_daily that changed; returns the table's rows."""
+    _, last_day = sales.span()
+    stock = feeds.get("stock")
+    frame = sales_daily(
+        sales.lines,
+        series,
+        context.mapping,
+        last_day,
+        context.settings.buckets,
+        prices=feeds["prices"].accepted if "prices" in feeds else None,
+        promotions=feeds["promotions"].accepted if "promotions" in feeds else None,
+        stock=dimensions.stock(stock, context.spark) if stock else None,
+    )
+    changes = write_changed_buckets(context.lakehouse, frame, _SALES_DAILY)
+    if changes is not None:
+        context.progress.say(
+            f"  clean: {len(changes.extended)} buckets gained days, {len(changes.rewritten)} were rewritten"
+        )
+    return context.lakehouse.rows(_SALES_DAILY)
+
+
+def write_dimensions(context: RunContext, sales: CleanedSales, series: DataFrame, feeds: dict[str, Split]) -> None:
+    lake, spark = context.lakehouse, context.spark
+    first_day, last_day = sales.span()
+    locations = dimensions.locations(feeds.get("locations"), series, context.mapping.country).persist()
+    tables = {
+        "silver.products": dimensions.products(feeds.get("products"), series),
+        "silver.locations": locations,
+        "silver.calendar": dimensions.calendar(feeds.get("calendar"), locations, first_day, last_day),
+        "silver.stock": dimensions.stock(feeds.get("stock"), spark),
+        "silver.supply": dimensions.supply(feeds.get("supply"), spark),
+    }
+    for name, frame in tables.items():
+        lake.write_spark(frame.coalesce(1), name)
+    locations.unpersist()
+
+
+def write_quarantine(context: RunContext, quarantined: list[DataFrame]) -> None:
+    rows = reduce(DataFrame.unionByName, quarantined)
+    context.lakehouse.write_spark(rows.coalesce(1), "ops.quarantine")
+
+
+def check_buckets(context: RunContext) -> None:
+    """The number of buckets is fixed for the life of a lakehouse: another one would split each series' history."""
+    context.lakehouse.ensure(_SALES_DAILY, context.spark)
+    known = context.lakehouse.settled_property(_SALES_DAILY, "shelfcast.buckets", str(context.settings.buckets))
+    if known != str(context.settings.buckets):
+        raise ConfigError(
+            f"buckets = {context.settings.buckets}, but the lakehouse was made with {known}; "
+            "keep that number or start a new lakehouse"
+        )
