@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from udfs.forecasting.intervals import MIN_ERRORS, count_quantiles, empirical_quantiles
+
+LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
+
+
+def test_empirical_quantiles_equal_numpy_and_widen_with_the_horizon() -> None:
+    rng = np.random.default_rng(0)
+    error_TS = torch.from_numpy(rng.normal(0, 2, (60, 5)))
+    mask_TS = torch.from_numpy(rng.random((60, 5)) < 0.8)
+    mean_SH = torch.full((5, 3), 4.0, dtype=torch.float64)
+    growth_H = torch.tensor([1.0, 1.5, 2.0], dtype=torch.float64)
+    quantile_SHQ = empirical_quantiles(mean_SH, 2.0 * growth_H.repeat(5, 1), error_TS, mask_TS, LEVELS)
+    for s in range(5):
+        error_Q = np.quantile(error_TS[:, s].numpy()[mask_TS[:, s].numpy()], LEVELS)
+        expected_HQ = np.maximum(4.0 + growth_H.numpy()[:, None] * error_Q, 0.0)
+        np.testing.assert_allclose(quantile_SHQ[s].numpy(), expected_HQ, atol=1e-12)
+
+
+def test_few_errors_give_normal_quantiles() -> None:
+    n = MIN_ERRORS - 1
+    mean_SH, sd_SH = torch.full((1, 1), 50.0, dtype=torch.float64), torch.full((1, 1), 3.0, dtype=torch.float64)
+    error_TS = torch.ones((n, 1), dtype=torch.float64)
+    quantile_SHQ = empirical_quantiles(mean_SH, sd_SH, error_TS, error_TS.bool(), LEVELS)
+    np.testing.assert_allclose(quantile_SHQ[0, 0].numpy(), stats.norm.ppf(LEVELS, 50, 3), rtol=1e-9)
+
+
+@pytest.mark.parametrize("mean", [0.01, 0.3, 1.0, 4.7, 19.0])
+@pytest.mark.parametrize("dispersion", [1.5, 4.0, 30.0])
+def test_count_quantiles_equal_scipy_negative_binomial(mean: float, dispersion: float) -> None:
+    variance = mean * dispersion
+    ours = count_quantiles(
+        torch.tensor([mean], dtype=torch.float64), torch.tensor([variance**0.5], dtype=torch.float64), LEVELS
+    )
+    expected = stats.nbinom.ppf(LEVELS, mean**2 / (variance - mean), 1 / dispersion)
+    np.testing.assert_array_equal(ours[0].numpy(), expected)
+
+
+def test_count_quantiles_without_overdispersion_are_poisson() -> None:
+    for mean in (0.2, 3.3, 12.0):
+        ours = count_quantiles(
+            torch.tensor([mean], dtype=torch.float64), torch.tensor([0.0], dtype=torch.float64), LEVELS
+        )
+        np.testing.assert_array_equal(ours[0].numpy(), stats.poisson.ppf(LEVELS, mean))

@@ -1,0 +1,136 @@
+"""What a forecast is, and what a model must offer to make one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from itertools import pairwise
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import torch
+
+from udfs.sku_batch import SkuBatch
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which model made each series' forecast, by what rule, against what runner-up.
+
+    All are (S,) arrays. Scores are in units a day, lower is better, and compare only within one series; they are NaN
+    (and the runner-up is "") where a rule decided without a contest.
+    """
+
+    model_S: np.ndarray
+    rule_S: np.ndarray
+    score_S: np.ndarray
+    runner_up_S: np.ndarray
+    runner_up_score_S: np.ndarray
+
+    @classmethod
+    def decided(cls, n_series: int, model: str, rule: str, score_S: np.ndarray | None = None) -> Choice:
+        """One model for all series by a rule, without a contest."""
+        return cls(
+            model_S=np.full(n_series, model, dtype=object),
+            rule_S=np.full(n_series, rule, dtype=object),
+            score_S=np.full(n_series, np.nan) if score_S is None else score_S,
+            runner_up_S=np.full(n_series, "", dtype=object),
+            runner_up_score_S=np.full(n_series, np.nan),
+        )
+
+    def select(self, index: np.ndarray) -> Choice:
+        """The series at `index` (positions)."""
+        return Choice(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """Demand of S series on the H days after the cutoff, in units a day.
+
+    Attributes:
+        mean_SH: expected demand, at least 0.
+        sd_SH: standard deviation of the forecast error of that single day, seen from the cutoff.
+        quantile_SHQ: at the levels asked for, at least 0, not falling along Q.
+        sse_S: sum of squared one-step errors.
+        n_obs_S: number of these errors.
+        n_params_S: number of parameters and initial states estimated.
+        score_S: in-sample root mean squared error with a penalty for parameters, in units a day (see `score`).
+        choice: set by models that choose among others.
+    """
+
+    mean_SH: torch.Tensor
+    sd_SH: torch.Tensor
+    quantile_SHQ: torch.Tensor
+    sse_S: torch.Tensor
+    n_obs_S: torch.Tensor
+    n_params_S: torch.Tensor
+    score_S: torch.Tensor
+    choice: Choice | None = None
+
+    def __len__(self) -> int:
+        return int(self.mean_SH.shape[0])
+
+    def select(self, index: np.ndarray) -> Forecast:
+        """The series at `index` (positions)."""
+        index_S = torch.from_numpy(index).to(self.mean_SH.device)
+        picked = {name: getattr(self, name)[index_S] for name in _TENSORS}
+        return Forecast(**picked, choice=None if self.choice is None else self.choice.select(index))
+
+    def with_choice(self, choice: Choice) -> Forecast:
+        return replace(self, choice=choice)
+
+    def finite_series(self) -> np.ndarray:
+        """(S,) bool, True where mean, sd and quantiles are all finite numbers."""
+        finite_S = (
+            self.mean_SH.isfinite().all(1)
+            & self.sd_SH.isfinite().all(1)
+            & self.quantile_SHQ.isfinite().flatten(1).all(1)
+        )
+        return finite_S.cpu().numpy()
+
+
+_TENSORS = tuple(f.name for f in fields(Forecast) if f.name != "choice")
+
+
+def merge(parts: Sequence[tuple[np.ndarray, Forecast]]) -> tuple[np.ndarray, Forecast]:
+    """Forecasts of disjoint series as one: (positions in rising order, the forecast in that order).
+
+    Every part needs a choice, so that the merged one still says who made what.
+    """
+    index = np.concatenate([part_index for part_index, _ in parts])
+    order = np.argsort(index)
+    forecasts = [forecast for _, forecast in parts]
+    tensors = {name: torch.cat([getattr(f, name) for f in forecasts]) for name in _TENSORS}
+    choices = [f.choice for f in forecasts]
+    if any(c is None for c in choices):
+        raise ValueError("expected every part to carry a choice, found one without; call with_choice first")
+    choice = Choice(**{f.name: np.concatenate([getattr(c, f.name) for c in choices]) for f in fields(Choice)})
+    return index[order], Forecast(**tensors, choice=choice).select(order)
+
+
+@runtime_checkable
+class Forecaster(Protocol):
+    """A model that forecasts a whole batch at once.
+
+    A forecaster works on the batch's device, never changes the batch, and gives each series a result that depends on
+    that series alone: not on its neighbours, and not on how far the batch is padded. A series that it cannot
+    forecast gets non-finite numbers, or the call raises; the caller then isolates the series.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    def forecast(self, batch: SkuBatch, horizon: int, quantiles: tuple[float, ...]) -> Forecast: ...
+
+
+def check_request(horizon: int, quantiles: tuple[float, ...]) -> None:
+    """Refuse a horizon or quantile levels that no model can serve.
+
+    Raises:
+        ValueError: horizon below one, no quantiles, a level outside (0, 1), or levels not increasing.
+    """
+    if horizon < 1:
+        raise ValueError(f"expected a horizon of at least one day, found {horizon}")
+    increasing = all(low < high for low, high in pairwise(quantiles))
+    if not quantiles or not increasing or quantiles[0] <= 0 or quantiles[-1] >= 1:
+        raise ValueError(f"expected increasing quantile levels within (0, 1), found {quantiles}")
