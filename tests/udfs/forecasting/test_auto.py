@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from tests.udfs.forecasting.series import batch_of
+from tests.udfs.test_demand_profile import HAND_MADE
+from udfs.forecasting.auto import AutoForecaster
+from udfs.forecasting.croston import VARIANTS, Croston
+from udfs.forecasting.ets import ExponentialSmoothing
+
+LEVELS = (0.1, 0.5, 0.9)
+
+
+def test_each_class_takes_its_route() -> None:
+    batch = batch_of(HAND_MADE)
+    choice = AutoForecaster().forecast(batch, 7, LEVELS).choice
+    model = dict(zip(batch.unique_ids, choice.model_S, strict=True))
+    assert model["no_sales"] == "zero"
+    assert model["new"] == "historic_mean"
+    assert model["smooth"] == model["erratic"] == "ets"
+    assert {model["intermittent"], model["lumpy"]} <= set(VARIANTS)
+
+
+def test_the_lowest_score_wins_and_the_forecast_is_that_model_s() -> None:
+    rng = np.random.default_rng(6)
+    series = {
+        f"s{s:02d}": rng.poisson(3, 150) * (rng.random(150) < np.linspace(0.6, 0.1 if s % 2 else 0.6, 150)) * 1.0
+        for s in range(30)
+    }
+    batch = batch_of(series)
+    auto = AutoForecaster().forecast(batch, 7, LEVELS)
+    rivals = {name: Croston(name).forecast(batch, 7, LEVELS) for name in VARIANTS}
+    rivals["ets"] = ExponentialSmoothing().forecast(batch, 7, LEVELS)
+    scores = torch.stack([rivals[name].score_S for name in VARIANTS])
+    seen = set()
+    for s, name in enumerate(auto.choice.model_S):
+        seen.add(name)
+        assert torch.equal(auto.quantile_SHQ[s], rivals[name].quantile_SHQ[s])
+        if name in VARIANTS:
+            ranked = scores[:, s].sort().values
+            assert auto.choice.score_S[s] == ranked[0]
+            assert auto.choice.runner_up_score_S[s] == ranked[1]
+            assert auto.choice.runner_up_S[s] != name
+    assert len(seen) > 1

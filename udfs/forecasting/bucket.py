@@ -1,0 +1,213 @@
+"""Forecast one bucket of series: Arrow tables in, Arrow tables out.
+
+This is the pure kernel that a worker calls. It reads nothing, writes nothing and knows no engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+
+from udfs.demand_profile import demand_profile
+from udfs.forecasting import registry
+from udfs.forecasting.forecaster import Choice, Forecast, check_request, merge
+from udfs.forecasting.isolate import SeriesFailure, forecast_isolated
+from udfs.forecasting.naive import SeasonalNaive
+from udfs.forecasting.spec import ForecastSpec, choose_device
+from udfs.sku_batch import SkuBatch
+
+CHAMPION_SCHEMA = pa.schema(
+    [
+        ("unique_id", pa.string()),
+        ("cutoff", pa.date32()),
+        ("model", pa.string()),
+        ("rule", pa.string()),
+        ("runner_up", pa.string()),
+        ("score", pa.float64()),
+        ("runner_up_score", pa.float64()),
+    ]
+)
+FAILURE_SCHEMA = pa.schema(
+    [
+        ("unique_id", pa.string()),
+        ("cutoff", pa.date32()),
+        ("error_class", pa.string()),
+        ("error", pa.string()),
+        ("fallback", pa.string()),
+    ]
+)
+
+
+def demand_schema(spec: ForecastSpec) -> pa.Schema:
+    """Columns of the demand table: its key, mean and sd in units a day, and one column per quantile."""
+    numbers = ["mean", "sd", *spec.quantile_columns()]
+    return pa.schema(
+        [
+            ("unique_id", pa.string()),
+            ("cutoff", pa.date32()),
+            ("model", pa.string()),
+            ("ds", pa.date32()),
+            *((name, pa.float64()) for name in numbers),
+        ]
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class BucketForecast:
+    """Results for one bucket, sorted by unique_id within each cutoff.
+
+    Attributes:
+        demand: see `demand_schema`; `model` is the model that made the row, for the champion the same as in
+            `champion`, so that the two join on (unique_id, cutoff, model).
+        champion: one row per series and cutoff with a forecast.
+        profile: `demand_profile` at the last cutoff.
+        failures: series without a forecast from the model asked for; `fallback` names the model whose forecast stands
+            in `demand` instead, "none" where there is no forecast at all.
+    """
+
+    demand: pa.Table
+    champion: pa.Table
+    profile: pa.Table
+    failures: pa.Table
+
+
+def forecast_bucket(
+    history: pa.Table, cutoffs: Sequence[date], horizon: int, spec: ForecastSpec | None = None
+) -> BucketForecast:
+    """Forecast every series of a bucket at every cutoff.
+
+    Args:
+        history: columns unique_id, ds, y (others are ignored), sorted by (unique_id, ds).
+        cutoffs: last known days; results come in rising order. A series that starts after a cutoff has no rows there.
+        horizon: days to forecast after each cutoff.
+        spec: the model and its settings; the default is `ForecastSpec()`.
+
+    Every series with a row on or before a cutoff ends in `demand` or in `failures` (or in both: a fallback).
+
+    Raises:
+        ValueError: no cutoff, a bad horizon, an unknown model or device, or history that `SkuBatch.from_arrow` refuses.
+    """
+    spec = spec or ForecastSpec()
+    if not cutoffs:
+        raise ValueError("expected at least one cutoff, found none")
+    check_request(horizon, spec.quantiles)
+    device = choose_device(spec.device)
+    forecaster = registry.make(spec.model, spec)
+    benchmark = registry.make(spec.benchmark, spec) if spec.benchmark else None
+    ordered = sorted(set(cutoffs))
+    demand, champion, failures = [], [], []
+    for cutoff in ordered:
+        batch = SkuBatch.from_arrow(history, cutoff, spec.max_history_days).to(device)
+        index, forecast, failure_rows = _forecast_or_fall_back(forecaster, batch, horizon, spec)
+        failures.append(failure_rows)
+        if forecast is not None:
+            champions = _demand_table(batch.select(index), forecast, spec)
+            champion.append(_champion_table(batch.select(index), forecast))
+            if benchmark is not None and cutoff != ordered[-1]:
+                champions = _with_benchmark(champions, benchmark, batch, horizon, spec)
+            demand.append(champions)
+    profile = demand_profile(batch, spec.season_length, spec.min_history)
+    return BucketForecast(
+        demand=pa.concat_tables([demand_schema(spec).empty_table(), *demand]),
+        champion=pa.concat_tables([CHAMPION_SCHEMA.empty_table(), *champion]),
+        profile=profile,
+        failures=pa.concat_tables([FAILURE_SCHEMA.empty_table(), *failures]),
+    )
+
+
+def _forecast_or_fall_back(
+    forecaster: registry.Forecaster, batch: SkuBatch, horizon: int, spec: ForecastSpec
+) -> tuple[np.ndarray, Forecast | None, pa.Table]:
+    """Positions with a forecast, that forecast (None where there is not one), and the rows of `failures`."""
+    observed = batch.mask_ST.any(1).cpu().numpy()
+    index = np.flatnonzero(observed)
+    parts, failed = forecast_isolated(forecaster, batch.select(index), horizon, spec.quantiles)
+    parts = [(index[at], forecast) for at, forecast in parts]
+    failed = [SeriesFailure(int(index[f.position]), f.error_class, f.error) for f in failed]
+
+    rescued: set[int] = set()
+    fallback = SeasonalNaive(spec.season_length)
+    if failed:
+        positions = np.array([f.position for f in failed])
+        fallback_parts, _ = forecast_isolated(fallback, batch.select(positions), horizon, spec.quantiles)
+        classes = np.array([f"fallback: the chosen model ended in {f.error_class}" for f in failed], dtype=object)
+        for at, forecast in fallback_parts:
+            choice = Choice.decided(len(at), fallback.name, "", forecast.score_S.cpu().numpy())
+            choice.rule_S[:] = classes[at]
+            parts.append((positions[at], forecast.with_choice(choice)))
+            rescued.update(positions[at].tolist())
+
+    rows = [(f.position, f.error_class, f.error, fallback.name if f.position in rescued else "none") for f in failed]
+    rows += [
+        (int(at), "NoObservation", f"no observed demand in the history up to {batch.cutoff}", "none")
+        for at in np.flatnonzero(~observed)
+    ]
+    failures = _failure_table(batch, sorted(rows))
+    if not parts:
+        return np.empty(0, dtype=np.int64), None, failures
+    merged_index, merged = merge(parts)
+    return merged_index, merged, failures
+
+
+def _with_benchmark(
+    champions: pa.Table, benchmark: registry.Forecaster, batch: SkuBatch, horizon: int, spec: ForecastSpec
+) -> pa.Table:
+    """The champions' rows, and the benchmark's for series whose champion is another model (a key must be unique)."""
+    is_benchmark = champions["model"].to_numpy() == benchmark.name
+    has_row = set(champions["unique_id"].to_numpy()[is_benchmark])
+    wanted = [at for at in range(len(batch)) if batch.unique_ids[at] not in has_row]
+    observed = batch.mask_ST.any(1).cpu().numpy()
+    index = np.array([at for at in wanted if observed[at]], dtype=np.int64)
+    parts, _ = forecast_isolated(benchmark, batch.select(index), horizon, spec.quantiles)
+    if not parts:
+        return champions
+    at, forecast = merge(parts)
+    named = forecast.with_choice(Choice.decided(len(at), benchmark.name, "benchmark"))
+    return pa.concat_tables([champions, _demand_table(batch.select(index[at]), named, spec)])
+
+
+def _demand_table(batch: SkuBatch, forecast: Forecast, spec: ForecastSpec) -> pa.Table:
+    assert forecast.choice is not None
+    n_series, horizon = forecast.mean_SH.shape
+    row_X = np.repeat(np.arange(n_series), horizon)
+    ds_H = np.array(batch.horizon_dates(horizon), dtype="datetime64[D]")
+    # Whatever model made them, what is stored is not negative and does not fall from one quantile to the next.
+    quantile_SHQ = forecast.quantile_SHQ.clamp(min=0.0).cummax(2).values.cpu().numpy()
+    columns = [
+        pa.array(batch.unique_ids, pa.string()).take(pa.array(row_X)),
+        pa.array(np.full(len(row_X), np.datetime64(batch.cutoff, "D")), pa.date32()),
+        pa.array(forecast.choice.model_S, pa.string()).take(pa.array(row_X)),
+        pa.array(np.tile(ds_H, n_series), pa.date32()),
+        pa.array(forecast.mean_SH.clamp(min=0.0).cpu().numpy().ravel()),
+        pa.array(forecast.sd_SH.cpu().numpy().ravel()),
+        *(pa.array(quantile_SHQ[:, :, q].ravel()) for q in range(len(spec.quantiles))),
+    ]
+    return pa.table(columns, schema=demand_schema(spec))
+
+
+def _champion_table(batch: SkuBatch, forecast: Forecast) -> pa.Table:
+    choice = forecast.choice
+    assert choice is not None
+    columns = [
+        pa.array(batch.unique_ids, pa.string()),
+        pa.array([batch.cutoff] * len(batch), pa.date32()),
+        pa.array(choice.model_S, pa.string()),
+        pa.array(choice.rule_S, pa.string()),
+        pa.array([name or None for name in choice.runner_up_S], pa.string()),
+        pa.array(choice.score_S, pa.float64(), from_pandas=True),
+        pa.array(choice.runner_up_score_S, pa.float64(), from_pandas=True),
+    ]
+    return pa.table(columns, schema=CHAMPION_SCHEMA)
+
+
+def _failure_table(batch: SkuBatch, rows: list[tuple[int, str, str, str]]) -> pa.Table:
+    columns = [
+        pa.array([batch.unique_ids[at] for at, *_ in rows], pa.string()),
+        pa.array([batch.cutoff] * len(rows), pa.date32()),
+        *(pa.array([row[k] for row in rows], pa.string()) for k in (1, 2, 3)),
+    ]
+    return pa.table(columns, schema=FAILURE_SCHEMA)

@@ -1,0 +1,67 @@
+"""Forecasters by name: what `conf` and the command line may ask for.
+
+A new model is one class with `name` and `forecast` and one call:
+
+    register("holt", lambda spec: Holt(season_length=spec.season_length))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from udfs.forecasting.auto import AutoForecaster
+from udfs.forecasting.croston import VARIANTS, Croston
+from udfs.forecasting.ets import ExponentialSmoothing
+from udfs.forecasting.forecaster import Forecaster
+from udfs.forecasting.naive import HistoricMean, SeasonalNaive
+from udfs.forecasting.spec import ForecastSpec
+
+Factory = Callable[[ForecastSpec], Forecaster]
+
+_FACTORIES: dict[str, Factory] = {}
+
+
+def register(name: str, factory: Factory, replace: bool = False) -> None:
+    """Make a forecaster known under `name`.
+
+    Raises:
+        ValueError: the name is empty or, unless `replace`, already taken.
+    """
+    if not name:
+        raise ValueError("expected a name for the forecaster, found an empty one")
+    if name in _FACTORIES and not replace:
+        raise ValueError(f"expected a new name, found {name!r}, which is registered; pass replace=True to replace it")
+    _FACTORIES[name] = factory
+
+
+def unregister(name: str) -> None:
+    """Forget a registered name; an unknown one is fine."""
+    _FACTORIES.pop(name, None)
+
+
+def make(name: str, spec: ForecastSpec) -> Forecaster:
+    """The forecaster registered as `name`, set up as `spec` says.
+
+    Raises:
+        ValueError: the name is unknown; the message lists the known ones.
+    """
+    if name not in _FACTORIES:
+        raise ValueError(f"expected a registered forecaster, found {name!r}; known: {', '.join(names())}")
+    return _FACTORIES[name](spec)
+
+
+def names() -> list[str]:
+    """Registered names, sorted."""
+    return sorted(_FACTORIES)
+
+
+def _croston(variant: str) -> Factory:
+    return lambda _spec: Croston(variant)
+
+
+register("auto", lambda spec: AutoForecaster(season_length=spec.season_length, min_history=spec.min_history))
+register("ets", lambda spec: ExponentialSmoothing(season_length=spec.season_length))
+register("historic_mean", lambda _spec: HistoricMean())
+register("seasonal_naive", lambda spec: SeasonalNaive(season_length=spec.season_length))
+for _variant in VARIANTS:
+    register(_variant, _croston(_variant))
