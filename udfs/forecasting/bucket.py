@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from udfs.demand_profile import demand_profile
 from udfs.forecasting import registry
-from udfs.forecasting.forecaster import Choice, Forecast, check_request, merge
+from udfs.forecasting.forecaster import Choice, Forecast, Forecaster, check_request, merge
 from udfs.forecasting.isolate import SeriesFailure, forecast_isolated
 from udfs.forecasting.naive import SeasonalNaive
 from udfs.forecasting.spec import ForecastSpec, choose_device
@@ -120,7 +120,7 @@ def forecast_bucket(
 
 
 def _forecast_or_fall_back(
-    forecaster: registry.Forecaster, batch: SkuBatch, horizon: int, spec: ForecastSpec
+    forecaster: Forecaster, batch: SkuBatch, horizon: int, spec: ForecastSpec
 ) -> tuple[np.ndarray, Forecast | None, pa.Table]:
     """Positions with a forecast, that forecast (None where there is not one), and the rows of `failures`."""
     observed = batch.mask_ST.any(1).cpu().numpy()
@@ -143,7 +143,12 @@ def _forecast_or_fall_back(
 
     rows = [(f.position, f.error_class, f.error, fallback.name if f.position in rescued else "none") for f in failed]
     rows += [
-        (int(at), "NoObservation", f"no observed demand in the history up to {batch.cutoff}", "none")
+        (
+            int(at),
+            "NoObservation",
+            f"no observed demand in the {spec.max_history_days} days up to {batch.cutoff}",
+            "none",
+        )
         for at in np.flatnonzero(~observed)
     ]
     failures = _failure_table(batch, sorted(rows))
@@ -154,7 +159,7 @@ def _forecast_or_fall_back(
 
 
 def _with_benchmark(
-    champions: pa.Table, benchmark: registry.Forecaster, batch: SkuBatch, horizon: int, spec: ForecastSpec
+    champions: pa.Table, benchmark: Forecaster, batch: SkuBatch, horizon: int, spec: ForecastSpec
 ) -> pa.Table:
     """The champions' rows, and the benchmark's for series whose champion is another model (a key must be unique)."""
     is_benchmark = champions["model"].to_numpy() == benchmark.name

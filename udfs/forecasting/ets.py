@@ -72,7 +72,7 @@ class ExponentialSmoothing:
         refinements: rounds of finer search around the winner.
         trend_margin: a form with a trend must lower the penalised RMSE by this share more than one without. A trend
             is carried over the whole horizon, one-step errors see a day of it: on the M5 (28 days from 2016-02-01)
-            a margin of .003 keeps a quarter of the trends, and the mean RMSSE of all series falls from .7562.
+            a margin of .003 keeps a quarter of the trends, and the mean RMSSE of all series falls from .7562 to .7557.
         name: the forecaster's name in tables.
     """
 

@@ -88,6 +88,7 @@ def test_odd_series_end_with_a_result_or_a_reason_and_touch_nobody() -> None:
         "x_all_nan": np.full(40, np.nan),
         "x_all_zero": np.zeros(90),
         "x_billion": np.full(90, 1e9) + np.arange(90) % 7,
+        "x_gone_for_years": np.r_[np.ones(30), np.full(800, np.nan)],
         "x_infinite": np.r_[np.ones(60), np.inf],
         "x_one_row": np.array([6.0]),
         "x_spike": np.r_[np.zeros(50), 1e9, np.zeros(40), 1.0],
@@ -98,8 +99,12 @@ def test_odd_series_end_with_a_result_or_a_reason_and_touch_nobody() -> None:
         assert a.equals(b)
 
     failed = result.failures.to_pandas().set_index("unique_id")
-    assert failed["fallback"].to_dict() == {"x_all_nan": "none", "x_infinite": "none"}
-    assert failed.loc["x_all_nan", "error_class"] == "NoObservation"
+    assert failed["fallback"].to_dict() == {"x_all_nan": "none", "x_gone_for_years": "none", "x_infinite": "none"}
+    assert failed["error_class"].to_dict() == {
+        "x_all_nan": "NoObservation",
+        "x_gone_for_years": "NoObservation",
+        "x_infinite": "NonFiniteForecast",
+    }
     demand = result.demand.to_pandas()
     in_demand, in_failures = set(demand["unique_id"]), set(failed.index)
     assert in_demand | in_failures == set(GOOD | odd)
