@@ -1,9 +1,10 @@
 """Bronze: a feed's records under the layout's column names, as text, none lost and none judged.
 
 A value that parses stands in canonical text (dates ISO, numbers without exponent, booleans true or false), one that
-does not keeps its raw text, so that cleaning can say what it was. A record that has not the file's columns (too many
-fields, too few, a quote never closed) has NULL in every feed column but the layout's last, which holds `CORRUPT_PREFIX`
-and the record's text: its required columns are missing, so cleaning must reject it, and the payload shows why.
+does not keeps its raw text, so that cleaning can say what it was (with the format it broke, if the mapping names one).
+A record that has not the file's columns (too many fields or too few) has NULL in every feed column but the layout's
+last, which holds `CORRUPT_PREFIX` and the record's text: its required columns are missing, so cleaning must reject it,
+and the payload shows why.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ from lakehouse.tables import FEED_COLUMNS, contract
 CORRUPT_PREFIX = "corrupt record: "
 
 _PLAIN_DECIMAL = "decimal(38,18)"  # 20 digits before the point, 18 after
-_ISO_DATE = r"^\d{4}-\d{1,2}-\d{1,2}([ T].*)?$"  # a bare 2017 is no date, though Spark would cast it to one
+_ISO_DATE = (
+    r"^\d{4}-\d{1,2}-\d{1,2}([ T][\d:.]+(Z|[+-][\d:]+)?)?$"  # a bare 2017 is no date, though Spark would cast it to one
+)
 _KEPT = (*LINEAGE, CORRUPT)
 
 
@@ -101,11 +104,19 @@ def canonical_text(value: Column, type_: DataType, target: ColumnType) -> Column
 
 def _number_text(value: Column, type_: DataType) -> Column:
     if isinstance(type_, FloatType | DoubleType):
-        value = F.when(~F.isnan(value), value)
-    text = F.trim(value) if isinstance(type_, StringType) else value.cast("string")
+        text = value.cast("string")
+        size = F.abs(value)
+        has_exponent = (size >= 1e7) | ((size < 1e-3) & (size > 0))  # where Java writes 1.0E7; asking that is cheap
+        return F.when(~F.isnan(value), F.when(has_exponent, _without_exponent(text)).otherwise(text))
+    if isinstance(type_, StringType):
+        text = F.trim(value)
+        return F.when(F.lower(text).contains("e"), _without_exponent(text)).otherwise(text)
+    return value.cast("string")
+
+
+def _without_exponent(text: Column) -> Column:
     plain = text.try_cast(_PLAIN_DECIMAL).cast("string")
-    without_zeros = F.regexp_replace(plain, r"\.?0+$", "")
-    return F.when(F.lower(text).contains("e"), F.coalesce(without_zeros, text)).otherwise(text)
+    return F.coalesce(F.regexp_replace(plain, r"\.?0+$", ""), text)
 
 
 def _date_text(value: Column, type_: DataType) -> Column:
@@ -164,7 +175,9 @@ def _origin(origin: ColumnMapping, target: str) -> Column:
     text = column.cast("string")
     parsed = F.try_to_timestamp(text, F.lit(origin.format))
     as_type = parsed.cast("date") if COLUMNS[target].type == "date" else parsed
-    return F.coalesce(as_type.cast("string"), text)
+    # Says so, lest 2024-12-13, which is no date as yyyy-dd-MM, be taken for an ISO date further on.
+    unparsed = F.when(F.trim(text) == "", text).otherwise(F.concat(text, F.lit(f" (not {origin.format})")))
+    return F.coalesce(as_type.cast("string"), unparsed)
 
 
 def _const_text(const: str | float | bool) -> str:
