@@ -11,7 +11,6 @@ import pyarrow as pa
 
 from lakehouse.buckets import PinnedTable, read_bucket, write_bucket
 from lakehouse.delta_io import WrittenFile
-from lakehouse.ledger import with_constants
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ def execute(task: BucketTask, bucket: int) -> UnitResult:
     values = {"run_id": task.run_id, "bucket": str(bucket)}
     files = []
     for name, uri in task.outputs:
-        file = write_bucket(name, uri, with_constants(result.tables[name], values, name), values)
+        file = write_bucket(name, uri, result.tables[name], values)
         if file:
             files.append(file)
     failures = result.failures if result.failures is not None and result.failures.num_rows else None

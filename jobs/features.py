@@ -48,7 +48,7 @@ def kernel(inputs: dict[str, pa.Table], parameters: FeatureParameters) -> Kernel
         last_ds=parameters.last_ds,
         carry=carry,
     )
-    return KernelResult({_FEATURES: table}, series=pc.count_distinct(sales["unique_id"]).as_py())
+    return KernelResult({_FEATURES: table}, series=len(sales["unique_id"].unique()))
 
 
 def main(context: RunContext, fingerprint: str) -> StageRecord:

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from udfs.forecasting.bucket import ForecastSpec
 
 import jobs
 from lakehouse.errors import ConfigError
 from lakehouse.session import SparkSettings
 from lakehouse.sources import SourceMapping, load_source
-from udfs.inventory.bucket import InventorySpec
+from udfs.forecasting.spec import ForecastSpec
+from udfs.inventory.spec import InventorySpec
 
 # Raise it when a stage's meaning changes, so that results of an older pipeline are not taken for this one's.
 PIPELINE_VERSION = "1"

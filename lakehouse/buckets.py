@@ -134,7 +134,7 @@ def write_bucket(name: str, uri: str, table: pa.Table, partition_values: dict[st
     the rows do not match the table's contract.
     """
     declared = contract(name)
-    conformed = declared.conform(table)
+    conformed = declared.conform(table.drop_columns([c for c in declared.partitions if c in table.column_names]))
     if not conformed.num_rows:
         return None
     folder = "/".join(f"{column}={partition_values[column]}" for column in declared.partitions)
@@ -142,7 +142,7 @@ def write_bucket(name: str, uri: str, table: pa.Table, partition_values: dict[st
     filesystem, root = filesystem_of(uri)
     filesystem.create_dir(posixpath.join(root, folder), recursive=True)
     target = posixpath.join(root, path)
-    pq.write_table(conformed, target, filesystem=filesystem, **parquet_write_options())
+    pq.write_table(conformed, target, filesystem=filesystem, **parquet_write_options(conformed.schema))
     return WrittenFile(
         table=name,
         path=path,

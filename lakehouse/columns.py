@@ -162,7 +162,7 @@ _ALL: tuple[Column, ...] = (
     _column("demand_p50", "double", "Median of demand over lead time plus review"),
     _column("demand_p90", "double", "90% quantile of demand over lead time plus review"),
     _column("safety_stock_qty", "double", "Order-up-to level less expected demand over lead time plus review"),
-    _column("reorder_point_qty", "double", "Stock position at or below which an order is placed"),
+    _column("reorder_point_qty", "double", "Stock position below which an order is placed"),
     _column(
         "order_up_to_qty",
         "double",

@@ -31,8 +31,8 @@ _DELTA: dict[ColumnType, str] = {"int": "integer"}
 class Contract:
     """One table's contract.
 
-    `columns` are names of `lakehouse.columns`; those in `text` are stored as STRING whatever their declared type (bronze
-    keeps what does not parse). Columns of `key` and `partitions` are NOT NULL. `mode` says how results land.
+    `columns` are names of `lakehouse.columns`; those in `text` are stored as STRING whatever their declared type
+    (bronze keeps what does not parse). Columns of `key` and `partitions` are NOT NULL. `mode` says how results land.
     """
 
     name: str

@@ -7,7 +7,9 @@ is written after the unit's data are committed: a crash in between repeats the u
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import socket
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +22,7 @@ import pyarrow.compute as pc
 from lakehouse.buckets import write_bucket
 from lakehouse.delta_io import Lakehouse
 from lakehouse.errors import LockedError
+from lakehouse.tables import contract
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +143,7 @@ class Ledger:
 
 
 def with_constants(table: pa.Table, values: Mapping[str, str], name: str) -> pa.Table:
-    """The table with columns of a contract added as constants where it lacks them, or as NULL when no value is given."""
-    from lakehouse.tables import contract
-
+    """The table with columns that it lacks of a contract added: as the constants given, else NULL."""
     for field in contract(name).arrow_schema():
         if field.name not in table.column_names:
             value = values.get(field.name)
@@ -164,9 +165,6 @@ class WriterLock:
     def __enter__(self) -> WriterLock:
         if not self._lakehouse.is_local:
             return self
-        import fcntl
-        import os
-
         os.makedirs(self._lakehouse.base, exist_ok=True)
         path = os.path.join(self._lakehouse.base, ".shelfcast.lock")
         self._file = open(path, "a+", encoding="utf-8")

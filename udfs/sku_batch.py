@@ -14,6 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 
+from udfs.arrow_arrays import one_chunk, runs
+
 PAD_MULTIPLE_DAYS = 28
 """T is always a multiple of this, so that whole weeks line up from the end of every batch."""
 
@@ -89,9 +91,8 @@ class SkuBatch:
             empty = torch.zeros((0, PAD_MULTIPLE_DAYS), dtype=torch.float64)
             return cls(np.empty(0, dtype=object), empty, empty.bool(), cutoff)
 
-        runs = pc.run_end_encode(rows["unique_id"].combine_chunks(), run_end_type=pa.int64())
-        end_S = np.asarray(runs.run_ends)
-        unique_ids = np.asarray(runs.values.to_pylist(), dtype=object)
+        values, end_S = runs(one_chunk(rows["unique_id"]))
+        unique_ids = np.asarray(values.to_pylist(), dtype=object)
         start_S = np.concatenate([[0], end_S[:-1]])
         row_S = np.repeat(np.arange(len(end_S)), end_S - start_S)
         day = rows["ds"].cast(pa.date32()).cast(pa.int32()).to_numpy().astype(np.int64)

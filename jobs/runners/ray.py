@@ -44,8 +44,8 @@ class RayRunner:
             max_restarts=self.settings.max_restarts,
             max_task_retries=self.settings.max_task_retries,
         )(BucketWorker)
-        handle = ray.put(task)
-        actors = [remote_class.remote(handle) for _ in range(workers)]
+        # By value: an argument in the object store may be gone when an actor is restarted.
+        actors = [remote_class.remote(task) for _ in range(workers)]
         try:
             yield from self._drain(actors, list(buckets))
         finally:

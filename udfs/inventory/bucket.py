@@ -70,6 +70,7 @@ ORDER_PLAN_SCHEMA: Final = pa.schema(
         ("pack_qty", _D),
         ("is_stock_assumed", _B),
         ("stockout_risk", _D),
+        ("expected_shortage_qty", _D),
         ("reason", _S),
     ]
 )
@@ -245,6 +246,7 @@ def _order_table(planned: _Planned, as_of: date) -> pa.Table:
             "pack_qty": terms.pack_qty,
             "is_stock_assumed": stock.is_on_hand_assumed_S | stock.is_on_order_assumed_S,
             "stockout_risk": planned.demand.lead_time.survival(lines.position_S),
+            "expected_shortage_qty": _null_unless_finite(planned.demand.lead_time.loss(lines.position_S)),
             "reason": reasons,
         },
     )

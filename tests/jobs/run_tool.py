@@ -1,0 +1,46 @@
+"""Builds a run context for tests: the shared Spark session, few buckets, in-process runners unless told otherwise."""
+
+from __future__ import annotations
+
+import io
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jobs.context import RunContext
+from jobs.progress import Progress
+from jobs.settings import load_mapping, load_settings
+from lakehouse.delta_io import Lakehouse
+from tests.tiny_retailer import FIRST_DAY
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+SMALL = ["buckets=4", "horizon=14", "inventory.lead_time_days=5"]
+LOCAL = ["runner.features=local", "runner.forecast=local", "runner.inventory=local"]
+
+
+def day(number: int) -> date:
+    """The as-of day after `number` days of the tiny retailer's sales."""
+    return FIRST_DAY + timedelta(days=number - 1)
+
+
+def make_context(
+    spark: SparkSession,
+    lake: Lakehouse,
+    folder: Path | None,
+    as_of: date,
+    *overrides: str,
+    source: str = "feed_layout",
+    force: bool = False,
+) -> RunContext:
+    return RunContext(
+        settings=load_settings(None, [*SMALL, *LOCAL, *overrides]),
+        mapping=load_mapping(source),
+        lakehouse=lake,
+        as_of=as_of,
+        input_dir=folder,
+        progress=Progress(stream=io.StringIO()),
+        force=force,
+        _spark=spark,
+    )

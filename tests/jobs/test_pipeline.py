@@ -1,0 +1,187 @@
+"""The main job on a tiny retailer: end to end, again, a day later, after a change, and with things going wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow.compute as pc
+import pytest
+
+from jobs.pipeline import STAGE_NAMES, run_stages
+from lakehouse.content_hash import content_hash
+from lakehouse.delta_io import Lakehouse
+from lakehouse.errors import ConfigError, LockedError, PromiseError
+from lakehouse.ledger import WriterLock
+from lakehouse.tables import TABLES
+from tests.jobs.run_tool import day, make_context
+from tests.tiny_retailer import SKUS, STORES, write_feeds, write_sales
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+SERIES = len(SKUS) * len(STORES)
+
+
+def hashes(lake: Lakehouse) -> dict[str, str]:
+    return {name: content_hash(lake, name) for name in TABLES if not name.startswith("ops.")}
+
+
+def versions(lake: Lakehouse) -> dict[str, int]:
+    return {name: lake.version(name) for name in TABLES if not name.startswith("ops.")}
+
+
+@pytest.fixture(scope="module")
+def feeds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_feeds(tmp_path_factory.mktemp("feeds"))
+
+
+@pytest.fixture(scope="module")
+def finished(spark: SparkSession, feeds: Path, tmp_path_factory: pytest.TempPathFactory) -> Lakehouse:
+    """A lakehouse with one whole run as of day 119; read it, do not write to it."""
+    lake = Lakehouse(str(tmp_path_factory.mktemp("finished") / "lake"))
+    run_stages(make_context(spark, lake, feeds, day(119)))
+    return lake
+
+
+def test_every_series_has_a_forecast_and_an_order_line(finished: Lakehouse) -> None:
+    demand = finished.read_arrow("forecast.demand")
+    plan = finished.read_arrow("gold.order_plan")
+    at_as_of = demand.filter(pc.equal(demand["cutoff"], day(119)))
+    assert len(at_as_of["unique_id"].unique()) == SERIES
+    assert at_as_of.num_rows == SERIES * 14
+    assert plan.num_rows == SERIES
+    assert finished.rows("ops.failure") == 0 if finished.exists("ops.failure") else True
+
+
+def test_orders_respect_stock_packs_and_order_up_to(finished: Lakehouse) -> None:
+    for row in finished.read_arrow("gold.order_plan").to_pylist():
+        assert row["order_qty"] % 6 == 0
+        if row["order_qty"]:
+            raised = row["position_qty"] + row["order_qty"]
+            assert row["order_up_to_qty"] <= raised < row["order_up_to_qty"] + 6
+            assert row["order_value"] == pytest.approx(1.5 * row["order_qty"])
+        else:
+            assert row["position_qty"] >= row["order_up_to_qty"]
+        assert row["reason"]
+        assert not row["is_supply_assumed"]
+
+
+def test_accuracy_is_of_the_last_cutoff_whose_days_were_seen(finished: Lakehouse) -> None:
+    accuracy = finished.read_arrow("gold.forecast_accuracy")
+    assert accuracy.num_rows == SERIES
+    assert set(accuracy["cutoff"].to_pylist()) == {day(119 - 14)}
+    sales = finished.read_arrow("silver.sales_daily")
+    inside = pc.and_(pc.greater(sales["ds"], day(105)), pc.less_equal(sales["ds"], day(119)))
+    actual = sales.filter(inside).group_by("unique_id").aggregate([("y", "sum")]).to_pylist()
+    found = {row["unique_id"]: row["actual"] for row in accuracy.to_pylist()}
+    assert found == {row["unique_id"]: row["y_sum"] for row in actual}
+
+
+def test_the_same_run_again_changes_nothing(spark: SparkSession, feeds: Path, finished: Lakehouse) -> None:
+    before, seen = hashes(finished), versions(finished)
+    reports = run_stages(make_context(spark, finished, feeds, day(119)))
+    assert [report.status for report in reports] == ["reused"] * len(STAGE_NAMES)
+    assert hashes(finished) == before
+    assert versions(finished) == seen
+
+
+def test_forced_again_gives_the_same_content(spark: SparkSession, feeds: Path, finished: Lakehouse) -> None:
+    before = hashes(finished)
+    run_stages(make_context(spark, finished, feeds, day(119), force=True))
+    assert hashes(finished) == before
+
+
+def test_a_day_later_extends_features_to_what_a_full_rebuild_gives(
+    spark: SparkSession, feeds: Path, tmp_path: Path
+) -> None:
+    daily, whole = Lakehouse(str(tmp_path / "daily")), Lakehouse(str(tmp_path / "whole"))
+    stages = ["ingest", "clean", "features"]
+    run_stages(make_context(spark, daily, feeds, day(110)), stages)
+    reports = run_stages(make_context(spark, daily, feeds, day(111)), stages)
+    assert [report.status for report in reports] == ["reused", "reused", "done"]
+    assert reports[-1].record.rows == SERIES, "one new day per series"
+    run_stages(make_context(spark, whole, feeds, day(111)), stages)
+    keys = [("unique_id", "ascending"), ("ds", "ascending")]
+    tables = [lake.read_arrow("features.sku_daily").drop_columns(["run_id"]).sort_by(keys) for lake in (daily, whole)]
+    assert tables[0].equals(tables[1])
+
+
+def test_a_new_file_of_later_days_extends_and_a_corrected_day_rebuilds(spark: SparkSession, tmp_path: Path) -> None:
+    folder, lake = write_feeds(tmp_path / "feeds", days=100), Lakehouse(str(tmp_path / "lake"))
+    stages = ["ingest", "clean", "features"]
+    run_stages(make_context(spark, lake, folder, day(100)), stages)
+    write_sales(folder / "sales" / "second.csv", 100, 101)
+    report = run_stages(make_context(spark, lake, folder, day(101)), stages)[-1]
+    assert report.record.rows == SERIES
+    write_sales(folder / "sales" / "second.csv", 100, 102, seed=8)  # the same file, day 101 corrected and day 102 added
+    run_stages(make_context(spark, lake, folder, day(102)), stages)
+    whole = Lakehouse(str(tmp_path / "whole"))
+    run_stages(make_context(spark, whole, folder, day(102)), stages)
+    keys = [("unique_id", "ascending"), ("ds", "ascending")]
+    for name in ("silver.sales_daily", "features.sku_daily"):
+        drop = [column for column in ("run_id",) if column in TABLES[name].columns]
+        both = [each.read_arrow(name).drop_columns(drop).sort_by(keys) for each in (lake, whole)]
+        assert both[0].equals(both[1]), name
+
+
+def test_stages_one_by_one_as_a_scheduler_calls_them(spark: SparkSession, feeds: Path, tmp_path: Path) -> None:
+    lake = Lakehouse(str(tmp_path / "lake"))
+    with pytest.raises(PromiseError, match="'clean' has not succeeded yet"):
+        run_stages(make_context(spark, lake, feeds, day(119)), ["features"])
+    for name in STAGE_NAMES:
+        run_stages(make_context(spark, lake, feeds, day(119)), [name])
+    assert lake.rows("gold.order_plan") == SERIES
+    assert [r.status for r in run_stages(make_context(spark, lake, feeds, day(119)))] == ["reused"] * len(STAGE_NAMES)
+
+
+def test_a_failing_series_gets_a_fallback_and_a_reason_and_the_stage_holds_its_threshold(
+    spark: SparkSession, feeds: Path, tmp_path: Path
+) -> None:
+    from udfs.forecasting import registry
+
+    lake = Lakehouse(str(tmp_path / "lake"))
+    registry.register("breaks_on_s01_north", lambda spec: _BreaksOn("S01|north|all", spec))
+    try:
+        with pytest.raises(PromiseError, match="1 of 12 series failed"):
+            run_stages(make_context(spark, lake, feeds, day(119), "forecast.model=breaks_on_s01_north"))
+        reports = run_stages(
+            make_context(spark, lake, feeds, day(119), "forecast.model=breaks_on_s01_north", "max_failure_rate=0.2")
+        )
+    finally:
+        registry.unregister("breaks_on_s01_north")
+    assert reports[-1].record.rows > 0
+    failure = lake.read_arrow("ops.failure", filters=pc.field("stage") == "forecast").to_pylist()
+    assert {row["unique_id"] for row in failure} == {"S01|north|all"}
+    assert all("cannot forecast S01" in row["error"] for row in failure)
+    assert lake.read_arrow("gold.order_plan").num_rows == SERIES
+
+
+class _BreaksOn:
+    """A forecaster that raises whenever its batch holds one certain series."""
+
+    name = "breaks"
+
+    def __init__(self, unique_id: str, spec: object) -> None:
+        from udfs.forecasting.naive import SeasonalNaive
+
+        self._bad, self._inner = unique_id, SeasonalNaive()
+
+    def forecast(self, batch, horizon, quantiles):  # noqa: ANN001, ANN201
+        if self._bad in set(batch.unique_ids):
+            raise RuntimeError("cannot forecast S01")
+        return self._inner.forecast(batch, horizon, quantiles)
+
+
+def test_two_writers_are_refused(lake: Lakehouse) -> None:
+    with WriterLock(lake), pytest.raises(LockedError, match="another process"), WriterLock(lake):
+        pass
+
+
+def test_another_source_or_bucket_count_is_refused(
+    spark: SparkSession, feeds: Path, finished: Lakehouse
+) -> None:
+    with pytest.raises(ConfigError, match="holds the source 'feed_layout'"):
+        run_stages(make_context(spark, finished, feeds, day(119), source="m5"), ["ingest"])
+    with pytest.raises(ConfigError, match="made with 4"):
+        run_stages(make_context(spark, finished, feeds, day(119), "buckets=8"), ["ingest", "clean"])

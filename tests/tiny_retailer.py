@@ -1,0 +1,56 @@
+"""A retailer small enough to check by hand: a dozen SKUs in two stores, a few months of days, every optional feed."""
+
+from __future__ import annotations
+
+import csv
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+
+FIRST_DAY = date(2024, 1, 1)
+SKUS = tuple(f"S{i:02d}" for i in range(1, 7))
+STORES = ("north", "south")
+
+
+def write_feeds(folder: Path, days: int = 120, *, seed: int = 7, with_supply: bool = True) -> Path:
+    """Write sales, products, locations, stock and supply as CSV in the plain feed layout; returns the folder."""
+    (folder / "sales").mkdir(parents=True, exist_ok=True)
+    write_sales(folder / "sales" / "first.csv", 0, days, seed=seed)
+    products = [(sku, f"Product {sku}", "pantry" if i % 2 else "dairy", "food", "own") for i, sku in enumerate(SKUS)]
+    _write(folder / "products.csv", ("sku_id", "product_name", "category", "department", "brand"), products)
+    _write(
+        folder / "locations.csv",
+        ("location_id", "location_name", "region", "country"),
+        [(store, store.title(), "", "US") for store in STORES],
+    )
+    if with_supply:
+        last = FIRST_DAY + timedelta(days=days - 1)
+        stock = [(sku, store, last, 5 * i, 0) for i, sku in enumerate(SKUS) for store in STORES]
+        _write(folder / "stock.csv", ("sku_id", "location_id", "ds", "on_hand_qty", "on_order_qty"), stock)
+        supply = [(sku, store, 3 + i, 10.0, 1.5, 6, 6) for i, sku in enumerate(SKUS) for store in STORES]
+        header = ("sku_id", "location_id", "lead_time_days", "order_cost", "unit_cost", "moq_qty", "pack_qty")
+        _write(folder / "supply.csv", header, supply)
+    return folder
+
+
+def write_sales(path: Path, first: int, stop: int, *, seed: int = 7) -> None:
+    """Sales of days `first` to `stop` - 1; a day's rows are the same whatever the range asked for."""
+    rows = []
+    for day in range(first, stop):
+        ds = FIRST_DAY + timedelta(days=day)
+        rng = np.random.default_rng([seed, day])
+        for i, sku in enumerate(SKUS):
+            for store in STORES:
+                rate = (0.3 + 2.0 * i) * (1.5 if ds.weekday() >= 5 else 1.0)
+                units = int(rng.poisson(rate))
+                if units or day == 0:
+                    rows.append((sku, store, ds, units, f"{2.5 + i:.2f}", "true" if day % 14 == 3 else "false"))
+    _write(path, ("sku_id", "location_id", "ds", "units", "unit_price", "is_promo"), rows)
+
+
+def _write(path: Path, header: tuple[str, ...], rows: list[tuple]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows(rows)
