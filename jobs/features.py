@@ -25,6 +25,7 @@ _SALES, _CALENDAR, _FEATURES = "silver.sales_daily", "silver.calendar", "feature
 _SALES_COLUMNS = ("unique_id", "location_id", "ds", "y", "unit_price", "is_promo")
 _CARRY_COLUMNS = ("unique_id", "ds", "history_days", "days_since_sale")
 _BY_SERIES = ("unique_id", "ds")
+_IDS = ("unique_id", "location_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,9 @@ def main(context: RunContext, fingerprint: str) -> StageRecord:
 def _run(context: RunContext, fingerprint: str, buckets: list[int], first_ds: date | None, version: int) -> StageRecord:
     lake, spec = context.lakehouse, FeatureSpec()
     last_ds = context.as_of
-    sales = PinnedTable(_SALES, lake.uri(_SALES), version, _SALES_COLUMNS, order_by=_BY_SERIES, last_ds=last_ds)
+    sales = PinnedTable(
+        _SALES, lake.uri(_SALES), version, _SALES_COLUMNS, order_by=_BY_SERIES, last_ds=last_ds, dictionary=_IDS
+    )
     calendar = PinnedTable(
         _CALENDAR,
         lake.uri(_CALENDAR),

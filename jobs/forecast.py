@@ -58,6 +58,7 @@ def main(context: RunContext, fingerprint: str) -> StageRecord:
         ("unique_id", "ds", "y"),
         order_by=("unique_id", "ds"),
         last_ds=context.as_of,
+        dictionary=("unique_id",),
     )
     task = BucketTask(
         stage="forecast",

@@ -22,9 +22,6 @@ from lakehouse.delta_io import WrittenFile
 from lakehouse.parquet_options import parquet_write_options
 from lakehouse.tables import contract
 
-# Worth reading and keeping as dictionary codes: a few hundred values over hundreds of thousands of rows.
-_DICTIONARY_COLUMNS = ("unique_id", "location_id")
-
 
 def bucket_of(unique_id: str, buckets: int) -> int:
     """The bucket of a series: CRC-32 of its id modulo the number of buckets, as Spark's `crc32` computes it."""
@@ -37,7 +34,8 @@ class PinnedTable:
 
     Only `columns` are read, of the rows with `first_ds <= ds <= last_ds`, of the files whose partition values equal
     `where` (and the bucket, unless the table has none). `order_by` restores the order where several files hold a
-    bucket; a bucket in one sorted file costs no sort.
+    bucket; a bucket in one sorted file costs no sort. `dictionary` columns stay codes into their distinct values: ids
+    of a few hundred series over hundreds of thousands of rows are not worth a string each.
     """
 
     name: str
@@ -49,6 +47,7 @@ class PinnedTable:
     order_by: tuple[str, ...] = ()
     first_ds: date | None = None
     last_ds: date | None = None
+    dictionary: tuple[str, ...] = ()
 
 
 def filesystem_of(uri: str) -> tuple[pafs.FileSystem, str]:
@@ -86,9 +85,9 @@ def read_bucket(pinned: PinnedTable, bucket: int) -> pa.Table:
     if not paths:
         return _empty(pinned)
     read_columns = list(dict.fromkeys([*pinned.columns, *_range_column(pinned)]))
-    dictionary = [name for name in _DICTIONARY_COLUMNS if name in read_columns]
+    names = list(pinned.dictionary)
     tables = [
-        pq.ParquetFile(posixpath.join(root, path), filesystem=filesystem, read_dictionary=dictionary).read(read_columns)
+        pq.ParquetFile(posixpath.join(root, path), filesystem=filesystem, read_dictionary=names).read(read_columns)
         for path in paths
     ]
     table = _in_range(pa.concat_tables(tables, promote_options="permissive"), pinned)
