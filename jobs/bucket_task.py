@@ -6,6 +6,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import pyarrow as pa
 
@@ -23,7 +24,7 @@ class KernelResult:
 
 
 # A kernel is a module-level function (so that it pickles): inputs by table name and the stage's parameters.
-Kernel = Callable[[dict[str, pa.Table], object], KernelResult]
+Kernel = Callable[[dict[str, pa.Table], Any], KernelResult]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class BucketTask:
     run_id: str
     inputs: tuple[PinnedTable, ...]
     kernel: Kernel
-    parameters: object
+    parameters: Any
     outputs: tuple[tuple[str, str], ...]  # (table, uri)
 
 

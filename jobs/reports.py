@@ -59,7 +59,7 @@ def _order_head(context: RunContext) -> str:
             row["location_id"],
             f"{row['order_qty']:,.0f}",
             f"{row['order_value'] or 0:,.2f}",
-            row["reason"],
+            row["reason"].split(". ")[0].removesuffix("."),
         )
         for row in top.to_pylist()
     ]
@@ -145,8 +145,8 @@ def _row_accounts(lake: Lakehouse) -> str:
 def describe(name: str | None) -> str:
     """The data dictionary of a table, or one line per table."""
     if name is None:
-        rows = [(declared.name, ", ".join(declared.key), declared.comment) for declared in TABLES.values()]
-        return _table("tables (shelfcast describe TABLE shows columns)", ("table", "key", "meaning"), rows)
+        names = [(declared.name, ", ".join(declared.key), declared.comment) for declared in TABLES.values()]
+        return _table("tables (shelfcast describe TABLE shows columns)", ("table", "key", "meaning"), names)
     declared = contract(name)
     rows = [
         (

@@ -47,7 +47,7 @@ def write_changed_buckets(lakehouse: Lakehouse, frame: DataFrame, name: str) -> 
 
 
 def _compare(old: DataFrame, new: DataFrame) -> tuple[Changes, object]:
-    last_day = old.agg(F.max("ds")).first()[0]
+    last_day = old.agg(F.max("ds")).collect()[0][0]
     before = _digests(old)
     known = _digests(new.filter(F.col("ds") <= F.lit(last_day)))
     rows = {row["bucket"]: row["count"] for row in new.groupBy("bucket").count().collect()}

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable, Schema
 from deltalake.exceptions import TableNotFoundError
-from deltalake.transaction import AddAction
+from deltalake.transaction import AddAction, RemoveAction
 
 from lakehouse.contracts import TABLE_PROPERTIES, Contract
 from lakehouse.errors import ContractError
@@ -211,7 +211,7 @@ class Lakehouse:
         """
         declared = contract(name)
         table = self.ensure(name)
-        actions = [
+        actions: list[AddAction | RemoveAction] = [
             AddAction(f.path, f.size_bytes, dict(f.partition_values), f.modified_ms, True, f.stats_json) for f in files
         ]
         table.create_write_transaction(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import ray
 from ray.exceptions import RayError
@@ -45,14 +47,14 @@ class RayRunner:
             max_task_retries=self.settings.max_task_retries,
         )(BucketWorker)
         # By value: an argument in the object store may be gone when an actor is restarted.
-        actors = [remote_class.remote(task) for _ in range(workers)]
+        actors: list[Any] = [remote_class.remote(task) for _ in range(workers)]
         try:
             yield from self._drain(actors, list(buckets))
         finally:
             for actor in actors:
                 ray.kill(actor)
 
-    def _drain(self, actors: list, buckets: list[int]) -> Iterator[UnitResult]:
+    def _drain(self, actors: list[Any], buckets: list[int]) -> Iterator[UnitResult]:
         """Keep each actor on one bucket; hand the next to whoever is done."""
         waiting = buckets[::-1]
         running = {}
@@ -98,5 +100,5 @@ def start_ray(settings: RaySettings) -> None:
         log_to_driver=False,
         object_store_memory=settings.object_store_mb * 2**20,
         configure_logging=True,
-        logging_level="ERROR",
+        logging_level=logging.ERROR,
     )

@@ -65,18 +65,27 @@ def stock_risk(inputs: GoldInputs, terms: GoldTerms) -> DataFrame:
     return _shaped(rows, contract("gold.stock_risk"), _constants(terms))
 
 
-def forecast_accuracy(inputs: GoldInputs, terms: GoldTerms, benchmark: str) -> DataFrame:
-    """Forecast against actual per series over the days after `terms.cutoff`, beside the benchmark's forecast."""
+def forecast_accuracy(inputs: GoldInputs, terms: GoldTerms, benchmark: str | None) -> DataFrame:
+    """Forecast against actual per series over the days after `terms.cutoff`, beside the benchmark's forecast.
+
+    Where the champion is the benchmark itself, its forecast stands in both columns.
+    """
     tested = inputs.demand.filter(F.col("cutoff") == F.lit(terms.cutoff))
     champion = _champion(inputs, terms.cutoff)
     chosen = tested.join(champion, ["unique_id", "model"]).select(
         "unique_id", "model", "ds", F.col("mean").alias("forecast"), "p90"
     )
-    naive = tested.filter(F.col("model") == benchmark).select("unique_id", "ds", F.col("mean").alias("naive_forecast"))
+    naive = tested.filter(F.col("model") == F.lit(benchmark)).select(
+        "unique_id", "ds", F.col("mean").alias("naive_forecast")
+    )
     daily = (
         chosen.join(inputs.actuals.select("unique_id", "ds", F.col("y").alias("actual")), ["unique_id", "ds"])
         .join(naive, ["unique_id", "ds"], "left")
         .filter("actual IS NOT NULL")
+        .withColumn(
+            "naive_forecast",
+            F.when(F.col("model") == F.lit(benchmark), F.col("forecast")).otherwise(F.col("naive_forecast")),
+        )
     )
     rows = _accuracy(daily).join(inputs.profile.select("unique_id", "demand_class"), "unique_id", "left")
     constants = _constants(terms) | {"cutoff": F.lit(terms.cutoff)}
