@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 LAKE ?= lake/demo
 
-.PHONY: demo test quick lint bench java setup clean
+.PHONY: demo test quick lint bench java jars setup clean
 
 demo: setup  ## the main job on The Complete Journey's real transactions
 	$(BIN)/shelfcast demo --lakehouse $(LAKE)
@@ -36,6 +36,9 @@ $(STAMP): pyproject.toml constraints.txt
 
 java:  ## Spark needs Java 17 or newer
 	@sh tools/java.sh
+
+jars:  ## Delta's jars by Maven, where Spark's resolver does not get through
+	@sh tools/jars.sh
 
 clean:
 	rm -rf lake artifacts .pytest_cache .mypy_cache .ruff_cache
