@@ -37,18 +37,30 @@ def content_hash(lakehouse: Lakehouse, name: str, version: int | None = None) ->
 
 
 def row_hashes(table: pa.Table) -> np.ndarray:
-    """One uint64 per row [rows] over all columns, NULL distinct from every value."""
+    """One uint64 per row [rows] over all columns, NULL distinct from every value.
+
+    A column's type alone decides how its values are hashed: pandas would turn integers into floats, and booleans into
+    objects, wherever a batch happens to hold a NULL, and the same row would then hash differently in another file.
+    """
     combined = np.full(table.num_rows, 0x9E3779B97F4A7C15, dtype=np.uint64)
     for column in table.columns:
         values = column.combine_chunks()
         nulls = values.is_null().to_numpy(zero_copy_only=False)
-        series = values.to_pandas(date_as_object=False)
-        if series.dtype == object:
-            series = series.fillna("").astype(str)
-        elif pd.api.types.is_float_dtype(series.dtype):
-            series = series.fillna(0.0)
-        hashes = pd.util.hash_array(series.to_numpy(), categorize=True)
+        hashes = pd.util.hash_array(_plain_values(values), categorize=True)
         with np.errstate(over="ignore"):
             combined = combined * np.uint64(0x100000001B3) + np.where(nulls, np.uint64(0xA5A5A5A5), hashes)
             combined ^= combined >> np.uint64(29)
     return combined
+
+
+def _plain_values(values: pa.Array) -> np.ndarray:
+    """Values as numpy, NULL as a value of the same type (its row is marked apart)."""
+    kind = values.type
+    if pa.types.is_date32(kind):
+        values, kind = values.view(pa.int32()), pa.int32()
+    elif pa.types.is_timestamp(kind):
+        values, kind = values.view(pa.int64()), pa.int64()
+    if not values.null_count:
+        return values.to_numpy(zero_copy_only=False)
+    filler = "" if pa.types.is_string(kind) or pa.types.is_large_string(kind) else 0
+    return values.fill_null(pa.scalar(filler).cast(kind)).to_numpy(zero_copy_only=False)
