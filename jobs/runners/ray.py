@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,44 +47,64 @@ class RayRunner:
             max_task_retries=self.settings.max_task_retries,
         )(BucketWorker)
         # By value: an argument in the object store may be gone when an actor is restarted.
-        actors: list[Any] = [remote_class.remote(task) for _ in range(workers)]
+        pool: list[Any] = [remote_class.remote(task) for _ in range(workers)]
         try:
-            yield from self._drain(actors, list(buckets))
+            yield from self._drain(pool, lambda: remote_class.remote(task), list(buckets))
         finally:
-            for actor in actors:
+            for actor in pool:
                 ray.kill(actor)
 
-    def _drain(self, actors: list[Any], buckets: list[int]) -> Iterator[UnitResult]:
-        """Keep each actor on one bucket; hand the next to whoever is done."""
+    def _drain(self, pool: list[Any], new_actor: Callable[[], Any], buckets: list[int]) -> Iterator[UnitResult]:
+        """Keep each actor of the pool on one bucket; hand the next to whoever is done.
+
+        A bucket that kills its worker for good costs itself: a new worker takes the place of the dead one, which
+        would otherwise fail every bucket it is handed, at once.
+        """
         waiting = buckets[::-1]
         running = {}
-        for actor in actors:
+        for slot in range(len(pool)):
             bucket = waiting.pop()
-            running[actor.run.remote(bucket)] = (actor, bucket)
+            running[pool[slot].run.remote(bucket)] = (slot, bucket)
         while running:
             (done,), _ = ray.wait(list(running), num_returns=1)
-            actor, bucket = running.pop(done)
+            slot, bucket = running.pop(done)
             try:
-                yield ray.get(done)
+                result = ray.get(done)
             except RayError as error:  # the worker died more often than it may be restarted
-                yield UnitResult(bucket, error_class=type(error).__name__, error=str(error).strip().splitlines()[0])
+                result = UnitResult(bucket, error_class=type(error).__name__, error=_first_line(error))
+                ray.kill(pool[slot])
+                pool[slot] = new_actor()
+            yield result
             if waiting:
                 bucket = waiting.pop()
-                running[actor.run.remote(bucket)] = (actor, bucket)
+                running[pool[slot].run.remote(bucket)] = (slot, bucket)
 
     def _worker_count(self) -> int:
         """Workers asked for, bounded by what the cluster can hold at once; an impossible request is refused."""
-        resources = ray.cluster_resources()
-        fits = int(resources.get("CPU", 0) / self.settings.cpus_per_worker + 1e-9)
-        if self.settings.gpus_per_worker:
-            fits = min(fits, int(resources.get("GPU", 0) / self.settings.gpus_per_worker + 1e-9))
+        fits = sum(self._fits_on(node["Resources"]) for node in ray.nodes() if node["Alive"])
         if fits < 1:
+            total = ray.cluster_resources()
             raise EngineError(
-                f"a worker asks for {self.settings.cpus_per_worker} CPU and {self.settings.gpus_per_worker} GPU, but "
-                f"the Ray cluster has {resources.get('CPU', 0)} CPU and {resources.get('GPU', 0)} GPU; lower "
-                "ray.cpus_per_worker or ray.gpus_per_worker, or join a larger cluster with ray.address"
+                f"a worker asks for {self.settings.cpus_per_worker} CPU and {self.settings.gpus_per_worker} GPU; no "
+                f"node of the Ray cluster has both (all nodes together: {total.get('CPU', 0)} CPU and "
+                f"{total.get('GPU', 0)} GPU); lower ray.cpus_per_worker or ray.gpus_per_worker, or join a larger "
+                "cluster with ray.address"
             )
         return min(self.settings.workers, fits) if self.settings.workers else fits
+
+    def _fits_on(self, resources: dict[str, float]) -> int:
+        """Workers that fit on one node: a worker never spans nodes, nor does a fraction of a GPU span GPUs."""
+        fits = int(resources.get("CPU", 0) / self.settings.cpus_per_worker + 1e-9)
+        share = self.settings.gpus_per_worker
+        if not share:
+            return fits
+        gpus = int(resources.get("GPU", 0))
+        return min(fits, gpus * int(1 / share + 1e-9) if share < 1 else int(gpus / share + 1e-9))
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else "the worker died without a message"
 
 
 def start_ray(settings: RaySettings) -> None:
@@ -96,6 +116,7 @@ def start_ray(settings: RaySettings) -> None:
         ray.init(address=settings.address, log_to_driver=False)
         return
     ray.init(
+        address="local",  # not whatever cluster runs on this machine or RAY_ADDRESS names: conf alone decides
         include_dashboard=False,
         log_to_driver=False,
         object_store_memory=settings.object_store_mb * 2**20,
