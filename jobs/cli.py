@@ -72,11 +72,13 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _tables(options: argparse.Namespace) -> int:
-    lake = _lakehouse(options)
     if options.create:
         settings = load_settings(options.conf)
         lake = Lakehouse(options.lakehouse, settings.lakehouse.catalog)
-        reports.create_tables(lake, settings)
+        with WriterLock(lake):
+            reports.create_tables(lake, settings)
+    else:
+        lake = _lakehouse(options)
     print(reports.tables(lake))
     return 0
 
