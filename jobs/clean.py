@@ -103,7 +103,7 @@ def write_dimensions(context: RunContext, sales: CleanedSales, series: DataFrame
 
 def write_quarantine(context: RunContext, quarantined: list[DataFrame]) -> None:
     rows = reduce(DataFrame.unionByName, quarantined)
-    context.lakehouse.write_spark(rows.coalesce(1), "ops.quarantine")
+    context.lakehouse.write_spark(rows.repartition("source_file", "source_row"), "ops.quarantine")
 
 
 def check_buckets(context: RunContext) -> None:

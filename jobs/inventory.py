@@ -48,8 +48,13 @@ def kernel(inputs: dict[str, pa.Table], parameters: InventoryParameters) -> Kern
 
 
 def champion_forecast(demand: pa.Table, champion: pa.Table, as_of: date) -> pa.Table:
-    """Rows of the champion's forecast from the as-of day, whatever benchmark is stored beside it."""
-    chosen = champion.filter(pc.equal(champion["cutoff"], as_of)).select(["unique_id", "model"])
+    """Rows of the champion's forecast from the as-of day, whatever benchmark is stored beside it.
+
+    `is_fallback` marks series whose model failed, so that the order's reason can say so.
+    """
+    chosen = champion.filter(pc.equal(champion["cutoff"], as_of))
+    is_fallback = pc.fill_null(pc.starts_with(chosen["rule"], "fallback"), False)
+    chosen = chosen.select(["unique_id", "model"]).append_column("is_fallback", is_fallback)
     rows = demand.filter(pc.equal(demand["cutoff"], as_of))
     return rows.join(chosen, keys=["unique_id", "model"], join_type="inner").sort_by(
         [("unique_id", "ascending"), ("ds", "ascending")]
@@ -72,7 +77,7 @@ def main(context: RunContext, fingerprint: str) -> StageRecord:
         run_id=run_id,
         inputs=(
             pinned(_DEMAND, ("unique_id", "cutoff", "model", "ds", "mean", "sd"), where=this_run),
-            pinned(_CHAMPION, ("unique_id", "cutoff", "model"), where=this_run),
+            pinned(_CHAMPION, ("unique_id", "cutoff", "model", "rule"), where=this_run),
             # The last known price: silver carries it forward to the as-of day.
             pinned(_FEATURES, ("unique_id", "ds", "unit_price"), first_ds=context.as_of, last_ds=context.as_of),
             pinned(_SUPPLY, ("unique_id", "lead_time_days", "order_cost", "unit_cost", "moq_qty", "pack_qty")),

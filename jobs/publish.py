@@ -26,8 +26,8 @@ def main(context: RunContext) -> StageRecord:
     }
     rows = 0
     for name, build in tables.items():
-        # One file per table and day: a screenful of rows per product, read whole by whoever opens it.
-        frame = build().coalesce(1).sortWithinPartitions("unique_id")
+        # Adaptive execution makes as few files of it as the size allows.
+        frame = build().repartition("unique_id").sortWithinPartitions("unique_id")
         version = context.lakehouse.write_spark(frame, name, replace_where=f"as_of = DATE'{context.as_of}'")
         rows += context.lakehouse.rows(name, version, {"as_of": str(context.as_of)})
     return StageRecord("succeeded", rows=rows)
