@@ -147,7 +147,7 @@ def split(frame: DataFrame, feed: str, rules: Iterable[QualityRule]) -> Split:
     ids = [rule.id for rule in ordered]
     if repeated := sorted({rule_id for rule_id in ids if ids.count(rule_id) > 1}):
         raise ContractError(f"{feed}: rules must have different ids, {repeated} occur twice; rename the source's own")
-    broken = F.coalesce(*(F.expr(_claim(rule)) for rule in ordered), F.lit(""))
+    broken = _evaluate_once(F.coalesce(*(F.expr(_claim(rule)) for rule in ordered), F.lit("")))
     outcome = F.lit("used")
     for rule in reversed(ordered):
         if rule.outcome != "quarantined":
@@ -183,6 +183,14 @@ def _typed(name: str) -> Column:
             return F.expr(f"try_cast({text} AS {type_.upper()})")
         case other:
             raise ContractError(f"{name}: a feed column of type {other} has no parser; add one to lakehouse/quality.py")
+
+
+def _evaluate_once(value: Column) -> Column:
+    """Keep the optimiser from copying a long expression into every filter and column that uses it.
+
+    It copies no expression that depends on the partition's number; this one does so only in form.
+    """
+    return F.when(F.spark_partition_id() >= 0, value)
 
 
 def _claim(rule: QualityRule) -> str:
