@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from jobs.bucket_task import BucketTask, UnitResult
-from jobs.context import RunContext
 from jobs.runners import runner_for
 from lakehouse.errors import PromiseError
 from lakehouse.ledger import StageRecord
+
+if TYPE_CHECKING:
+    # The settings know every model; a worker imports only what its kernel needs.
+    from jobs.context import RunContext
 
 # Which partitions a batch of buckets replaces, by table; by default those of (run, bucket).
 Replace = Callable[[str, list[str]], dict[str, list[str]]]

@@ -8,11 +8,8 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-from jobs import reports
-from jobs.context import RunContext
-from jobs.pipeline import STAGE_NAMES, run_stages
+from jobs import STAGE_NAMES, reports
 from jobs.progress import Progress
-from jobs.settings import load_mapping, load_settings
 from lakehouse.delta_io import Lakehouse
 from lakehouse.errors import ConfigError, ShelfcastError
 from lakehouse.ledger import WriterLock
@@ -35,6 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    # Spark and torch take seconds to import: `status` and `describe` do not wait for them.
+    from jobs.context import RunContext
+    from jobs.pipeline import run_stages
+    from jobs.settings import load_mapping, load_settings
+
     stages = options.stages if options.stages is not None else STAGE_NAMES
     overrides = list(options.set or [])
     if options.horizon is not None:
@@ -73,6 +75,8 @@ def _status(options: argparse.Namespace) -> int:
 
 def _tables(options: argparse.Namespace) -> int:
     if options.create:
+        from jobs.settings import load_settings
+
         settings = load_settings(options.conf)
         lake = Lakehouse(options.lakehouse, settings.lakehouse.catalog)
         with WriterLock(lake):

@@ -9,17 +9,20 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.bucket_stage import BucketStage, run_bucket_stage
 from jobs.bucket_task import BucketTask, KernelResult
-from jobs.context import RunContext
 from lakehouse.buckets import PinnedTable, pinned_files
 from lakehouse.ledger import StageRecord
 from udfs.features import FeatureSpec, sku_daily_features
+
+if TYPE_CHECKING:
+    # The settings know every model; a worker imports only what its kernel needs.
+    from jobs.context import RunContext
 
 _SALES, _CALENDAR, _FEATURES = "silver.sales_daily", "silver.calendar", "features.sku_daily"
 _SALES_COLUMNS = ("unique_id", "location_id", "ds", "y", "unit_price", "is_promo")

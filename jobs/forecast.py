@@ -8,16 +8,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from jobs.bucket_stage import BucketStage, run_bucket_stage
 from jobs.bucket_task import BucketTask, KernelResult
-from jobs.context import RunContext
 from jobs.features import silver_buckets
 from lakehouse.buckets import PinnedTable
 from lakehouse.ledger import StageRecord
 from udfs.forecasting.bucket import ForecastSpec, forecast_bucket
+
+if TYPE_CHECKING:
+    # The settings know every model; a worker imports only what its kernel needs.
+    from jobs.context import RunContext
 
 _FEATURES, _DEMAND, _CHAMPION = "features.sku_daily", "forecast.demand", "forecast.champion"
 _PROFILE = "features.sku_profile"

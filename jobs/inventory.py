@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.bucket_stage import BucketStage, run_bucket_stage
 from jobs.bucket_task import BucketTask, KernelResult
-from jobs.context import RunContext
 from jobs.features import silver_buckets
 from lakehouse.buckets import PinnedTable
 from lakehouse.ledger import StageRecord
 from udfs.inventory.bucket import plan_bucket
 from udfs.inventory.spec import InventorySpec
+
+if TYPE_CHECKING:
+    # The settings know every model; a worker imports only what its kernel needs.
+    from jobs.context import RunContext
 
 _DEMAND, _CHAMPION, _FEATURES = "forecast.demand", "forecast.champion", "features.sku_daily"
 _SUPPLY, _STOCK = "silver.supply", "silver.stock"

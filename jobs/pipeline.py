@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from jobs import clean, features, forecast, ingest, inventory, publish
+from jobs import STAGE_NAMES, clean, features, forecast, ingest, inventory, publish
 from jobs.context import RunContext
 from jobs.memory import MemoryWatch
 from jobs.settings import PIPELINE_VERSION, digest
@@ -73,7 +73,8 @@ STAGES: tuple[Stage, ...] = (
         lambda c: [str(c.as_of), c.mapping.currency],
     ),
 )
-STAGE_NAMES = tuple(stage.name for stage in STAGES)
+if tuple(stage.name for stage in STAGES) != STAGE_NAMES:
+    raise AssertionError("jobs/__init__.py names other stages than jobs/pipeline.py runs")
 
 
 @dataclass(frozen=True, slots=True)

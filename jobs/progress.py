@@ -8,9 +8,10 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-from jobs.bucket_task import UnitResult
+if TYPE_CHECKING:
+    from jobs.bucket_task import UnitResult
 
 _EVERY_SECONDS = 2.0
 

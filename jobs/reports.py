@@ -11,8 +11,6 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from jobs.context import RunContext
-from jobs.settings import Settings
 from lakehouse.content_hash import content_hash
 from lakehouse.delta_io import Lakehouse
 from lakehouse.errors import ConfigError
@@ -20,7 +18,9 @@ from lakehouse.session import build_session
 from lakehouse.tables import TABLES, contract
 
 if TYPE_CHECKING:
+    from jobs.context import RunContext
     from jobs.pipeline import StageReport
+    from jobs.settings import Settings
 
 _WIDTH = 150
 
