@@ -89,9 +89,14 @@ class Contract:
         return _SQL.get(type_, type_.upper())
 
     def checks(self) -> dict[str, str]:
-        """CHECK constraints by name; text columns carry none, NULL satisfies a CHECK as in SQL."""
+        """CHECK constraints by name, of the columns that are not text.
+
+        Delta refuses a row whose CHECK is NULL, other than SQL does, so a column that may be NULL says so.
+        """
         return {
             f"{column.name}_range": column.check
+            if self.is_required(column.name)
+            else f"{column.name} IS NULL OR ({column.check})"
             for column in self.declared()
             if column.check and column.name not in self.text
         }
