@@ -46,21 +46,25 @@ def row_hashes(table: pa.Table) -> np.ndarray:
     for column in table.columns:
         values = column.combine_chunks()
         nulls = values.is_null().to_numpy(zero_copy_only=False)
-        hashes = pd.util.hash_array(_plain_values(values), categorize=True)
+        hashes = _value_hashes(values)
         with np.errstate(over="ignore"):
             combined = combined * np.uint64(0x100000001B3) + np.where(nulls, np.uint64(0xA5A5A5A5), hashes)
             combined ^= combined >> np.uint64(29)
     return combined
 
 
-def _plain_values(values: pa.Array) -> np.ndarray:
-    """Values as numpy, NULL as a value of the same type (its row is marked apart)."""
+def _value_hashes(values: pa.Array) -> np.ndarray:
+    """One uint64 per value; NULL counts as a value of the same type (its row is marked apart)."""
     kind = values.type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        # Each distinct text once. Arrow finds them: pandas takes texts as equal up to a NUL character.
+        encoded = values.fill_null("").dictionary_encode()
+        texts = encoded.dictionary.to_numpy(zero_copy_only=False)
+        return pd.util.hash_array(texts, categorize=False)[encoded.indices.to_numpy()]
     if pa.types.is_date32(kind):
-        values, kind = values.view(pa.int32()), pa.int32()
+        values = values.view(pa.int32())
     elif pa.types.is_timestamp(kind):
-        values, kind = values.view(pa.int64()), pa.int64()
-    if not values.null_count:
-        return values.to_numpy(zero_copy_only=False)
-    filler = "" if pa.types.is_string(kind) or pa.types.is_large_string(kind) else 0
-    return values.fill_null(pa.scalar(filler).cast(kind)).to_numpy(zero_copy_only=False)
+        values = values.view(pa.int64())
+    if values.null_count:
+        values = values.fill_null(pa.scalar(0).cast(values.type))
+    return pd.util.hash_array(values.to_numpy(zero_copy_only=False))
