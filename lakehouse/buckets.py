@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
 from lakehouse.delta_io import WrittenFile
-from lakehouse.parquet_options import parquet_write_options
+from lakehouse.parquet_options import ROW_GROUP_ROWS, parquet_write_options
 from lakehouse.tables import contract
 
 
@@ -87,7 +87,10 @@ def read_bucket(pinned: PinnedTable, bucket: int) -> pa.Table:
     read_columns = list(dict.fromkeys([*pinned.columns, *_range_column(pinned)]))
     names = list(pinned.dictionary)
     tables = [
-        pq.ParquetFile(posixpath.join(root, path), filesystem=filesystem, read_dictionary=names).read(read_columns)
+        # Not pq.read_table: that imports pandas first, a second in every worker. One thread: workers share the cores.
+        pq.ParquetFile(posixpath.join(root, path), filesystem=filesystem, read_dictionary=names).read(
+            read_columns, use_threads=False
+        )
         for path in paths
     ]
     table = _in_range(pa.concat_tables(tables, promote_options="permissive"), pinned)
@@ -141,7 +144,13 @@ def write_bucket(name: str, uri: str, table: pa.Table, partition_values: dict[st
     filesystem, root = filesystem_of(uri)
     filesystem.create_dir(posixpath.join(root, folder), recursive=True)
     target = posixpath.join(root, path)
-    pq.write_table(conformed, target, filesystem=filesystem, **parquet_write_options(conformed.schema))
+    pq.write_table(
+        conformed,
+        target,
+        filesystem=filesystem,
+        row_group_size=ROW_GROUP_ROWS,
+        **parquet_write_options(conformed.schema),
+    )
     return WrittenFile(
         table=name,
         path=path,

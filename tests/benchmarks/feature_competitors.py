@@ -8,9 +8,12 @@ steadier figure.
 
 from __future__ import annotations
 
-import gc
+import json
+import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Sequence
+from datetime import date
 from pathlib import Path
 from time import perf_counter
 from typing import NamedTuple
@@ -19,10 +22,17 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lakehouse.parquet_options import ROW_GROUP_ROWS, parquet_write_options
+from jobs.bucket_task import BucketTask
+from jobs.features import FeatureParameters, kernel
+from jobs.runners.spark import SparkRunner
+from lakehouse.buckets import PinnedTable
+from lakehouse.delta_io import Lakehouse, WrittenFile
 from tests.benchmarks.retail_input import bucket_file
 from udfs.features import FeatureSpec, sku_daily_features
 
+_SALES, _CALENDAR, _FEATURES = "silver.sales_daily", "silver.calendar", "features.sku_daily"
+_SALES_COLUMNS = ("unique_id", "location_id", "ds", "y", "unit_price", "is_promo")
+_CALENDAR_COLUMNS = ("location_id", "ds", "is_holiday", "is_event")
 WINDOWS, LAGS, WEEKS = (7, 28, 56), (1, 7, 14, 28), (4, 8)
 CORES = 2
 
@@ -75,33 +85,68 @@ def spark_session(**settings: str):
 
 
 def ours(folder: Path, buckets: int, out: Path) -> Spent:
-    """Spark as a scheduler: for each bucket a task reads its file, runs the kernel, writes one file."""
+    """The product: a bucket task of `jobs.features` on the Spark runner, committed to the Delta table."""
     spark = spark_session()
-
-    def run_buckets(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        pa.set_cpu_count(1)  # the cores are Spark's to share out
-        calendar = _read(folder / "calendar.parquet")
-        for batch in batches:
-            rows = []
-            for bucket in batch["id"].to_pylist():
-                table = sku_daily_features(_read(bucket_file(folder, bucket), ("unique_id", "location_id")), calendar)
-                pq.write_table(
-                    table,
-                    out / f"bucket-{bucket:05d}.parquet",
-                    row_group_size=ROW_GROUP_ROWS,
-                    **parquet_write_options(table.schema),
-                )
-                rows.append(table.num_rows)
-            yield pa.RecordBatch.from_arrays([batch["id"], pa.array(rows, pa.int64())], ["id", "rows"])
-        if not gc.get_freeze_count():
-            # A PySpark worker collects garbage after every task, 80 ms with numba's half a million objects
-            # loaded; frozen, they are not looked at again.
-            gc.freeze()
-
+    lake = _lakehouse_over(folder, buckets, out)
+    sales = PinnedTable(
+        _SALES, lake.uri(_SALES), lake.version(_SALES), _SALES_COLUMNS, dictionary=("unique_id", "location_id")
+    )
+    calendar = PinnedTable(
+        _CALENDAR, lake.uri(_CALENDAR), lake.version(_CALENDAR), _CALENDAR_COLUMNS, is_bucketed=False
+    )
+    lake.ensure(_FEATURES)
+    task = BucketTask(
+        stage="features",
+        run_id="bench",
+        inputs=(sales, calendar),
+        kernel=kernel,
+        parameters=FeatureParameters(FeatureSpec(), None, date(9999, 12, 31)),
+        outputs=((_FEATURES, lake.uri(_FEATURES)),),
+    )
+    _import_in_workers(spark)
     clock = Clock()
-    tasks = min(buckets, 8 * CORES)  # a Spark task costs 0.1 s of processor time whatever it does
-    spark.range(0, buckets, 1, tasks).mapInArrow(run_buckets, "id long, rows long").collect()
+    results = list(SparkRunner(spark).run(task, list(range(buckets))))
+    broken = [result for result in results if result.error]
+    if broken:
+        raise RuntimeError(f"{len(broken)} buckets failed: {broken[0].error}")
+    files = [file for result in results for file in result.files]
+    lake.commit_files(_FEATURES, files, {"bucket": [str(bucket) for bucket in range(buckets)]})
     return clock.stop()
+
+
+def _import_in_workers(spark) -> None:
+    """Start Spark's Python workers and their imports, as the other engines' processes have done theirs by now."""
+
+    def work(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        import jobs.features  # noqa: F401
+
+        for batch in batches:
+            time.sleep(0.5)  # keep this worker busy, so that every core starts one
+            yield batch
+
+    spark.range(0, 2 * CORES, 1, 2 * CORES).mapInArrow(work, "id long").collect()
+
+
+def _lakehouse_over(folder: Path, buckets: int, out: Path) -> Lakehouse:
+    """The input files as the silver tables of a lakehouse in `out`, by hard links: made before the clock starts."""
+    lake = Lakehouse(str(out))
+    for name, paths in {
+        _SALES: {f"bucket={bucket}/part-0.parquet": bucket_file(folder, bucket) for bucket in range(buckets)},
+        _CALENDAR: {"part-0.parquet": folder / "calendar.parquet"},
+    }.items():
+        lake.ensure(name)
+        files = []
+        for path, source in paths.items():
+            target = Path(lake.uri(name), path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.link(source, target)
+            values = tuple(part.split("=") for part in path.split("/")[:-1])
+            rows = pq.ParquetFile(target).metadata.num_rows
+            statistics = json.dumps({"numRecords": rows})
+            size = target.stat().st_size
+            files.append(WrittenFile(name, path, size, rows, values, 0, statistics))  # type: ignore[arg-type]
+        lake.commit_files(name, files, {})
+    return lake
 
 
 def _read(path: Path, dictionaries: Sequence[str] = ("location_id",)) -> pa.Table:
