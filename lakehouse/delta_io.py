@@ -21,7 +21,7 @@ from deltalake import DeltaTable, Schema
 from deltalake.exceptions import TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 
-from lakehouse.contracts import TABLE_PROPERTIES, Contract
+from lakehouse.contracts import TABLE_PROPERTIES, Contract, sql_string
 from lakehouse.errors import ContractError
 from lakehouse.tables import contract
 
@@ -87,11 +87,14 @@ class Lakehouse:
     def ensure(self, name: str, spark: SparkSession | None = None) -> DeltaTable:
         """Create the table from its contract if it is missing; refuse one that does not match its contract."""
         declared = contract(name)
-        if not self.exists(name):
-            if self.catalog:
-                self._create_in_catalog(declared, spark)
-            else:
-                self._create(declared)
+        if self.catalog and spark is not None:
+            self._ensure_in_catalog(declared, spark)
+        elif self.catalog and not self.exists(name):
+            raise ContractError(
+                f"{name} is missing from catalog {self.catalog!r}; create the tables first: `shelfcast tables --create`"
+            )
+        elif not self.exists(name):
+            self._create(declared)
         table = self.open(name)
         check_table(declared, table)
         return table
@@ -111,14 +114,16 @@ class Lakehouse:
         if checks:
             table.alter.add_constraint(checks)
 
-    def _create_in_catalog(self, declared: Contract, spark: SparkSession | None) -> None:
-        if spark is None:
-            raise ContractError(
-                f"{declared.name} is missing from catalog {self.catalog!r}; create the tables first: "
-                "`shelfcast tables --create`"
-            )
+    def _ensure_in_catalog(self, declared: Contract, spark: SparkSession) -> None:
+        """Make the table there by DDL; one that lies at its location, unknown to this catalog, is registered."""
+        identifier, location = self.identifier(declared.name), self.uri(declared.name)
+        if spark.catalog.tableExists(identifier):
+            return
         spark.sql(f"CREATE SCHEMA IF NOT EXISTS `{self.catalog}`.`{declared.schema_name}`")
-        for statement in declared.ddl(self.identifier(declared.name), location=self.uri(declared.name)):
+        if self.exists(declared.name):
+            spark.sql(f"CREATE TABLE {identifier} USING DELTA LOCATION {sql_string(location)}")
+            return
+        for statement in declared.ddl(identifier, location):
             spark.sql(statement)
 
     def settled_property(self, name: str, key: str, value: str) -> str:
@@ -146,7 +151,10 @@ class Lakehouse:
         reader = spark.read.format("delta")
         if version is not None:
             return reader.option("versionAsOf", version).load(self.uri(name))
-        return reader.load(self.uri(name)) if not self.catalog else spark.table(self.identifier(name))
+        if not self.catalog:
+            return reader.load(self.uri(name))
+        self.ensure(name, spark)
+        return spark.table(self.identifier(name))
 
     def write_spark(self, frame: DataFrame, name: str, replace_where: str | None = None) -> int:
         """Write a Spark frame as the contract's mode says; returns the table's new version.

@@ -1,8 +1,9 @@
-"""Builds a run context for tests: the shared Spark session, few buckets, in-process runners unless told otherwise."""
+"""Runs of the tiny retailer for tests: the shared Spark session, few buckets, in-process runners unless asked."""
 
 from __future__ import annotations
 
 import io
+import shutil
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,13 +11,15 @@ from typing import TYPE_CHECKING
 from jobs.context import RunContext
 from jobs.progress import Progress
 from jobs.settings import load_mapping, load_settings
+from lakehouse.content_hash import content_hash
 from lakehouse.delta_io import Lakehouse
+from lakehouse.tables import TABLES
 from tests.tiny_retailer import FIRST_DAY
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-SMALL = ["buckets=4", "horizon=14", "inventory.lead_time_days=5"]
+SMALL = ["buckets=10", "horizon=14", "inventory.lead_time_days=5"]
 LOCAL = ["runner.features=local", "runner.forecast=local", "runner.inventory=local"]
 
 
@@ -26,7 +29,7 @@ def day(number: int) -> date:
 
 
 def make_context(
-    spark: SparkSession,
+    spark: SparkSession | None,
     lake: Lakehouse,
     folder: Path | None,
     as_of: date,
@@ -44,3 +47,14 @@ def make_context(
         force=force,
         _spark=spark,
     )
+
+
+def copied(lake: Lakehouse, folder: Path) -> Lakehouse:
+    """A copy of a local lakehouse: its tables name their files by relative paths, so a folder is all there is to it."""
+    shutil.copytree(lake.base, folder)
+    return Lakehouse(str(folder))
+
+
+def hashes(lake: Lakehouse) -> dict[str, str]:
+    """Content hash of every table but those of `ops`."""
+    return {name: content_hash(lake, name) for name in TABLES if not name.startswith("ops.")}

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import pyarrow.compute as pc
 import pytest
 
-from jobs.pipeline import STAGE_NAMES, run_stages
-from lakehouse.content_hash import content_hash
+from jobs import STAGE_NAMES
+from jobs.pipeline import run_stages
 from lakehouse.delta_io import Lakehouse
 from lakehouse.errors import ConfigError, LockedError, PromiseError
 from lakehouse.ledger import WriterLock
 from lakehouse.tables import TABLES
-from tests.jobs.run_tool import day, make_context
+from tests.jobs.run_tool import day, hashes, make_context
 from tests.tiny_retailer import SKUS, STORES, write_feeds, write_sales
 
 if TYPE_CHECKING:
@@ -23,25 +23,8 @@ if TYPE_CHECKING:
 SERIES = len(SKUS) * len(STORES)
 
 
-def hashes(lake: Lakehouse) -> dict[str, str]:
-    return {name: content_hash(lake, name) for name in TABLES if not name.startswith("ops.")}
-
-
 def versions(lake: Lakehouse) -> dict[str, int]:
     return {name: lake.version(name) for name in TABLES if not name.startswith("ops.")}
-
-
-@pytest.fixture(scope="module")
-def feeds(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_feeds(tmp_path_factory.mktemp("feeds"))
-
-
-@pytest.fixture(scope="module")
-def finished(spark: SparkSession, feeds: Path, tmp_path_factory: pytest.TempPathFactory) -> Lakehouse:
-    """A lakehouse with one whole run as of day 119; read it, do not write to it."""
-    lake = Lakehouse(str(tmp_path_factory.mktemp("finished") / "lake"))
-    run_stages(make_context(spark, lake, feeds, day(119)))
-    return lake
 
 
 def test_every_series_has_a_forecast_and_an_order_line(finished: Lakehouse) -> None:
@@ -167,7 +150,7 @@ class _BreaksOn:
 
         self._bad, self._inner = unique_id, SeasonalNaive()
 
-    def forecast(self, batch, horizon, quantiles):  # noqa: ANN001, ANN201
+    def forecast(self, batch, horizon, quantiles):
         if self._bad in set(batch.unique_ids):
             raise RuntimeError("cannot forecast S01")
         return self._inner.forecast(batch, horizon, quantiles)
@@ -178,10 +161,8 @@ def test_two_writers_are_refused(lake: Lakehouse) -> None:
         pass
 
 
-def test_another_source_or_bucket_count_is_refused(
-    spark: SparkSession, feeds: Path, finished: Lakehouse
-) -> None:
+def test_another_source_or_bucket_count_is_refused(spark: SparkSession, feeds: Path, finished: Lakehouse) -> None:
     with pytest.raises(ConfigError, match="holds the source 'feed_layout'"):
         run_stages(make_context(spark, finished, feeds, day(119), source="m5"), ["ingest"])
-    with pytest.raises(ConfigError, match="made with 4"):
+    with pytest.raises(ConfigError, match="made with 10"):
         run_stages(make_context(spark, finished, feeds, day(119), "buckets=8"), ["ingest", "clean"])
