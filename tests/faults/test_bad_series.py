@@ -1,0 +1,226 @@
+"""Series that no model likes: each ends with a result or a reason, and no other series' result moves by a bit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from jobs import features, forecast, inventory
+from jobs.bucket_task import KernelResult
+from lakehouse.tables import contract
+from udfs.features import FeatureSpec
+from udfs.forecasting import registry
+from udfs.forecasting.forecaster import Forecast, Forecaster
+from udfs.forecasting.spec import ForecastSpec
+from udfs.inventory.spec import InventorySpec
+from udfs.sku_batch import SkuBatch
+
+FIRST, DAYS, HORIZON = date(2024, 1, 1), 90, 14
+LAST = FIRST + timedelta(days=DAYS - 1)
+# Names that sort before, between and after the good ones, so that every position in the bucket shifts.
+NAN, ZERO, ONE_ROW, HUGE, RAISES = "A|nan", "G2|zero", "G4|one_row", "G5|huge", "Z|raises"
+BAD = (NAN, ZERO, ONE_ROW, HUGE, RAISES)
+MODELS = ("auto", "ets", "seasonal_naive", "croston", "sba", "tsb")
+
+
+def demand_of(name: str) -> np.ndarray:
+    """Daily units of a series, NaN where not observed."""
+    rng = np.random.default_rng(abs(hash_of(name)))
+    if name == NAN:
+        return np.full(DAYS, np.nan)
+    if name == ZERO:
+        return np.zeros(DAYS)
+    if name == ONE_ROW:
+        return np.array([3.0])
+    if name == HUGE:
+        return 1e9 * (1.0 + rng.poisson(2.0, DAYS))
+    return rng.poisson(0.2 + 2.0 * (hash_of(name) % 4), DAYS).astype(float)
+
+
+def hash_of(name: str) -> int:
+    return sum(map(ord, name))
+
+
+def sales_of(names: list[str]) -> pa.Table:
+    """Rows of silver.sales_daily as the features kernel reads them, sorted by series and day."""
+    parts = []
+    for name in sorted(names):
+        y = demand_of(name)
+        parts.append(
+            pa.table(
+                {
+                    "unique_id": pa.array([name] * len(y), pa.string()),
+                    "location_id": pa.array(["north"] * len(y), pa.string()),
+                    "ds": pa.array([LAST - timedelta(days=len(y) - 1 - t) for t in range(len(y))], pa.date32()),
+                    "y": pa.array(y),  # NaN as it stands, not turned into NULL
+                    "unit_price": pa.array(np.full(len(y), 2.5)),
+                    "is_promo": pa.array([False] * len(y)),
+                }
+            )
+        )
+    return pa.concat_tables(parts).combine_chunks()
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Results of the three kernels on one bucket, each fed by the one before."""
+
+    features: KernelResult
+    forecast: KernelResult
+    inventory: KernelResult
+
+    def tables(self) -> dict[str, pa.Table]:
+        return self.features.tables | self.forecast.tables | self.inventory.tables
+
+    def reasons(self) -> dict[str, list[str]]:
+        """The error class by series, of forecast and inventory."""
+        found: dict[str, list[str]] = {}
+        for result in (self.forecast, self.inventory):
+            for row in result.failures.to_pylist() if result.failures is not None else []:
+                found.setdefault(row["unique_id"], []).append(row["error_class"])
+                assert row["error"], row
+        return found
+
+
+def run_chain(names: list[str], model: str) -> Chain:
+    calendar = contract("silver.calendar").arrow_schema().empty_table()
+    calendar = calendar.select(["location_id", "ds", "is_holiday", "is_event"])
+    sku_daily = features.kernel(
+        {"silver.sales_daily": sales_of(names), "silver.calendar": calendar},
+        features.FeatureParameters(FeatureSpec(), None, LAST),
+    )
+    history = sku_daily.tables["features.sku_daily"]
+    cutoffs = (LAST - timedelta(days=HORIZON), LAST)
+    demand = forecast.kernel(
+        {"features.sku_daily": history.select(["unique_id", "ds", "y"])},
+        forecast.ForecastParameters(ForecastSpec(model=model), cutoffs, HORIZON),
+    )
+    prices = history.filter(pc.equal(history["ds"], LAST)).select(["unique_id", "ds", "unit_price"])
+    supply_columns = ["unique_id", "lead_time_days", "order_cost", "unit_cost", "moq_qty", "pack_qty"]
+    stock_columns = ["unique_id", "ds", "on_hand_qty", "on_order_qty"]
+    plan = inventory.kernel(
+        {
+            "forecast.demand": demand.tables["forecast.demand"],
+            "forecast.champion": demand.tables["forecast.champion"],
+            "features.sku_daily": prices,
+            "silver.supply": contract("silver.supply").arrow_schema().empty_table().select(supply_columns),
+            "silver.stock": contract("silver.stock").arrow_schema().empty_table().select(stock_columns),
+        },
+        inventory.InventoryParameters(InventorySpec(lead_time_days=5), LAST),
+    )
+    return Chain(sku_daily, demand, plan)
+
+
+def bits(table: pa.Table, names: list[str]) -> dict[str, bytes]:
+    """The rows of these series in order, each column as bytes: doubles compare by their bits, -0.0 apart from 0.0."""
+    rows = table.filter(pc.is_in(table["unique_id"], pa.array(names))).combine_chunks()
+    keys = [(name, "ascending") for name in ("unique_id", "cutoff", "model", "ds") if name in rows.column_names]
+    rows = rows.sort_by(keys)
+    found = {}
+    for name in rows.column_names:
+        column = rows[name].combine_chunks()
+        raw = column.view(pa.int64()) if pa.types.is_float64(column.type) else column
+        found[name] = repr(raw.to_pylist()).encode()
+    return found
+
+
+@pytest.fixture(scope="module", autouse=True)
+def raising_models() -> Iterator[None]:
+    """Every model once more, but raising for one series."""
+    for model in MODELS:
+        registry.register(f"raising_{model}", lambda spec, model=model: RaisesOn(registry.make(model, spec)))
+    yield
+    for model in MODELS:
+        registry.unregister(f"raising_{model}")
+
+
+@dataclass(frozen=True)
+class RaisesOn:
+    inner: Forecaster
+
+    @property
+    def name(self) -> str:
+        return self.inner.name
+
+    def forecast(self, batch: SkuBatch, horizon: int, quantiles: tuple[float, ...]) -> Forecast:
+        if RAISES in set(batch.unique_ids):
+            raise FloatingPointError(f"no model for {RAISES}")
+        return self.inner.forecast(batch, horizon, quantiles)
+
+
+GOOD = [f"G{i}|good" for i in range(1, 8)]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_bad_series_end_in_a_result_or_a_reason_and_leave_the_others_alone(model: str) -> None:
+    alone, together = run_chain(GOOD, f"raising_{model}"), run_chain([*GOOD, *BAD], f"raising_{model}")
+    assert alone.reasons() == {}
+    for name, table in together.tables().items():
+        expected, found = bits(alone.tables()[name], GOOD), bits(table, GOOD)
+        changed = [column for column in expected if expected[column] != found[column]]
+        assert not changed, f"{name}: columns {changed} of good series moved"
+    reasons = together.reasons()
+    assert set(reasons) <= set(BAD)
+    planned = set(together.inventory.tables["inventory.order_plan"]["unique_id"].to_pylist())
+    assert planned | set(reasons) == {*GOOD, *BAD}
+
+
+def test_what_each_bad_series_ends_with() -> None:
+    chain = run_chain([*GOOD, *BAD], "raising_auto")
+    reasons, demand = chain.reasons(), chain.forecast.tables["forecast.demand"]
+    plan = {row["unique_id"]: row for row in chain.inventory.tables["inventory.order_plan"].to_pylist()}
+    now = demand.filter(pc.equal(demand["cutoff"], LAST))
+    mean = {name: now.filter(pc.equal(now["unique_id"], name))["mean"].to_numpy() for name in (*GOOD, *BAD)}
+
+    assert set(reasons[NAN]) == {"NoObservation"}
+    assert len(mean[NAN]) == 0
+    assert NAN not in plan
+
+    assert ZERO not in reasons
+    assert mean[ZERO].tolist() == [0.0] * HORIZON
+    assert plan[ZERO]["order_qty"] == 0.0
+
+    assert ONE_ROW not in reasons
+    assert mean[ONE_ROW] == pytest.approx([3.0] * HORIZON)
+
+    assert HUGE not in reasons
+    assert mean[HUGE] == pytest.approx(np.full(HORIZON, 3e9), rel=0.5)
+    assert plan[HUGE]["order_qty"] > 1e9
+
+    assert set(reasons[RAISES]) == {"FloatingPointError"}
+    assert len(mean[RAISES]) == HORIZON, "a fallback stands in"
+    assert RAISES in plan
+    failed = {row["unique_id"]: row for row in chain.forecast.failures.to_pylist()}
+    assert failed[RAISES]["fallback"] == "seasonal_naive"
+    assert failed[NAN]["fallback"] == "none"
+
+
+def test_features_of_bad_series() -> None:
+    rows = run_chain([*GOOD, *BAD], "raising_auto").features.tables["features.sku_daily"]
+    of = {name: rows.filter(pc.equal(rows["unique_id"], name)) for name in BAD}
+    assert of[NAN].num_rows == DAYS
+    for column in ("y", "lag_1", "rolling_mean_28", "zero_share_7", "days_since_sale"):
+        assert of[NAN][column].null_count == DAYS, column
+    assert set(of[ZERO]["rolling_mean_7"].to_pylist()[1:]) == {0.0}
+    assert set(of[ZERO]["zero_share_56"].to_pylist()[1:]) == {1.0}
+    assert of[ONE_ROW].num_rows == 1
+    assert of[ONE_ROW]["lag_1"].to_pylist() == [None]
+    mean_7 = of[HUGE]["rolling_mean_7"].to_numpy()[-1]
+    assert mean_7 == pytest.approx(demand_of(HUGE)[-8:-1].mean(), rel=1e-12)
+
+
+def test_an_infinite_number_of_units_is_refused_with_the_series_named() -> None:
+    sales = sales_of(GOOD)
+    at = sales.column_names.index("y")
+    y = sales["y"].to_numpy().copy()
+    y[0] = np.inf
+    calendar = contract("silver.calendar").arrow_schema().empty_table()
+    inputs = {"silver.sales_daily": sales.set_column(at, "y", pa.array(y)), "silver.calendar": calendar}
+    with pytest.raises(ValueError, match=r"'G1\|good'.*found inf"):
+        features.kernel(inputs, features.FeatureParameters(FeatureSpec(), None, LAST))

@@ -1,0 +1,105 @@
+"""What is checked before a JVM starts, and what it says when something does not fit."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lakehouse import session
+from lakehouse.errors import EngineError
+from lakehouse.session import SparkSettings, build_session, check_engines, jars_folder, java_version
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+def fake_java(folder: Path, answer: str) -> Path:
+    """A JAVA_HOME whose java says `answer`."""
+    java = folder / "bin" / "java"
+    java.parent.mkdir(parents=True)
+    java.write_text(f"#!/bin/sh\ncat >&2 <<'END'\n{answer}\nEND\n")
+    java.chmod(java.stat().st_mode | stat.S_IEXEC)
+    return folder
+
+
+def with_version(monkeypatch: pytest.MonkeyPatch, package: str, found: str | None) -> None:
+    real = importlib.metadata.version
+
+    def version(name: str) -> str:
+        if name != package:
+            return real(name)
+        if found is None:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return found
+
+    monkeypatch.setattr(session, "version", version)
+
+
+def test_no_java_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(EngineError, match=r"Java 17 or newer is expected, no Java found; install.*openjdk-17"):
+        build_session(SparkSettings())
+
+
+@pytest.mark.parametrize(
+    ("answer", "major"),
+    [
+        ('openjdk version "17.0.15" 2025-04-15', 17),
+        ('java version "1.8.0_402"', 1),
+        ('openjdk version "11.0.2" 2019-01-15', 11),
+        ('openjdk version "21" 2023-09-19', 21),
+        ("no such thing", None),
+    ],
+)
+def test_java_is_asked_for_its_version(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, answer: str, major: int | None
+) -> None:
+    monkeypatch.setenv("JAVA_HOME", str(fake_java(tmp_path, answer)))
+    assert java_version() == major
+    if major is None or major < 17:
+        with pytest.raises(EngineError, match="Java 17 or newer is expected"):
+            check_engines()
+    else:
+        check_engines()
+
+
+@pytest.mark.parametrize(
+    ("package", "found", "message"),
+    [
+        ("pyspark", "4.1.0", r"pyspark 4\.2\.0 is expected, 4\.1\.0 found; run `pip install pyspark==4\.2\.0`"),
+        ("pyspark", None, r"pyspark is not installed"),
+        ("delta-spark", "3.3.0", r"delta-spark 4\.4\.0 is expected, 3\.3\.0 found"),
+        ("pandas", "3.0.1", r"pandas < 3 is expected, 3\.0\.1 found"),
+    ],
+)
+def test_a_package_of_another_version_is_refused_before_a_jvm_starts(
+    monkeypatch: pytest.MonkeyPatch, package: str, found: str | None, message: str
+) -> None:
+    with_version(monkeypatch, package, found)
+    with pytest.raises(EngineError, match=message):
+        build_session(SparkSettings())
+
+
+def test_a_folder_of_jars_must_hold_delta(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(EngineError, match="holds no delta-spark jar"):
+        jars_folder(SparkSettings(jars_dir=str(tmp_path)))
+    (tmp_path / "io.delta_delta-spark_4.2_2.13-4.4.0.jar").touch()
+    assert jars_folder(SparkSettings(jars_dir=str(tmp_path))) == tmp_path
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert jars_folder(SparkSettings()) == tmp_path / "shelfcast" / "jars" / "delta-4.4.0_spark-4.2.0"
+
+
+def test_the_session_keeps_off_the_silent_paths(spark: SparkSession) -> None:
+    expected = {
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.ansi.enabled": "true",
+        "spark.sql.execution.arrow.pyspark.fallback.enabled": "false",
+        "spark.databricks.delta.schema.autoMerge.enabled": "false",
+    }
+    assert {key: spark.conf.get(key) for key in expected} == expected
+    assert spark.version == "4.2.0"
