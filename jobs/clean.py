@@ -29,22 +29,23 @@ def main(context: RunContext) -> StageRecord:
     sales = clean_sales(
         _bronze(context, "sales", versions), context.mapping, context.settings.buckets, match_cancellations
     )
-    sales.tally.persist(StorageLevel.MEMORY_AND_DISK)
+    sales.persist()
     feeds = {
         feed: clean_feed(_bronze(context, feed, versions), feed, context.mapping, context.settings.buckets)
         for feed in context.mapping.feeds
         if feed != "sales"
     }
     try:
-        check_rows(context, sales, feeds, versions)
+        rejected = check_rows(context, sales, feeds, versions)
         series = sales.series.persist(StorageLevel.MEMORY_AND_DISK)
         write_dimensions(context, sales, series, feeds)
         rows = write_sales_daily(context, sales, series, feeds)
-        write_quarantine(context, [sales.quarantined, *(feed.quarantined for feed in feeds.values())])
+        # A feed without a rejected row is not read again for them.
+        write_quarantine(context, [sales.split, *(feed for name, feed in feeds.items() if name in rejected)])
         count = series.count()
         series.unpersist()
     finally:
-        sales.tally.unpersist()
+        sales.unpersist()
     return StageRecord("succeeded", rows=rows, series=count)
 
 
@@ -52,15 +53,21 @@ def _bronze(context: RunContext, feed: str, versions: dict[str, int]) -> DataFra
     return context.lakehouse.read_spark(context.spark, f"bronze.{feed}", versions[feed])
 
 
-def check_rows(context: RunContext, sales: CleanedSales, feeds: dict[str, Split], versions: dict[str, int]) -> None:
-    """Count where each feed's rows went into ops.row_count; refuse counts that do not add up to bronze."""
-    counts = reduce(DataFrame.unionByName, [sales.counts, *(feed.counts for feed in feeds.values())])
-    found = counts.persist()
+def check_rows(context: RunContext, sales: CleanedSales, feeds: dict[str, Split], versions: dict[str, int]) -> set[str]:
+    """Count where each feed's rows went into ops.row_count; refuse counts that do not add up to bronze.
+
+    Returns the feeds with quarantined rows.
+    """
+    counts = reduce(DataFrame.unionByName, [sales.counts, *(feed.counts for feed in feeds.values())]).persist()
+    try:
+        context.lakehouse.write_spark(counts.coalesce(1), "ops.row_count")
+        rows = counts.collect()
+    finally:
+        counts.unpersist()
     for feed, version in versions.items():
-        rows = {(row["outcome"], row["rule_id"]): row["rows"] for row in found.filter(found.feed == feed).collect()}
-        check_conservation(feed, context.lakehouse.rows(f"bronze.{feed}", version), rows)
-    context.lakehouse.write_spark(found.coalesce(1), "ops.row_count")
-    found.unpersist()
+        outcomes = {(row["outcome"], row["rule_id"]): row["rows"] for row in rows if row["feed"] == feed}
+        check_conservation(feed, context.lakehouse.rows(f"bronze.{feed}", version), outcomes)
+    return {row["feed"] for row in rows if row["outcome"] == "quarantined"}
 
 
 def write_sales_daily(context: RunContext, sales: CleanedSales, series: DataFrame, feeds: dict[str, Split]) -> int:
@@ -101,8 +108,8 @@ def write_dimensions(context: RunContext, sales: CleanedSales, series: DataFrame
     locations.unpersist()
 
 
-def write_quarantine(context: RunContext, quarantined: list[DataFrame]) -> None:
-    rows = reduce(DataFrame.unionByName, quarantined)
+def write_quarantine(context: RunContext, splits: list[Split]) -> None:
+    rows = reduce(DataFrame.unionByName, [each.quarantined for each in splits])
     context.lakehouse.write_spark(rows.repartition("source_file", "source_row"), "ops.quarantine")
 
 
