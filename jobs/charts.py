@@ -1,0 +1,131 @@
+"""The look that all pictures share: colours, panels, day axes, labels that fit."""
+
+from __future__ import annotations
+
+import textwrap
+from contextlib import ContextDecorator
+from typing import Any, Final
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, num2date
+from matplotlib.figure import Figure
+
+# Okabe and Ito's palette: told apart with any kind of colour vision.
+BLACK, BLUE, SKY, GREEN = "#000000", "#0072B2", "#56B4E9", "#009E73"
+ORANGE, VERMILLION, PURPLE, GREY = "#E69F00", "#D55E00", "#CC79A7", "#6E6E6E"
+
+STYLE: Final[dict[str, Any]] = {
+    "figure.dpi": 110,
+    "font.size": 9.5,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#E4E4E4",
+    "legend.frameon": False,
+    "text.parse_math": False,  # a product may be called "$5 BOX"
+}
+
+MODEL_WORDS: Final = {
+    "seasonal_naive": "Seasonal naive",
+    "ets": "Exponential smoothing",
+    "croston": "Croston",
+    "sba": "Syntetos-Boylan approximation",
+    "tsb": "Teunter-Syntetos-Babai",
+    "historic_mean": "Historic mean",
+    "zero": "Zero demand",
+}
+_TITLE_WIDTH = 100  # characters of a panel's small print
+
+
+def styled() -> ContextDecorator:
+    """The look, for as long as a picture is drawn."""
+    return matplotlib.rc_context(STYLE)  # type: ignore[arg-type]
+
+
+def panel_grid(count: int, *, row_height: float = 4.2) -> tuple[Figure, list[Axes]]:
+    """A figure of `count` panels, two a row, and their axes."""
+    columns = 1 if count == 1 else 2
+    rows = -(-count // columns)
+    figure = Figure(figsize=(7.5 * columns, row_height * rows + 0.8), layout="constrained")
+    figure.get_layout_engine().set(h_pad=0.12, w_pad=0.12)  # type: ignore[union-attr, call-arg]
+    return figure, [figure.add_subplot(rows, columns, number + 1) for number in range(count)]
+
+
+def shared_legend(figure: Figure, panels: list[Axes]) -> None:
+    """One legend below all panels, each thing named once."""
+    named: dict[str, Any] = {}
+    for axes in panels:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            named.setdefault(label, handle)
+    figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=min(len(named), 5))
+
+
+def panel_title(axes: Axes, head: str, small_print: str) -> None:
+    """A bold line that names the panel, and wrapped small print below it."""
+    lines = textwrap.wrap(small_print, _TITLE_WIDTH, break_on_hyphens=False)
+    axes.set_title("\n".join(lines), fontsize=8.5, color="#333333")
+    axes.annotate(
+        textwrap.shorten(head, 70, placeholder="..."),
+        (0, 1),
+        xycoords="axes fraction",
+        xytext=(0, 8 + 11.5 * len(lines)),
+        textcoords="offset points",
+        fontsize=10.5,
+        fontweight="bold",
+        va="bottom",
+    )
+
+
+def series_name(row: Any, *, product_width: int = 48) -> str:
+    """SKU, product, and location and channel unless they are "all"; a long product name is cut, not the rest."""
+    product = row.product_name if isinstance(row.product_name, str) else ""
+    if len(product) > product_width:
+        product = product[: product_width - 3].rstrip() + "..."
+    parts = [row.sku_id, product, row.location_id, row.channel_id]
+    return " · ".join(part for part in parts if part and part != "all")
+
+
+def model_words(model: object) -> str:
+    """A model's name in words; one that has none here under its own name."""
+    return MODEL_WORDS.get(str(model), str(model))
+
+
+def day_axis(axes: Axes) -> None:
+    """Days along the bottom: as few labels as say which day it is."""
+    locator = AutoDateLocator(minticks=4, maxticks=8)
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{num2date(value).day} {num2date(value):%b}")
+    years = sorted({num2date(end).year for end in axes.get_xlim()})
+    axes.set_xlabel(f"day, {' to '.join(str(year) for year in years)}")
+
+
+def day_words(day: pd.Timestamp) -> str:
+    return f"{day.day} {day:%b %Y}"
+
+
+def group_words(name: str) -> str:
+    """A column or one of its values without its underscores."""
+    return name.replace("_", " ")
+
+
+def headline(figure: Figure, text: str, *, width: int = 150) -> None:
+    """The sentence that the picture is about, above it."""
+    figure.suptitle("\n".join(textwrap.wrap(text, width)), x=0.01, ha="left", fontsize=11, fontweight="bold")
+
+
+def bar_labels(axes: Axes, values: np.ndarray, places: np.ndarray, texts: list[str], limit: float) -> None:
+    """The text of each horizontal bar just beyond its end; a bar that leaves the axis has it at the axis' end."""
+    for value, place, text in zip(values, places, texts, strict=True):
+        reach = 0.0 if np.isnan(value) else float(np.clip(value, -limit, limit))
+        left = reach < 0
+        offset = (-3 if left else 3, 0)
+        side = "right" if left else "left"
+        axes.annotate(
+            text, (reach, place), xytext=offset, textcoords="offset points", ha=side, va="center", fontsize=8.5
+        )

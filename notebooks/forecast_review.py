@@ -1,0 +1,100 @@
+# Databricks notebook source
+# MAGIC %md
+# MAGIC # Forecast review
+# MAGIC
+# MAGIC Does the forecast beat the simplest one that could be made, and what does it look like for the products that
+# MAGIC matter most? Everything shown is read from tables; `shelfcast describe TABLE` explains their columns.
+# MAGIC
+# MAGIC Widgets (on Databricks) or environment variables `SHELFCAST_LAKEHOUSE`, `SHELFCAST_SKUS`, `SHELFCAST_AS_OF` and
+# MAGIC `SHELFCAST_FIGURES` choose the lakehouse, the SKUs (or series, as `sku|location|channel`), the as-of day and the
+# MAGIC folder for figures. Without them: the SKUs of the largest order value, on the latest day published.
+
+# COMMAND ----------
+
+from datetime import timedelta
+
+import pandas as pd
+import pyarrow.compute as pc
+
+from jobs.accuracy_summary import accuracy_by, accuracy_overall, verdict
+from jobs.forecast_charts import accuracy_overview, forecast_fans
+from jobs.review import choose_series, grouping_column, keep, read_day, read_series, review_parameters
+
+# COMMAND ----------
+
+review = review_parameters(globals().get("dbutils"))
+plan = read_day(review, "gold.order_plan")
+accuracy = read_day(review, "gold.forecast_accuracy")
+chosen = choose_series(plan, review.skus)
+tested_from, tested_days = accuracy["cutoff"].max(), int(accuracy["days"].max())
+print(f"{review.lakehouse.base} as of {review.as_of}; tested on {tested_days} days after {tested_from:%Y-%m-%d}")
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## Does it beat seasonal naive?
+# MAGIC
+# MAGIC The forecast made at the last cutoff whose days have all been seen is held against what was sold. Seasonal naive
+# MAGIC repeats the last week. WAPE adds up the units missed on each day of each series over the units sold; bias says
+# MAGIC whether the total was too high or too low; coverage should be 90% where the 90% quantile is honest, and is higher
+# MAGIC for series that rarely sell, since a quantile in whole units cannot be exact there.
+
+# COMMAND ----------
+
+overall = accuracy_overall(accuracy)
+print(verdict(overall, tested_days))
+groupings = {
+    column.replace("_", " "): accuracy_by(accuracy, column)
+    for column in dict.fromkeys(["demand_class", grouping_column(accuracy, "model")])
+}
+keep(accuracy_overview(groupings, verdict(overall, tested_days)), "forecast_accuracy", review)
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## The fans
+# MAGIC
+# MAGIC Eight weeks of units sold; a day far above the rest is marked at the upper edge with its units. The first fan
+# MAGIC was made on the tested cutoff and lies over the days it did not know; the second was made on the as-of day and
+# MAGIC is what the orders rest on. The dark band holds the middle half of what is expected, the light band nine days
+# MAGIC in ten. A mean above the median is no error: demand that comes in lumps has many small days and a few large
+# MAGIC ones. Seasonal naive is kept for the tested cutoff alone.
+
+# COMMAND ----------
+
+cutoffs = [tested_from.date(), review.as_of]
+first_day = min(review.as_of - timedelta(weeks=8), tested_from.date() - timedelta(weeks=1))
+sales = read_series(
+    review.lakehouse,
+    "silver.sales_daily",
+    chosen,
+    ["unique_id", "ds", "y"],
+    (pc.field("ds") > first_day) & (pc.field("ds") <= review.as_of),
+)
+demand = read_series(
+    review.lakehouse,
+    "forecast.demand",
+    chosen,
+    ["unique_id", "cutoff", "model", "ds", "mean", "p05", "p25", "p50", "p75", "p95"],
+    pc.field("cutoff").isin(cutoffs),
+)
+champion = read_series(
+    review.lakehouse,
+    "forecast.champion",
+    chosen,
+    ["unique_id", "cutoff", "model", "rule"],
+    pc.field("cutoff").isin(cutoffs),
+)
+keep(forecast_fans(chosen, sales, demand, champion), "forecast_fans", review)
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## The same series in numbers
+
+# COMMAND ----------
+
+numbers = accuracy[accuracy["unique_id"].isin(chosen["unique_id"])]
+columns = ["unique_id", "model", "demand_class", "actual", "forecast", "naive_forecast", "wape", "naive_wape"]
+with pd.option_context("display.width", 160, "display.max_columns", None, "display.precision", 2):
+    print(numbers[[*columns, "coverage_90"]].to_string(index=False))

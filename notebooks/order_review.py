@@ -1,0 +1,77 @@
+# Databricks notebook source
+# MAGIC %md
+# MAGIC # Order review
+# MAGIC
+# MAGIC What is to be ordered, why, and what the stock will look like if it is. Everything shown is read from tables;
+# MAGIC `shelfcast describe TABLE` explains their columns.
+# MAGIC
+# MAGIC Widgets (on Databricks) or environment variables `SHELFCAST_LAKEHOUSE`, `SHELFCAST_SKUS`, `SHELFCAST_AS_OF` and
+# MAGIC `SHELFCAST_FIGURES` choose the lakehouse, the SKUs (or series, as `sku|location|channel`), the as-of day and the
+# MAGIC folder for figures. Without them: the SKUs of the largest order value, on the latest day published.
+
+# COMMAND ----------
+
+import pyarrow.compute as pc
+
+from jobs.order_charts import order_overview, stock_projections
+from jobs.review import choose_series, keep, read_day, read_series, review_parameters
+
+# COMMAND ----------
+
+review = review_parameters(globals().get("dbutils"))
+plan = read_day(review, "gold.order_plan")
+risk = read_day(review, "gold.stock_risk")
+chosen = choose_series(plan, review.skus)
+print(f"{review.lakehouse.base} as of {review.as_of}: {len(plan):,} series")
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## The order list as a whole
+# MAGIC
+# MAGIC Risks are ranked by what running out would cost: the demand over the lead time that today's position is expected
+# MAGIC to leave unserved, at the selling price. The chance in brackets is that of running out at all. An order placed
+# MAGIC today cannot change it, since it arrives after the lead time.
+
+# COMMAND ----------
+
+keep(order_overview(plan, risk), "order_overview", review)
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## Projected stock of the chosen series
+# MAGIC
+# MAGIC At the end of day t the projection is
+# MAGIC
+# MAGIC - the stock position of the as-of day (on hand plus on order less backorders; the tables do not say on which day
+# MAGIC   open orders arrive, so they count from today),
+# MAGIC - less the demand of the days up to and including t: its expected value for the solid line, its 90% quantile for
+# MAGIC   the dashed one,
+# MAGIC - plus the quantity of this plan's order from its expected receipt on. It arrives after the demand of its day, as
+# MAGIC   the policy reckons; the line drops to its lowest point and then jumps.
+# MAGIC
+# MAGIC The 90% quantile is that of the summed demand, not the sum of daily quantiles, which no run of days would
+# MAGIC reach. It follows the policy's own distribution and meets `demand_p90` of the order plan after lead time plus
+# MAGIC review. No later order is drawn, so the stock runs down after this one: past the grey dashed line the next
+# MAGIC review's order would help. Demand below zero is not served in time. The picture ends at the lowest level
+# MAGIC before that line. The order-up-to level is one for the position, which the order reaches today; the stock
+# MAGIC itself stays below it.
+
+# COMMAND ----------
+
+policy = read_series(
+    review.lakehouse,
+    "inventory.policy",
+    chosen,
+    ["unique_id", "lead_time_days", "review_days", "demand_sd", "demand_p90"],
+    pc.field("as_of") == review.as_of,
+)
+demand = read_series(
+    review.lakehouse,
+    "forecast.demand",
+    chosen,
+    ["unique_id", "model", "ds", "mean", "sd"],
+    pc.field("cutoff") == review.as_of,
+)
+keep(stock_projections(chosen, policy, demand), "stock_projections", review)

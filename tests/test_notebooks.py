@@ -1,0 +1,354 @@
+"""The review notebooks: Databricks source format, run as scripts on a finished lakehouse, and what they draw."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow.compute as pc
+import pytest
+from matplotlib.dates import num2date
+from matplotlib.figure import Figure
+from matplotlib.image import imread
+
+from jobs.accuracy_summary import accuracy_by, accuracy_overall, verdict
+from jobs.forecast_charts import forecast_fans
+from jobs.order_charts import stock_projections
+from jobs.pipeline import run_stages
+from jobs.review import MOST_SERIES, ReviewParameters, choose_series, read_day, read_series, review_parameters
+from lakehouse.delta_io import Lakehouse
+from lakehouse.errors import ConfigError
+from tests.jobs.run_tool import day, make_context
+from tests.tiny_retailer import write_feeds
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = {
+    "forecast_review": ("forecast_accuracy", "forecast_fans"),
+    "order_review": ("order_overview", "stock_projections"),
+}
+MAY_IMPORT = {"jobs", "lakehouse", "udfs", "matplotlib", "pandas", "pyarrow"} | set(sys.stdlib_module_names)
+HEADER, SEPARATOR, MAGIC = "# Databricks notebook source", "# COMMAND ----------", "# MAGIC"
+AS_OF, HORIZON = day(119), 14
+# A slow and a fast seller with little stock, one in the other store, one series of large stock.
+SHOWN = ("S01|north|all", "S02|south|all", "S06|north|all")
+
+
+@pytest.fixture(scope="module")
+def finished(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Lakehouse:
+    """A lakehouse with one whole run; read it, do not write to it."""
+    folder = tmp_path_factory.mktemp("notebooks")
+    lake = Lakehouse(str(folder / "lake"))
+    run_stages(make_context(spark, lake, write_feeds(folder / "feeds"), AS_OF))
+    return lake
+
+
+@pytest.fixture(scope="module")
+def review(finished: Lakehouse) -> ReviewParameters:
+    return ReviewParameters(finished, SHOWN, AS_OF, Path("unused"))
+
+
+@pytest.fixture(scope="module")
+def run_notebook(
+    finished: Lakehouse, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., tuple[subprocess.CompletedProcess[str], Path]]:
+    def run(name: str, **variables: str) -> tuple[subprocess.CompletedProcess[str], Path]:
+        figures = tmp_path_factory.mktemp(name)
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("SHELFCAST_")}
+        given = {"SHELFCAST_LAKEHOUSE": finished.root, "SHELFCAST_FIGURES": str(figures), "OMP_NUM_THREADS": "1"}
+        command = [sys.executable, "-W", "error::UserWarning", f"notebooks/{name}.py"]
+        done = subprocess.run(
+            command, capture_output=True, text=True, cwd=ROOT, env=kept | given | variables, timeout=300, check=False
+        )
+        return done, figures
+
+    return run
+
+
+# -- the source ---------------------------------------------------------------------------------------------------
+def format_faults(source: str) -> list[str]:
+    """Where a notebook departs from the Databricks source format, or does more than read, call and show."""
+    first, *lines = source.splitlines()
+    faults = [] if first == HEADER else [f"line 1: {first!r} is not {HEADER!r}"]
+    for number, cell in enumerate("\n".join(lines).split(f"\n{SEPARATOR}\n"), start=1):
+        magic = [line for line in cell.strip().splitlines() if line.startswith(MAGIC)]
+        if magic and len(magic) != len(cell.strip().splitlines()):
+            faults.append(f"cell {number} mixes {MAGIC} with code")
+        if magic and magic[0] != f"{MAGIC} %md":
+            faults.append(f"cell {number} starts with {magic[0]!r}, not {MAGIC} %md")
+        if not magic:
+            ast.parse(cell)  # a cell is run by itself
+        if not cell.strip():
+            faults.append(f"cell {number} is empty")
+    return faults + definitions(ast.parse(source))
+
+
+def definitions(tree: ast.Module) -> list[str]:
+    kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda
+    return [f"line {node.lineno} defines a {type(node).__name__}" for node in ast.walk(tree) if isinstance(node, kinds)]
+
+
+def imports(source: str) -> set[str]:
+    nodes = list(ast.walk(ast.parse(source)))
+    plain = {alias.name.split(".")[0] for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    return plain | {str(node.module).split(".")[0] for node in nodes if isinstance(node, ast.ImportFrom)}
+
+
+def test_every_notebook_is_known_here() -> None:
+    assert {path.stem for path in (ROOT / "notebooks").glob("*.py")} == set(NOTEBOOKS)
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_source_is_a_databricks_notebook_that_defines_nothing(name: str) -> None:
+    source = (ROOT / "notebooks" / f"{name}.py").read_text(encoding="utf-8")
+    assert format_faults(source) == []
+    assert imports(source) <= MAY_IMPORT
+    assert "jobs" in imports(source)
+
+
+@pytest.mark.parametrize(
+    ("source", "fault"),
+    [
+        ("import os\n", "line 1"),
+        (f"{HEADER}\n{MAGIC} %md\n{MAGIC} text\nx = 1\n", "mixes"),
+        (f"{HEADER}\n{MAGIC} text\n", "not # MAGIC %md"),
+        (f"{HEADER}\nx = 1\n\n{SEPARATOR}\n\n{SEPARATOR}\ny = 1\n", "empty"),
+        (f"{HEADER}\ndef f():\n    return 1\n", "FunctionDef"),
+        (f"{HEADER}\nf = lambda: 1\n", "Lambda"),
+        (f"{HEADER}\nclass A:\n    pass\n", "ClassDef"),
+    ],
+)
+def test_the_check_sees_what_is_wrong(source: str, fault: str) -> None:
+    assert any(fault in found for found in format_faults(source))
+
+
+# -- the run ------------------------------------------------------------------------------------------------------
+def is_drawn(path: Path) -> bool:
+    """Whether each quarter of a picture has something on it."""
+    pixels = imread(path)[..., :3]
+    rows, columns = pixels.shape[0] // 2, pixels.shape[1] // 2
+    quarters = [pixels[r : r + rows, c : c + columns] for r in (0, rows) for c in (0, columns)]
+    return all(quarter.var() > 1e-3 for quarter in quarters)
+
+
+def test_an_empty_picture_counts_as_not_drawn(tmp_path: Path) -> None:
+    Figure(figsize=(8, 6)).savefig(tmp_path / "blank.png")
+    assert not is_drawn(tmp_path / "blank.png")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_notebook_runs_as_a_script_and_draws_its_figures(name: str, run_notebook: Callable) -> None:
+    done, figures = run_notebook(name)
+    assert done.returncode == 0, done.stderr
+    assert {path.stem for path in figures.iterdir()} == set(NOTEBOOKS[name])
+    for path in figures.iterdir():
+        assert is_drawn(path), path.name
+        assert str(path) in done.stdout
+    assert str(AS_OF) in done.stdout
+
+
+@pytest.mark.slow
+def test_a_sku_that_is_not_there_ends_with_its_name(run_notebook: Callable) -> None:
+    done, figures = run_notebook("order_review", SHELFCAST_SKUS="S01,NOPE")
+    assert done.returncode != 0
+    assert "expected SKUs or series of the order plan, found NOPE" in done.stderr
+    assert list(figures.iterdir()) == []
+
+
+# -- what is chosen -----------------------------------------------------------------------------------------------
+class Widgets:
+    """Notebook widgets as Databricks has them: a text box keeps what a person typed, else its default."""
+
+    def __init__(self, typed: dict[str, str]) -> None:
+        self.typed, self.defaults = typed, {}
+
+    def text(self, name: str, default: str, label: str) -> None:
+        assert label
+        self.defaults[name] = default
+
+    def get(self, name: str) -> str:
+        return self.typed.get(name, self.defaults[name])
+
+
+class Dbutils:
+    def __init__(self, **typed: str) -> None:
+        self.widgets = Widgets(typed)
+
+
+@pytest.mark.slow
+def test_parameters_come_from_widgets_before_the_environment(
+    finished: Lakehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHELFCAST_LAKEHOUSE", finished.root)
+    monkeypatch.setenv("SHELFCAST_SKUS", "S01")
+    assert review_parameters().skus == ("S01",)
+    assert review_parameters().as_of == AS_OF
+    typed = review_parameters(Dbutils(skus=" S02, S03|north|all ", as_of=str(AS_OF)))
+    assert typed.skus == ("S02", "S03|north|all")
+    assert typed.lakehouse == finished
+    with pytest.raises(ConfigError, match="expected a published day"):
+        review_parameters(Dbutils(as_of="2020-01-01"))
+    with pytest.raises(ConfigError, match="expected a day as YYYY-MM-DD"):
+        review_parameters(Dbutils(as_of="yesterday"))
+    with pytest.raises(ConfigError, match="no order plan"):
+        review_parameters(Dbutils(lakehouse="nowhere"))
+
+
+@pytest.mark.slow
+def test_series_are_those_of_the_largest_order_value_or_those_named(review: ReviewParameters) -> None:
+    plan = read_day(review, "gold.order_plan")
+    largest = sorted(plan.to_dict("records"), key=lambda row: (-row["order_value"], row["unique_id"]))
+    skus = list(dict.fromkeys(row["sku_id"] for row in largest))[:4]
+    chosen = choose_series(plan, ())
+    assert chosen["sku_id"].tolist() == skus
+    assert chosen["order_value"].is_monotonic_decreasing
+    assert set(choose_series(plan, ["S01"])["unique_id"]) == {"S01|north|all", "S01|south|all"}
+    assert set(choose_series(plan, SHOWN)["unique_id"]) == set(SHOWN)
+    with pytest.raises(ConfigError, match=f"at most {MOST_SERIES} series, found 12"):
+        choose_series(plan, sorted(set(plan["sku_id"])))
+
+
+@pytest.mark.slow
+def test_only_the_chosen_series_are_read(review: ReviewParameters) -> None:
+    chosen = choose_series(read_day(review, "gold.order_plan"), SHOWN)
+    sales = read_series(review.lakehouse, "silver.sales_daily", chosen, ["unique_id", "ds", "y"])
+    whole = review.lakehouse.read_arrow("silver.sales_daily", columns=["unique_id", "ds", "y"]).to_pandas()
+    expected = whole[whole["unique_id"].isin(SHOWN)].sort_values(["unique_id", "ds"])
+    assert sales["y"].tolist() == expected["y"].tolist()
+    assert set(sales["unique_id"]) == set(SHOWN)
+
+
+# -- what is drawn ------------------------------------------------------------------------------------------------
+def drawn(figure: Figure, panel: int, label: str) -> list[tuple[object, float]]:
+    """(day, value) of each point of the lines of one name."""
+    lines = [line for line in figure.axes[panel].get_lines() if line.get_label() == label]
+    points = [zip(line.get_xdata(orig=False), line.get_ydata(), strict=True) for line in lines]
+    return [(num2date(x).date(), float(y)) for line in points for x, y in line]
+
+
+@pytest.mark.slow
+def test_projected_stock_is_the_ledger_of_the_days(review: ReviewParameters) -> None:
+    plan = read_day(review, "gold.order_plan")
+    chosen = choose_series(plan, SHOWN)
+    policy = read_series(
+        review.lakehouse,
+        "inventory.policy",
+        chosen,
+        ["unique_id", "lead_time_days", "review_days", "demand_sd", "demand_p90"],
+    )
+    at_as_of = pc.field("cutoff") == review.as_of
+    columns = ["unique_id", "model", "ds", "mean", "sd"]
+    demand = read_series(review.lakehouse, "forecast.demand", chosen, columns, at_as_of)
+    figure = stock_projections(chosen, policy, demand)
+    assert len(figure.axes) == len(SHOWN)
+    assert chosen["order_qty"].gt(0).any()
+    for panel, row in enumerate(chosen.itertuples()):
+        made = demand[(demand["unique_id"] == row.unique_id) & (demand["model"] == row.model)]
+        stock, ledger = row.position_qty, [(AS_OF, row.position_qty)]
+        for ds, mean in zip(made["ds"].dt.date, made["mean"], strict=True):
+            stock -= mean
+            ledger.append((ds, stock))
+            if row.order_qty > 0 and ds == row.expected_receipt_ds.date():
+                stock += row.order_qty
+                ledger.append((ds, stock))
+        found = drawn(figure, panel, "stock at expected demand")
+        assert [ds for ds, _ in found] == [ds for ds, _ in ledger]
+        assert [value for _, value in found] == pytest.approx([value for _, value in ledger])
+        fast = dict(drawn(figure, panel, "stock if demand runs at its 90% quantile"))
+        # The later of a day's two points counts, and the order arrives before the protection interval ends.
+        end = AS_OF + timedelta(days=int(row.lead_time_days) + 1)
+        assert fast[end] == pytest.approx(row.position_qty + row.order_qty - row.demand_p90)
+        assert row.reason[:20] in figure.axes[panel].get_title(loc="left")
+
+
+@pytest.mark.slow
+def test_the_fans_are_the_champions_of_both_cutoffs(review: ReviewParameters) -> None:
+    chosen = choose_series(read_day(review, "gold.order_plan"), SHOWN)
+    lake = review.lakehouse
+    sales = read_series(lake, "silver.sales_daily", chosen, ["unique_id", "ds", "y"])
+    quantiles = ["mean", "p05", "p25", "p50", "p75", "p95"]
+    demand = read_series(lake, "forecast.demand", chosen, ["unique_id", "cutoff", "model", "ds", *quantiles])
+    champion = read_series(lake, "forecast.champion", chosen, ["unique_id", "cutoff", "model", "rule"])
+    figure = forecast_fans(chosen, sales, demand, champion)
+    tables = {"demand": demand, "champion": champion}
+    for panel, row in enumerate(chosen.itertuples()):
+        expected = query(
+            tables,
+            f"""SELECT d.ds::DATE, d.mean FROM demand d JOIN champion c USING (unique_id, cutoff, model)
+            WHERE unique_id = '{row.unique_id}' ORDER BY 1""",
+        )
+        assert len(expected) == 2 * HORIZON
+        assert drawn(figure, panel, "forecast mean") == expected
+        assert len(drawn(figure, panel, "units sold")) == (sales["unique_id"] == row.unique_id).sum()
+
+
+def query(tables: dict[str, pd.DataFrame], sql: str) -> list[tuple]:
+    with duckdb.connect() as connection:
+        for name, table in tables.items():
+            connection.register(name, table)
+        return connection.execute(sql).fetchall()
+
+
+@pytest.mark.slow
+def test_summed_accuracy_equals_sql_over_the_days_themselves(review: ReviewParameters) -> None:
+    accuracy = read_day(review, "gold.forecast_accuracy")
+    lake = review.lakehouse
+    tables = {
+        "demand": lake.read_arrow("forecast.demand").to_pandas(),
+        "champion": lake.read_arrow("forecast.champion").to_pandas(),
+        "sales": lake.read_arrow("silver.sales_daily").to_pandas(),
+        "groups": accuracy[["unique_id", "category"]],
+    }
+    # The benchmark is not kept again where it is the champion.
+    rows = query(
+        tables,
+        f"""SELECT category, count(DISTINCT unique_id), sum(y), sum(abs(y - d.mean)) / sum(y),
+            sum(abs(y - coalesce(n.mean, d.mean))) / sum(y), sum(d.mean) / sum(y) - 1, avg((y <= d.p90)::INT)
+        FROM champion c JOIN demand d USING (unique_id, cutoff, model) JOIN sales USING (unique_id, ds)
+            JOIN groups USING (unique_id)
+            LEFT JOIN demand n ON n.unique_id = d.unique_id AND n.ds = d.ds AND n.cutoff = d.cutoff
+                AND n.model = 'seasonal_naive'
+        WHERE c.cutoff = DATE '{AS_OF - timedelta(days=HORIZON)}' AND ds <= DATE '{AS_OF}'
+        GROUP BY category ORDER BY 3 DESC""",
+    )
+    found = accuracy_by(accuracy, "category").reset_index()
+    assert len(rows) == 2
+    assert found["category"].tolist() == [row[0] for row in rows]
+    np.testing.assert_allclose(found.drop(columns="category").to_numpy(dtype=float), [row[1:] for row in rows])
+
+
+def test_a_series_that_sold_nothing_still_counts_its_error() -> None:
+    rows = {
+        "unique_id": ["a", "b", "c"],
+        "actual": [10.0, 0.0, 10.0],
+        "forecast": [12.0, 4.0, 9.0],
+        "naive_forecast": [10.0, 6.0, None],
+        "wape": [0.5, None, 0.1],
+        "naive_wape": [0.4, None, None],
+        "coverage_90": [1.0, 0.5, 0.75],
+        "days": [4, 4, 4],
+    }
+    overall = accuracy_overall(pd.DataFrame(rows))
+    assert overall["wape"] == pytest.approx((5 + 4) / 10)
+    assert overall["naive_wape"] == pytest.approx((4 + 6) / 10)
+    assert overall["bias"] == pytest.approx(25 / 20 - 1)
+    assert overall["coverage_90"] == pytest.approx(0.75)
+    words = verdict(overall, 4)
+    assert words.startswith("The forecast beats seasonal naive: over 4 days it missed by 90%")
+    assert "25% more than was sold" in words
+    swapped = pd.DataFrame(rows).rename(columns={"wape": "naive_wape", "naive_wape": "wape"})
+    worse = swapped.rename(columns={"forecast": "naive_forecast", "naive_forecast": "forecast"}).iloc[:2]
+    assert "does NOT beat" in verdict(accuracy_overall(worse), 4)
+    assert "nothing to compare" in verdict(accuracy_overall(pd.DataFrame(rows).iloc[1:2]), 4)
