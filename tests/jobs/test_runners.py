@@ -1,0 +1,95 @@
+"""One bucket task, three engines: the same content; a bucket that raises, a worker that dies."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jobs import features, forecast
+from jobs.pipeline import run_stages
+from lakehouse.delta_io import Lakehouse
+from lakehouse.errors import PromiseError
+from tests.jobs.kernels import Dies, Raises
+from tests.jobs.run_tool import copied, day, hashes, make_context
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+COMPUTED = ("features.sku_daily", "features.sku_profile", "forecast.demand", "forecast.champion")
+PLANNED = ("inventory.policy", "inventory.order_plan")
+FAULTY = "S03|north|all"
+
+
+def by_ray(*names: str) -> list[str]:
+    return [f"runner.{name}=ray" for name in names] + ["ray.workers=2", "ray.max_restarts=1", "ray.max_task_retries=1"]
+
+
+@pytest.mark.parametrize("engine", ["spark", "ray"])
+def test_another_engine_gives_the_same_content_as_this_process(
+    spark: SparkSession, cleaned: Lakehouse, finished: Lakehouse, tmp_path: Path, engine: str
+) -> None:
+    lake = copied(cleaned, tmp_path / "lake")
+    engines = [f"runner.{stage}={engine}" for stage in ("features", "forecast", "inventory")]
+    run_stages(make_context(spark, lake, None, day(119), *engines), ["features", "forecast", "inventory"])
+    expected, found = hashes(finished), hashes(lake)
+    for name in (*COMPUTED, *PLANNED):
+        assert found[name] == expected[name] != "absent", name
+
+
+@pytest.mark.parametrize("engine", ["local", "spark", "ray"])
+def test_a_bucket_that_raises_is_named_and_costs_only_itself(
+    spark: SparkSession,
+    cleaned: Lakehouse,
+    finished: Lakehouse,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    engine: str,
+) -> None:
+    lake = copied(cleaned, tmp_path / "lake")
+    settings = ("runner.features=" + engine, "runner.commit_every=2")
+    with monkeypatch.context() as patch:
+        patch.setattr(features, "kernel", Raises(features.kernel, FAULTY))
+        with pytest.raises(PromiseError, match=rf"1 buckets failed.*ZeroDivisionError: no kernel for {FAULTY[:3]}"):
+            run_stages(make_context(spark, lake, None, day(119), *settings), ["features"])
+    units = lake.read_arrow("ops.run_unit").to_pylist()
+    assert [row["status"] for row in units].count("succeeded") == len(units) - 1 > 0
+    (failed,) = [row for row in units if row["status"] == "failed"]
+    assert failed["error_class"] == "ZeroDivisionError"
+    assert "(at kernels.py:" in failed["error"], "the place of the fault"
+    stage = lake.read_arrow("ops.run").to_pylist()
+    assert [row["status"] for row in stage if row["stage"] == "features"] == ["failed"]
+
+    context = make_context(spark, lake, None, day(119), *settings)
+    run_stages(context, ["features"])
+    assert sorted(row["attempts"] for row in context.ledger.units("features")) == [1] * (len(units) - 1) + [2]
+    assert hashes(lake)["features.sku_daily"] == hashes(finished)["features.sku_daily"]
+
+
+def test_a_ray_worker_that_dies_is_restarted_and_its_bucket_done(
+    finished: Lakehouse, featured: Lakehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake, deaths = copied(featured, tmp_path / "lake"), tmp_path / "deaths"
+    deaths.mkdir()
+    monkeypatch.setattr(forecast, "kernel", Dies(forecast.kernel, FAULTY, str(deaths), times=1))
+    report = run_stages(make_context(None, lake, None, day(119), *by_ray("forecast")), ["forecast"])[0]
+    (death,) = deaths.iterdir()
+    assert int(death.read_text()) != os.getpid(), "the worker died, not this process"
+    assert report.record.status == "succeeded"
+    assert hashes(lake)["forecast.demand"] == hashes(finished)["forecast.demand"]
+
+
+def test_a_bucket_that_kills_every_worker_costs_only_itself(
+    featured: Lakehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake, deaths = copied(featured, tmp_path / "lake"), tmp_path / "deaths"
+    deaths.mkdir()
+    monkeypatch.setattr(forecast, "kernel", Dies(forecast.kernel, FAULTY, str(deaths), times=99))
+    context = make_context(None, lake, None, day(119), *by_ray("forecast"), "ray.workers=1")
+    with pytest.raises(PromiseError, match=r"1 buckets failed.*ActorDiedError"):
+        run_stages(context, ["forecast"])
+    assert len(list(deaths.iterdir())) == 2, "the worker was started again once, as conf says"
+    units = context.ledger.units("forecast")
+    assert [row["status"] for row in units].count("succeeded") == len(units) - 1 > 3
