@@ -56,7 +56,7 @@ keep(order_overview(plan, risk), "order_overview", review)
 # MAGIC review. No later order is drawn, so the stock runs down after this one: past the grey dashed line the next
 # MAGIC review's order would help. Demand below zero is not served in time. The picture ends at the lowest level
 # MAGIC before that line. The order-up-to level is one for the position, which the order reaches today; the stock
-# MAGIC itself stays below it.
+# MAGIC itself stays below it, unless the order was rounded up to a pack or a minimum.
 
 # COMMAND ----------
 

@@ -40,8 +40,8 @@ NOTEBOOKS = {
 }
 MAY_IMPORT = {"jobs", "lakehouse", "udfs", "matplotlib", "pandas", "pyarrow"} | set(sys.stdlib_module_names)
 HEADER, SEPARATOR, MAGIC = "# Databricks notebook source", "# COMMAND ----------", "# MAGIC"
-AS_OF, HORIZON = day(119), 14
-# A slow and a fast seller with little stock, one in the other store, one series of large stock.
+AS_OF, HORIZON = day(120), 14  # the day that stock was counted
+# Slow sellers and the fastest, of both stores.
 SHOWN = ("S01|north|all", "S02|south|all", "S06|north|all")
 
 
