@@ -36,7 +36,7 @@ print(f"{review.lakehouse.base} as of {review.as_of}; tested on {tested_days} da
 # MAGIC
 # MAGIC The forecast made at the last cutoff whose days have all been seen is held against what was sold. Seasonal naive
 # MAGIC repeats the last week. WAPE adds up the units missed on each day of each series over the units sold; bias says
-# MAGIC whether the total was too high or too low; coverage should be 90% where the 90% quantile is honest, and is higher
+# MAGIC whether the total was too high or too low; coverage should be 90% if the 90% quantile is honest, and is higher
 # MAGIC for series that rarely sell, since a quantile in whole units cannot be exact there.
 
 # COMMAND ----------
