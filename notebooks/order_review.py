@@ -48,7 +48,7 @@ keep(order_overview(plan, risk), "order_overview", review)
 # MAGIC   open orders arrive, so they count from today),
 # MAGIC - less the demand of the days up to and including t: its expected value for the solid line, its 90% quantile for
 # MAGIC   the dashed one,
-# MAGIC - plus the quantity of this plan's order from its expected receipt on. It arrives after the demand of its day, as
+# MAGIC - plus the quantity of this plan's order from its expected receipt on. It comes after the demand of its day, as
 # MAGIC   the policy reckons; the line drops to its lowest point and then jumps.
 # MAGIC
 # MAGIC The 90% quantile is that of the summed demand, not the sum of daily quantiles, which no run of days would
