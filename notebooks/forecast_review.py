@@ -16,9 +16,9 @@ from datetime import timedelta
 import pandas as pd
 import pyarrow.compute as pc
 
-from jobs.accuracy_summary import accuracy_by, accuracy_overall, verdict
-from jobs.forecast_charts import accuracy_overview, forecast_fans
-from jobs.review import choose_series, grouping_column, keep, read_day, read_series, review_parameters
+from jobs.review.accuracy import accuracy_by, accuracy_overall, verdict
+from jobs.review.forecast_charts import accuracy_overview, forecast_fans
+from jobs.review.series import choose_series, grouping_column, keep, read_day, read_series, review_parameters
 
 # COMMAND ----------
 

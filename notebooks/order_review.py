@@ -13,8 +13,8 @@
 
 import pyarrow.compute as pc
 
-from jobs.order_charts import order_overview, stock_projections
-from jobs.review import choose_series, keep, read_day, read_series, review_parameters
+from jobs.review.order_charts import order_overview, stock_projections
+from jobs.review.series import choose_series, keep, read_day, read_series, review_parameters
 
 # COMMAND ----------
 

@@ -20,11 +20,11 @@ from matplotlib.dates import num2date
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from jobs.accuracy_summary import accuracy_by, accuracy_overall, verdict
-from jobs.forecast_charts import forecast_fans
-from jobs.order_charts import stock_projections
 from jobs.pipeline import run_stages
-from jobs.review import MOST_SERIES, ReviewParameters, choose_series, read_day, read_series, review_parameters
+from jobs.review.accuracy import accuracy_by, accuracy_overall, verdict
+from jobs.review.forecast_charts import forecast_fans
+from jobs.review.order_charts import stock_projections
+from jobs.review.series import MOST_SERIES, ReviewParameters, choose_series, read_day, read_series, review_parameters
 from lakehouse.delta_io import Lakehouse
 from lakehouse.errors import ConfigError
 from tests.jobs.run_tool import day, make_context

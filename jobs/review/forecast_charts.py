@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from jobs.charts import (
+from jobs.review.charts import (
     BLACK,
     BLUE,
     GREY,

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-from jobs.charts import (
+from jobs.review.charts import (
     BLACK,
     BLUE,
     GREEN,
@@ -30,7 +30,7 @@ from jobs.charts import (
     shared_legend,
     styled,
 )
-from jobs.review import grouping_column
+from jobs.review.series import grouping_column
 from udfs.inventory.demand_path import DemandPath, PolicyDemand, demand_path
 
 TOP = 10

@@ -1,0 +1,1 @@
+"""What the review notebooks show: whose series, how accurate, in pictures a planner reads."""
