@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Sequence
 from datetime import date
@@ -51,7 +52,7 @@ def _run(options: argparse.Namespace) -> int:
         progress=Progress(json_path=options.log_json, quiet=options.quiet),
         force=options.force,
     )
-    with WriterLock(context.lakehouse):
+    with WriterLock(context.lakehouse), contextlib.closing(context):
         done = run_stages(context, stages)
     print(reports.run_summary(context, done))
     return 0

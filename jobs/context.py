@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -30,6 +31,7 @@ class RunContext:
     progress: Progress = field(default_factory=Progress)
     force: bool = False
     _spark: SparkSession | None = None
+    _is_spark_ours: bool = False
 
     def __post_init__(self) -> None:
         config_hash = self.settings.config_hash(self.mapping)
@@ -39,5 +41,18 @@ class RunContext:
     @property
     def spark(self) -> SparkSession:
         if self._spark is None:
+            self._is_spark_ours = not _spark_is_up()
             self._spark = build_session(self.settings.spark)
         return self._spark
+
+    def close(self) -> None:
+        """Stop the Spark session if this run started it: a cluster shall see the application end, not vanish."""
+        if self._spark is not None and self._is_spark_ours:
+            self._spark.stop()
+            self._spark = None
+
+
+def _spark_is_up() -> bool:
+    """Whether this process has a session already: a notebook's or a platform's."""
+    module = sys.modules.get("pyspark.sql")
+    return module is not None and module.SparkSession.getActiveSession() is not None
