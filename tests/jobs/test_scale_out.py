@@ -1,0 +1,94 @@
+"""The same command on a Spark cluster and on a Ray cluster of two nodes, chosen by settings alone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pyspark
+import pytest
+
+from lakehouse.delta_io import Lakehouse
+from tests.jobs.run_tool import SMALL, copied, day, hashes
+
+ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.slow
+
+
+def arguments(lake: Lakehouse, stages: str, *settings: str) -> list[str]:
+    overrides = [part for setting in (*SMALL, *settings) for part in ("--set", setting)]
+    options = ["--source", "feed_layout", "--lakehouse", lake.root, "--as-of", str(day(119)), "--quiet"]
+    return ["run", *options, "--stages", stages, *overrides]
+
+
+def run(module: str, command: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", module, *command],
+        cwd=ROOT,
+        env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+    )
+
+
+def spark_home(folder: Path) -> Path:
+    """PySpark's folder by links: a local cluster writes its executors' folders into SPARK_HOME/work."""
+    folder.mkdir()
+    for path in Path(pyspark.__file__).parent.iterdir():
+        if path.name != "work":
+            (folder / path.name).symlink_to(path)
+    return folder
+
+
+def test_spark_cluster_of_two_executors_gives_the_same_content(
+    cleaned: Lakehouse, finished: Lakehouse, tmp_path: Path
+) -> None:
+    lake, home = copied(cleaned, tmp_path / "lake"), spark_home(tmp_path / "spark")
+    shutil.rmtree(lake.uri("silver.sales_daily"))
+    settings = ["runner.features=spark", "spark.master=local-cluster[2,1,1024]", "spark.driver_memory=1g"]
+    command = [*arguments(lake, "clean,features", *settings), "--force"]
+    done = run("jobs.cli", command, SPARK_LOCAL_IP="127.0.0.1", SPARK_HOME=str(home), PYTHONPATH=str(ROOT))
+    assert done.returncode == 0, done.stderr[-3000:]
+    executors = {path.name for path in home.glob("work/app-*/*")}
+    assert {"0", "1"} <= executors, "two executors, in processes of their own, did the work"
+    expected, found = hashes(finished), hashes(lake)
+    for name in ("silver.sales_daily", "silver.products", "silver.calendar", "silver.stock", "features.sku_daily"):
+        assert found[name] == expected[name] != "absent", name
+
+
+def test_two_ray_nodes_with_fractions_of_a_gpu_give_the_same_content(
+    featured: Lakehouse, finished: Lakehouse, tmp_path: Path
+) -> None:
+    lake, notes = copied(featured, tmp_path / "lake"), tmp_path / "notes"
+    notes.mkdir()
+    settings = ["runner.forecast=ray", "runner.inventory=ray", "ray.cpus_per_worker=0.5", "ray.gpus_per_worker=0.5"]
+    done = run("tests.jobs.two_raylets", [str(notes), *arguments(lake, "forecast,inventory", *settings)])
+    assert done.returncode == 0, done.stderr[-3000:]
+    nodes, workers, gpus = zip(*(note.read_text().split() for note in notes.iterdir()), strict=True)
+    assert len(set(nodes)) == 2, "buckets ran on both nodes"
+    assert len(set(workers)) > 2, "a node's GPU was shared by workers"
+    assert set(gpus) == {"0"}, "each worker was given the one GPU of its node"
+    expected, found = hashes(finished), hashes(lake)
+    for name in ("forecast.demand", "forecast.champion", "features.sku_profile"):
+        assert found[name] == expected[name] != "absent", name
+    for name in ("inventory.policy", "inventory.order_plan"):
+        assert found[name] == expected[name] != "absent", name
+
+
+@pytest.mark.parametrize(
+    "request_", [("ray.gpus_per_worker=2",), ("ray.cpus_per_worker=2",)], ids=["two GPUs", "two CPUs"]
+)
+def test_a_worker_that_fits_on_no_node_is_refused_although_both_nodes_together_would_do(
+    featured: Lakehouse, tmp_path: Path, request_: tuple[str, ...]
+) -> None:
+    lake = copied(featured, tmp_path / "lake")
+    command = [str(tmp_path), *arguments(lake, "forecast", "runner.forecast=ray", *request_)]
+    done = run("tests.jobs.two_raylets", command)
+    assert done.returncode == 1, done.stderr[-3000:]
+    assert "no node of the Ray cluster has both (all nodes together: 2.0 CPU and 2.0 GPU)" in done.stderr
+    assert "ray.gpus_per_worker" in done.stderr

@@ -1,0 +1,152 @@
+"""Buckets: who belongs where, what a pinned version holds, and files that replace a bucket."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from lakehouse.buckets import PinnedTable, bucket_of, read_bucket, write_bucket
+from lakehouse.delta_io import Lakehouse
+from lakehouse.errors import ContractError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+NAME = "forecast.champion"
+COLUMNS = ("unique_id", "cutoff", "model")
+
+
+def champions(ids: list[str], model: str = "ets", days: int = 1) -> pa.Table:
+    cutoffs = [date(2024, 1, 1) + timedelta(days=day) for day in range(days)]
+    keys = [(unique_id, cutoff) for unique_id in ids for cutoff in cutoffs]
+    count = len(keys)
+    return pa.table(
+        {
+            "unique_id": [key[0] for key in keys],
+            "cutoff": pa.array([key[1] for key in keys], pa.date32()),
+            "model": [model] * count,
+            "rule": ["asked for by name"] * count,
+            "runner_up": pa.nulls(count, pa.string()),
+            "score": [1.0] * count,
+            "runner_up_score": pa.nulls(count, pa.float64()),
+        }
+    )
+
+
+def commit(lake: Lakehouse, table: pa.Table, run_id: str, bucket: int) -> int:
+    lake.ensure(NAME)
+    file = write_bucket(NAME, lake.uri(NAME), table, {"run_id": run_id, "bucket": str(bucket)})
+    return lake.commit_files(NAME, [file] if file else [], {"run_id": [run_id], "bucket": [str(bucket)]})
+
+
+def pinned(lake: Lakehouse, version: int, **options: object) -> PinnedTable:
+    return PinnedTable(NAME, lake.uri(NAME), version, COLUMNS, **options)  # type: ignore[arg-type]
+
+
+def test_a_series_has_the_bucket_that_its_crc_says(spark: SparkSession) -> None:
+    ids = ["S01|north|all", "", "ÄÖ|Köln|süß", "日本|東京|all", "a|b|c" * 50]
+    assert [bucket_of(unique_id, 7) for unique_id in ids] == [zlib.crc32(i.encode("utf-8")) % 7 for i in ids]
+    frame = spark.createDataFrame([(i,) for i in ids], "unique_id STRING")
+    in_spark = [row[0] for row in frame.selectExpr("CAST(crc32(CAST(unique_id AS BINARY)) % 7 AS INT)").collect()]
+    assert in_spark == [bucket_of(unique_id, 7) for unique_id in ids]
+
+
+def test_silver_puts_each_series_into_its_bucket(cleaned: Lakehouse) -> None:
+    rows = (
+        cleaned.read_arrow("silver.sales_daily", columns=["unique_id", "bucket"])
+        .group_by(["unique_id", "bucket"])
+        .aggregate([])
+    )
+    assert rows.num_rows == len(rows["unique_id"].unique()) > 5
+    for row in rows.to_pylist():
+        assert row["bucket"] == bucket_of(row["unique_id"], 10)
+
+
+def test_doing_a_bucket_again_replaces_it_and_nothing_else(lake: Lakehouse) -> None:
+    first = commit(lake, champions(["a", "b"]), "r1", 0)
+    commit(lake, champions(["c"]), "r1", 1)
+    commit(lake, champions(["a"]), "r2", 0)
+    last = commit(lake, champions(["a", "b"], model="tsb"), "r1", 0)
+    rows = lake.read_arrow(NAME).to_pylist()
+    found = sorted((row["run_id"], row["bucket"], row["unique_id"], row["model"]) for row in rows)
+    assert found == [
+        ("r1", 0, "a", "tsb"),
+        ("r1", 0, "b", "tsb"),
+        ("r1", 1, "c", "ets"),
+        ("r2", 0, "a", "ets"),
+    ]
+    assert set(read_bucket(pinned(lake, first), 0)["model"].to_pylist()) == {"ets"}, "the pinned version stands"
+    of_run = read_bucket(pinned(lake, last, where=(("run_id", "r2"),)), 0)
+    assert of_run.to_pylist() == [{"unique_id": "a", "cutoff": date(2024, 1, 1), "model": "ets"}]
+
+
+def test_a_bucket_without_rows_clears_what_was_there(lake: Lakehouse) -> None:
+    commit(lake, champions(["a"]), "r1", 0)
+    version = commit(lake, champions([]), "r1", 0)
+    assert lake.rows(NAME) == 0
+    assert read_bucket(pinned(lake, version), 0).num_rows == 0
+
+
+def test_a_bucket_of_several_files_comes_back_in_order_and_within_its_days(lake: Lakehouse) -> None:
+    ids = ["b", "a", "a" * 40, "c"]
+    parts = [champions([unique_id], days=6) for unique_id in ids]
+    for part in parts:
+        commit(lake, part, f"r{part['unique_id'][0]}", 3)
+    options = {"order_by": ("unique_id", "cutoff"), "dictionary": ("unique_id",)}
+    found = read_bucket(pinned(lake, lake.version(NAME), **options), 3)
+    expected = pa.concat_tables(parts).select(COLUMNS).sort_by([("unique_id", "ascending"), ("cutoff", "ascending")])
+    assert found.to_pylist() == expected.to_pylist()
+
+
+def test_only_the_days_asked_for_are_read(featured: Lakehouse) -> None:
+    name, first, last = "silver.sales_daily", date(2024, 2, 10), date(2024, 2, 12)
+    whole = featured.read_arrow(name, columns=["unique_id", "ds", "y", "bucket"])
+    bucket = whole["bucket"][0].as_py()
+    table = PinnedTable(
+        name, featured.uri(name), featured.version(name), ("unique_id", "y"), first_ds=first, last_ds=last
+    )
+    inside = whole.filter((pc.field("bucket") == bucket) & (pc.field("ds") >= first) & (pc.field("ds") <= last))
+    keys = [("unique_id", "ascending"), ("y", "ascending")]
+    found, expected = read_bucket(table, bucket), inside.select(["unique_id", "y"])
+    assert found.sort_by(keys).to_pylist() == expected.sort_by(keys).to_pylist()
+    assert inside.num_rows == 3 * len(inside["unique_id"].unique()) > 0
+
+
+def test_a_file_says_what_it_holds(lake: Lakehouse) -> None:
+    lake.ensure(NAME)
+    table = champions(["b", "a"], days=3)
+    file = write_bucket(NAME, lake.uri(NAME), table, {"run_id": "r1", "bucket": "4"})
+    assert file is not None
+    path = Path(lake.uri(NAME)) / file.path
+    assert path.parent.relative_to(lake.uri(NAME)).parts == ("run_id=r1", "bucket=4")
+    assert (file.size_bytes, file.rows) == (path.stat().st_size, pq.ParquetFile(path).metadata.num_rows)
+    statistics = json.loads(file.stats_json)
+    assert statistics["numRecords"] == 6
+    assert statistics["minValues"] == {"unique_id": "a", "cutoff": "2024-01-01"}
+    assert statistics["maxValues"] == {"unique_id": "b", "cutoff": "2024-01-03"}
+    assert statistics["nullCount"] == {"unique_id": 0, "cutoff": 0}
+
+
+def test_rows_that_break_the_contract_are_not_written(lake: Lakehouse) -> None:
+    lake.ensure(NAME)
+    values = {"run_id": "r1", "bucket": "0"}
+    with pytest.raises(ContractError, match=r"missing \['score'\]"):
+        write_bucket(NAME, lake.uri(NAME), champions(["a"]).drop_columns(["score"]), values)
+    broken = champions(["a"]).set_column(0, "unique_id", pa.nulls(1, pa.string()))
+    with pytest.raises(ContractError, match=r"NULL in required columns.*'unique_id': 1"):
+        write_bucket(NAME, lake.uri(NAME), broken, values)
+    assert list(Path(lake.uri(NAME)).rglob("*.parquet")) == []
+
+
+def test_a_table_that_is_not_there_reads_as_empty(lake: Lakehouse) -> None:
+    absent = PinnedTable("silver.stock", lake.uri("silver.stock"), lake.version("silver.stock"), ("unique_id", "ds"))
+    table = read_bucket(absent, 0)
+    assert (table.num_rows, table.column_names) == (0, ["unique_id", "ds"])
