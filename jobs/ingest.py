@@ -21,7 +21,6 @@ from lakehouse.transforms.bronze import to_bronze
 
 def main(context: RunContext) -> StageRecord:
     """Take in every new or changed file of every feed."""
-    check_one_source(context)
     rows = 0
     for name, feed in context.mapping.feeds.items():
         table = f"bronze.{name}"

@@ -24,6 +24,7 @@ class Stage:
     """One stage: the tables it reads, the settings it depends on, and what it does.
 
     `is_per_run`: its results are keyed by run, so another run's success does not count for this one.
+    `is_by_day`: its results reach to the as-of day of the run that made them and no further.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Stage:
     inputs: tuple[str, ...]
     depends_on: Callable[[RunContext], Any]
     is_per_run: bool = True
+    is_by_day: bool = False
 
 
 def _result_settings(context: RunContext, *names: str) -> list[Any]:
@@ -53,6 +55,7 @@ STAGES: tuple[Stage, ...] = (
         ("silver.sales_daily", "silver.calendar"),
         lambda c: [str(c.as_of)],
         is_per_run=False,
+        is_by_day=True,
     ),
     Stage(
         "forecast",
@@ -91,6 +94,7 @@ def run_stages(context: RunContext, names: Sequence[str] = STAGE_NAMES) -> list[
     unknown = sorted(set(names) - set(STAGE_NAMES))
     if unknown:
         raise ConfigError(f"unknown stages {unknown}; the stages are {', '.join(STAGE_NAMES)}")
+    ingest.check_one_source(context)
     reports = []
     upstream = ""
     for stage in STAGES:
@@ -112,7 +116,9 @@ def _known_fingerprint(context: RunContext, stage: Stage, *, needed: bool) -> st
     if not needed:
         return ""
     for row in context.ledger.succeeded(stage.name):
-        if not stage.is_per_run or row["run_id"] == context.run.run_id:
+        is_of_run = row["run_id"] == context.run.run_id
+        reaches = not stage.is_by_day or row["as_of"] >= context.as_of
+        if is_of_run or (not stage.is_per_run and reaches):
             return str(row["fingerprint"])
     raise PromiseError(
         f"stage {stage.name!r} has not succeeded yet for run {context.run.run_id}, and what you ask for builds on it; "

@@ -110,12 +110,17 @@ def test_a_new_file_of_later_days_extends_and_a_corrected_day_rebuilds(spark: Sp
 
 def test_stages_one_by_one_as_a_scheduler_calls_them(spark: SparkSession, feeds: Path, tmp_path: Path) -> None:
     lake = Lakehouse(str(tmp_path / "lake"))
-    with pytest.raises(PromiseError, match="'clean' has not succeeded yet"):
+    with pytest.raises(PromiseError, match="'ingest' has not succeeded yet"):
         run_stages(make_context(spark, lake, feeds, day(119)), ["features"])
     for name in STAGE_NAMES:
         run_stages(make_context(spark, lake, feeds, day(119)), [name])
     assert lake.rows("gold.order_plan") == SERIES
     assert [r.status for r in run_stages(make_context(spark, lake, feeds, day(119)))] == ["reused"] * len(STAGE_NAMES)
+
+
+def test_a_stage_does_not_build_on_features_that_end_before_its_day(finished: Lakehouse) -> None:
+    with pytest.raises(PromiseError, match="'features' has not succeeded yet"):
+        run_stages(make_context(None, finished, None, day(120)), ["forecast"])
 
 
 def test_a_failing_series_gets_a_fallback_and_a_reason_and_the_stage_holds_its_threshold(
