@@ -138,22 +138,24 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=730)
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--only", default=",".join(COMPETITORS), help="competitors, comma separated")
-    parser.add_argument("--slope", default="1,2,4", help="multiples of the series for ours; empty for none")
+    parser.add_argument(
+        "--slope", default="0.25,0.5,1", help="shares of the series for the slope of ours; empty for none"
+    )
     parser.add_argument("--folder", type=Path, help="keep the input here; default: a temporary folder")
     args = parser.parse_args()
     names = [name for name in args.only.split(",") if name]
-    factors = [int(x) for x in args.slope.split(",") if x]
+    factors = [float(x) for x in args.slope.split(",") if x]
     buckets = -(-args.series // SERIES_PER_BUCKET)
     with tempfile.TemporaryDirectory(prefix="bench_features_") as temporary:
         work = Path(temporary)
         folder = args.folder or work / "input"
-        write_input(folder, buckets * max([1, *factors]), args.days)
+        write_input(folder, round(buckets * max([1.0, *factors])), args.days)
         measure("ours", folder, 2, args.days, work / "warm")  # fills numba's cache and Python's: see above
         results = compare(names, folder, buckets, args.days, args.repeats, work)
         print("\n" + table(results))
-        slope = [measure("ours", folder, buckets * x, args.days, work / "slope") for x in factors]
+        slope = [measure("ours", folder, round(buckets * x), args.days, work / "slope") for x in factors]
         if slope:
-            print("\nours at " + ", ".join(f"{x}x" for x in factors) + " the series\n" + table(slope))
+            print("\nours at " + ", ".join(f"{x:g}x" for x in factors) + " the series\n" + table(slope))
     report = {
         "machine": {"cores": psutil.cpu_count(), "cpu": platform.processor(), "memory": psutil.virtual_memory().total},
         "series": buckets * SERIES_PER_BUCKET,
