@@ -63,18 +63,24 @@ def main(context: RunContext, fingerprint: str) -> StageRecord:
     buckets = silver_buckets(context, version)
     earlier = covering_record(context)
     rebuilt, extended = split_buckets(context, buckets, version, earlier)
-    records = [_run(context, fingerprint, rebuilt, None, version)]
+    # A rebuild for an earlier day must not take away the days that the ledger says are there.
+    last_ds = max([context.as_of, *(row["as_of"] for row in context.ledger.succeeded("features"))])
+    records = [_run(context, fingerprint, rebuilt, (None, last_ds), version)]
     if extended and earlier and earlier["as_of"] < context.as_of:
-        records.append(_run(context, fingerprint, extended, earlier["as_of"] + timedelta(days=1), version))
+        new_days = (earlier["as_of"] + timedelta(days=1), context.as_of)
+        records.append(_run(context, fingerprint, extended, new_days, version))
         context.progress.say(f"  features: {len(extended)} buckets extended, {len(rebuilt)} rebuilt")
     return StageRecord(
         "succeeded", rows=sum(record.rows for record in records), series=sum(record.series for record in records)
     )
 
 
-def _run(context: RunContext, fingerprint: str, buckets: list[int], first_ds: date | None, version: int) -> StageRecord:
+def _run(
+    context: RunContext, fingerprint: str, buckets: list[int], days: tuple[date | None, date], version: int
+) -> StageRecord:
+    """Compute the days `first, last` of some buckets; a first day of None rebuilds them."""
     lake, spec = context.lakehouse, FeatureSpec()
-    last_ds = context.as_of
+    first_ds, last_ds = days
     sales = PinnedTable(
         _SALES, lake.uri(_SALES), version, _SALES_COLUMNS, order_by=_BY_SERIES, last_ds=last_ds, dictionary=_IDS
     )

@@ -14,7 +14,7 @@ from lakehouse.delta_io import Lakehouse
 from lakehouse.errors import ConfigError, LockedError, PromiseError
 from lakehouse.ledger import WriterLock
 from lakehouse.tables import TABLES
-from tests.jobs.run_tool import day, hashes, make_context
+from tests.jobs.run_tool import copied, day, hashes, make_context
 from tests.tiny_retailer import SKUS, STORES, write_feeds, write_sales
 
 if TYPE_CHECKING:
@@ -88,6 +88,17 @@ def test_a_day_later_extends_features_to_what_a_full_rebuild_gives(
     keys = [("unique_id", "ascending"), ("ds", "ascending")]
     tables = [lake.read_arrow("features.sku_daily").drop_columns(["run_id"]).sort_by(keys) for lake in (daily, whole)]
     assert tables[0].equals(tables[1])
+
+
+def test_an_earlier_day_forced_again_takes_no_later_day_away(
+    spark: SparkSession, feeds: Path, finished: Lakehouse, tmp_path: Path
+) -> None:
+    lake = copied(finished, tmp_path / "lake")
+    columns = [name for name in TABLES["features.sku_daily"].columns if name != "run_id"]
+    keys = [("unique_id", "ascending"), ("ds", "ascending")]
+    before = lake.read_arrow("features.sku_daily", columns=columns).sort_by(keys)
+    run_stages(make_context(spark, lake, feeds, day(110), force=True), ["features"])
+    assert lake.read_arrow("features.sku_daily", columns=columns).sort_by(keys).equals(before)
 
 
 def test_a_new_file_of_later_days_extends_and_a_corrected_day_rebuilds(spark: SparkSession, tmp_path: Path) -> None:
