@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import torch
 
 from udfs.arrow_arrays import one_chunk, runs
+from udfs.covariates import Covariates, Traits
 
 PAD_MULTIPLE_DAYS = 28
 """T is always a multiple of this, so that whole weeks line up from the end of every batch."""
@@ -34,12 +35,16 @@ class SkuBatch:
             whether a number was seen.
         mask_ST: (S, T) bool, True where the day was observed.
         cutoff: the last day whose demand may be known.
+        known: covariates known ahead, over the batch's days and those after them; None where there are none.
+        traits: fixed traits of the series; None where there are none.
     """
 
     unique_ids: np.ndarray
     y_ST: torch.Tensor
     mask_ST: torch.Tensor
     cutoff: date
+    known: Covariates | None = None
+    traits: Traits | None = None
 
     def __post_init__(self) -> None:
         if self.y_ST.ndim != 2 or self.y_ST.shape != self.mask_ST.shape:
@@ -52,6 +57,15 @@ class SkuBatch:
                 f"expected one unique_id per row of y_ST, found {len(self.unique_ids)} ids for "
                 f"{self.y_ST.shape[0]} rows"
             )
+        if self.known is not None and (
+            len(self.known.values_SXK) != len(self) or self.known.days_ahead(self.n_days) < 0
+        ):
+            raise ValueError(
+                f"expected known covariates of {len(self)} series over at least {self.n_days} days, found shape "
+                f"{tuple(self.known.values_SXK.shape)}"
+            )
+        if self.traits is not None and len(self.traits.codes_SC) != len(self):
+            raise ValueError(f"expected traits of {len(self)} series, found {len(self.traits.codes_SC)}")
 
     def __len__(self) -> int:
         return len(self.unique_ids)
@@ -117,12 +131,52 @@ class SkuBatch:
         positions = np.arange(len(self))[index]
         index_S = torch.from_numpy(positions).to(self.device)
         return replace(
-            self, unique_ids=self.unique_ids[positions], y_ST=self.y_ST[index_S], mask_ST=self.mask_ST[index_S]
+            self,
+            unique_ids=self.unique_ids[positions],
+            y_ST=self.y_ST[index_S],
+            mask_ST=self.mask_ST[index_S],
+            known=None if self.known is None else self.known.select(index_S),
+            traits=None if self.traits is None else self.traits.select(index_S),
         )
 
     def to(self, device: torch.device | str) -> SkuBatch:
         """The same batch with its tensors on `device`."""
-        return replace(self, y_ST=self.y_ST.to(device), mask_ST=self.mask_ST.to(device))
+        return replace(
+            self,
+            y_ST=self.y_ST.to(device),
+            mask_ST=self.mask_ST.to(device),
+            known=None if self.known is None else self.known.to(device),
+            traits=None if self.traits is None else self.traits.to(device),
+        )
+
+    def until(self, days_back: int) -> SkuBatch:
+        """The batch as it was known `days_back` days before its cutoff, T shorter by as much.
+
+        Covariates are known ahead, so those of the days cut off stay, as days after the new cutoff.
+
+        Raises:
+            ValueError: days_back below 0, or no day left.
+        """
+        if not 0 <= days_back < self.n_days:
+            raise ValueError(f"expected 0 <= days_back < {self.n_days}, the days of the batch, found {days_back}")
+        left = self.n_days - days_back
+        return replace(
+            self,
+            y_ST=self.y_ST[:, :left],
+            mask_ST=self.mask_ST[:, :left],
+            cutoff=self.cutoff - timedelta(days=days_back),
+        )
+
+    def ahead(self, days_back: int, horizon: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """(S, H) demand and mask of the `horizon` days after the cutoff of `until(days_back)`, as far as seen here.
+
+        Raises:
+            ValueError: horizon longer than days_back, so that some of these days are not known.
+        """
+        if not 1 <= horizon <= days_back:
+            raise ValueError(f"expected a horizon from 1 to {days_back}, the days cut off, found {horizon}")
+        first = self.n_days - days_back
+        return self.y_ST[:, first : first + horizon], self.mask_ST[:, first : first + horizon]
 
     def horizon_dates(self, horizon: int) -> list[date]:
         """The `horizon` days after the cutoff."""
