@@ -102,7 +102,7 @@ def forecast_bucket(
     demand, champion, failures = [], [], []
     for cutoff in ordered:
         batch = SkuBatch.from_arrow(history, cutoff, spec.max_history_days).to(device)
-        index, forecast, failure_rows = _forecast_or_fall_back(forecaster, batch, horizon, spec)
+        index, forecast, failure_rows = forecast_or_fall_back(forecaster, batch, horizon, spec)
         failures.append(failure_rows)
         if forecast is not None:
             champions = _demand_table(batch.select(index), forecast, spec)
@@ -119,7 +119,7 @@ def forecast_bucket(
     )
 
 
-def _forecast_or_fall_back(
+def forecast_or_fall_back(
     forecaster: Forecaster, batch: SkuBatch, horizon: int, spec: ForecastSpec
 ) -> tuple[np.ndarray, Forecast | None, pa.Table]:
     """Positions with a forecast, that forecast (None where there is not one), and the rows of `failures`."""

@@ -18,7 +18,7 @@ class ForecastSpec:
     Attributes:
         model: name of a registered forecaster.
         season_length: days of a season.
-        quantiles: levels stored, whole percents, as columns p05, p10, ...
+        quantiles: levels made, as columns p05, p10, ...
         min_history: observed days below which a series counts as new.
         max_history_days: days before the cutoff that models see.
         device: "auto" (cuda where there is one, else cpu), "cpu", "cuda" or "cuda:<n>".
@@ -39,12 +39,16 @@ class ForecastSpec:
             if getattr(self, name) < 1:
                 raise ValueError(f"expected {name} of at least one day, found {getattr(self, name)}")
         check_request(1, self.quantiles)
-        if any(abs(level * 100 - round(level * 100)) > 1e-9 for level in self.quantiles):
-            raise ValueError(f"expected quantile levels in whole percents, found {self.quantiles}")
 
     def quantile_columns(self) -> list[str]:
         """Column names p05, p10, ... in the order of `quantiles`."""
-        return [f"p{round(level * 100):02d}" for level in self.quantiles]
+        return [quantile_column(level) for level in self.quantiles]
+
+
+def quantile_column(level: float) -> str:
+    """The column of a level, named by its percent: p05 for .05, p97_5 for .975."""
+    whole, _, rest = f"{level * 100:.6f}".rstrip("0").rstrip(".").partition(".")
+    return f"p{whole.zfill(2)}" + (f"_{rest}" if rest else "")
 
 
 def choose_device(device: str) -> torch.device:

@@ -87,6 +87,5 @@ def test_cuda_agrees_with_the_cpu(name: str) -> None:
 def test_spec_is_checked() -> None:
     with pytest.raises(ValueError, match="min_history"):
         ForecastSpec(min_history=0)
-    with pytest.raises(ValueError, match="whole percents"):
-        ForecastSpec(quantiles=(0.025, 0.5))
+    assert ForecastSpec(quantiles=(0.025, 0.5, 0.975)).quantile_columns() == ["p02_5", "p50", "p97_5"]
     assert ForecastSpec().quantile_columns() == ["p05", "p10", "p25", "p50", "p75", "p90", "p95", "p99"]
