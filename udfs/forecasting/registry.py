@@ -14,6 +14,7 @@ from udfs.forecasting.croston import VARIANTS, Croston
 from udfs.forecasting.ets import ExponentialSmoothing
 from udfs.forecasting.forecaster import Forecaster
 from udfs.forecasting.naive import HistoricMean, SeasonalNaive
+from udfs.forecasting.naive2 import Naive2
 from udfs.forecasting.spec import ForecastSpec
 
 Factory = Callable[[ForecastSpec], Forecaster]
@@ -62,6 +63,7 @@ def _croston(variant: str) -> Factory:
 register("auto", lambda spec: AutoForecaster(season_length=spec.season_length, min_history=spec.min_history))
 register("ets", lambda spec: ExponentialSmoothing(season_length=spec.season_length))
 register("historic_mean", lambda _spec: HistoricMean())
+register("naive2", lambda spec: Naive2(season_length=spec.season_length))
 register("seasonal_naive", lambda spec: SeasonalNaive(season_length=spec.season_length))
 for _variant in VARIANTS:
     register(_variant, _croston(_variant))
