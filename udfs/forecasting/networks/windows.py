@@ -1,0 +1,203 @@
+"""Demand as training and forecasting read it: windows of a context and a horizon, cut from arrays that may lie on disk.
+
+Dimensions as in `udfs.sku_batch` and `udfs.covariates`, and B windows of a batch, L = context + horizon steps.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from udfs.forecasting.networks.spec import NetworkSpec
+from udfs.sku_batch import SkuBatch
+
+_ARRAYS = ("y_ST", "mask_ST", "known_SXK", "codes_SC", "weight_S")
+_HEADER = "series.json"
+
+
+class Window(NamedTuple):
+    """B windows of L steps; the first `context` are history, the rest the horizon.
+
+    y_BL, mask_BL: demand and where it is known; 0 and False where it is not. known_BLK: covariates, NaN where not
+    known. codes_BC: traits. day_B: running number of the last step of the history.
+    """
+
+    y_BL: torch.Tensor
+    mask_BL: torch.Tensor
+    known_BLK: torch.Tensor
+    codes_BC: torch.Tensor
+    day_B: torch.Tensor
+
+    def to(self, device: torch.device) -> Window:
+        return Window(*(x.to(device) for x in self))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NetworkSeries:
+    """The arrays of a `SkuBatch`, in single precision, that windows are cut from.
+
+    Attributes:
+        y_ST, mask_ST, known_SXK, codes_SC: as in `SkuBatch`, `Covariates` and `Traits`; K or C may be 0.
+        weight_S: (S,) importance of each series, at least 0; see `NetworkSpec.level_power`.
+        day: running number of the last of the T steps.
+        known_names, trait_names, trait_values: what K and C are.
+    """
+
+    y_ST: np.ndarray
+    mask_ST: np.ndarray
+    known_SXK: np.ndarray
+    codes_SC: np.ndarray
+    weight_S: np.ndarray
+    day: int
+    known_names: tuple[str, ...]
+    trait_names: tuple[str, ...]
+    trait_values: tuple[tuple[str, ...], ...]
+
+    def __len__(self) -> int:
+        return len(self.y_ST)
+
+    @property
+    def n_time(self) -> int:
+        """T."""
+        return int(self.y_ST.shape[1])
+
+    @classmethod
+    def from_batch(cls, batch: SkuBatch, weight_S: np.ndarray | None = None) -> NetworkSeries:
+        """The batch's arrays; `weight_S` is mean demand where it is not given.
+
+        Raises:
+            ValueError: weights that do not fit the batch, or are below 0 or not finite.
+        """
+        mask_ST = batch.mask_ST.cpu().numpy()
+        y_ST = np.where(mask_ST, batch.y_ST.cpu().numpy(), 0.0).astype(np.float32)
+        if weight_S is None:
+            weight_S = y_ST.sum(1) / mask_ST.sum(1).clip(min=1)
+        weight_S = np.asarray(weight_S, dtype=np.float64)
+        if weight_S.shape != (len(batch),) or not (np.isfinite(weight_S) & (weight_S >= 0)).all():
+            raise ValueError(
+                f"expected one finite weight of at least 0 for each of {len(batch)} series, found shape "
+                f"{weight_S.shape} and values from {weight_S.min(initial=0)} to {weight_S.max(initial=0)}"
+            )
+        known, traits = batch.known, batch.traits
+        return cls(
+            y_ST,
+            mask_ST,
+            np.empty((len(batch), batch.n_days, 0), np.float32)
+            if known is None
+            else known.values_SXK.cpu().numpy().astype(np.float32),
+            np.empty((len(batch), 0), np.int64) if traits is None else traits.codes_SC.cpu().numpy(),
+            weight_S,
+            batch.cutoff.toordinal(),
+            () if known is None else known.names,
+            () if traits is None else traits.names,
+            () if traits is None else traits.values,
+        )
+
+    def save(self, folder: Path) -> None:
+        """One .npy file per array, so that every worker can map them instead of holding a copy."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in _ARRAYS:
+            np.save(folder / f"{name}.npy", getattr(self, name))
+        header = {name: getattr(self, name) for name in ("day", "known_names", "trait_names", "trait_values")}
+        (folder / _HEADER).write_text(json.dumps(header), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> NetworkSeries:
+        """Arrays of `save`, mapped from disk.
+
+        Raises:
+            FileNotFoundError: the folder holds no saved series.
+        """
+        if not (folder / _HEADER).is_file():
+            raise FileNotFoundError(f"expected {folder / _HEADER}, found none; write the series with save(folder)")
+        header = json.loads((folder / _HEADER).read_text(encoding="utf-8"))
+        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
+        return cls(
+            **arrays,
+            day=header["day"],
+            known_names=tuple(header["known_names"]),
+            trait_names=tuple(header["trait_names"]),
+            trait_values=tuple(tuple(values) for values in header["trait_values"]),
+        )
+
+    def window(self, series_B: np.ndarray, start_B: np.ndarray, context: int, horizon: int) -> Window:
+        """The windows of `series_B` whose horizon begins at step `start_B` (T: the day after the last).
+
+        Steps before the first are not observed; neither is demand after the last.
+
+        Raises:
+            ValueError: covariates are not known to the end of a horizon.
+        """
+        step_BL = start_B[:, None] + np.arange(-context, horizon)
+        n_known = self.known_SXK.shape[1]
+        if self.known_names and int(start_B.max()) + horizon > n_known:
+            raise ValueError(
+                f"expected covariates known {horizon} steps ahead, found "
+                f"{n_known - int(start_B.max())}; give the batch their values over the whole horizon"
+            )
+        inside_BL = (step_BL >= 0) & (step_BL < self.n_time)
+        row_B1, clipped_BL = series_B[:, None], step_BL.clip(0, self.n_time - 1)
+        mask_BL = self.mask_ST[row_B1, clipped_BL] & inside_BL
+        known_BLK = self.known_SXK[row_B1, step_BL.clip(0, max(n_known - 1, 0))]
+        return Window(
+            torch.from_numpy(np.where(mask_BL, self.y_ST[row_B1, clipped_BL], np.float32(0.0))),
+            torch.from_numpy(mask_BL),
+            torch.from_numpy(np.where((step_BL >= 0)[:, :, None], known_BLK, np.float32("nan"))),
+            torch.from_numpy(np.ascontiguousarray(self.codes_SC[series_B])),
+            torch.from_numpy(self.day - self.n_time + start_B),
+        )
+
+
+class WindowSampler:
+    """Draws the windows of each training step; which ones is a function of the seed and the step alone.
+
+    The last `horizon` steps are held out, so windows end before them. A window starts once a season of the series
+    has been seen.
+    """
+
+    def __init__(self, series: NetworkSeries, spec: NetworkSpec) -> None:
+        self._series, self._spec = series, spec
+        mask_ST = np.asarray(series.mask_ST)
+        first_S = np.where(mask_ST.any(1), mask_ST.argmax(1), series.n_time)
+        self._first_S = first_S + spec.season_length
+        self._last = series.n_time - 2 * spec.horizon
+        weight_S = np.where(self._first_S <= self._last, np.asarray(series.weight_S) ** spec.level_power, 0.0)
+        if not weight_S.sum() > 0:
+            raise ValueError(
+                f"expected at least one series of positive weight with {spec.season_length + 2 * spec.horizon} steps "
+                f"from its first observation (a season, a horizon to train on and one held out), found none in "
+                f"{len(series)} series over {series.n_time} steps; give more history or a shorter horizon"
+            )
+        self._cumulative_S = np.cumsum(weight_S / weight_S.sum())
+
+    def draw(self, step: int, rank: int = 0, world: int = 1) -> Window:
+        """This rank's share of step `step`'s batch; the shares of all ranks make the batch of a single one."""
+        spec = self._spec
+        rng = np.random.default_rng([spec.seed, 1, step])
+        row_B = self._rows(rng, spec.batch_size)
+        low_B = self._first_S[row_B]
+        start_B = low_B + (rng.random(spec.batch_size) * (self._last + 1 - low_B)).astype(np.int64)
+        mine = slice(rank, None, world)
+        return self._series.window(row_B[mine], start_B[mine], spec.context, spec.horizon)
+
+    def held_out(self, rank: int = 0, world: int = 1) -> list[Window]:
+        """This rank's share of the windows whose horizon is the held-out one, in pieces of at most a batch."""
+        spec = self._spec
+        rng = np.random.default_rng([spec.seed, 2])
+        row_B = np.unique(self._rows(rng, spec.held_out_series))[rank::world]
+        start_B = np.full(len(row_B), self._series.n_time - spec.horizon)
+        return [
+            self._series.window(
+                row_B[k : k + spec.batch_size], start_B[k : k + spec.batch_size], spec.context, spec.horizon
+            )
+            for k in range(0, len(row_B), spec.batch_size)
+        ]
+
+    def _rows(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        row = np.searchsorted(self._cumulative_S, rng.random(n), side="right")
+        return row.clip(max=int(np.argmax(self._cumulative_S >= self._cumulative_S[-1])))
