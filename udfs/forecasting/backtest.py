@@ -7,9 +7,10 @@ forecasting accuracy, IJF 16(4). Dimensions as in `udfs.sku_batch`, and W window
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import date, timedelta
 
+import numpy as np
 import torch
 
 from udfs.forecasting import metrics
@@ -105,6 +106,12 @@ class Windows:
 
     def __len__(self) -> int:
         return len(self.days_back)
+
+    def select(self, index: np.ndarray) -> Windows:
+        """The series at `index` (positions)."""
+        at = torch.from_numpy(index).to(self.batch.device)
+        tensors = {f.name: getattr(self, f.name)[:, at] for f in fields(self) if f.name not in ("batch", "days_back")}
+        return replace(self, batch=self.batch.select(index), **tensors)
 
     @property
     def cutoffs(self) -> tuple[date, ...]:

@@ -7,9 +7,10 @@ A new model is one class with `name` and `forecast` and one call:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
 from udfs.forecasting.auto import AutoForecaster
+from udfs.forecasting.backtest import ForecasterSource
 from udfs.forecasting.croston import VARIANTS, Croston
 from udfs.forecasting.ets import ExponentialSmoothing
 from udfs.forecasting.forecaster import Forecaster
@@ -49,6 +50,22 @@ def make(name: str, spec: ForecastSpec) -> Forecaster:
     if name not in _FACTORIES:
         raise ValueError(f"expected a registered forecaster, found {name!r}; known: {', '.join(names())}")
     return _FACTORIES[name](spec)
+
+
+def make_all(
+    wanted: Iterable[str], spec: ForecastSpec, brought: Mapping[str, ForecasterSource] | None = None
+) -> dict[str, ForecasterSource]:
+    """A source of forecasts per name, in their order.
+
+    Args:
+        brought: sources that go before registered names: fitted models, or functions that give the model fitted for
+            a cutoff.
+
+    Raises:
+        ValueError: a name is neither brought nor registered.
+    """
+    brought = brought or {}
+    return {name: brought[name] if name in brought else make(name, spec) for name in dict.fromkeys(wanted)}
 
 
 def names() -> list[str]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 
+from udfs.forecasting.backtest import BacktestSpec
 from udfs.forecasting.forecaster import check_request
+from udfs.forecasting.ladder import Ladder
+from udfs.forecasting.selection import SelectionSpec
 
 QUANTILES = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.99)
 
@@ -24,6 +28,18 @@ class ForecastSpec:
         device: "auto" (cuda where there is one, else cpu), "cpu", "cuda" or "cuda:<n>".
         benchmark: name of the forecaster stored beside the champion for all cutoffs but the last, so that accuracy
             can be compared; None for none.
+        windows: backtest windows, the days of each horizon before the next.
+        window_step: days between the cutoffs of two windows; None is the horizon.
+        regular_candidates: names that compete for smooth and erratic demand, best guess first.
+        intermittent_candidates: names that compete for intermittent and lumpy demand, best guess first.
+        score: column of the backtest that decides, lower is better.
+        max_members: models that an average may have; 1 always takes the single best.
+        member_tolerance: members of an average score at most this share above the best.
+        budget_seconds: computing time that a thousand series may cost, backtest and forecast together; None is no
+            limit.
+        min_gain: share by which a rung of models must have lowered a class's score for the next, dearer one to be
+            tried.
+        costs: seconds per thousand series and forecast, by name, in place of `ladder.COSTS`.
     """
 
     model: str = "auto"
@@ -33,12 +49,44 @@ class ForecastSpec:
     max_history_days: int = 730
     device: str = "auto"
     benchmark: str | None = "seasonal_naive"
+    windows: int = 3
+    window_step: int | None = None
+    regular_candidates: tuple[str, ...] = ("ets", "tsb", "seasonal_naive")
+    intermittent_candidates: tuple[str, ...] = ("tsb", "ets", "sba", "croston", "historic_mean")
+    score: str = "scaled_pinball"
+    max_members: int = 2
+    member_tolerance: float = 0.05
+    budget_seconds: float | None = None
+    min_gain: float = 0.01
+    costs: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("season_length", "min_history", "max_history_days"):
             if getattr(self, name) < 1:
                 raise ValueError(f"expected {name} of at least one day, found {getattr(self, name)}")
         check_request(1, self.quantiles)
+        for name in ("regular_candidates", "intermittent_candidates"):
+            candidates = getattr(self, name)
+            if not candidates or len(set(candidates)) != len(candidates) or "auto" in candidates:
+                raise ValueError(f"expected {name} to name models other than auto, each once, found {candidates}")
+        # Each checks its own fields.
+        self.backtest(), self.selection(self.candidates()), self.ladder()
+
+    def candidates(self) -> dict[str, tuple[str, ...]]:
+        """The models that compete per demand class; `no_sales` and `new` series have no contest."""
+        regular, intermittent = self.regular_candidates, self.intermittent_candidates
+        return {"smooth": regular, "erratic": regular, "intermittent": intermittent, "lumpy": intermittent}
+
+    def backtest(self) -> BacktestSpec:
+        return BacktestSpec(self.windows, self.window_step, self.min_history)
+
+    def selection(self, candidates: Mapping[str, tuple[str, ...]]) -> SelectionSpec:
+        return SelectionSpec(
+            candidates, self.max_members, self.member_tolerance, score_name=self.score.replace("_", " ")
+        )
+
+    def ladder(self) -> Ladder:
+        return Ladder(self.budget_seconds, self.min_gain, self.costs)
 
     def quantile_columns(self) -> list[str]:
         """Column names p05, p10, ... in the order of `quantiles`."""

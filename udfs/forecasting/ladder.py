@@ -1,0 +1,150 @@
+"""Spend computing time only where it pays: cheap models first, dearer ones where the cheaper have shown a gain.
+
+Decisions follow from stored numbers alone, nominal costs and backtest scores, never from a clock, so that a rerun
+decides alike on any machine.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import pyarrow as pa
+
+RUNGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "naive": ("seasonal_naive", "historic_mean", "naive2"),
+        "local": ("ets", "theta", "croston", "sba", "tsb", "regression", "lag_regression", "arima"),
+        "trees": ("trees",),
+        "neural": ("lstm", "gru", "transformer", "chronos"),
+    }
+)
+"""Models by what they cost, cheapest first. A name that is on no rung is taken for a local model."""
+
+COSTS: Mapping[str, float] = MappingProxyType(
+    {
+        "seasonal_naive": 0.01,
+        "historic_mean": 0.01,
+        "naive2": 0.05,
+        "ets": 0.15,
+        "theta": 0.1,
+        "croston": 0.05,
+        "sba": 0.05,
+        "tsb": 0.1,
+        "regression": 0.3,
+        "lag_regression": 0.5,
+        "arima": 10.0,
+        "trees": 5.0,
+        "lstm": 20.0,
+        "gru": 20.0,
+        "transformer": 30.0,
+        "chronos": 60.0,
+    }
+)
+"""Seconds that one forecast of a thousand series costs on one core, training shared out; 391-day series, 28 days."""
+
+UNKNOWN_COST = 1.0
+"""Of a model without an entry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """Which candidates a demand class can afford, and which it is worth to try.
+
+    Attributes:
+        budget_seconds: what a thousand series may cost, backtest and forecast together; None is no limit.
+        min_gain: share by which a rung must have lowered the score of a class for the next to be tried.
+        costs: seconds per thousand series and forecast that replace `COSTS`.
+    """
+
+    budget_seconds: float | None = None
+    min_gain: float = 0.01
+    costs: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.budget_seconds is not None and not self.budget_seconds > 0:
+            raise ValueError(
+                f"expected a budget of more than 0 seconds, or None for no limit, found {self.budget_seconds}"
+            )
+        if not -math.inf < self.min_gain < 1:
+            raise ValueError(f"expected min_gain below 1, as a share of the score, found {self.min_gain}")
+        bad = {name: cost for name, cost in self.costs.items() if not 0 <= cost < math.inf}
+        if bad:
+            raise ValueError(f"expected costs of at least 0 seconds per thousand series, found {bad}")
+
+    def cost(self, name: str) -> float:
+        """Seconds per thousand series and forecast."""
+        return self.costs.get(name, COSTS.get(name, UNKNOWN_COST))
+
+    def affordable(self, candidates: Mapping[str, tuple[str, ...]], windows: int) -> dict[str, tuple[str, ...]]:
+        """The candidates of each class that fit into the budget, in their order.
+
+        Rung by rung, and in the order of the list within a rung, a model is kept if `windows` backtests and one
+        forecast of it still fit. The first candidate stays whatever it costs, for without it there is no forecast.
+        """
+        return {demand_class: self._fitting(names, windows) for demand_class, names in candidates.items()}
+
+    def _fitting(self, names: tuple[str, ...], windows: int) -> tuple[str, ...]:
+        left = math.inf if self.budget_seconds is None else self.budget_seconds
+        kept = set()
+        for name in (names[0], *sorted(names[1:], key=rung_of)):
+            cost = self.cost(name) * (windows + 1)
+            if cost <= left or name == names[0]:
+                kept.add(name)
+                left -= cost
+        return tuple(name for name in names if name in kept)
+
+    def worth_trying(
+        self, candidates: Mapping[str, tuple[str, ...]], summary: pa.Table | None
+    ) -> dict[str, tuple[str, ...]]:
+        """The candidates of each class on the rungs that pay, going by the scores of a class summary.
+
+        The naive and the local rung are always tried. A rung beyond is tried if the last rung below that has scores
+        lowered the best score of the class by `min_gain` or more, compared with the rungs below that one; where
+        nothing is known of a rung below, it is given the chance to show.
+
+        Args:
+            summary: `selection.CLASS_SUMMARY_SCHEMA`, of this run's lower rungs or of an earlier run; of several
+                cutoffs the last counts. None knows nothing.
+        """
+        rows = summary.to_pylist() if summary is not None else []
+        last = max((row["cutoff"] for row in rows), default=None)
+        kept = {}
+        for demand_class, names in candidates.items():
+            scores = _scores([row for row in rows if row["cutoff"] == last and row["demand_class"] == demand_class])
+            top = _highest_rung(scores, self.min_gain)
+            kept[demand_class] = tuple(name for name in names if name == names[0] or rung_of(name) <= top)
+        return kept
+
+
+def rung_of(name: str) -> int:
+    """The rung that a model is on, counted from 0."""
+    order = list(RUNGS)
+    return next((order.index(rung) for rung, names in RUNGS.items() if name in names), order.index("local"))
+
+
+def _scores(rows: list[dict[str, Any]]) -> list[float | None]:
+    """The best score of a class per rung; None where the rung has none."""
+    best: list[float | None] = [None] * len(RUNGS)
+    for row in rows:
+        # Models fail on different series; the differences to the first candidate are taken over the same ones.
+        first = (row["score_sum"] - row["difference_sum"]) / row["series"]
+        share = row["score_sum"] / row["series"] / first if first > 0 else 1.0
+        rung = rung_of(row["model"])
+        known = best[rung]
+        best[rung] = share if known is None else min(known, share)
+    return best
+
+
+def _highest_rung(best: list[float | None], min_gain: float) -> int:
+    """The highest rung that is worth a try."""
+    local = list(RUNGS).index("local")
+    for rung in range(local, len(best) - 1):
+        below = [score for score in best[:rung] if score is not None]
+        score = best[rung]
+        if score is not None and below and score > (1.0 - min_gain) * min(below):
+            return rung
+    return len(best) - 1
