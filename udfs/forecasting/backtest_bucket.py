@@ -6,9 +6,9 @@ demand classes are sums, so that the summaries of all buckets add up to that of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
 import pyarrow as pa
@@ -17,14 +17,11 @@ from udfs.demand_profile import DEMAND_CLASSES, demand_statistics
 from udfs.forecasting import registry
 from udfs.forecasting.backtest import Backtest, ForecasterSource, Windows, backtest_windows
 from udfs.forecasting.backtest_scores import SCORES, Score, score_windows
-from udfs.forecasting.bucket import FAILURE_SCHEMA
+from udfs.forecasting.bucket import FAILURE_SCHEMA, BatchOf
 from udfs.forecasting.forecaster import check_request
 from udfs.forecasting.selection import WindowScores, merge_class_summaries, summarise_classes
 from udfs.forecasting.spec import ForecastSpec, choose_device
 from udfs.sku_batch import SkuBatch
-
-BatchOf = Callable[[pa.Table, date, int | None], SkuBatch]
-"""(history, cutoff, max_history) -> batch: `SkuBatch.from_arrow`, or one that adds covariates and traits."""
 
 
 def backtest_schema(scores: Mapping[str, Score] = SCORES) -> pa.Schema:
@@ -103,7 +100,7 @@ def backtest_bucket(
         for model, (_, result) in tested.items()
     }
     return BacktestBucket(
-        backtest=_rows(batch, tested, scored),
+        backtest=_rows(batch, tested, scored, backtest_schema(scores)),
         class_summary=_class_summary(windows, classes, candidates, tested, scored, spec),
         failures=_failures(batch, tested),
     )
@@ -152,29 +149,26 @@ def _class_summary(
     scored: Mapping[str, Mapping[str, np.ndarray]],
     spec: ForecastSpec,
 ) -> pa.Table:
-    n_days = windows.actual_WSH.shape[2]
+    horizon = windows.actual_WSH.shape[2]
     score_KWS = np.full((len(tested), len(windows), len(windows.batch)), np.nan)
     for k, (name, (index, _)) in enumerate(tested.items()):
         score_KWS[k][:, index] = scored[name][spec.score]
     summaries = []
     for cutoff, class_S in classes.items():
-        known = [known_by(window, n_days, cutoff) for window in windows.cutoffs]
-        scores = WindowScores(tuple(tested), score_KWS[:, known])
+        of_cutoff = spec.backtest().cutoffs(cutoff, horizon)
+        used = [w for w, window in enumerate(windows.cutoffs) if window in of_cutoff]
+        scores = WindowScores(tuple(tested), score_KWS[:, used])
         summaries.append(summarise_classes(scores, class_S, spec.selection(candidates), cutoff))
     return merge_class_summaries(summaries)
-
-
-def known_by(window: date, horizon: int, cutoff: date) -> bool:
-    """True where all days of a window have been seen by a cutoff."""
-    return window + timedelta(days=horizon) <= cutoff
 
 
 def _rows(
     batch: SkuBatch,
     tested: Mapping[str, tuple[np.ndarray, Backtest]],
     scored: Mapping[str, Mapping[str, np.ndarray]],
+    schema: pa.Schema,
 ) -> pa.Table:
-    parts = [backtest_schema(next(iter(scored.values()))).empty_table()]
+    parts = [schema.empty_table()]
     for name, (index, result) in tested.items():
         n_days_WS = result.mask_WSH.sum(2).cpu().numpy()
         at_W, at_S = n_days_WS.nonzero()
@@ -186,7 +180,7 @@ def _rows(
             *(pa.array(_finite(score_WS[at_W, at_S]), from_pandas=True) for score_WS in scored[name].values()),
             pa.array(n_days_WS[at_W, at_S].astype(np.int32)),
         ]
-        parts.append(pa.table(columns, schema=parts[0].schema))
+        parts.append(pa.table(columns, schema=schema))
     return pa.concat_tables(parts).sort_by([(key, "ascending") for key in ("unique_id", "cutoff", "model")])
 
 

@@ -5,20 +5,26 @@ This is the pure kernel that a worker calls. It reads nothing, writes nothing an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 import pyarrow as pa
 
-from udfs.demand_profile import demand_profile
+from udfs.demand_profile import demand_profile, demand_statistics
 from udfs.forecasting import registry
+from udfs.forecasting.backtest import ForecasterSource, forecaster_at
+from udfs.forecasting.champions import Champions
 from udfs.forecasting.forecaster import Choice, Forecast, Forecaster, check_request, merge
 from udfs.forecasting.isolate import SeriesFailure, forecast_isolated
 from udfs.forecasting.naive import SeasonalNaive
+from udfs.forecasting.selection import Selection, WindowScores, select
 from udfs.forecasting.spec import ForecastSpec, choose_device
 from udfs.sku_batch import SkuBatch
+
+BatchOf = Callable[[pa.Table, date, int | None], SkuBatch]
+"""(history, cutoff, max_history) -> batch: `SkuBatch.from_arrow`, or one that adds covariates and traits."""
 
 CHAMPION_SCHEMA = pa.schema(
     [
@@ -57,6 +63,19 @@ def demand_schema(spec: ForecastSpec) -> pa.Schema:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a backtest has found, for `auto` to choose by.
+
+    Attributes:
+        backtest: rows of `backtest_bucket.backtest_schema`; those of other series are ignored.
+        class_summary: `selection.merge_class_summaries` of all buckets.
+    """
+
+    backtest: pa.Table
+    class_summary: pa.Table
+
+
+@dataclass(frozen=True, slots=True)
 class BucketForecast:
     """Results for one bucket, sorted by unique_id within each cutoff.
 
@@ -76,15 +95,25 @@ class BucketForecast:
 
 
 def forecast_bucket(
-    history: pa.Table, cutoffs: Sequence[date], horizon: int, spec: ForecastSpec | None = None
+    history: pa.Table,
+    cutoffs: Sequence[date],
+    horizon: int,
+    spec: ForecastSpec | None = None,
+    *,
+    evidence: Evidence | None = None,
+    forecasters: Mapping[str, ForecasterSource] | None = None,
+    batch_of: BatchOf = SkuBatch.from_arrow,
 ) -> BucketForecast:
     """Forecast every series of a bucket at every cutoff.
 
     Args:
-        history: columns unique_id, ds, y (others are ignored), sorted by (unique_id, ds).
+        history: columns unique_id, ds, y, sorted by (unique_id, ds); what others mean is up to `batch_of`.
         cutoffs: last known days; results come in rising order. A series that starts after a cutoff has no rows there.
         horizon: days to forecast after each cutoff.
         spec: the model and its settings; the default is `ForecastSpec()`.
+        evidence: what `auto` chooses by. Without it, each series takes the route of its demand class.
+        forecasters: models beside the registered ones, by name; a function gives the model for a cutoff.
+        batch_of: what makes a batch of the history.
 
     Every series with a row on or before a cutoff ends in `demand` or in `failures` (or in both: a fallback).
 
@@ -96,12 +125,13 @@ def forecast_bucket(
         raise ValueError("expected at least one cutoff, found none")
     check_request(horizon, spec.quantiles)
     device = choose_device(spec.device)
-    forecaster = registry.make(spec.model, spec)
+    sources = _sources(spec, evidence, forecasters)
     benchmark = registry.make(spec.benchmark, spec) if spec.benchmark else None
     ordered = sorted(set(cutoffs))
     demand, champion, failures = [], [], []
     for cutoff in ordered:
-        batch = SkuBatch.from_arrow(history, cutoff, spec.max_history_days).to(device)
+        batch = batch_of(history, cutoff, spec.max_history_days).to(device)
+        forecaster = _forecaster(sources, batch, horizon, spec, evidence)
         index, forecast, failure_rows = forecast_or_fall_back(forecaster, batch, horizon, spec)
         failures.append(failure_rows)
         if forecast is not None:
@@ -117,6 +147,45 @@ def forecast_bucket(
         profile=profile,
         failures=pa.concat_tables([FAILURE_SCHEMA.empty_table(), *failures]),
     )
+
+
+def _sources(
+    spec: ForecastSpec, evidence: Evidence | None, forecasters: Mapping[str, ForecasterSource] | None
+) -> dict[str, ForecasterSource]:
+    if spec.model != "auto":
+        return registry.make_all([spec.model], spec, forecasters)
+    routes = registry.make_all(["class_route"], spec)
+    if evidence is None:
+        return routes
+    names = (name for names in spec.candidates().values() for name in names)
+    return registry.make_all(names, spec, forecasters) | routes
+
+
+def _forecaster(
+    sources: Mapping[str, ForecasterSource],
+    batch: SkuBatch,
+    horizon: int,
+    spec: ForecastSpec,
+    evidence: Evidence | None,
+) -> Forecaster:
+    """The model asked for, as of the batch's cutoff; for `auto` what the evidence until then has chosen."""
+    if spec.model == "auto" and evidence is not None:
+        route = sources["class_route"]
+        assert isinstance(route, Forecaster)
+        selection = _select(batch, horizon, spec, evidence)
+        return Champions(batch.unique_ids, selection, sources, route)
+    name = "class_route" if spec.model == "auto" else spec.model
+    model = forecaster_at(sources[name], batch.cutoff)
+    if model is None:
+        raise ValueError(f"expected a model {name!r} for the cutoff {batch.cutoff}, found none; fit or bring one")
+    return model
+
+
+def _select(batch: SkuBatch, horizon: int, spec: ForecastSpec, evidence: Evidence) -> Selection:
+    class_S = demand_statistics(batch, spec.season_length, spec.min_history).class_S.cpu().numpy()
+    windows = spec.backtest().cutoffs(batch.cutoff, horizon)
+    scores = WindowScores.from_rows(evidence.backtest, batch.unique_ids, spec.score, windows)
+    return select(scores, class_S, evidence.class_summary, batch.cutoff, spec.selection(spec.candidates()))
 
 
 def forecast_or_fall_back(

@@ -17,8 +17,8 @@ from udfs.sku_batch import SkuBatch
 class Choice:
     """Which model made each series' forecast, by what rule, against what runner-up.
 
-    All are (S,) arrays. Scores are in units a day, lower is better, and compare only within one series; they are NaN
-    (and the runner-up is "") where a rule decided without a contest.
+    All are (S,) arrays. Scores are better when lower, in units a day or as the rule says, and compare only within one
+    series; they are NaN (and the runner-up is "") where a rule decided without a contest.
     """
 
     model_S: np.ndarray

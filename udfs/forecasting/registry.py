@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from udfs.forecasting.auto import AutoForecaster
 from udfs.forecasting.backtest import ForecasterSource
+from udfs.forecasting.class_route import ClassRoute
 from udfs.forecasting.croston import VARIANTS, Croston
 from udfs.forecasting.ets import ExponentialSmoothing
 from udfs.forecasting.forecaster import Forecaster
@@ -77,7 +78,8 @@ def _croston(variant: str) -> Factory:
     return lambda _spec: Croston(variant)
 
 
-register("auto", lambda spec: AutoForecaster(season_length=spec.season_length, min_history=spec.min_history))
+register("auto", lambda spec: AutoForecaster(make_all(AutoForecaster.wanted(spec), spec), spec))
+register("class_route", lambda spec: ClassRoute(season_length=spec.season_length, min_history=spec.min_history))
 register("ets", lambda spec: ExponentialSmoothing(season_length=spec.season_length))
 register("historic_mean", lambda _spec: HistoricMean())
 register("naive2", lambda spec: Naive2(season_length=spec.season_length))

@@ -23,7 +23,9 @@ from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from udfs.demand_profile import DEMAND_CLASSES
 from udfs.forecasting.ensemble import JOIN
@@ -93,6 +95,31 @@ class WindowScores:
     def __post_init__(self) -> None:
         if self.score_KWS.ndim != 3 or len(self.score_KWS) != len(self.models):
             raise ValueError(f"expected scores of shape ({len(self.models)}, W, S), found {self.score_KWS.shape}")
+
+    @classmethod
+    def from_rows(cls, rows: pa.Table, unique_ids: np.ndarray, score: str, cutoffs: Sequence[date]) -> WindowScores:
+        """The scores of some series from rows of `forecast.backtest`.
+
+        Args:
+            rows: unique_id, cutoff, model and `score`; rows of other series are ignored.
+            cutoffs: of the windows to use; rows of others are ignored.
+
+        Raises:
+            ValueError: two rows of one series, cutoff and model.
+        """
+        rows = rows.select(["unique_id", "cutoff", "model", score])
+        rows = rows.filter(pc.is_in(rows["cutoff"], pa.array(cutoffs, pa.date32())))
+        at_S = pd.Index(unique_ids).get_indexer(rows["unique_id"].to_numpy())
+        at_W, found = pd.factorize(rows["cutoff"].to_numpy(), sort=True)
+        at_K, models = pd.factorize(rows["model"].to_numpy(), sort=True)
+        score_KWS = np.full((len(models), len(found), len(unique_ids)), np.nan)
+        count_KWS = np.zeros(score_KWS.shape, dtype=int)
+        mine = at_S >= 0
+        np.add.at(count_KWS, (at_K[mine], at_W[mine], at_S[mine]), 1)
+        if (count_KWS > 1).any():
+            raise ValueError("expected one backtest row per unique_id, cutoff and model, found several; give one run's")
+        score_KWS[at_K[mine], at_W[mine], at_S[mine]] = rows[score].cast(pa.float64()).to_numpy()[mine]
+        return cls(tuple(str(name) for name in models), score_KWS)
 
     def of(self, names: Sequence[str]) -> np.ndarray:
         """(len(names), W, S); NaN for a model without scores."""
@@ -177,8 +204,8 @@ def select(
         if not index.size:
             continue
         contest = _Contest(demand_class, names, [table.get((demand_class, name)) for name in names], spec)
-        columns = [models.index(name) for name in names]
-        weight_SK[np.ix_(index, columns)] = contest.decide(scores.of(names)[:, :, index], index, choice)
+        columns = np.array([models.index(name) for name in names])
+        weight_SK[index[:, None], columns] = contest.decide(scores.of(names)[:, :, index], index, choice)
     return Selection(models, weight_SK, choice)
 
 
@@ -213,7 +240,8 @@ class _Contest:
             if rest:
                 choice.runner_up_S[at] = self.names[rest[0]]
                 choice.runner_up_score_S[at] = score_KS[rest[0], s]
-            own = own_KS[order_KS[0, s], s]
+            # The first candidate has no difference to itself; the rival's own weight says what decided.
+            own = own_KS[order_KS[:2, s], s].max()
             choice.rule_S[at] = self._rule(members, weight_KS[:, s], score_KS[:, s], rest, (own, int(windows_S[s])))
         return weight_KS.T
 

@@ -12,8 +12,8 @@ import torch
 
 from tests.udfs.forecasting.series import CUTOFF, long_table, mixed_series
 from udfs.forecasting import registry
-from udfs.forecasting.auto import AutoForecaster
 from udfs.forecasting.bucket import BucketForecast, forecast_bucket
+from udfs.forecasting.class_route import ClassRoute
 from udfs.forecasting.forecaster import Forecast
 from udfs.forecasting.spec import ForecastSpec
 from udfs.sku_batch import SkuBatch
@@ -25,7 +25,7 @@ BAD_IDS = ("s003", "s010", "s011", "s023")
 
 @dataclass(frozen=True)
 class FragileForecaster:
-    """`auto`, except that some series make the whole call raise and others get NaN."""
+    """`class_route`, except that some series make the whole call raise and others get NaN."""
 
     raises: tuple[str, ...] = ()
     nan: tuple[str, ...] = ()
@@ -34,7 +34,7 @@ class FragileForecaster:
     def forecast(self, batch: SkuBatch, horizon: int, quantiles: tuple[float, ...]) -> Forecast:
         if set(batch.unique_ids) & set(self.raises):
             raise ArithmeticError("this series does not converge")
-        forecast = AutoForecaster().forecast(batch, horizon, quantiles)
+        forecast = ClassRoute().forecast(batch, horizon, quantiles)
         forecast.mean_SH[torch.from_numpy(np.isin(batch.unique_ids, self.nan))] = torch.nan
         return forecast
 

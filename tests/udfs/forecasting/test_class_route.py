@@ -5,7 +5,7 @@ import torch
 
 from tests.udfs.forecasting.series import batch_of
 from tests.udfs.test_demand_profile import HAND_MADE
-from udfs.forecasting.auto import AutoForecaster
+from udfs.forecasting.class_route import ClassRoute
 from udfs.forecasting.croston import VARIANTS, Croston
 from udfs.forecasting.ets import ExponentialSmoothing
 
@@ -14,7 +14,7 @@ LEVELS = (0.1, 0.5, 0.9)
 
 def test_each_class_takes_its_route() -> None:
     batch = batch_of(HAND_MADE)
-    choice = AutoForecaster().forecast(batch, 7, LEVELS).choice
+    choice = ClassRoute().forecast(batch, 7, LEVELS).choice
     model = dict(zip(batch.unique_ids, choice.model_S, strict=True))
     assert model["no_sales"] == "zero"
     assert model["new"] == "historic_mean"
@@ -29,17 +29,17 @@ def test_the_lowest_score_wins_and_the_forecast_is_that_model_s() -> None:
         for s in range(30)
     }
     batch = batch_of(series)
-    auto = AutoForecaster().forecast(batch, 7, LEVELS)
+    route = ClassRoute().forecast(batch, 7, LEVELS)
     rivals = {name: Croston(name).forecast(batch, 7, LEVELS) for name in VARIANTS}
     rivals["ets"] = ExponentialSmoothing().forecast(batch, 7, LEVELS)
     scores = torch.stack([rivals[name].score_S for name in VARIANTS])
     seen = set()
-    for s, name in enumerate(auto.choice.model_S):
+    for s, name in enumerate(route.choice.model_S):
         seen.add(name)
-        assert torch.equal(auto.quantile_SHQ[s], rivals[name].quantile_SHQ[s])
+        assert torch.equal(route.quantile_SHQ[s], rivals[name].quantile_SHQ[s])
         if name in VARIANTS:
             ranked = scores[:, s].sort().values
-            assert auto.choice.score_S[s] == ranked[0]
-            assert auto.choice.runner_up_score_S[s] == ranked[1]
-            assert auto.choice.runner_up_S[s] != name
+            assert route.choice.score_S[s] == ranked[0]
+            assert route.choice.runner_up_score_S[s] == ranked[1]
+            assert route.choice.runner_up_S[s] != name
     assert len(seen) > 1
