@@ -23,13 +23,17 @@ class KernelResult:
     series: int = 0
 
 
-# A kernel is a module-level function (so that it pickles): inputs by table name and the stage's parameters.
-Kernel = Callable[[dict[str, pa.Table], Any], KernelResult]
+# A kernel is a module-level function (so that it pickles): inputs by table name, the stage's parameters, and for a
+# numbered task the unit's number.
+Kernel = Callable[..., KernelResult]
 
 
 @dataclass(frozen=True, slots=True)
 class BucketTask:
-    """One stage's work on any bucket. It carries no data: a worker opens the pinned versions itself."""
+    """One stage's work on any bucket. It carries no data: a worker opens the pinned versions itself.
+
+    `is_numbered`: the units are not buckets of series but numbered pieces of work, and the kernel is told the number.
+    """
 
     stage: str
     run_id: str
@@ -37,6 +41,7 @@ class BucketTask:
     kernel: Kernel
     parameters: Any
     outputs: tuple[tuple[str, str], ...]  # (table, uri)
+    is_numbered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,7 @@ def execute(task: BucketTask, bucket: int) -> UnitResult:
     """Read the bucket, run the kernel, write its files. Raises what the kernel or the contract raises."""
     clock = _Clock()
     inputs = {pinned.name: read_bucket(pinned, bucket) for pinned in task.inputs}
-    result = task.kernel(inputs, task.parameters)
+    result = task.kernel(inputs, task.parameters, *((bucket,) if task.is_numbered else ()))
     values = {"run_id": task.run_id, "bucket": str(bucket)}
     files = []
     for name, uri in task.outputs:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import reduce
+from functools import partial, reduce
 
 from pyspark import StorageLevel
 from pyspark.sql import DataFrame
@@ -12,14 +12,17 @@ from lakehouse.changed_buckets import write_changed_buckets
 from lakehouse.errors import ConfigError
 from lakehouse.ledger import StageRecord
 from lakehouse.quality import Split, check_conservation
+from lakehouse.sources import SourceMapping
 from lakehouse.tables import FEED_COLUMNS
 from lakehouse.transforms import dimensions
-from lakehouse.transforms.sales_daily import sales_daily
+from lakehouse.transforms.planned_daily import planned_daily
+from lakehouse.transforms.sales_daily import EstimateLatent, sales_daily
 from lakehouse.transforms.silver import CleanedSales, clean_feed, clean_sales
+from udfs.censored_demand import CensoringSpec, latent_table
 from udfs.returns import match_cancellations
 
 FEEDS = tuple(FEED_COLUMNS)
-_SALES_DAILY = "silver.sales_daily"
+_SALES_DAILY, _PLANNED = "silver.sales_daily", "silver.planned_daily"
 
 
 def main(context: RunContext) -> StageRecord:
@@ -40,6 +43,7 @@ def main(context: RunContext) -> StageRecord:
         series = sales.series.persist(StorageLevel.MEMORY_AND_DISK)
         write_dimensions(context, sales, series, feeds)
         rows = write_sales_daily(context, sales, series, feeds)
+        write_planned_daily(context, sales, series, feeds)
         # A feed without a rejected row is not read again for them.
         write_quarantine(context, [sales.split, *(feed for name, feed in feeds.items() if name in rejected)])
         count = series.count()
@@ -83,6 +87,7 @@ def write_sales_daily(context: RunContext, sales: CleanedSales, series: DataFram
         prices=feeds["prices"].accepted if "prices" in feeds else None,
         promotions=feeds["promotions"].accepted if "promotions" in feeds else None,
         stock=dimensions.stock(stock, context.spark) if stock else None,
+        latent=latent_demand(context.mapping),
     )
     changes = write_changed_buckets(context.lakehouse, frame, _SALES_DAILY)
     if changes is not None:
@@ -90,6 +95,26 @@ def write_sales_daily(context: RunContext, sales: CleanedSales, series: DataFram
             f"  clean: {len(changes.extended)} buckets gained days, {len(changes.rewritten)} were rewritten"
         )
     return context.lakehouse.rows(_SALES_DAILY)
+
+
+def latent_demand(mapping: SourceMapping) -> EstimateLatent | None:
+    """How demand on days without stock is estimated; None where no feed says and the mapping infers no such days."""
+    delivers_stock = "stock" in mapping.feeds or "on_hand_qty" in mapping.feeds["sales"].columns
+    if not delivers_stock and not mapping.clean.infer_stockouts:
+        return None
+    return partial(latent_table, spec=CensoringSpec(infer_runs=mapping.clean.infer_stockouts))
+
+
+def write_planned_daily(context: RunContext, sales: CleanedSales, series: DataFrame, feeds: dict[str, Split]) -> None:
+    """Write the prices and promotions that the feeds state for the horizon after the last sale."""
+    frame = planned_daily(
+        series,
+        sales.span()[1],
+        context.settings.horizon,
+        prices=feeds["prices"].accepted if "prices" in feeds else None,
+        promotions=feeds["promotions"].accepted if "promotions" in feeds else None,
+    )
+    context.lakehouse.write_spark(frame, _PLANNED)
 
 
 def write_dimensions(context: RunContext, sales: CleanedSales, series: DataFrame, feeds: dict[str, Split]) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from jobs.context import RunContext
 
 _SALES, _CALENDAR, _FEATURES = "silver.sales_daily", "silver.calendar", "features.sku_daily"
-_SALES_COLUMNS = ("unique_id", "location_id", "ds", "y", "unit_price", "is_promo")
+_SALES_COLUMNS = ("unique_id", "location_id", "ds", "y", "y_latent", "unit_price", "is_promo")
 _CARRY_COLUMNS = ("unique_id", "ds", "history_days", "days_since_sale")
 _BY_SERIES = ("unique_id", "ds")
 _IDS = ("unique_id", "location_id")
@@ -52,6 +52,9 @@ def kernel(inputs: dict[str, pa.Table], parameters: FeatureParameters) -> Kernel
         last_ds=parameters.last_ds,
         carry=carry,
     )
+    first = parameters.first_ds
+    rows = sales.filter(pc.greater_equal(sales["ds"], pa.scalar(first, pa.date32()))) if first else sales
+    table = table.append_column("y_latent", rows["y_latent"])
     return KernelResult({_FEATURES: table}, series=len(sales["unique_id"].unique()))
 
 

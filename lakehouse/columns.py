@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-ColumnType = Literal["string", "double", "int", "long", "byte", "boolean", "date", "timestamp"]
+ColumnType = Literal["string", "double", "int", "long", "byte", "boolean", "date", "timestamp", "array<double>"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +106,8 @@ _ALL: tuple[Column, ...] = (
     _column("country", "string", "ISO 3166 alpha-2 country of the location, for public holidays"),
     _column("event_name", "string", "Name of the retailer's event or the public holiday"),
     _column("is_event", "boolean", "True where the calendar feed names an event"),
+    _column("benefit_regions", "string", "Regions, by comma, where food benefits (such as SNAP) are paid out that day"),
+    _column("is_benefit_day", "boolean", "True where food benefits are paid out in the location's region that day"),
     _column("is_holiday", "boolean", "True on a public holiday of the location's country"),
     _column("lead_time_days", "double", "Days from order to receipt", "lead_time_days >= 0"),
     _column("order_cost", "double", "Fixed cost of placing one order, in currency", "order_cost >= 0"),
@@ -123,6 +125,9 @@ _ALL: tuple[Column, ...] = (
     _column("y", "double", "Units sold that day: demand as observed; NULL where not observed"),
     _column("is_filled", "boolean", "True where the feed had no row and the gap rule supplied y"),
     _column("is_censored", "boolean", "True where stock ran out, so that y may be below demand"),
+    _column("y_latent", "double", "Demand: y, and where stock ran out its expectation given what was sold"),
+    _column("y_latent_low", "double", "10% quantile of demand on a day without stock; y on any other"),
+    _column("y_latent_high", "double", "90% quantile of demand on a day without stock; y on any other"),
     # features
     *_feature_columns(),
     _column("days_since_sale", "int", "Days between ds and the last earlier day with a sale"),
@@ -153,6 +158,26 @@ _ALL: tuple[Column, ...] = (
     _column("runner_up", "string", "The model that came second"),
     _column("score", "double", "Score of the chosen model, lower is better"),
     _column("runner_up_score", "double", "Score of the runner-up, lower is better"),
+    _column("artifact", "string", "A fitted model's files, as a packed archive in base64"),
+    _column("rmsse", "double", "Root mean squared error over that of one-day differences before the cutoff"),
+    _column("mase", "double", "Mean absolute error over that of the seasonal naive forecast before the cutoff"),
+    _column("scaled_pinball", "double", "Mean pinball loss over the levels, over the mean absolute one-day difference"),
+    *(
+        _column(f"coverage_{n}", "double", f"Share of days within the central {n}% interval, its ends included")
+        for n in (50, 80, 90)
+    ),
+    _column("mean_error", "double", "Forecast less actual, in units a day"),
+    _column("n_days", "int", "Days of the window that were observed"),
+    _column("score_sum", "double", "Sum over series of their mean scores"),
+    _column("difference_sum", "double", "Sum over series of their mean score less that of the class's first candidate"),
+    _column("difference_square_sum", "double", "Sum over series of the square of that difference"),
+    _column("repeated_series", "long", "Series with two windows or more"),
+    _column("window_variance_sum", "double", "Sum over these of the difference's variance between windows"),
+    _column("inverse_windows_sum", "double", "Sum over series of one over their number of windows"),
+    _column("kind", "string", "What a row of sums is about: error (histogram) or product (of two days' errors)"),
+    _column("cell", "int", "Number of the cell: demand class, part of the horizon, level and dispersion of demand"),
+    _column("horizon", "int", "Days of the forecasts summed up"),
+    _column("values", "array<double>", "The sums; see udfs/forecasting/score_summary.py"),
     # inventory
     _column("policy", "string", "Inventory policy family"),
     _column("service_level", "double", "Target cycle service level", "service_level > 0 AND service_level < 1"),
@@ -195,8 +220,8 @@ _ALL: tuple[Column, ...] = (
     _column("bias", "double", "Forecast less actual, over actual"),
     _column("wape", "double", "Weighted absolute percentage error: sum |actual - forecast| / sum actual"),
     _column("naive_wape", "double", "Weighted absolute percentage error of the seasonal naive forecast"),
-    _column("coverage_90", "double", "Share of days whose actual lies at or below the 90% quantile"),
-    _column("days", "int", "Days compared"),
+    _column("share_below_p90", "double", "Share of days whose actual lies at or below the 90% quantile"),
+    _column("days", "int", "Days compared or summed up"),
     # operations
     _column("run_id", "string", "Run: the as-of day and a hash of pipeline and configuration"),
     _column("stage", "string", "Stage of the pipeline"),

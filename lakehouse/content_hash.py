@@ -56,6 +56,8 @@ def row_hashes(table: pa.Table) -> np.ndarray:
 def _value_hashes(values: pa.Array) -> np.ndarray:
     """One uint64 per value; NULL counts as a value of the same type (its row is marked apart)."""
     kind = values.type
+    if pa.types.is_list(kind):
+        return _list_hashes(values)
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         # Each distinct text once. Arrow finds them: pandas takes texts as equal up to a NUL character.
         encoded = values.fill_null("").dictionary_encode()
@@ -68,3 +70,15 @@ def _value_hashes(values: pa.Array) -> np.ndarray:
     if values.null_count:
         values = values.fill_null(pa.scalar(0).cast(values.type))
     return pd.util.hash_array(values.to_numpy(zero_copy_only=False))
+
+
+def _list_hashes(values: pa.ListArray) -> np.ndarray:
+    """One uint64 per list, by its elements and their order; NULL counts as an empty list."""
+    values = values.fill_null(pa.scalar([], values.type))
+    length = values.value_lengths().to_numpy().astype(np.int64)
+    start = np.cumsum(length) - length
+    position = np.arange(int(length.sum())) - np.repeat(start, length)
+    elements = _value_hashes(values.flatten()) if len(position) else np.empty(0, dtype=np.uint64)
+    with np.errstate(over="ignore"):
+        total = np.concatenate([[np.uint64(0)], np.cumsum(elements * (2 * position.astype(np.uint64) + np.uint64(1)))])
+        return total[start + length] - total[start] + length.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)

@@ -22,9 +22,13 @@ _ARROW: dict[ColumnType, pa.DataType] = {
     "boolean": pa.bool_(),
     "date": pa.date32(),
     "timestamp": pa.timestamp("us", tz="UTC"),
+    "array<double>": pa.list_(pa.field("element", pa.float64())),
 }
 _SQL: dict[ColumnType, str] = {"byte": "TINYINT", "long": "BIGINT"}
-_DELTA: dict[ColumnType, str] = {"int": "integer"}
+_DELTA: dict[ColumnType, str | dict[str, object]] = {
+    "int": "integer",
+    "array<double>": {"type": "array", "elementType": "double", "containsNull": True},
+}
 
 
 @dataclass(frozen=True, slots=True)

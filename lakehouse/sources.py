@@ -110,11 +110,14 @@ class Cleaning(_Frozen):
 
     `gap_fill`: what a day without a row means, 'zero' (nothing sold) or 'unknown' (not observed).
     `min_selling_days`: series that sold on fewer days are out of scope (0 keeps all).
+    `infer_stockouts`: take a run of days without sales that chance hardly explains for a stock-out, besides those that
+    the stock counts show.
     """
 
     drop_exact_duplicates: bool = False
     gap_fill: Literal["zero", "unknown"] = "zero"
     min_selling_days: int = Field(default=0, ge=0)
+    infer_stockouts: bool = False
     cancellations: Cancellations | None = None
     rules: tuple[Rule, ...] = ()
 

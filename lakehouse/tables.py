@@ -30,7 +30,7 @@ FEED_COLUMNS: dict[str, tuple[str, ...]] = {
     "promotions": ("sku_id", "location_id", "ds_from", "ds_to", "promo_kind"),
     "products": ("sku_id", "product_name", "category", "department", "brand"),
     "locations": ("location_id", "location_name", "region", "country"),
-    "calendar": ("location_id", "ds", "event_name"),
+    "calendar": ("location_id", "ds", "event_name", "benefit_regions"),
     "stock": ("sku_id", "location_id", "channel_id", "ds", "on_hand_qty", "on_order_qty"),
     "supply": (
         "sku_id",
@@ -67,6 +67,25 @@ def _bronze(feed: str, columns: tuple[str, ...]) -> Contract:
 
 
 _QUANTILES = ("p05", "p10", "p25", "p50", "p75", "p90", "p95", "p99")
+_BACKTEST_SCORES = (
+    "rmsse",
+    "mase",
+    "wape",
+    "scaled_pinball",
+    "coverage_50",
+    "coverage_80",
+    "coverage_90",
+    "mean_error",
+)
+_CLASS_SUMS = (
+    "series",
+    "score_sum",
+    "difference_sum",
+    "difference_square_sum",
+    "repeated_series",
+    "window_variance_sum",
+    "inverse_windows_sum",
+)
 _FEATURES = (
     *(f"lag_{n}" for n in (1, 7, 14, 28)),
     *(f"rolling_mean_{n}" for n in (7, 28, 56)),
@@ -103,8 +122,18 @@ _ALL: tuple[Contract, ...] = (
             "on_hand_qty",
             "is_filled",
             "is_censored",
+            "y_latent",
+            "y_latent_low",
+            "y_latent_high",
             "bucket",
         ),
+        ("unique_id", "ds"),
+        ("bucket",),
+    ),
+    Contract(
+        "silver.planned_daily",
+        "Prices and promotions that the feeds state for days after the last sale, per series and day",
+        ("unique_id", "ds", "unit_price", "is_promo", "bucket"),
         ("unique_id", "ds"),
         ("bucket",),
     ),
@@ -125,7 +154,7 @@ _ALL: tuple[Contract, ...] = (
     Contract(
         "silver.calendar",
         "Days per location, from the first sale to a year after the last: public holidays and the retailer's events",
-        ("location_id", "ds", "is_holiday", "is_event", "event_name"),
+        ("location_id", "ds", "is_holiday", "is_event", "is_benefit_day", "event_name"),
         ("location_id", "ds"),
         mode="overwrite",
     ),
@@ -146,7 +175,7 @@ _ALL: tuple[Contract, ...] = (
     Contract(
         "features.sku_daily",
         "Features per series and day, each as known before ds (price, promotion and calendar are known ahead)",
-        ("unique_id", "ds", "y", *_FEATURES, "bucket", "run_id"),
+        ("unique_id", "ds", "y", "y_latent", *_FEATURES, "bucket", "run_id"),
         ("unique_id", "ds"),
         ("bucket", "run_id"),
     ),
@@ -182,6 +211,41 @@ _ALL: tuple[Contract, ...] = (
         "The model chosen per series and cutoff, by what rule, against what runner-up",
         ("unique_id", "cutoff", "model", "rule", "runner_up", "score", "runner_up_score", "run_id", "bucket"),
         ("unique_id", "cutoff", "run_id"),
+        ("run_id", "bucket"),
+    ),
+    Contract(
+        "forecast.model",
+        "Models fitted to all series, one per cutoff: the files they consist of, packed as text",
+        ("model", "cutoff", "series", "artifact", "seconds", "run_id", "bucket"),
+        ("model", "cutoff", "run_id"),
+        ("run_id", "bucket"),
+    ),
+    Contract(
+        "forecast.backtest",
+        "Scores of every candidate on past windows, per series, cutoff of the window and model",
+        ("unique_id", "cutoff", "model", *_BACKTEST_SCORES, "n_days", "run_id", "bucket"),
+        ("unique_id", "cutoff", "model", "run_id"),
+        ("run_id", "bucket"),
+    ),
+    Contract(
+        "forecast.class_summary",
+        "Sums of the backtest's scores per cutoff of the forecast, demand class and model, to be added over buckets",
+        ("cutoff", "demand_class", "model", *_CLASS_SUMS, "run_id", "bucket"),
+        ("cutoff", "demand_class", "model", "run_id", "bucket"),
+        ("run_id", "bucket"),
+    ),
+    Contract(
+        "forecast.error_summary",
+        "Sums of the champions' past errors per cell, to be added over buckets: what calibrates quantiles and paths",
+        ("cutoff", "kind", "cell", "demand_class", "horizon", "values", "run_id", "bucket"),
+        ("cutoff", "kind", "cell", "run_id", "bucket"),
+        ("run_id", "bucket"),
+    ),
+    Contract(
+        "forecast.lead_time_demand",
+        "Demand summed over the first days after the cutoff: mean, deviation and quantiles by number of days",
+        ("unique_id", "cutoff", "days", "mean", "sd", *_QUANTILES, "run_id", "bucket"),
+        ("unique_id", "cutoff", "days", "run_id"),
         ("run_id", "bucket"),
     ),
     Contract(
@@ -310,7 +374,7 @@ _ALL: tuple[Contract, ...] = (
             "bias",
             "wape",
             "naive_wape",
-            "coverage_90",
+            "share_below_p90",
             "run_id",
         ),
         ("as_of", "unique_id"),

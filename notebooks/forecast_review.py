@@ -97,4 +97,4 @@ keep(forecast_fans(chosen, sales, demand, champion), "forecast_fans", review)
 numbers = accuracy[accuracy["unique_id"].isin(chosen["unique_id"])]
 columns = ["unique_id", "model", "demand_class", "actual", "forecast", "naive_forecast", "wape", "naive_wape"]
 with pd.option_context("display.width", 160, "display.max_columns", None, "display.precision", 2):
-    print(numbers[[*columns, "coverage_90"]].to_string(index=False))
+    print(numbers[[*columns, "share_below_p90"]].to_string(index=False))

@@ -337,14 +337,14 @@ def test_a_series_that_sold_nothing_still_counts_its_error() -> None:
         "naive_forecast": [10.0, 6.0, None],
         "wape": [0.5, None, 0.1],
         "naive_wape": [0.4, None, None],
-        "coverage_90": [1.0, 0.5, 0.75],
+        "share_below_p90": [1.0, 0.5, 0.75],
         "days": [4, 4, 4],
     }
     overall = accuracy_overall(pd.DataFrame(rows))
     assert overall["wape"] == pytest.approx((5 + 4) / 10)
     assert overall["naive_wape"] == pytest.approx((4 + 6) / 10)
     assert overall["bias"] == pytest.approx(25 / 20 - 1)
-    assert overall["coverage_90"] == pytest.approx(0.75)
+    assert overall["share_below_p90"] == pytest.approx(0.75)
     words = verdict(overall, 4)
     assert words.startswith("The forecast beats seasonal naive: over 4 days it missed by 90%")
     assert "25% more than was sold" in words

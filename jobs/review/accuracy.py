@@ -11,7 +11,7 @@ def accuracy_by(accuracy: pd.DataFrame, column: str) -> pd.DataFrame:
     """One row per value of `column`, those with most units sold first, at most `GROUPS_SHOWN`.
 
     Columns: series; actual, units sold; wape, naive_wape: sum |actual - forecast| / sum actual over the series that
-    have a naive forecast; bias: sum forecast / sum actual - 1; coverage_90: share of all series-days at or below the
+    have a naive forecast; bias: sum forecast / sum actual - 1; share_below_p90: share of all series-days at or below the
     90% quantile. Where nothing was sold the ratios are NaN.
     """
     grouped = _with_errors(accuracy).groupby(column, observed=True)
@@ -60,7 +60,7 @@ def _with_errors(accuracy: pd.DataFrame) -> pd.DataFrame:
         compared=accuracy["actual"].where(compared, 0.0),
         error=error.where(compared, 0.0),
         naive_error=naive_error.where(compared, 0.0),
-        covered=accuracy["coverage_90"] * accuracy["days"],
+        covered=accuracy["share_below_p90"] * accuracy["days"],
     )
 
 
@@ -74,6 +74,6 @@ def _ratios(totals: pd.DataFrame) -> pd.DataFrame:
             "wape": totals["error"] / compared,
             "naive_wape": totals["naive_error"] / compared,
             "bias": totals["forecast"] / actual - 1.0,
-            "coverage_90": totals["covered"] / totals["days"],
+            "share_below_p90": totals["covered"] / totals["days"],
         }
     )

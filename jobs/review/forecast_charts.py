@@ -120,7 +120,7 @@ def accuracy_overview(groupings: dict[str, pd.DataFrame], sentence: str, service
     bias_axes.axvline(0.0, color=BLACK, lw=0.9)
     bias_axes.set_title("Bias: forecast over units sold, less one")
     bias_axes.set_xlabel("too low  <  bias  >  too high")
-    _ratio_bars(coverage_axes, first["coverage_90"], first, "{:.0%}", label_at=1.0)
+    _ratio_bars(coverage_axes, first["share_below_p90"], first, "{:.0%}", label_at=1.0)
     coverage_axes.axvline(service, color=BLACK, lw=1.6, ls="--", label=f"wanted: {service:.0%}")
     coverage_axes.set_xlim(0, 1.15)
     coverage_axes.set_title("Coverage: days that sold no more than the 90% quantile")

@@ -39,6 +39,7 @@ def calendar(feed: Split | None, locations: DataFrame, first: date, last: date) 
     """silver.calendar: every location on every day from `first`, the first sale, to a year after `last`, the last.
 
     An event without a location is for all. Names of events and public holidays of a day are joined by ' + ', sorted.
+    is_benefit_day: the day's benefit_regions name the location's region.
     is_holiday is NULL where the location's country is not known.
     """
     spark = locations.sparkSession
@@ -54,11 +55,16 @@ def calendar(feed: Split | None, locations: DataFrame, first: date, last: date) 
         "left",
     )
     events = _events(feed, spark)
-    chain = events.filter("location_id IS NULL").select("ds", F.col("events").alias("chain_events"))
-    own = events.filter("location_id IS NOT NULL").withColumnRenamed("events", "own_events")
+    chain = events.filter("location_id IS NULL").select(
+        "ds", F.col("events").alias("chain_events"), F.col("regions").alias("chain_regions")
+    )
+    own = events.filter("location_id IS NOT NULL").withColumnsRenamed(
+        {"events": "own_events", "regions": "own_regions"}
+    )
     joined = with_holidays.join(chain, "ds", "left").join(own, ["location_id", "ds"], "left")
     none = F.array().cast("array<string>")
     named = F.array_union(F.coalesce("chain_events", none), F.coalesce("own_events", none))
+    regions = F.array_union(F.coalesce("chain_regions", none), F.coalesce("own_regions", none))
     holiday = F.when(F.col("holiday_name").isNull(), none).otherwise(F.array("holiday_name"))
     names = F.array_join(F.sort_array(F.array_union(named, holiday)), " + ")
     return joined.select(
@@ -66,6 +72,7 @@ def calendar(feed: Split | None, locations: DataFrame, first: date, last: date) 
         "ds",
         F.when(F.col("country").isNotNull(), F.col("holiday_name").isNotNull()).alias("is_holiday"),
         (F.size(named) > 0).alias("is_event"),
+        F.coalesce(F.array_contains(regions, F.col("region")), F.lit(False)).alias("is_benefit_day"),
         F.when(names != "", names).alias("event_name"),
     )
 
@@ -115,8 +122,11 @@ def _holidays(spark: SparkSession, locations: DataFrame, first: date, last: date
 
 
 def _events(feed: Split | None, spark: SparkSession) -> DataFrame:
-    """Event names as a set per location (NULL for all) and day."""
+    """Event names and regions with benefits, as sets per location (NULL for all) and day."""
     if feed is None:
-        return spark.createDataFrame([], "location_id string, ds date, events array<string>")
-    named = feed.accepted.filter("event_name IS NOT NULL")
-    return named.groupBy("location_id", "ds").agg(F.collect_set("event_name").alias("events"))
+        return spark.createDataFrame([], "location_id string, ds date, events array<string>, regions array<string>")
+    named = feed.accepted.filter("event_name IS NOT NULL OR benefit_regions IS NOT NULL")
+    listed = F.split("benefit_regions", r"\s*,\s*")
+    return named.groupBy("location_id", "ds").agg(
+        F.collect_set("event_name").alias("events"), F.flatten(F.collect_set(listed)).alias("regions")
+    )

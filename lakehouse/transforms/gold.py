@@ -110,7 +110,7 @@ def _accuracy(daily: DataFrame) -> DataFrame:
         totals.withColumn("bias", (F.col("forecast") - F.col("actual")) / sold)
         .withColumn("wape", F.col("error") / sold)
         .withColumn("naive_wape", F.col("naive_error") / sold)
-        .withColumn("coverage_90", F.col("covered") / F.col("days"))
+        .withColumn("share_below_p90", F.col("covered") / F.col("days"))
     )
 
 

@@ -6,9 +6,10 @@ in one shuffle, by bucket. After it a day is a sum over its events, and a gap is
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
 
+import pyarrow as pa
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
@@ -18,6 +19,10 @@ from lakehouse.tables import contract
 
 _OPEN_END = date(9999, 12, 31)  # a period without a last day
 _PARTS = ("sku_id", "location_id", "channel_id")
+_LATENT = ("y_latent", "y_latent_low", "y_latent_high")
+
+# (rows of whole series, sorted: unique_id, ds, y, is_censored, ...) -> the columns of `_LATENT`, row by row.
+EstimateLatent = Callable[[pa.Table], pa.Table]
 
 
 def sales_daily(
@@ -30,6 +35,7 @@ def sales_daily(
     prices: DataFrame | None = None,
     promotions: DataFrame | None = None,
     stock: DataFrame | None = None,
+    latent: EstimateLatent | None = None,
 ) -> DataFrame:
     """The rows of silver.sales_daily, sorted by series and day within their bucket.
 
@@ -41,6 +47,7 @@ def sales_daily(
       sold, else the last price known before. Never a later one; NULL before the first.
     - is_promo: a line says so, or a promotion period covers the day; false where no feed says so.
     - on_hand_qty: the last count of the day on a line, else in the stock feed; is_censored: that count is 0 or less.
+    - y_latent, its low and its high: by `latent`, which sees whole buckets; without it demand is what was sold.
 
     Every sum is exact (DECIMAL), so the result does not depend on the partitioning, to the bit.
     """
@@ -54,7 +61,29 @@ def sales_daily(
     by_bucket = events.filter(F.col("ds") <= F.lit(last_day)).repartitionById(n_buckets, F.col("bucket"))
     known = _carry_forward(_sum_days(by_bucket))
     filled = _fill_gaps(known, last_day, 0.0 if mapping.clean.gap_fill == "zero" else None)
-    return filled.select(*contract("silver.sales_daily").columns).sortWithinPartitions("bucket", "unique_id", "ds")
+    columns = contract("silver.sales_daily").columns
+    known_columns = [name for name in columns if name not in _LATENT]
+    rows = filled.select(*known_columns).sortWithinPartitions("bucket", "unique_id", "ds")
+    if latent is None:
+        return rows.select("*", *(F.col("y").alias(name) for name in _LATENT)).select(*columns)
+    return _with_latent(rows, latent).select(*columns)
+
+
+def _with_latent(rows: DataFrame, latent: EstimateLatent) -> DataFrame:
+    """`rows` with the columns of `_LATENT`; a partition holds whole buckets, and so whole series."""
+
+    def of_partition(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        parts = list(batches)
+        if not parts:
+            return
+        table = pa.Table.from_batches(parts)
+        estimated = latent(table)
+        for name in _LATENT:
+            table = table.append_column(name, estimated[name])
+        yield from table.combine_chunks().to_batches(max_chunksize=1 << 16)
+
+    schema = ", ".join(f"{f.name} {f.dataType.simpleString()}" for f in rows.schema)
+    return rows.mapInArrow(of_partition, schema + "".join(f", {name} double" for name in _LATENT))
 
 
 def _line_events(lines: DataFrame, delivered: set[str]) -> DataFrame:
@@ -79,14 +108,14 @@ def _count_of(delivered: set[str]) -> list[Column]:
 
 def _price_events(prices: DataFrame, series: DataFrame, last_day: date) -> DataFrame:
     """A price that starts on `ds` and holds until `price_until`, per series of its SKU and location."""
-    changes = _price_changes(prices.filter(F.col("ds_from") <= F.lit(last_day)), last_day)
+    changes = price_changes(prices.filter(F.col("ds_from") <= F.lit(last_day)), last_day)
     keys = series.select("unique_id", "bucket", "sku_id", "location_id")
     return changes.join(keys, ["sku_id", "location_id"]).select(
         "unique_id", "bucket", "ds", "period_price", "price_until"
     )
 
 
-def _price_changes(prices: DataFrame, last_day: date) -> DataFrame:
+def price_changes(prices: DataFrame, last_day: date) -> DataFrame:
     """Price periods without overlap: (sku_id, location_id, ds, price_until, period_price).
 
     Where periods of a SKU and location overlap, each day has the price of the period that started last (by source

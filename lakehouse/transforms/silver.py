@@ -47,7 +47,7 @@ MatchReturns = Callable[[pa.Table], pa.Table]
 _KEYS: dict[str, tuple[tuple[str, ...], bool]] = {
     "products": (("sku_id",), False),
     "locations": (("location_id",), False),
-    "calendar": (("location_id", "ds", "event_name"), False),
+    "calendar": (("location_id", "ds", "event_name", "benefit_regions"), False),
     "stock": (("unique_id", "ds"), True),
     "supply": (("unique_id",), True),
 }

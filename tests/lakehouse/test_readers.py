@@ -33,6 +33,7 @@ DUCKDB_TYPES = {
     "boolean": "BOOLEAN",
     "date": "DATE",
     "timestamp": "TIMESTAMP WITH TIME ZONE",
+    "array<double>": "DOUBLE[]",
 }
 
 

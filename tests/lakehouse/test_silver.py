@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -20,6 +21,7 @@ from lakehouse.sources import SourceMapping, load_source
 from lakehouse.tables import contract
 from lakehouse.transforms import dimensions
 from lakehouse.transforms.bronze import to_bronze
+from lakehouse.transforms.planned_daily import planned_daily
 from lakehouse.transforms.sales_daily import sales_daily
 from lakehouse.transforms.silver import CleanedSales, clean_feed, clean_sales
 from tests.lakehouse.bronze_rows import bronze, mapping
@@ -227,6 +229,65 @@ def test_prices_are_carried_forward_and_never_back(spark: SparkSession) -> None:
     assert by_day(with_feed, "unit_price") == {1: 1, 2: 1, 3: 4, 4: 6, 5: 5, 6: 5, 7: 6, 8: 6, 9: 6}
 
 
+def test_what_is_planned_ahead_is_what_the_days_will_say(spark: SparkSession) -> None:
+    """The plan made on day 4 for six days equals silver.sales_daily of a feed that has gone on to day 10."""
+    prices = [
+        {"ds_from": "2024-01-01", "ds_to": "2024-01-05", "unit_price": "6"},
+        {"ds_from": "2024-01-06", "unit_price": "7"},  # without an end
+        {"ds_from": "2024-01-07", "ds_to": "2024-01-08", "unit_price": "5"},  # a mark-down within
+        {"ds_from": "2024-01-01", "ds_to": "2024-01-03", "unit_price": "9", "sku_id": "B"},
+    ]
+    promotions = [
+        {"ds_from": "2024-01-03", "ds_to": "2024-01-06"},
+        {"ds_from": "2024-01-05", "ds_to": "2024-01-05"},
+        {"ds_from": "2024-01-12", "ds_to": "2024-01-15"},
+    ]
+    source = mapping("prices", "promotions")
+    feeds = {"prices": prices, "promotions": promotions}
+    accepted = {feed: clean_feed(bronze(spark, feed, rows), feed, source).accepted for feed, rows in feeds.items()}
+    sold = [{"ds": "2024-01-01"}, {"ds": "2024-01-04"}, {"ds": "2024-01-01", "sku_id": "B"}]
+    series = clean(spark, sold, source).series
+    rows = planned_daily(series, date(2024, 1, 4), 6, **accepted).collect()
+    assert {row.unique_id for row in rows} == {"A|L|all"}  # nothing is stated for B
+    later = daily(spark, [*sold, {"ds": "2024-01-10"}], source, feeds).filter("ds > '2024-01-04' AND sku_id = 'A'")
+    will_be = {row.ds: (row.unit_price, row.is_promo, row.bucket) for row in later.collect()}
+    assert {row.ds: (row.unit_price, row.is_promo, row.bucket) for row in rows} == will_be
+    assert len(rows) == len(will_be) == 6
+    assert planned_daily(series, date(2024, 1, 4), 6).count() == 0
+    no_price = planned_daily(series, date(2024, 1, 4), 6, promotions=accepted["promotions"]).collect()
+    assert {(row.ds.day, row.unit_price, row.is_promo) for row in no_price} == {(5, None, True), (6, None, True)}
+
+
+def _doubled(rows: pa.Table) -> pa.Table:
+    """A stand-in whose values show which rows it was given: 2 y where stock ran out, and the series' rows so far."""
+    ids = rows["unique_id"].to_pylist()
+    latent = [2.0 * y if c else y for y, c in zip(rows["y"].to_pylist(), rows["is_censored"].to_pylist(), strict=True)]
+    seen = [float(ids[: i + 1].count(u)) for i, u in enumerate(ids)]
+    return pa.table({"y_latent": latent, "y_latent_low": rows["y"], "y_latent_high": seen})
+
+
+def test_latent_demand_is_estimated_from_whole_series_in_order_of_days(spark: SparkSession) -> None:
+    rows = [{"ds": f"2024-01-{d:02d}", "units": str(d), "sku_id": s} for d in (1, 2, 5) for s in "ABCDE"]
+    stock = [{"ds": "2024-01-02", "on_hand_qty": "0", "sku_id": "A"}]
+    cleaned = clean(spark, rows, mapping("stock"))
+    counted = dimensions.stock(clean_feed(bronze(spark, "stock", stock), "stock", mapping("stock"), 4), spark)
+    frame = sales_daily(
+        cleaned.lines, cleaned.series, mapping("stock"), date(2024, 1, 5), 4, stock=counted, latent=_doubled
+    )
+    found = {(row.sku_id, row.ds.day): row for row in frame.collect()}
+    assert len(found) == 25
+    for (sku, day), row in found.items():
+        is_censored = (sku, day) == ("A", 2)
+        assert row.is_censored == is_censored
+        assert row.y_latent == (2.0 * row.y if is_censored else row.y)
+        assert (row.y_latent_low, row.y_latent_high) == (row.y, float(day))
+
+
+def test_without_stock_counts_demand_is_what_was_sold(spark: SparkSession) -> None:
+    for row in daily(spark, [{"units": "3"}, {"ds": "2024-01-03"}]).collect():
+        assert row.y_latent == row.y_latent_low == row.y_latent_high == row.y
+
+
 def _random_case(seed: int) -> tuple[list[dict[str, Any]], dict[str, list[dict[str, Any]]]]:
     draw = random.Random(seed)
 
@@ -412,6 +473,8 @@ def test_the_calendar_holds_events_and_the_holidays_of_the_region(spark: SparkSe
         {"ds": "2024-03-31", "event_name": "Easter"},
         {"ds": "2024-03-30", "event_name": "Opening", "location_id": "NY_1"},
         {"ds": "2024-03-29", "event_name": None},
+        {"ds": "2024-03-28", "benefit_regions": "NY, CA"},
+        {"ds": "2024-03-27", "benefit_regions": "CA", "event_name": "Fair"},
     ]
     split_places = clean_feed(bronze(spark, "locations", places), "locations", source)
     assert [row.rule_id for row in split_places.quarantined.collect()] == ["unknown_country"]
@@ -430,6 +493,9 @@ def test_the_calendar_holds_events_and_the_holidays_of_the_region(spark: SparkSe
     plain = found["CA_1", "2024-03-29"]
     assert (plain.is_holiday, plain.is_event, plain.event_name) == (False, False, None)
     assert found["NY_1", "2024-07-04"].event_name == "Independence Day"
+    benefits = {key for key, row in found.items() if row.is_benefit_day}
+    assert benefits == {("CA_1", "2024-03-28"), ("NY_1", "2024-03-28")}
+    assert not found["CA_1", "2024-03-28"].is_event
 
 
 def _online_retail_by_hand(frame: pd.DataFrame) -> tuple[dict[tuple[str, str], int], float]:
