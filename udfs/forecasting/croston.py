@@ -16,10 +16,9 @@ from itertools import product
 
 import torch
 
-from udfs.forecasting.ets import sum_of_squares
 from udfs.forecasting.forecaster import Forecast, check_request
 from udfs.forecasting.intervals import intermittent_quantiles
-from udfs.forecasting.masked import time_major, time_mean
+from udfs.forecasting.masked import sum_of_squares, time_major, time_mean
 from udfs.sku_batch import SkuBatch
 
 VARIANTS = ("croston", "sba", "tsb")

@@ -1,183 +1,179 @@
-"""The recursion of additive exponential smoothing, over a grid of parameters for every series at once.
+"""Exponential smoothing: its recursion, the search over its parameters, and the smoothing at the chosen point.
 
-One recursion covers all forms, ETS(A, {N,A,Ad}, {N,A}) in the taxonomy of Hyndman & Athanasopoulos, Forecasting:
-Principles and Practice (3rd ed.), section 8.5, in error-correction form:
+In error-correction form (Hyndman & Athanasopoulos, Forecasting: Principles and Practice, 3rd ed., section 8.5), with
+additive errors throughout:
 
     base_t = l_{t-1} + phi b_{t-1}
-    e_t    = y_t - (base_t + s_{t-m})
-    l_t    = base_t + alpha e_t
-    b_t    = phi b_{t-1} + beta e_t
-    s_t    = s_{t-m} + gamma e_t
+
+    additive season                        multiplicative season
+    e_t = y_t - (base_t + s_{t-m})         e_t = y_t - base_t s_{t-m}
+    l_t = base_t + alpha e_t               l_t = base_t + alpha e_t / s_{t-m}
+    b_t = phi b_{t-1} + beta e_t           b_t = phi b_{t-1} + beta e_t / s_{t-m}
+    s_t = s_{t-m} + gamma e_t              s_t = s_{t-m} + gamma e_t / base_t
 
 No trend is phi = beta = 0; no season is gamma = 0 with a season that starts at 0. An unobserved day moves the states
 by their own prediction (e_t = 0). Days before the first observed one do not count.
 
-The search over the grid is the hot loop of forecasting, so it has two backends behind `grid_sse`: numba on the CPU
-(one series at a time, the grid in vector registers and L1; about thirteen times the torch loop) and torch elsewhere.
-Both do the same operations in the same order, and a test holds them equal to the last bit.
+Every step has two backends: numba on the CPU (`ets_kernel`) and torch elsewhere (`ets_torch`). Both do the same
+operations in the same order, and a test holds them equal to the last bit.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 import torch
 
-from udfs.forecasting.masked import first_observed
+from udfs.forecasting import ets_kernel, ets_torch
+from udfs.forecasting.ets_forms import SEASON, TREND, GridPoints
+from udfs.series_threads import over_series
 
 
 @dataclass(frozen=True, slots=True)
-class SmoothingParams:
-    """R x G parameter points: R = 1 shares one grid among all series, R = S gives each series its own.
+class Start:
+    """What a series starts from, on the eve of its first observed day.
 
-    alpha, beta, gamma and phi are as in the recursion (beta and gamma not divided by alpha or 1 - alpha);
-    `seasonal` is 1.0 where the point starts from the seasonal profile and 0.0 where it has no season.
+    Attributes:
+        level_S: mean of the first four seasons' observed days.
+        scale_S: largest deviation from it, 1 where there is none.
+        first_S, n_S: first observed day, number of observed days.
+        season_SM, ratio_SM: the whole sample's phase means around the seasons' own means, as differences centred on
+            0 and as ratios centred on 1 (1 where demand is not positive). For a slow gamma they are close to the
+            least-squares estimate. Phases count from the day after the last one of the batch, so phase 0 is the first
+            day of the horizon, whatever T is.
+        may_season_S, is_positive_S: two full seasons seen, every phase twice; and every demand above 0 too.
     """
 
-    alpha_RG: torch.Tensor
-    beta_RG: torch.Tensor
-    gamma_RG: torch.Tensor
-    phi_RG: torch.Tensor
-    seasonal_RG: torch.Tensor
-
-    def tensors(self) -> tuple[torch.Tensor, ...]:
-        return (self.alpha_RG, self.beta_RG, self.gamma_RG, self.phi_RG, self.seasonal_RG)
-
-    def to(self, device: torch.device) -> SmoothingParams:
-        return SmoothingParams(*(p.to(device) for p in self.tensors()))
-
-    def take(self, index_S: torch.Tensor) -> SmoothingParams:
-        """(S, 1) points: for each series the one at its index along G."""
-        at_S1 = index_S[:, None]
-        return SmoothingParams(*(p.expand(len(index_S), -1).gather(1, at_S1) for p in self.tensors()))
+    level_S: torch.Tensor
+    scale_S: torch.Tensor
+    first_S: torch.Tensor
+    n_S: torch.Tensor
+    season_SM: torch.Tensor
+    ratio_SM: torch.Tensor
+    may_season_S: torch.Tensor
+    is_positive_S: torch.Tensor
 
 
 @dataclass(frozen=True, slots=True)
-class States:
-    """Level (S,), trend (S,) and season (M, S). Season phases count from the day after the last one of the batch, so
-    phase 0 is the first day of the horizon, whatever T is."""
+class Point:
+    """One parameter point per series: (S,) float32 values and (S,) the form they belong to."""
+
+    alpha_S: torch.Tensor
+    beta_S: torch.Tensor
+    gamma_S: torch.Tensor
+    phi_S: torch.Tensor
+    form_S: torch.Tensor
+
+    def stack(self) -> torch.Tensor:
+        """(4, S) alpha, beta, gamma, phi."""
+        return torch.stack([self.alpha_S, self.beta_S, self.gamma_S, self.phi_S])
+
+    def season_code(self) -> torch.Tensor:
+        """(S,) 0 none, 1 additive, 2 multiplicative."""
+        return torch.tensor(SEASON, device=self.form_S.device)[self.form_S]
+
+    def kind(self) -> torch.Tensor:
+        """(S,) index into `KINDS`."""
+        has_trend_F = torch.tensor(TREND, device=self.form_S.device).clamp(max=1)
+        return has_trend_F[self.form_S] + 2 * self.season_code().clamp(max=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Smoothed:
+    """The end of the recursion: states after the last day, (S, T) errors (0 on unobserved days), (S,) their squares'
+    sum."""
 
     level_S: torch.Tensor
     trend_S: torch.Tensor
-    season_MS: torch.Tensor
+    season_SM: torch.Tensor
+    error_ST: torch.Tensor
+    sse_S: torch.Tensor
+
+
+def _by_numba(device: torch.device, backend: str | None) -> bool:
+    return (backend or ("numba" if device.type == "cpu" else "torch")) == "numba"
+
+
+def start_states(y_ST: torch.Tensor, mask_ST: torch.Tensor, season_length: int, backend: str | None = None) -> Start:
+    """See `Start`. `backend` is "numba", "torch" or None, which takes numba on the CPU and torch elsewhere."""
+    if not _by_numba(y_ST.device, backend):
+        return Start(*ets_torch.start_states(y_ST, mask_ST, season_length))
+    n_series = len(y_ST)
+    level_S, scale_S = np.empty(n_series), np.empty(n_series)
+    first_S, n_S = np.empty(n_series, dtype=np.int64), np.empty(n_series, dtype=np.int64)
+    ok_S2 = np.empty((n_series, 2), dtype=bool)
+    season_SM, ratio_SM = np.empty((n_series, season_length)), np.empty((n_series, season_length))
+    y, mask = y_ST.contiguous().numpy(), mask_ST.contiguous().numpy()
+    filled = (level_S, scale_S, first_S, n_S, ok_S2, season_SM, ratio_SM)
+    over_series(lambda lo, hi: ets_kernel.start_states(y, mask, season_length, *filled, lo, hi), n_series)
+    tensors = (level_S, scale_S, first_S, n_S, season_SM, ratio_SM, ok_S2[:, 0].copy(), ok_S2[:, 1].copy())
+    return Start(*(torch.from_numpy(x) for x in tensors))
 
 
 def grid_sse(
-    y_TS: torch.Tensor, mask_TS: torch.Tensor, initial: States, params: SmoothingParams, backend: str | None = None
+    y_ST: torch.Tensor,
+    mask_ST: torch.Tensor,
+    start: Start,
+    use_SK: torch.Tensor,
+    points: GridPoints,
+    backend: str | None = None,
 ) -> torch.Tensor:
-    """(S, G) sum of squared one-step errors of every series at every parameter point.
+    """(S, X) float32 sum of squared errors over `start.scale_S` squared, at every column of the search.
 
     Args:
-        y_TS, mask_TS: demand and its mask, time-major.
-        initial: states on the eve of each series' first observed day.
-        params: R x G points with R = 1 or S.
-        backend: "numba" or "torch"; None takes numba on the CPU and torch on any other device.
+        use_SK: (S, 3) whether a trend, an additive season and a multiplicative season are allowed; columns of what
+            is not are infinite.
     """
-    backend = backend or ("numba" if y_TS.device.type == "cpu" else "torch")
-    if backend == "torch":
-        return _grid_sse_torch(y_TS, mask_TS, initial, params)
-    sse_SG = np.empty((y_TS.shape[1], params.alpha_RG.shape[1]))
-    _grid_sse_numba(  # type: ignore[call-arg]
-        y_TS.t().contiguous().numpy(),
-        mask_TS.t().contiguous().numpy(),
-        first_observed(mask_TS).numpy(),
-        initial.level_S.numpy(),
-        initial.trend_S.numpy(),
-        initial.season_MS.t().contiguous().numpy(),
-        *(p.contiguous().numpy() for p in params.tensors()),
-        sse_SG,
-    )
-    return torch.from_numpy(sse_SG)
+    columns = (points.alpha_G, points.beta_G, points.gamma_G, points.phi_G)
+    if not _by_numba(y_ST.device, backend):
+        return ets_torch.grid_sse(y_ST, mask_ST, start, use_SK, columns, points.edges)
+    sse_SX = np.empty((len(y_ST), len(points.form_X)), dtype=np.float32)
+    arguments = (*_arrays(y_ST, mask_ST, start), use_SK.numpy(), *columns, points.edges, sse_SX)
+    over_series(lambda lo, hi: ets_kernel.search(*arguments, lo, hi), len(y_ST))  # type: ignore[call-arg]
+    return torch.from_numpy(sse_SX)
 
 
-def filter_errors(
-    y_TS: torch.Tensor, mask_TS: torch.Tensor, initial: States, params: SmoothingParams
-) -> tuple[torch.Tensor, States]:
-    """Run the recursion at one point per series (params of S x 1).
-
-    Returns:
-        error_TS: one-step errors, 0 on unobserved days.
-        states: as they stand after the last day.
-    """
-    alpha_S, beta_S, gamma_S, phi_S, seasonal_S = (p[:, 0].contiguous() for p in params.tensors())
-    level_S, trend_S = initial.level_S.clone(), initial.trend_S.clone()
-    season_MS = initial.season_MS * seasonal_S
-    n_time, n_season = len(y_TS), len(season_MS)
-    first_S = first_observed(mask_TS)
-    error_TS = torch.zeros_like(y_TS)
-    for t in range(n_time):
-        phase = (t - n_time) % n_season
-        damped_S = phi_S * trend_S
-        base_S = level_S + damped_S
-        error_S = torch.where(mask_TS[t], y_TS[t] - (base_S + season_MS[phase]), 0.0)
-        error_TS[t] = error_S
-        started_S = first_S <= t
-        level_S = torch.where(started_S, base_S + alpha_S * error_S, level_S)
-        trend_S = torch.where(started_S, damped_S + beta_S * error_S, trend_S)
-        season_MS[phase] += gamma_S * error_S
-    return error_TS, States(level_S, trend_S, season_MS)
+def refine(
+    y_ST: torch.Tensor,
+    mask_ST: torch.Tensor,
+    start: Start,
+    point: Point,
+    factor_KPR: np.ndarray,
+    backend: str | None = None,
+) -> Point:
+    """Each series' best point among the products of its own and the factors of its kind (see `refine_factors`)."""
+    if not _by_numba(y_ST.device, backend):
+        moved_PS = ets_torch.refine(y_ST, mask_ST, start, point, factor_KPR)
+    else:
+        moved_PS = point.stack()
+        arguments = (*_arrays(y_ST, mask_ST, start), point.kind().numpy(), (point.season_code() == 2).numpy())
+        over_series(lambda lo, hi: ets_kernel.refine(*arguments, factor_KPR, moved_PS.numpy(), lo, hi), len(y_ST))  # type: ignore[call-arg]
+    return Point(moved_PS[0], moved_PS[1], moved_PS[2], moved_PS[3], point.form_S)
 
 
-def _grid_sse_torch(
-    y_TS: torch.Tensor, mask_TS: torch.Tensor, initial: States, params: SmoothingParams
-) -> torch.Tensor:
-    alpha_RG, beta_RG, gamma_RG, phi_RG, seasonal_RG = params.tensors()
-    n_time = len(y_TS)
-    n_season, n_grid = len(initial.season_MS), alpha_RG.shape[1]
-    level_SG = initial.level_S[:, None].repeat(1, n_grid)
-    trend_SG = initial.trend_S[:, None].repeat(1, n_grid)
-    season_MSG = initial.season_MS[:, :, None] * seasonal_RG
-    sse_SG = torch.zeros_like(level_SG)
-    first_S = first_observed(mask_TS)
-    for t in range(n_time):
-        season_SG = season_MSG[(t - n_time) % n_season]
-        damped_SG = phi_RG * trend_SG
-        base_SG = level_SG + damped_SG
-        error_SG = torch.where(mask_TS[t][:, None], y_TS[t][:, None] - (base_SG + season_SG), 0.0)
-        started_S1 = (first_S <= t)[:, None]
-        level_SG = torch.where(started_S1, base_SG + alpha_RG * error_SG, level_SG)
-        trend_SG = torch.where(started_S1, damped_SG + beta_RG * error_SG, trend_SG)
-        season_SG += gamma_RG * error_SG
-        sse_SG += error_SG * error_SG
-    return sse_SG
+def smooth(
+    y_ST: torch.Tensor, mask_ST: torch.Tensor, start: Start, point: Point, backend: str | None = None
+) -> Smoothed:
+    """Run the recursion in double precision at one point per series."""
+    code_S = point.season_code()
+    season_SM = torch.where((code_S == 2)[:, None], start.ratio_SM, start.season_SM * (code_S == 1)[:, None])
+    if not _by_numba(y_ST.device, backend):
+        return Smoothed(*ets_torch.smooth(y_ST, mask_ST, start, point, season_SM))
+    level_S, trend_S = start.level_S.clone(), torch.zeros_like(start.level_S)
+    error_ST, sse_S = torch.empty(y_ST.shape, dtype=torch.float64), torch.empty_like(level_S)
+    moving = (level_S, trend_S, season_SM, error_ST, sse_S)
+    arguments = (
+        y_ST.contiguous().numpy(), mask_ST.contiguous().numpy(), start.first_S.numpy(), point.stack().numpy(),
+        code_S.numpy(), *(x.numpy() for x in moving),
+    )  # fmt: skip
+    over_series(lambda lo, hi: ets_kernel.smooth(*arguments, lo, hi), len(y_ST))  # type: ignore[call-arg]
+    return Smoothed(*moving)
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def _grid_sse_numba(  # type: ignore[no-untyped-def]
-    y_ST, mask_ST, first_S, level_S, trend_S, season_SM, alpha_RG, beta_RG, gamma_RG, phi_RG, seasonal_RG, sse_SG
-) -> None:
-    n_series, n_time = y_ST.shape
-    n_season = season_SM.shape[1]
-    shared = alpha_RG.shape[0] == 1
-    n_grid = alpha_RG.shape[1]
-    level_G, trend_G = np.empty(n_grid), np.empty(n_grid)
-    season_MG = np.empty((n_season, n_grid))
-    for s in range(n_series):
-        r = 0 if shared else s
-        alpha_G, beta_G, gamma_G, phi_G = alpha_RG[r], beta_RG[r], gamma_RG[r], phi_RG[r]
-        sse_G = sse_SG[s]
-        level_G[:] = level_S[s]
-        trend_G[:] = trend_S[s]
-        sse_G[:] = 0.0
-        for m in range(n_season):
-            for g in range(n_grid):
-                season_MG[m, g] = season_SM[s, m] * seasonal_RG[r, g]
-        for t in range(first_S[s], n_time):
-            season_G = season_MG[(t - n_time) % n_season]
-            if not mask_ST[s, t]:
-                for g in range(n_grid):
-                    damped = phi_G[g] * trend_G[g]
-                    level_G[g] = level_G[g] + damped
-                    trend_G[g] = damped
-                continue
-            y = y_ST[s, t]
-            for g in range(n_grid):
-                damped = phi_G[g] * trend_G[g]
-                base = level_G[g] + damped
-                error = y - (base + season_G[g])
-                level_G[g] = base + alpha_G[g] * error
-                trend_G[g] = damped + beta_G[g] * error
-                season_G[g] += gamma_G[g] * error
-                sse_G[g] += error * error
+def _arrays(y_ST: torch.Tensor, mask_ST: torch.Tensor, start: Start) -> tuple[np.ndarray, ...]:
+    tensors = (
+        y_ST.contiguous(), mask_ST.contiguous(), start.level_S, start.scale_S, start.first_S, start.season_SM,
+        start.ratio_SM,
+    )  # fmt: skip
+    return tuple(x.numpy() for x in tensors)

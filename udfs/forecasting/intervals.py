@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from statistics import NormalDist
 
+import numpy as np
 import torch
 
 from udfs.forecasting.masked import power
+from udfs.forecasting.quantile_kernel import order_error_quantiles
+from udfs.series_threads import over_series
 
 MIN_ERRORS = 20
 """Fewer errors than this say too little about a tail; the normal distribution stands in."""
@@ -33,19 +36,43 @@ def empirical_quantiles(
         quantiles: increasing levels in (0, 1).
     """
     n_S = mask_TS.sum(0)
-    sorted_ST = torch.where(mask_TS, error_TS, torch.inf).t().contiguous().sort(1).values
+    error_SQ = error_quantiles(error_TS.t(), mask_TS.t(), quantiles)
     growth_SH = sd_SH / torch.where(sd_SH[:, :1] > 0, sd_SH[:, :1], 1.0)
+    empirical_SHQ = growth_SH[:, :, None] * error_SQ[:, None, :]
+    has_few_S = n_S < MIN_ERRORS
+    if bool(has_few_S.any()):
+        scores = [NormalDist().inv_cdf(level) for level in quantiles]
+        normal_Q = torch.tensor(scores, dtype=mean_SH.dtype, device=mean_SH.device)
+        empirical_SHQ[has_few_S] = sd_SH[has_few_S][:, :, None] * normal_Q
+    return empirical_SHQ.add_(mean_SH[:, :, None]).clamp_(min=0.0)
+
+
+def error_quantiles(
+    error_ST: torch.Tensor, mask_ST: torch.Tensor, quantiles: tuple[float, ...], backend: str | None = None
+) -> torch.Tensor:
+    """(S, Q) quantiles of each series' observed errors, linear between order statistics; NaN where there is none.
+
+    Args:
+        error_ST, mask_ST: errors and where they exist.
+        quantiles: levels in (0, 1).
+        backend: "numba" or "torch"; None takes numba on the CPU and torch on any other device.
+    """
+    if (backend or ("numba" if error_ST.device.type == "cpu" else "torch")) == "numba":
+        error_SQ = np.empty((len(error_ST), len(quantiles)))
+        level_Q = np.array(quantiles)
+        error, mask = error_ST.contiguous().numpy(), mask_ST.contiguous().numpy()
+        over_series(lambda lo, hi: order_error_quantiles(error, mask, level_Q, error_SQ, lo, hi), len(error))
+        return torch.from_numpy(error_SQ)
+    n_S = mask_ST.sum(1)
+    sorted_ST = torch.where(mask_ST, error_ST, torch.inf).sort(1).values
     per_level = []
     for level in quantiles:
-        rank_S = level * (n_S - 1).clamp(min=0).to(mean_SH.dtype)
+        rank_S = level * (n_S - 1).clamp(min=0).to(error_ST.dtype)
         low_S = rank_S.floor().long()
         high_S = torch.minimum(low_S + 1, (n_S - 1).clamp(min=0))
         low, high = (sorted_ST.gather(1, k[:, None])[:, 0] for k in (low_S, high_S))
-        error_S = low + (high - low) * (rank_S - low_S)
-        normal_SH = NormalDist().inv_cdf(level) * sd_SH
-        offset_SH = torch.where((n_S >= MIN_ERRORS)[:, None], error_S[:, None] * growth_SH, normal_SH)
-        per_level.append((mean_SH + offset_SH).clamp(min=0.0))
-    return torch.stack(per_level, dim=-1)
+        per_level.append(low + (high - low) * (rank_S - low_S))
+    return torch.where((n_S > 0)[:, None], torch.stack(per_level, dim=1), torch.nan)
 
 
 def count_quantiles(mean: torch.Tensor, sd: torch.Tensor, quantiles: tuple[float, ...]) -> torch.Tensor:

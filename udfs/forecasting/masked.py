@@ -79,3 +79,11 @@ def power(base: torch.Tensor, exponent: torch.Tensor) -> torch.Tensor:
     if base.device.type != "cpu":
         return torch.pow(base, exponent)
     return torch.from_numpy(np.power(np.ascontiguousarray(base.numpy()), np.ascontiguousarray(exponent.numpy())))
+
+
+def sum_of_squares(error_TS: torch.Tensor) -> torch.Tensor:
+    """(S,) sum over time of squared errors, oldest first."""
+    total_S = torch.zeros_like(error_TS[0])
+    for error_S in error_TS:
+        total_S += error_S * error_S
+    return total_S

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import stats
 
-from udfs.forecasting.intervals import MIN_ERRORS, count_quantiles, empirical_quantiles
+from udfs.forecasting.intervals import MIN_ERRORS, count_quantiles, empirical_quantiles, error_quantiles
 
 LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 
@@ -48,3 +48,26 @@ def test_count_quantiles_without_overdispersion_are_poisson() -> None:
             torch.tensor([mean], dtype=torch.float64), torch.tensor([0.0], dtype=torch.float64), LEVELS
         )
         np.testing.assert_array_equal(ours[0].numpy(), stats.poisson.ppf(LEVELS, mean))
+
+
+def test_error_quantiles_equal_numpy_on_both_backends() -> None:
+    rng = np.random.default_rng(4)
+    rows = [
+        rng.normal(0, 1, 400),
+        np.r_[rng.normal(0, 1, 399), 1e12],  # one bin holds nearly all
+        rng.integers(0, 3, 400).astype(float),  # ties
+        np.full(400, -2.5),
+        rng.lognormal(0, 3, 400),
+        np.linspace(-1e300, 1e300, 400),
+    ]
+    error_ST = torch.from_numpy(np.stack(rows))
+    mask_ST = torch.from_numpy(rng.random(error_ST.shape) < 0.7)
+    mask_ST[3] = torch.arange(400) == 17  # a single error
+    for backend in ("numba", "torch"):
+        error_SQ = error_quantiles(error_ST, mask_ST, LEVELS, backend)
+        for s in range(len(rows)):
+            expected = np.quantile(error_ST[s].numpy()[mask_ST[s].numpy()], LEVELS)
+            np.testing.assert_allclose(error_SQ[s].numpy(), expected, rtol=1e-12)
+    nothing_ST = torch.zeros((2, 5), dtype=torch.float64)
+    for backend in ("numba", "torch"):
+        assert error_quantiles(nothing_ST, nothing_ST.bool(), LEVELS, backend).isnan().all()
