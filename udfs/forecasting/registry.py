@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
+from udfs.forecasting.arima import Arima
 from udfs.forecasting.auto import AutoForecaster
 from udfs.forecasting.backtest import ForecasterSource
 from udfs.forecasting.class_route import ClassRoute
@@ -79,6 +80,7 @@ def _croston(variant: str) -> Factory:
 
 
 register("auto", lambda spec: AutoForecaster(make_all(AutoForecaster.wanted(spec), spec), spec))
+register("arima", lambda spec: Arima(season_length=spec.season_length))
 register("class_route", lambda spec: ClassRoute(season_length=spec.season_length, min_history=spec.min_history))
 register("ets", lambda spec: ExponentialSmoothing(season_length=spec.season_length))
 register("historic_mean", lambda _spec: HistoricMean())
