@@ -86,9 +86,17 @@ class Arima:
         quantile_SHQ = empirical_quantiles(fitted.mean_SH, sd_SH, error_TS, mask_TS, quantiles)
         spare_S = (n_S - k_S - 1).clamp(min=1)
         score_S = (fitted.sse_S / n_S.clamp(min=1) * (n_S + k_S) / spare_S).sqrt()
-        tensors = (fitted.mean_SH.clamp(min=0.0), sd_SH, quantile_SHQ, fitted.sse_S, n_S, k_S + 1, score_S)
-        moved = [t.to(batch.device) for t in tensors]
-        return Forecast(*moved, choice=_choice(fitted.order_SO, score_S))
+        device = batch.device
+        return Forecast(
+            fitted.mean_SH.clamp(min=0.0).to(device),
+            sd_SH.to(device),
+            quantile_SHQ.to(device),
+            fitted.sse_S.to(device),
+            n_S.to(device),
+            k_S.to(device) + 1,
+            score_S.to(device),
+            _choice(fitted.order_SO, score_S),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +145,7 @@ def fit_batch(batch: SkuBatch, season_length: int, limits: OrderLimits, horizon:
 
     def kernel(start: int, stop: int) -> None:
         rows = slice(start, stop)
-        _fit_rows(  # type: ignore[call-arg]
+        _fit_rows(
             y_ST[rows],
             mask_ST[rows],
             season_length,

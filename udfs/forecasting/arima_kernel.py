@@ -329,8 +329,8 @@ def _add_cepstrum(coef, at, n, step, sign, out):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def log_determinant(order, coef, out):  # type: ignore[no-untyped-def]
-    """log of the determinant of the covariance of len(out) days of w over sigma^2: the sum of k c_k^2 for k < len(out), where
-    c_k are the coefficients of log(theta Theta / (phi Phi)).
+    """log of the determinant of the covariance of len(out) days of w over sigma^2: the sum of k c_k^2 for
+    k < len(out), where c_k, left in `out`, are the coefficients of log(theta Theta / (phi Phi)).
 
     The strong limit theorem of Szego gives the sum to infinity (Grenander & Szego, Toeplitz Forms and Their
     Applications, 1958, section 5.5); cut there it serves short series too. A sum of squares alone would prefer

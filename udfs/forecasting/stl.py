@@ -90,7 +90,8 @@ def stl(y, m):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def seasonal_strength(y, m):  # type: ignore[no-untyped-def]
-    """1 - var(remainder) / var(remainder + season), at least 0; a constant series has none. Hyndman & Athanasopoulos, section 4.3."""
+    """1 - var(remainder) / var(remainder + season), at least 0 (Hyndman & Athanasopoulos, section 4.3); 0 for a
+    constant series."""
     trend, season = stl(y, m)
     variance = (y - trend).var()
     rounding = 1e-24 * np.abs(y).max() ** 2
