@@ -7,13 +7,15 @@ levels, L levels.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
+import torch
 
 from udfs.forecasting import wls
+from udfs.forecasting.forecaster import Forecast
 
 BOTTOM = "bottom"
 METHODS = ("bottom_up", "wls_struct", "wls_var")
@@ -192,13 +194,37 @@ def reconcile_quantiles(quantile_NHQ: np.ndarray, base_NH: np.ndarray, coherent_
             f"expected quantiles and means of the same nodes and days, found shapes {quantile_NHQ.shape}, "
             f"{base_NH.shape} and {coherent_NH.shape}"
         )
+    scale_NH, shift_NH = _scale_and_shift(base_NH, coherent_NH)
+    return (quantile_NHQ * scale_NH[..., None] + shift_NH[..., None]).clip(min=0.0)
+
+
+def reconcile_forecast(
+    hierarchy: Hierarchy, forecast: Forecast, method: str = "wls_struct", variance_N: np.ndarray | None = None
+) -> Forecast:
+    """The forecast of all N nodes with means that add up, at least 0, and quantiles and deviations that follow them.
+
+    See `reconcile` for the methods and what is raised, `reconcile_quantiles` for the rest.
+    """
+    mean_SH = forecast.mean_SH
+    base_NH = mean_SH.cpu().numpy()
+    coherent_NH = reconcile(hierarchy, base_NH, method, variance_N, nonnegative=True)
+    quantile_NHQ = reconcile_quantiles(forecast.quantile_SHQ.cpu().numpy(), base_NH, coherent_NH)
+    scale_NH, _ = _scale_and_shift(base_NH, coherent_NH)
+    return replace(
+        forecast,
+        mean_SH=torch.from_numpy(coherent_NH).to(mean_SH),
+        sd_SH=forecast.sd_SH * torch.from_numpy(scale_NH).to(mean_SH),
+        quantile_SHQ=torch.from_numpy(quantile_NHQ).to(mean_SH),
+    )
+
+
+def _scale_and_shift(base_NH: np.ndarray, coherent_NH: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     has_mean_NH = base_NH > 0
     ratio_NH = np.divide(coherent_NH, base_NH, out=np.ones_like(coherent_NH), where=has_mean_NH)
     scale_NH = ratio_NH.clip(0.0, MAX_SCALE)
     shift_NH = coherent_NH - scale_NH * base_NH
     # Without a left-over the shift is 0 but for rounding, which must not lift a zero.
-    shift_NH = np.where(has_mean_NH & (scale_NH == ratio_NH), 0.0, shift_NH)
-    return (quantile_NHQ * scale_NH[..., None] + shift_NH[..., None]).clip(min=0.0)
+    return scale_NH, np.where(has_mean_NH & (scale_NH == ratio_NH), 0.0, shift_NH)
 
 
 def _checked(hierarchy: Hierarchy, variance_N: np.ndarray) -> np.ndarray:

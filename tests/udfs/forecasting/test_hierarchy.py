@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from hierarchicalforecast.methods import BottomUp, MinTrace
 from scipy.optimize import nnls
 
+from tests.udfs.forecasting.series import batch_of
 from udfs.forecasting import wls
-from udfs.forecasting.hierarchy import Hierarchy, aggregate, reconcile, reconcile_quantiles
+from udfs.forecasting.hierarchy import Hierarchy, aggregate, reconcile, reconcile_forecast, reconcile_quantiles
+from udfs.forecasting.naive import SeasonalNaive
 
 RNG = np.random.default_rng(3)
 SKU = np.repeat(np.arange(8), 5)
@@ -129,6 +133,24 @@ def test_quantiles_follow_the_mean() -> None:
     coherent = np.array([[3.0], [10.0], [0.5], [-1.0]])
     expected = [[0.0, 3.0, 9.0], [2 + 6.0, 4 + 6.0, 6 + 6.0], [0.5, 0.5, 1.5], [0.0, 0.0, 0.0]]
     np.testing.assert_allclose(reconcile_quantiles(quantile, base, coherent)[:, 0], expected)
+
+
+def test_a_forecast_of_all_nodes_becomes_coherent() -> None:
+    hierarchy = Hierarchy.from_levels(LEVELS["crossed"])
+    sales = aggregate(hierarchy, RNG.poisson(3.0, (40, 84)).astype(float))
+    batch = batch_of({f"{node:03d}": y for node, y in enumerate(sales)})
+    base = SeasonalNaive().forecast(batch, 7, (0.1, 0.5, 0.9))
+    base = replace(base, mean_SH=base.mean_SH * torch.from_numpy(RNG.uniform(0.7, 1.3, (len(batch), 1))))
+    ours = reconcile_forecast(hierarchy, base)
+    expected = reconcile(hierarchy, base.mean_SH.numpy(), nonnegative=True)
+    np.testing.assert_array_equal(ours.mean_SH.numpy(), expected)
+    np.testing.assert_array_equal(
+        ours.quantile_SHQ.numpy(), reconcile_quantiles(base.quantile_SHQ.numpy(), base.mean_SH.numpy(), expected)
+    )
+    ratio = ours.mean_SH[0] / base.mean_SH[0]
+    np.testing.assert_allclose(ours.sd_SH[0].numpy(), (base.sd_SH[0] * ratio).numpy())
+    assert (ours.quantile_SHQ.diff(dim=-1) >= 0).all()
+    assert ours.finite_series().all()
 
 
 def test_what_does_not_fit_is_refused() -> None:
