@@ -19,6 +19,7 @@ from udfs.forecasting.forecaster import Forecaster
 from udfs.forecasting.naive import HistoricMean, SeasonalNaive
 from udfs.forecasting.naive2 import Naive2
 from udfs.forecasting.spec import ForecastSpec
+from udfs.forecasting.theta import Theta
 
 Factory = Callable[[ForecastSpec], Forecaster]
 
@@ -86,5 +87,6 @@ register("ets", lambda spec: ExponentialSmoothing(season_length=spec.season_leng
 register("historic_mean", lambda _spec: HistoricMean())
 register("naive2", lambda spec: Naive2(season_length=spec.season_length))
 register("seasonal_naive", lambda spec: SeasonalNaive(season_length=spec.season_length))
+register("theta", lambda spec: Theta(season_length=spec.season_length))
 for _variant in VARIANTS:
     register(_variant, _croston(_variant))
