@@ -10,21 +10,19 @@ Smoothing parameters are chosen per series on a grid, by the in-sample mean squa
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 
+import numpy as np
 import torch
 
+from udfs.forecasting import croston_kernel, croston_torch
 from udfs.forecasting.forecaster import Forecast, check_request
-from udfs.forecasting.intervals import intermittent_quantiles
-from udfs.forecasting.masked import sum_of_squares, time_major, time_mean
+from udfs.forecasting.intervals import MAX_COUNT_MEAN, count_quantiles, empirical_quantiles
+from udfs.series_threads import over_series
 from udfs.sku_batch import SkuBatch
 
 VARIANTS = ("croston", "sba", "tsb")
-
-_SERIES_PER_CHUNK = 1024
-"""Keeps the states of a chunk's whole grid in the L2 cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,117 +55,91 @@ class Croston:
     def forecast(self, batch: SkuBatch, horizon: int, quantiles: tuple[float, ...]) -> Forecast:
         """See `Forecaster.forecast`. The mean is the same on every day of the horizon."""
         check_request(horizon, quantiles)
-        y_TS, mask_TS = time_major(batch.y_ST), time_major(batch.mask_ST)
-        grid = self._grid()
-        best_S = torch.cat(
-            [
-                self._grid_sse(y_Ts, mask_Ts, grid).argmin(0)
-                for y_Ts, mask_Ts in zip(
-                    y_TS.split(_SERIES_PER_CHUNK, 1), mask_TS.split(_SERIES_PER_CHUNK, 1), strict=True
-                )
-            ]
-        )
-        alphas_1S = tuple(a_G1.to(batch.device)[best_S, 0][None, :] for a_G1 in grid)
-        error_TS = torch.zeros_like(y_TS)
-
-        def keep(t: int, error_GS: torch.Tensor) -> None:
-            error_TS[t] = error_GS[0]
-
-        mean_S = self._run(y_TS, mask_TS, alphas_1S, keep)[0]
-        n_S = mask_TS.sum(0)
-        n_params = len(grid) + 2  # and the two initial states
-        sse_S = sum_of_squares(error_TS)
+        mean_S, sse_S, n_S, best_S = self.fit(batch.y_ST, batch.mask_ST)
+        n_params = (2 if self._is_tsb else 1) + 2  # and the two initial states
         sd_S = (sse_S / (n_S - n_params).clamp(min=1)).sqrt()
-        mean_SH, sd_SH = (x_S[:, None].repeat(1, horizon) for x_S in (mean_S.clamp(min=0.0), sd_S))
+        mean_S = mean_S.clamp(min=0.0)
+        # Why counts for low means: see `count_quantiles`.
+        is_high_S = mean_S > MAX_COUNT_MEAN
+        quantile_SQ = count_quantiles(torch.where(is_high_S, 0.0, mean_S), sd_S, quantiles)
+        if bool(is_high_S.any()):
+            quantile_SQ[is_high_S] = self._empirical(batch, mean_S, sd_S, best_S, is_high_S, quantiles)
         return Forecast(
-            mean_SH,
-            sd_SH,
-            intermittent_quantiles(mean_SH, sd_SH, error_TS, mask_TS, quantiles),
+            mean_S[:, None].repeat(1, horizon),
+            sd_S[:, None].repeat(1, horizon),
+            quantile_SQ[:, None, :].repeat(1, horizon, 1),
             sse_S,
             n_S,
             torch.full_like(n_S, n_params),
             (sse_S / n_S.clamp(min=1)).sqrt(),
         )
 
-    def _grid(self) -> tuple[torch.Tensor, ...]:
-        """The parameters' values as (G, 1) columns: one column for Croston and SBA, two for TSB."""
-        axes = (self.size_alphas, self.probability_alphas) if self.name == "tsb" else (self.size_alphas,)
-        columns = torch.tensor(list(product(*axes)), dtype=torch.float64).t()
-        return tuple(column[:, None] for column in columns)
+    @property
+    def _is_tsb(self) -> bool:
+        return self.name == "tsb"
 
-    def _grid_sse(self, y_TS: torch.Tensor, mask_TS: torch.Tensor, grid: tuple[torch.Tensor, ...]) -> torch.Tensor:
-        """(G, S) sum of squared one-step errors."""
-        sse_GS = torch.zeros((len(grid[0]), y_TS.shape[1]), dtype=y_TS.dtype, device=y_TS.device)
+    def fit(
+        self, y_ST: torch.Tensor, mask_ST: torch.Tensor, backend: str | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """(S,) forecast, sum of squared one-step errors, observed days, and index of the grid's best point.
 
-        def add(_: int, error_GS: torch.Tensor) -> None:
-            sse_GS.add_(error_GS * error_GS)
+        Args:
+            y_ST, mask_ST: demand and where it was observed.
+            backend: "numba" or "torch"; None takes numba on the CPU and torch on any other device.
+        """
+        if not _by_numba(y_ST, backend):
+            alpha_G1, beta_G1, factor_G1 = (torch.from_numpy(c)[:, None].to(y_ST.device) for c in self._grid())
+            grid = (alpha_G1, beta_G1, factor_G1)
+            return croston_torch.fit(y_ST, mask_ST, self._is_tsb, self.warm_up_days, grid)
+        n_series = len(y_ST)
+        mean_S, sse_S = np.empty(n_series), np.empty(n_series)
+        n_S, best_S = np.empty(n_series, dtype=np.int64), np.empty(n_series, dtype=np.int64)
+        arguments = (
+            y_ST.contiguous().numpy(), mask_ST.contiguous().numpy(), self._is_tsb, self.warm_up_days, *self._grid(),
+            mean_S, sse_S, n_S, best_S,
+        )  # fmt: skip
+        over_series(lambda lo, hi: croston_kernel.fit(*arguments, lo, hi), n_series)  # type: ignore[call-arg]
+        return torch.from_numpy(mean_S), torch.from_numpy(sse_S), torch.from_numpy(n_S), torch.from_numpy(best_S)
 
-        self._run(y_TS, mask_TS, tuple(a_G1.to(y_TS.device) for a_G1 in grid), add)
-        return sse_GS
-
-    def _run(
-        self,
-        y_TS: torch.Tensor,
-        mask_TS: torch.Tensor,
-        alphas: tuple[torch.Tensor, ...],
-        on_error: Callable[[int, torch.Tensor], None],
+    def errors(
+        self, y_ST: torch.Tensor, mask_ST: torch.Tensor, best_S: torch.Tensor, backend: str | None = None
     ) -> torch.Tensor:
-        """Call `on_error(t, error_GS)` for each day, and return the (G, S) forecast made on the last one."""
-        size_S, frequency_S = self._initial(y_TS, mask_TS)
-        n_grid = len(alphas[0])
-        size_GS = size_S.repeat(n_grid, 1)
-        if self.name == "tsb":
-            return _run_tsb(y_TS, mask_TS, size_GS, frequency_S.repeat(n_grid, 1), alphas, on_error)
-        factor = 1.0 - alphas[0] / 2.0 if self.name == "sba" else torch.ones_like(alphas[0])
-        interval_GS = (1.0 / frequency_S).repeat(n_grid, 1)
-        return _run_croston(y_TS, mask_TS, size_GS, interval_GS, alphas[0], factor, on_error)
+        """(S, T) one-step errors at each series' own point of the grid, 0 on unobserved days."""
+        alpha_S, beta_S, factor_S = (torch.from_numpy(c).to(y_ST.device)[best_S] for c in self._grid())
+        if not _by_numba(y_ST, backend):
+            point = (alpha_S[None, :], beta_S[None, :], factor_S[None, :])
+            return croston_torch.errors(y_ST, mask_ST, self._is_tsb, self.warm_up_days, point)[0]
+        error_ST = np.empty(y_ST.shape)
+        arguments = (
+            y_ST.contiguous().numpy(), mask_ST.contiguous().numpy(), self._is_tsb, self.warm_up_days, alpha_S.numpy(),
+            beta_S.numpy(), factor_S.numpy(), error_ST,
+        )  # fmt: skip
+        over_series(lambda lo, hi: croston_kernel.errors(*arguments, lo, hi), len(y_ST))  # type: ignore[call-arg]
+        return torch.from_numpy(error_ST)
 
-    def _initial(self, y_TS: torch.Tensor, mask_TS: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """(S,) size of a sale and share of selling days over the warm-up (at least one sale is supposed)."""
-        sale_TS = mask_TS & (y_TS > 0)
-        early_TS = mask_TS & (mask_TS.cumsum(0) <= self.warm_up_days)
-        early_size_S, n_early_S = time_mean(y_TS, sale_TS & early_TS)
-        any_size_S, _ = time_mean(y_TS, sale_TS)
-        size_S = torch.where(n_early_S > 0, early_size_S, any_size_S)
-        return size_S, n_early_S.clamp(min=1) / early_TS.sum(0).clamp(min=1).to(y_TS.dtype)
+    def _empirical(
+        self,
+        batch: SkuBatch,
+        mean_S: torch.Tensor,
+        sd_S: torch.Tensor,
+        best_S: torch.Tensor,
+        where_S: torch.Tensor,
+        quantiles: tuple[float, ...],
+    ) -> torch.Tensor:
+        mask_sT = batch.mask_ST[where_S]
+        error_sT = self.errors(batch.y_ST[where_S], mask_sT, best_S[where_S])
+        mean_s1, sd_s1 = mean_S[where_S][:, None], sd_S[where_S][:, None]
+        return empirical_quantiles(mean_s1, sd_s1, error_sT.t(), mask_sT.t(), quantiles)[:, 0]
 
-
-def _run_croston(
-    y_TS: torch.Tensor,
-    mask_TS: torch.Tensor,
-    size_GS: torch.Tensor,
-    interval_GS: torch.Tensor,
-    alpha_G1: torch.Tensor,
-    factor_G1: torch.Tensor,
-    on_error: Callable[[int, torch.Tensor], None],
-) -> torch.Tensor:
-    since_S = torch.ones_like(y_TS[0])  # days since the last sale, counted on observed days
-    rate_GS = factor_G1 * (size_GS / interval_GS)
-    for t in range(len(y_TS)):
-        y_S, mask_S = y_TS[t], mask_TS[t]
-        on_error(t, torch.where(mask_S, y_S - rate_GS, 0.0))
-        sale_S = mask_S & (y_S > 0)
-        weight_GS = alpha_G1 * sale_S  # a zero weight leaves the state as it is, exactly
-        size_GS = size_GS + weight_GS * (y_S - size_GS)
-        interval_GS = interval_GS + weight_GS * (since_S - interval_GS)
-        rate_GS = factor_G1 * (size_GS / interval_GS)
-        since_S = torch.where(sale_S, 1.0, since_S + mask_S)
-    return rate_GS
+    def _grid(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(G,) alpha, beta of TSB, and the factor of the rate; G padded with copies to whole vector registers."""
+        betas = self.probability_alphas if self._is_tsb else (0.0,)
+        points = list(product(self.size_alphas, betas))
+        points += [points[0]] * (-len(points) % 8)  # a tie keeps the first, so copies never win
+        alpha_G, beta_G = np.ascontiguousarray(np.array(points).T)
+        factor_G = 1.0 - alpha_G / 2.0 if self.name == "sba" else np.ones_like(alpha_G)
+        return alpha_G, beta_G, factor_G
 
 
-def _run_tsb(
-    y_TS: torch.Tensor,
-    mask_TS: torch.Tensor,
-    size_GS: torch.Tensor,
-    probability_GS: torch.Tensor,
-    alphas: tuple[torch.Tensor, ...],
-    on_error: Callable[[int, torch.Tensor], None],
-) -> torch.Tensor:
-    size_alpha_G1, probability_alpha_G1 = alphas
-    for t in range(len(y_TS)):
-        y_S, mask_S = y_TS[t], mask_TS[t]
-        on_error(t, torch.where(mask_S, y_S - probability_GS * size_GS, 0.0))
-        sale_S = mask_S & (y_S > 0)
-        size_GS = size_GS + (size_alpha_G1 * sale_S) * (y_S - size_GS)
-        probability_GS = probability_GS + (probability_alpha_G1 * mask_S) * (sale_S.to(y_S.dtype) - probability_GS)
-    return probability_GS * size_GS
+def _by_numba(y_ST: torch.Tensor, backend: str | None) -> bool:
+    return (backend or ("numba" if y_ST.device.type == "cpu" else "torch")) == "numba"

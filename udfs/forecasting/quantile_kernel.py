@@ -8,6 +8,12 @@ import numpy as np
 _jit = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 _BINS = 256
+MIN_MEAN = 1e-9
+"""A mean of 0 counts as this."""
+MIN_EXCESS = 1e-3
+"""Share of the mean by which the variance exceeds it at least: the Poisson as the limit of a large r keeps one
+formula."""
+
 _INSERTION = 24
 """Up to this many values insertion sort is the fastest."""
 
@@ -97,3 +103,26 @@ def _sort(value_N):  # type: ignore[no-untyped-def]
             value_N[j + 1] = value_N[j]
             j -= 1
         value_N[j + 1] = value
+
+
+@_jit
+def count_quantiles(mean_X, sd_X, level_Q, count_XQ, lo, hi):  # type: ignore[no-untyped-def]
+    """Fill rows lo..hi of count_XQ; see `intervals.count_quantiles`."""
+    n_levels = len(level_Q)
+    for x in range(lo, hi):
+        mean = max(mean_X[x], MIN_MEAN)
+        excess = max(sd_X[x] * sd_X[x] - mean, MIN_EXCESS * mean)
+        r = mean * mean / excess
+        p = r / (r + mean)
+        mass = p**r
+        below = mass
+        limit = int(mean / (1.0 - level_Q[n_levels - 1])) + 1
+        q = 0
+        for k in range(limit + 1):
+            while q < n_levels and (below >= level_Q[q] or k == limit):
+                count_XQ[x, q] = k
+                q += 1
+            if q == n_levels:
+                break
+            mass = mass * (k + r) / (k + 1) * (1.0 - p)
+            below += mass

@@ -5,7 +5,7 @@ import pytest
 import torch
 from statsforecast.models import TSB, CrostonClassic, CrostonSBA
 
-from tests.udfs.forecasting.series import batch_of
+from tests.udfs.forecasting.series import batch_of, mixed_series
 from udfs.forecasting.croston import Croston
 
 PEERS = {
@@ -49,6 +49,34 @@ def test_the_grid_finds_the_lowest_in_sample_error(variant: str) -> None:
             model = Croston(variant, size_alphas=(alpha,), probability_alphas=(alpha_p,))
             alone.append(model.forecast(batch, 1, (0.5,)).sse_S)
     assert torch.equal(chosen, torch.stack(alone).amin(0))
+
+
+@pytest.mark.parametrize("variant", PEERS)
+def test_numba_and_torch_agree(variant: str) -> None:
+    batch = batch_of(mixed_series(40) | _sparse(20, 150))
+    y_ST = batch.y_ST.clone()
+    y_ST[:, -20] -= batch.mask_ST[:, -20] * 3.0  # returns: negative days, and sales that vanish
+    model = Croston(variant)
+    by_numba, by_torch = (model.fit(y_ST, batch.mask_ST, backend) for backend in ("numba", "torch"))
+    torch.testing.assert_close(by_numba[0], by_torch[0], rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(by_numba[1], by_torch[1], rtol=1e-10, atol=1e-12)
+    assert torch.equal(by_numba[2], by_torch[2])
+    errors = [model.errors(y_ST, batch.mask_ST, by_numba[3], backend) for backend in ("numba", "torch")]
+    torch.testing.assert_close(errors[0], errors[1], rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close((errors[0] ** 2).sum(1), by_numba[1], rtol=1e-10, atol=1e-12)
+
+
+def test_a_high_mean_takes_the_errors_quantiles_and_a_low_one_counts() -> None:
+    rng = np.random.default_rng(8)
+    series = {"high": rng.gamma(9, 5, 200), "low": rng.poisson(0.7, 200).astype(float)}
+    batch, levels = batch_of(series), (0.1, 0.5, 0.9)
+    model = Croston("sba")
+    forecast = model.forecast(batch, 3, levels)
+    mask_T = batch.mask_ST[0]
+    error_T = model.errors(batch.y_ST, batch.mask_ST, model.fit(batch.y_ST, batch.mask_ST)[3])[0][mask_T]
+    expected = forecast.mean_SH[0, 0].item() + np.quantile(error_T.numpy(), levels)
+    np.testing.assert_allclose(forecast.quantile_SHQ[0, 2].numpy(), expected, rtol=1e-12)
+    assert torch.equal(forecast.quantile_SHQ[1], forecast.quantile_SHQ[1].round())
 
 
 def test_tsb_fades_when_sales_stop_and_croston_does_not() -> None:

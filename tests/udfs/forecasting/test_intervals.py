@@ -40,6 +40,8 @@ def test_count_quantiles_equal_scipy_negative_binomial(mean: float, dispersion: 
     )
     expected = stats.nbinom.ppf(LEVELS, mean**2 / (variance - mean), 1 / dispersion)
     np.testing.assert_array_equal(ours[0].numpy(), expected)
+    by_torch = count_quantiles(torch.tensor([mean]).double(), torch.tensor([variance**0.5]).double(), LEVELS, "torch")
+    np.testing.assert_array_equal(by_torch[0].numpy(), expected)
 
 
 def test_count_quantiles_without_overdispersion_are_poisson() -> None:
