@@ -12,11 +12,14 @@ import torch
 from udfs.demand_profile import DEMAND_CLASSES, demand_statistics
 from udfs.forecasting.backtest import ForecasterSource, Windows, backtest_windows
 from udfs.forecasting.backtest_scores import SCORES, Score, score_windows
+from udfs.forecasting.calibrated import Calibrated, calibrate_backtest, summarise_errors
+from udfs.forecasting.calibration import Calibration
 from udfs.forecasting.champions import Champions
 from udfs.forecasting.class_route import ClassRoute
 from udfs.forecasting.forecaster import Forecast, check_request, merge
 from udfs.forecasting.isolate import forecast_isolated
 from udfs.forecasting.ladder import RUNGS, rung_of
+from udfs.forecasting.score_summary import ScoreSummary
 from udfs.forecasting.selection import CLASS_SUMMARY_SCHEMA, Selection, WindowScores, select, summarise_classes
 from udfs.forecasting.spec import ForecastSpec
 from udfs.sku_batch import SkuBatch
@@ -63,15 +66,20 @@ class AutoForecaster:
     def forecast(self, batch: SkuBatch, horizon: int, quantiles: tuple[float, ...]) -> Forecast:
         """See `Forecaster.forecast`; `choice` is always set."""
         check_request(horizon, quantiles)
-        selection = self.select(batch, horizon, quantiles)
+        selection, errors = self.select(batch, horizon, quantiles)
         route = ClassRoute(self.spec.season_length, self.spec.min_history)
-        champions = Champions(batch.unique_ids, selection, self.sources, route)
+        champions = Calibrated(
+            Champions(batch.unique_ids, selection, self.sources, route),
+            Calibration.fit(errors),
+            self.spec.season_length,
+            self.spec.min_history,
+        )
         # Isolated here: were a caller to isolate this model, each half would choose anew.
         parts, _ = forecast_isolated(champions, batch, horizon, quantiles)
         return _filled(parts, selection, batch, (horizon, len(quantiles)))
 
-    def select(self, batch: SkuBatch, horizon: int, quantiles: tuple[float, ...]) -> Selection:
-        """The models chosen for each series, rung by rung."""
+    def select(self, batch: SkuBatch, horizon: int, quantiles: tuple[float, ...]) -> tuple[Selection, ScoreSummary]:
+        """The models chosen for each series, rung by rung, and the errors that they made on the windows."""
         spec = self.spec
         class_S = demand_statistics(batch, spec.season_length, spec.min_history).class_S.cpu().numpy()
         days_back = spec.backtest().days_back(horizon)
@@ -79,6 +87,7 @@ class AutoForecaster:
         affordable = spec.ladder().affordable(spec.candidates(), spec.windows)
         contest = spec.selection(affordable)
         scored: dict[str, np.ndarray] = {}
+        forecasts: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
         summary = CLASS_SUMMARY_SCHEMA.empty_table()
         for rung in range(len(RUNGS)):
             worth = spec.ladder().worth_trying(affordable, summary)
@@ -86,17 +95,26 @@ class AutoForecaster:
             for name in sorted(name for name in todo if rung_of(name) <= rung):
                 classes = [DEMAND_CLASSES.index(c) for c, names in worth.items() if name in names]
                 index = np.flatnonzero(np.isin(class_S, classes))
-                scored[name] = self._score(name, windows, index, quantiles)
+                scored[name], forecasts[name] = self._test(name, windows, (index, class_S), quantiles)
             summary = summarise_classes(_cube(scored, windows), class_S, contest, batch.cutoff)
-        return select(_cube(scored, windows), class_S, summary, batch.cutoff, contest)
+        selection = select(_cube(scored, windows), class_S, summary, batch.cutoff, contest)
+        return selection, summarise_errors(selection, forecasts, windows, class_S)
 
-    def _score(self, name: str, windows: Windows, index: np.ndarray, quantiles: tuple[float, ...]) -> np.ndarray:
-        """(W, S) scores of a model on the series at `index`; NaN elsewhere and where it failed."""
+    def _test(
+        self, name: str, windows: Windows, series: tuple[np.ndarray, np.ndarray], quantiles: tuple[float, ...]
+    ) -> tuple[np.ndarray, tuple[torch.Tensor, torch.Tensor]]:
+        """(W, S) scores of a model, then its mean_WSH and sd_WSH; NaN for series that it was not tested on.
+
+        Args:
+            series: positions of the series to test on, and the classes of all.
+        """
+        index, class_S = series
         score_WS = np.full((len(windows), len(windows.batch)), np.nan)
         result = backtest_windows(self.sources[name], windows.select(index), quantiles, name)
+        result = calibrate_backtest(result, class_S[index], windows.batch.cutoff)
         score = (self.scores or SCORES)[self.spec.score]
         score_WS[:, index] = score_windows(result, {name: score})[name].cpu().numpy()
-        return score_WS
+        return score_WS, (windows.spread(result.mean_WSH, index), windows.spread(result.sd_WSH, index))
 
 
 def _filled(

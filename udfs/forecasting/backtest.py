@@ -113,6 +113,12 @@ class Windows:
         tensors = {f.name: getattr(self, f.name)[:, at] for f in fields(self) if f.name not in ("batch", "days_back")}
         return replace(self, batch=self.batch.select(index), **tensors)
 
+    def spread(self, x_WSH: torch.Tensor, index: np.ndarray) -> torch.Tensor:
+        """Numbers of the series at `index` (positions) as numbers of all series, NaN for the others."""
+        all_WSH = torch.full_like(self.actual_WSH, torch.nan)
+        all_WSH[:, torch.from_numpy(index).to(x_WSH.device)] = x_WSH
+        return all_WSH
+
     @property
     def cutoffs(self) -> tuple[date, ...]:
         """The last known day of each window."""

@@ -17,7 +17,9 @@ from udfs.demand_profile import DEMAND_CLASSES, demand_statistics
 from udfs.forecasting import registry
 from udfs.forecasting.backtest import Backtest, ForecasterSource, Windows, backtest_windows
 from udfs.forecasting.backtest_scores import SCORES, Score, score_windows
-from udfs.forecasting.bucket import FAILURE_SCHEMA, BatchOf
+from udfs.forecasting.bucket import BatchOf
+from udfs.forecasting.bucket_tables import FAILURE_SCHEMA
+from udfs.forecasting.calibrated import calibrate_backtest
 from udfs.forecasting.forecaster import check_request
 from udfs.forecasting.selection import WindowScores, merge_class_summaries, summarise_classes
 from udfs.forecasting.spec import ForecastSpec, choose_device
@@ -76,6 +78,7 @@ def backtest_bucket(
         scores: the columns to compute; `spec.score` must be one of them.
 
     A series is tested with the candidates of the demand classes that it has at `cutoffs`, and with the benchmark.
+    Scores of quantiles are those of quantiles calibrated on the model's errors in this bucket.
 
     Raises:
         ValueError: no cutoff, a bad horizon, a score or model that is not known, or history that `batch_of` refuses.
@@ -99,9 +102,15 @@ def backtest_bucket(
         model: {name: score_WS.cpu().numpy() for name, score_WS in score_windows(result, scores).items()}
         for model, (_, result) in tested.items()
     }
+    summaries = [
+        summarise_classes(
+            _scores_for(cutoff, windows, tested, scored, spec), class_S, spec.selection(candidates), cutoff
+        )
+        for cutoff, class_S in classes.items()
+    ]
     return BacktestBucket(
         backtest=_rows(batch, tested, scored, backtest_schema(scores)),
-        class_summary=_class_summary(windows, classes, candidates, tested, scored, spec),
+        class_summary=merge_class_summaries(summaries),
         failures=_failures(batch, tested),
     )
 
@@ -137,29 +146,26 @@ def _run(
         for class_S in classes.values():
             takes_part_S |= np.isin(class_S, numbers)
         index = np.flatnonzero(takes_part_S)
-        tested[name] = (index, backtest_windows(source, windows.select(index), spec.quantiles, name))
+        result = backtest_windows(source, windows.select(index), spec.quantiles, name)
+        first = min(classes)
+        tested[name] = (index, calibrate_backtest(result, classes[first][index], first))
     return tested
 
 
-def _class_summary(
+def _scores_for(
+    cutoff: date,
     windows: Windows,
-    classes: Mapping[date, np.ndarray],
-    candidates: Mapping[str, tuple[str, ...]],
     tested: Mapping[str, tuple[np.ndarray, Backtest]],
     scored: Mapping[str, Mapping[str, np.ndarray]],
     spec: ForecastSpec,
-) -> pa.Table:
-    horizon = windows.actual_WSH.shape[2]
-    score_KWS = np.full((len(tested), len(windows), len(windows.batch)), np.nan)
+) -> WindowScores:
+    """What decides about the forecast from a cutoff: the scores on its own windows."""
+    of_cutoff = spec.backtest().cutoffs(cutoff, windows.actual_WSH.shape[2])
+    used = [w for w, window in enumerate(windows.cutoffs) if window in of_cutoff]
+    score_KWS = np.full((len(tested), len(used), len(windows.batch)), np.nan)
     for k, (name, (index, _)) in enumerate(tested.items()):
-        score_KWS[k][:, index] = scored[name][spec.score]
-    summaries = []
-    for cutoff, class_S in classes.items():
-        of_cutoff = spec.backtest().cutoffs(cutoff, horizon)
-        used = [w for w, window in enumerate(windows.cutoffs) if window in of_cutoff]
-        scores = WindowScores(tuple(tested), score_KWS[:, used])
-        summaries.append(summarise_classes(scores, class_S, spec.selection(candidates), cutoff))
-    return merge_class_summaries(summaries)
+        score_KWS[k][:, index] = scored[name][spec.score][used]
+    return WindowScores(tuple(tested), score_KWS)
 
 
 def _rows(

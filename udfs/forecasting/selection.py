@@ -66,8 +66,8 @@ class SelectionSpec:
     """
 
     candidates: Mapping[str, tuple[str, ...]]
-    max_members: int = 2
-    tolerance: float = 0.05
+    max_members: int = 3
+    tolerance: float = 0.1
     prior_series: float = 10.0
     score_name: str = "scaled pinball"
 

@@ -40,6 +40,7 @@ class ForecastSpec:
         min_gain: share by which a rung of models must have lowered a class's score for the next, dearer one to be
             tried.
         costs: seconds per thousand series and forecast, by name, in place of `ladder.COSTS`.
+        seed: of the sample paths.
     """
 
     model: str = "auto"
@@ -51,14 +52,15 @@ class ForecastSpec:
     benchmark: str | None = "seasonal_naive"
     windows: int = 3
     window_step: int | None = None
-    regular_candidates: tuple[str, ...] = ("ets", "tsb", "seasonal_naive")
-    intermittent_candidates: tuple[str, ...] = ("tsb", "ets", "sba", "croston", "historic_mean")
+    regular_candidates: tuple[str, ...] = ("ets", "theta", "tsb", "sba", "historic_mean", "seasonal_naive")
+    intermittent_candidates: tuple[str, ...] = ("tsb", "ets", "theta", "sba", "historic_mean")
     score: str = "scaled_pinball"
-    max_members: int = 2
-    member_tolerance: float = 0.05
+    max_members: int = 3
+    member_tolerance: float = 0.1
     budget_seconds: float | None = None
     min_gain: float = 0.01
     costs: Mapping[str, float] = field(default_factory=dict)
+    seed: int = 0
 
     def __post_init__(self) -> None:
         for name in ("season_length", "min_history", "max_history_days"):
