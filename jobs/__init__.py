@@ -1,3 +1,3 @@
 """Jobs connect tables and maths: one file per stage, in this order."""
 
-STAGE_NAMES = ("ingest", "clean", "features", "forecast", "inventory", "publish")
+STAGE_NAMES = ("ingest", "clean", "features", "train", "backtest", "calibrate", "forecast", "inventory", "publish")

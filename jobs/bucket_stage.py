@@ -53,9 +53,9 @@ def run_bucket_stage(context: RunContext, stage: BucketStage) -> StageRecord:
         result = replace(found, attempts=attempts.get(found.bucket, 0) + 1)
         (broken if result.error else batch).append(result)
         if len(batch) >= context.settings.runner.commit_every:
-            _commit(context, stage, batch)
+            commit_units(context, stage, batch)
             batch = []
-    _commit(context, stage, batch)
+    commit_units(context, stage, batch)
     context.ledger.record_units([_unit_row(stage, result) for result in broken])
     units = [row for row in context.ledger.units(name) if row["bucket"] in set(stage.buckets)]
     record = StageRecord(
@@ -68,7 +68,8 @@ def run_bucket_stage(context: RunContext, stage: BucketStage) -> StageRecord:
     return record
 
 
-def _commit(context: RunContext, stage: BucketStage, batch: Sequence[UnitResult]) -> None:
+def commit_units(context: RunContext, stage: BucketStage, batch: Sequence[UnitResult]) -> None:
+    """Commit finished units: their data first, their failures next, their ledger rows last."""
     if not batch:
         return
     buckets = [str(result.bucket) for result in batch]

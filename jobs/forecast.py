@@ -1,4 +1,4 @@
-"""Forecast: features become demand forecasts with a champion per series, bucket by bucket.
+"""Forecast: every series by the model that its backtest chose, with quantiles calibrated on that model's past errors.
 
 Beside the forecast from the as-of day, one from `horizon` days earlier is made and kept: its days have all been seen,
 so a planner can hold forecast against actual, and against the seasonal naive forecast.
@@ -7,70 +7,78 @@ so a planner can hold forecast against actual, and against the seasonal naive fo
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from jobs.backtest import BACKTEST, backtest_input, class_summary, models_input
 from jobs.bucket_stage import BucketStage, run_bucket_stage
 from jobs.bucket_task import BucketTask, KernelResult
+from jobs.calibrate import error_summaries
 from jobs.features import silver_buckets
-from lakehouse.buckets import PinnedTable
+from jobs.model_archive import fitted
+from jobs.series_inputs import batch_maker, cutoffs, history_of, series_inputs
+from jobs.train import MODELS
 from lakehouse.ledger import StageRecord
-from udfs.forecasting.bucket import ForecastSpec, forecast_bucket
+from udfs.forecasting.bucket import Evidence, forecast_bucket
+from udfs.forecasting.error_model import ErrorModel
+from udfs.forecasting.spec import ForecastSpec
 
 if TYPE_CHECKING:
     # The settings know every model; a worker imports only what its kernel needs.
     from jobs.context import RunContext
 
-_FEATURES, _DEMAND, _CHAMPION = "features.sku_daily", "forecast.demand", "forecast.champion"
+_DEMAND, _LEAD_TIME, _CHAMPION = "forecast.demand", "forecast.lead_time_demand", "forecast.champion"
 _PROFILE = "features.sku_profile"
+_OUTPUTS = (_DEMAND, _LEAD_TIME, _CHAMPION, _PROFILE)
 
 
 @dataclass(frozen=True, slots=True)
 class ForecastParameters:
+    """`class_summary` and `errors` are what all buckets together have taught; they travel with the task."""
+
     spec: ForecastSpec
     cutoffs: tuple[date, ...]
     horizon: int
+    class_summary: pa.Table
+    errors: dict[date, ErrorModel]
 
 
 def kernel(inputs: dict[str, pa.Table], parameters: ForecastParameters) -> KernelResult:
     """One bucket of history to forecasts, champions and demand profiles."""
-    history = inputs[_FEATURES]
-    result = forecast_bucket(history, parameters.cutoffs, parameters.horizon, parameters.spec)
+    history, horizon = history_of(inputs), parameters.horizon
+    result = forecast_bucket(
+        history,
+        parameters.cutoffs,
+        horizon,
+        parameters.spec,
+        evidence=Evidence(inputs[BACKTEST], parameters.class_summary, parameters.errors),
+        forecasters=fitted(inputs.get(MODELS)),
+        batch_of=batch_maker(inputs, horizon),
+    )
+    tables = (result.demand, result.lead_time, result.champion, result.profile)
     return KernelResult(
-        {_DEMAND: result.demand, _CHAMPION: result.champion, _PROFILE: result.profile},
+        dict(zip(_OUTPUTS, tables, strict=True)),
         failures=result.failures,
         series=len(history["unique_id"].unique()),
     )
 
 
-def cutoffs(context: RunContext) -> tuple[date, ...]:
-    """The as-of day, and the last day from which a whole horizon has been seen."""
-    return (context.as_of - timedelta(days=context.settings.horizon), context.as_of)
-
-
 def main(context: RunContext, fingerprint: str) -> StageRecord:
     """Forecast every series; what fails is in ops.failure with its reason and fallback."""
-    lake = context.lakehouse
-    for table in (_DEMAND, _CHAMPION, _PROFILE):
+    lake, settings = context.lakehouse, context.settings
+    for table in _OUTPUTS:
         lake.ensure(table, context.spark if lake.catalog else None)
-    features = PinnedTable(
-        _FEATURES,
-        lake.uri(_FEATURES),
-        lake.version(_FEATURES),
-        ("unique_id", "ds", "y"),
-        order_by=("unique_id", "ds"),
-        last_ds=context.as_of,
-        dictionary=("unique_id",),
-    )
+    spec = settings.forecast
+    errors = {cutoff: ErrorModel.fit(summary, spec) for cutoff, summary in error_summaries(context).items()}
     task = BucketTask(
         stage="forecast",
         run_id=context.run.run_id,
-        inputs=(features,),
+        inputs=(*series_inputs(context), models_input(context), backtest_input(context)),
         kernel=kernel,
-        parameters=ForecastParameters(context.settings.forecast, cutoffs(context), context.settings.horizon),
-        outputs=tuple((table, lake.uri(table)) for table in (_DEMAND, _CHAMPION, _PROFILE)),
+        parameters=ForecastParameters(spec, cutoffs(context), settings.horizon, class_summary(context), errors),
+        outputs=tuple((table, lake.uri(table)) for table in _OUTPUTS),
     )
     buckets = silver_buckets(context, lake.version("silver.sales_daily"))
-    return run_bucket_stage(context, BucketStage(task, buckets, context.settings.runner.forecast, fingerprint))
+    return run_bucket_stage(context, BucketStage(task, buckets, settings.runner.forecast, fingerprint))

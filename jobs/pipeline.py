@@ -11,7 +11,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from jobs import STAGE_NAMES, clean, features, forecast, ingest, inventory, publish
+from jobs import (
+    STAGE_NAMES,
+    backtest,
+    calibrate,
+    clean,
+    features,
+    forecast,
+    ingest,
+    inventory,
+    publish,
+    series_inputs,
+    train,
+)
 from jobs.context import RunContext
 from jobs.memory import MemoryWatch
 from jobs.settings import PIPELINE_VERSION, digest
@@ -40,13 +52,14 @@ def _result_settings(context: RunContext, *names: str) -> list[Any]:
     return [settings[name] for name in names]
 
 
+_PLAN = tuple(name for name in series_inputs.TABLES if name != series_inputs.FEATURES)
 STAGES: tuple[Stage, ...] = (
     Stage("ingest", lambda context, _: ingest.main(context), (), ingest.fingerprint, is_per_run=False),
     Stage(
         "clean",
         lambda context, _: clean.main(context),
         tuple(f"bronze.{feed}" for feed in clean.FEEDS),
-        lambda c: [c.mapping.clean.model_dump(mode="json"), c.mapping.country, c.settings.buckets],
+        lambda c: [c.mapping.clean.model_dump(mode="json"), c.mapping.country, c.settings.buckets, c.settings.horizon],
         is_per_run=False,
     ),
     Stage(
@@ -58,9 +71,34 @@ STAGES: tuple[Stage, ...] = (
         is_by_day=True,
     ),
     Stage(
+        "train",
+        train.main,
+        ("features.sku_daily", *_PLAN),
+        lambda c: [str(c.as_of), *_result_settings(c, "forecast", "trees", "network", "horizon")],
+    ),
+    Stage(
+        "backtest",
+        backtest.main,
+        ("features.sku_daily", *_PLAN, "forecast.model"),
+        lambda c: [str(c.as_of), *_result_settings(c, "forecast", "horizon")],
+    ),
+    Stage(
+        "calibrate",
+        calibrate.main,
+        ("features.sku_daily", *_PLAN, "forecast.model", "forecast.backtest", "forecast.class_summary"),
+        lambda c: [str(c.as_of), *_result_settings(c, "forecast", "horizon")],
+    ),
+    Stage(
         "forecast",
         forecast.main,
-        ("features.sku_daily",),
+        (
+            "features.sku_daily",
+            *_PLAN,
+            "forecast.model",
+            "forecast.backtest",
+            "forecast.class_summary",
+            "forecast.error_summary",
+        ),
         lambda c: [str(c.as_of), *_result_settings(c, "forecast", "horizon")],
     ),
     Stage(

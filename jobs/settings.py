@@ -16,7 +16,9 @@ import jobs
 from lakehouse.errors import ConfigError
 from lakehouse.session import SparkSettings
 from lakehouse.sources import SourceMapping, load_source
+from udfs.forecasting.networks.spec import NetworkSpec
 from udfs.forecasting.spec import ForecastSpec
+from udfs.forecasting.tree_spec import TreeSpec
 from udfs.inventory.spec import InventorySpec
 
 # Raise it when a stage's meaning changes, so that results of an older pipeline are not taken for this one's.
@@ -37,7 +39,10 @@ class LakehouseSettings(_Frozen):
 
 
 class RaySettings(_Frozen):
-    """The Ray cluster to use (`address`, None starts one here) and what each worker asks of it."""
+    """The Ray cluster to use (`address`, None starts one here) and what each worker asks of it.
+
+    `training_dir`: where trainings keep checkpoints, a folder that every node sees; None is inside a local lakehouse.
+    """
 
     address: str | None = None
     workers: int = Field(default=0, ge=0)
@@ -46,24 +51,30 @@ class RaySettings(_Frozen):
     max_restarts: int = Field(default=3, ge=0)
     max_task_retries: int = Field(default=3, ge=0)
     object_store_mb: int = Field(default=200, ge=80)
+    training_dir: str | None = None
 
 
 class RunnerSettings(_Frozen):
     """Which engine runs the bucket tasks of a stage, and how many buckets go into one commit."""
 
     features: RunnerName = "spark"
+    train: RunnerName = "ray"
+    backtest: RunnerName = "ray"
+    calibrate: RunnerName = "ray"
     forecast: RunnerName = "ray"
     inventory: RunnerName = "ray"
     commit_every: int = Field(default=8, ge=1)
 
 
 class Settings(_Frozen):
-    """Everything a run is told. Sections `forecast` and `inventory` are the specs of `udfs`, checked by them."""
+    """Everything a run is told. Sections `forecast`, `trees`, `network` and `inventory` are specs of `udfs`."""
 
     buckets: int = Field(default=32, ge=1, le=4096)
     horizon: int = Field(default=28, ge=1, le=366)
     max_failure_rate: float = Field(default=0.01, ge=0, le=1)
     forecast: ForecastSpec = Field(default_factory=ForecastSpec)
+    trees: TreeSpec = Field(default_factory=TreeSpec)
+    network: NetworkSpec = Field(default_factory=NetworkSpec)
     inventory: InventorySpec = Field(default_factory=InventorySpec)
     runner: RunnerSettings = RunnerSettings()
     lakehouse: LakehouseSettings = LakehouseSettings()
@@ -74,6 +85,16 @@ class Settings(_Frozen):
     @classmethod
     def _forecast_spec(cls, section: Any) -> Any:
         return _spec(ForecastSpec, section)
+
+    @field_validator("trees", mode="before")
+    @classmethod
+    def _tree_spec(cls, section: Any) -> Any:
+        return _spec(TreeSpec, section)
+
+    @field_validator("network", mode="before")
+    @classmethod
+    def _network_spec(cls, section: Any) -> Any:
+        return _spec(NetworkSpec, section)
 
     @field_validator("inventory", mode="before")
     @classmethod

@@ -178,6 +178,10 @@ _ALL: tuple[Column, ...] = (
     _column("cell", "int", "Number of the cell: demand class, part of the horizon, level and dispersion of demand"),
     _column("horizon", "int", "Days of the forecasts summed up"),
     _column("values", "array<double>", "The sums; see udfs/forecasting/score_summary.py"),
+    _column("path_level", "double", "Correlation that errors of any two days ahead share"),
+    _column("path_season", "double", "Correlation that errors a whole season apart share besides"),
+    _column("path_short", "double", "Correlation that errors share besides, fading with the days between them"),
+    _column("path_decay", "double", "What is left of that fading correlation after each day"),
     # inventory
     _column("policy", "string", "Inventory policy family"),
     _column("service_level", "double", "Target cycle service level", "service_level > 0 AND service_level < 1"),

@@ -11,8 +11,8 @@ def accuracy_by(accuracy: pd.DataFrame, column: str) -> pd.DataFrame:
     """One row per value of `column`, those with most units sold first, at most `GROUPS_SHOWN`.
 
     Columns: series; actual, units sold; wape, naive_wape: sum |actual - forecast| / sum actual over the series that
-    have a naive forecast; bias: sum forecast / sum actual - 1; share_below_p90: share of all series-days at or below the
-    90% quantile. Where nothing was sold the ratios are NaN.
+    have a naive forecast; bias: sum forecast / sum actual - 1; share_below_p90: share of all series-days at or below
+    the 90% quantile. Where nothing was sold the ratios are NaN.
     """
     grouped = _with_errors(accuracy).groupby(column, observed=True)
     totals = grouped[["actual", "forecast", "compared", "error", "naive_error", "covered", "days"]].sum()

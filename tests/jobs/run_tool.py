@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 SMALL = ["buckets=10", "horizon=14", "inventory.lead_time_days=5"]
-LOCAL = ["runner.features=local", "runner.forecast=local", "runner.inventory=local"]
+LOCAL = [f"runner.{s}=local" for s in ("features", "train", "backtest", "calibrate", "forecast", "inventory")]
 
 
 def day(number: int) -> date:

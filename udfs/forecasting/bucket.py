@@ -6,7 +6,7 @@ This is the pure kernel that a worker calls. It reads nothing, writes nothing an
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 import numpy as np
@@ -15,51 +15,29 @@ import pyarrow as pa
 from udfs.demand_profile import demand_profile, demand_statistics
 from udfs.forecasting import registry
 from udfs.forecasting.backtest import ForecasterSource, forecaster_at
+from udfs.forecasting.bucket_tables import (
+    CHAMPION_SCHEMA,
+    FAILURE_SCHEMA,
+    champion_table,
+    demand_schema,
+    demand_table,
+    failure_table,
+    lead_time_schema,
+)
 from udfs.forecasting.champions import Champions
+from udfs.forecasting.error_correlation import Copula
+from udfs.forecasting.error_model import ErrorModel
 from udfs.forecasting.forecaster import Choice, Forecast, Forecaster, check_request, merge
 from udfs.forecasting.isolate import SeriesFailure, forecast_isolated
+from udfs.forecasting.lead_time import lead_time_demand
 from udfs.forecasting.naive import SeasonalNaive
+from udfs.forecasting.paths import PathSource
 from udfs.forecasting.selection import Selection, WindowScores, select
 from udfs.forecasting.spec import ForecastSpec, choose_device
 from udfs.sku_batch import SkuBatch
 
 BatchOf = Callable[[pa.Table, date, int | None], SkuBatch]
 """(history, cutoff, max_history) -> batch: `SkuBatch.from_arrow`, or one that adds covariates and traits."""
-
-CHAMPION_SCHEMA = pa.schema(
-    [
-        ("unique_id", pa.string()),
-        ("cutoff", pa.date32()),
-        ("model", pa.string()),
-        ("rule", pa.string()),
-        ("runner_up", pa.string()),
-        ("score", pa.float64()),
-        ("runner_up_score", pa.float64()),
-    ]
-)
-FAILURE_SCHEMA = pa.schema(
-    [
-        ("unique_id", pa.string()),
-        ("cutoff", pa.date32()),
-        ("error_class", pa.string()),
-        ("error", pa.string()),
-        ("fallback", pa.string()),
-    ]
-)
-
-
-def demand_schema(spec: ForecastSpec) -> pa.Schema:
-    """Columns of the demand table: its key, mean and sd in units a day, and one column per quantile."""
-    numbers = ["mean", "sd", *spec.quantile_columns()]
-    return pa.schema(
-        [
-            ("unique_id", pa.string()),
-            ("cutoff", pa.date32()),
-            ("model", pa.string()),
-            ("ds", pa.date32()),
-            *((name, pa.float64()) for name in numbers),
-        ]
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +47,12 @@ class Evidence:
     Attributes:
         backtest: rows of `backtest_bucket.backtest_schema`; those of other series are ignored.
         class_summary: `selection.merge_class_summaries` of all buckets.
+        errors: by cutoff, what the chosen models' past errors say; a cutoff without keeps its forecast as it is.
     """
 
     backtest: pa.Table
     class_summary: pa.Table
+    errors: Mapping[date, ErrorModel] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +62,7 @@ class BucketForecast:
     Attributes:
         demand: see `demand_schema`; `model` is the model that made the row, for the champion the same as in
             `champion`, so that the two join on (unique_id, cutoff, model).
+        lead_time: demand over the first 1, 2, ... days of the horizon, from sample paths with the champion's quantiles.
         champion: one row per series and cutoff with a forecast.
         profile: `demand_profile` at the last cutoff.
         failures: series without a forecast from the model asked for; `fallback` names the model whose forecast stands
@@ -89,6 +70,7 @@ class BucketForecast:
     """
 
     demand: pa.Table
+    lead_time: pa.Table
     champion: pa.Table
     profile: pa.Table
     failures: pa.Table
@@ -111,7 +93,8 @@ def forecast_bucket(
         cutoffs: last known days; results come in rising order. A series that starts after a cutoff has no rows there.
         horizon: days to forecast after each cutoff.
         spec: the model and its settings; the default is `ForecastSpec()`.
-        evidence: what `auto` chooses by. Without it, each series takes the route of its demand class.
+        evidence: what `auto` chooses by, and what quantiles are calibrated on. Without it, `auto` takes the route of
+            each series' demand class.
         forecasters: models beside the registered ones, by name; a function gives the model for a cutoff.
         batch_of: what makes a batch of the history.
 
@@ -125,31 +108,38 @@ def forecast_bucket(
         raise ValueError("expected at least one cutoff, found none")
     check_request(horizon, spec.quantiles)
     device = choose_device(spec.device)
-    sources = _sources(spec, evidence, forecasters)
+    sources = sources_for(spec, evidence, forecasters)
     benchmark = registry.make(spec.benchmark, spec) if spec.benchmark else None
     ordered = sorted(set(cutoffs))
-    demand, champion, failures = [], [], []
+    demand, lead_time, champion, failures = [], [], [], []
     for cutoff in ordered:
         batch = batch_of(history, cutoff, spec.max_history_days).to(device)
-        forecaster = _forecaster(sources, batch, horizon, spec, evidence)
+        forecaster = forecaster_for(sources, batch, horizon, spec, evidence)
         index, forecast, failure_rows = forecast_or_fall_back(forecaster, batch, horizon, spec)
         failures.append(failure_rows)
         if forecast is not None:
-            champions = _demand_table(batch.select(index), forecast, spec)
-            champion.append(_champion_table(batch.select(index), forecast))
+            known = batch.select(index)
+            errors = evidence.errors.get(cutoff) if evidence else None
+            forecast, copula = (
+                errors.apply(forecast, known, spec) if errors else (forecast, Copula.independent(len(index)))
+            )
+            champions = demand_table(known, forecast, spec)
+            champion.append(champion_table(known, forecast, copula))
+            lead_time.append(_lead_time_table(known, forecast, copula, spec))
             if benchmark is not None and cutoff != ordered[-1]:
                 champions = _with_benchmark(champions, benchmark, batch, horizon, spec)
             demand.append(champions)
     profile = demand_profile(batch, spec.season_length, spec.min_history)
     return BucketForecast(
         demand=pa.concat_tables([demand_schema(spec).empty_table(), *demand]),
+        lead_time=pa.concat_tables([lead_time_schema(spec).empty_table(), *lead_time]),
         champion=pa.concat_tables([CHAMPION_SCHEMA.empty_table(), *champion]),
         profile=profile,
         failures=pa.concat_tables([FAILURE_SCHEMA.empty_table(), *failures]),
     )
 
 
-def _sources(
+def sources_for(
     spec: ForecastSpec, evidence: Evidence | None, forecasters: Mapping[str, ForecasterSource] | None
 ) -> dict[str, ForecasterSource]:
     if spec.model != "auto":
@@ -161,7 +151,7 @@ def _sources(
     return registry.make_all(names, spec, forecasters) | routes
 
 
-def _forecaster(
+def forecaster_for(
     sources: Mapping[str, ForecasterSource],
     batch: SkuBatch,
     horizon: int,
@@ -220,7 +210,7 @@ def forecast_or_fall_back(
         )
         for at in np.flatnonzero(~observed)
     ]
-    failures = _failure_table(batch, sorted(rows))
+    failures = failure_table(batch, sorted(rows))
     if not parts:
         return np.empty(0, dtype=np.int64), None, failures
     merged_index, merged = merge(parts)
@@ -241,47 +231,12 @@ def _with_benchmark(
         return champions
     at, forecast = merge(parts)
     named = forecast.with_choice(Choice.decided(len(at), benchmark.name, "benchmark"))
-    return pa.concat_tables([champions, _demand_table(batch.select(index[at]), named, spec)])
+    return pa.concat_tables([champions, demand_table(batch.select(index[at]), named, spec)])
 
 
-def _demand_table(batch: SkuBatch, forecast: Forecast, spec: ForecastSpec) -> pa.Table:
-    assert forecast.choice is not None
-    n_series, horizon = forecast.mean_SH.shape
-    row_X = np.repeat(np.arange(n_series), horizon)
-    ds_H = np.array(batch.horizon_dates(horizon), dtype="datetime64[D]")
-    # Whatever model made them, what is stored is not negative and does not fall from one quantile to the next.
-    quantile_SHQ = forecast.quantile_SHQ.clamp(min=0.0).cummax(2).values.cpu().numpy()
-    columns = [
-        pa.array(batch.unique_ids, pa.string()).take(pa.array(row_X)),
-        pa.array(np.full(len(row_X), np.datetime64(batch.cutoff, "D")), pa.date32()),
-        pa.array(forecast.choice.model_S, pa.string()).take(pa.array(row_X)),
-        pa.array(np.tile(ds_H, n_series), pa.date32()),
-        pa.array(forecast.mean_SH.clamp(min=0.0).cpu().numpy().ravel()),
-        pa.array(forecast.sd_SH.cpu().numpy().ravel()),
-        *(pa.array(quantile_SHQ[:, :, q].ravel()) for q in range(len(spec.quantiles))),
-    ]
-    return pa.table(columns, schema=demand_schema(spec))
-
-
-def _champion_table(batch: SkuBatch, forecast: Forecast) -> pa.Table:
-    choice = forecast.choice
-    assert choice is not None
-    columns = [
-        pa.array(batch.unique_ids, pa.string()),
-        pa.array([batch.cutoff] * len(batch), pa.date32()),
-        pa.array(choice.model_S, pa.string()),
-        pa.array(choice.rule_S, pa.string()),
-        pa.array([name or None for name in choice.runner_up_S], pa.string()),
-        pa.array(choice.score_S, pa.float64(), from_pandas=True),
-        pa.array(choice.runner_up_score_S, pa.float64(), from_pandas=True),
-    ]
-    return pa.table(columns, schema=CHAMPION_SCHEMA)
-
-
-def _failure_table(batch: SkuBatch, rows: list[tuple[int, str, str, str]]) -> pa.Table:
-    columns = [
-        pa.array([batch.unique_ids[at] for at, *_ in rows], pa.string()),
-        pa.array([batch.cutoff] * len(rows), pa.date32()),
-        *(pa.array([row[k] for row in rows], pa.string()) for k in (1, 2, 3)),
-    ]
-    return pa.table(columns, schema=FAILURE_SCHEMA)
+def _lead_time_table(batch: SkuBatch, forecast: Forecast, copula: Copula, spec: ForecastSpec) -> pa.Table:
+    """Rows of `lead_time_schema`, from what `demand_table` and `champion_table` store."""
+    quantile_SHQ = forecast.quantile_SHQ.clamp(min=0.0).cummax(2).values
+    mean_SH = forecast.mean_SH.clamp(min=0.0)
+    source = PathSource.prepare(batch.unique_ids, mean_SH, quantile_SHQ, spec.quantiles, copula, spec.seed)
+    return lead_time_demand(source, batch.cutoff, spec.quantiles).cast(lead_time_schema(spec))
