@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -74,10 +75,23 @@ class NetworkModel:
         header = json.loads((folder / _HEADER).read_text(encoding="utf-8"))
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in header["spec"].items()}
         spec = NetworkSpec(**values)
-        trait_values = tuple(tuple(values) for values in header["trait_values"])
-        module = EncoderDecoder(spec, len(header["known_names"]), [len(v) for v in trait_values])
-        module.load_state_dict(torch.load(folder / _WEIGHTS, map_location="cpu", weights_only=True))
-        return cls(spec, module, tuple(header["known_names"]), tuple(header["trait_names"]), trait_values)
+        weights = torch.load(folder / _WEIGHTS, map_location="cpu", weights_only=True)
+        reads = {name: header[name] for name in ("known_names", "trait_names", "trait_values")}
+        return cls.of_weights(spec, weights, **reads)
+
+    @classmethod
+    def of_weights(
+        cls,
+        spec: NetworkSpec,
+        weights: dict[str, torch.Tensor],
+        known_names: Sequence[str],
+        trait_names: Sequence[str],
+        trait_values: Sequence[Sequence[str]],
+    ) -> NetworkModel:
+        """The model of these weights, the `state_dict` of its module."""
+        module = EncoderDecoder(spec, len(known_names), [len(values) for values in trait_values])
+        module.load_state_dict(weights)
+        return cls(spec, module, tuple(known_names), tuple(trait_names), tuple(tuple(v) for v in trait_values))
 
     def forecast(self, batch: SkuBatch, horizon: int, quantiles: tuple[float, ...]) -> Forecast:
         """Forecast the batch, and the last `horizon` days once more from before them for `sse_S` and `score_S`.

@@ -50,8 +50,8 @@ class NetworkSpec:
             held-out window brought nothing better.
         held_out_series: series looked at by an evaluation, at most.
         average_decay: decay of the running average of the weights, which is what is evaluated and kept.
-        level_power: series are drawn with probability proportional to their weight (by default mean demand) to this
-            power; 0 draws all alike.
+        level_power: windows count in training by the value of their context's mean demand to this power; 0 counts
+            all alike. See `WindowSampler`.
         precision: of matrix products in training: "auto" takes bfloat16 or float16 where a cuda device has it.
         seed: of the first weights, the windows drawn and dropout.
     """

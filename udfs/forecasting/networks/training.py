@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
@@ -41,6 +42,14 @@ class CurvePoint:
     held_out_loss: float
 
 
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a training says after an evaluation: where it is, and a function that makes a checkpoint."""
+
+    at: CurvePoint
+    checkpoint: Callable[[], Checkpoint]
+
+
 @dataclass(slots=True)
 class _Progress:
     """Where a training is, apart from the weights."""
@@ -66,7 +75,7 @@ def fit(
     device: torch.device | str = "cpu",
     warm_start: NetworkModel | None = None,
     resume: Checkpoint | None = None,
-    on_checkpoint: Callable[[CurvePoint, Callable[[], Checkpoint]], None] | None = None,
+    on_checkpoint: Callable[[Report], None] | None = None,
 ) -> Training:
     """Train a network.
 
@@ -79,12 +88,11 @@ def fit(
         device: of this process.
         warm_start: begin with this model's weights, as far as they fit, instead of random ones.
         resume: a checkpoint of this training to go on from.
-        on_checkpoint: called after each evaluation, in every process, with the newest point of the curve and a
-            function that makes a checkpoint.
+        on_checkpoint: called after each evaluation, in every process.
 
     Raises:
         ValueError: no series is long enough, a batch does not divide among the processes, a checkpoint of another
-            spec, a warm start from a network of another shape, or float16 asked of a CPU.
+            spec or of other series, a warm start from a network of another shape, or float16 asked of a CPU.
     """
     return _Trainer(series, spec, torch.device(device), warm_start, resume).run(on_checkpoint)
 
@@ -114,11 +122,12 @@ class _Trainer:
         self.dtype = precision(spec.precision, device)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype is torch.float16)
         self.progress = _Progress()
+        self.fingerprint = (len(series), series.n_time, series.day, float(np.asarray(series.y_ST).sum(dtype=float)))
         if resume is not None:
             self._restore(resume)
         self.parallel: nn.Module = self.module if self.world == 1 else DistributedDataParallel(self.module)
 
-    def run(self, on_checkpoint: Callable[[CurvePoint, Callable[[], Checkpoint]], None] | None) -> Training:
+    def run(self, on_checkpoint: Callable[[Report], None] | None) -> Training:
         spec, progress = self.spec, self.progress
         held_out = [window.to(self.device) for window in self.sampler.held_out(self.rank, self.world)]
         losses: list[torch.Tensor] = []
@@ -130,7 +139,7 @@ class _Trainer:
                 losses.clear()
                 self._judge(point)
                 if on_checkpoint is not None:
-                    on_checkpoint(point, self._checkpoint)
+                    on_checkpoint(Report(point, self._checkpoint))
         self.module.load_state_dict(self.best)
         self.module.to("cpu").eval()
         return Training(self.model, tuple(progress.curve))
@@ -156,22 +165,22 @@ class _Trainer:
         return loss.detach()
 
     def _loss(self, module: nn.Module, window: Window) -> torch.Tensor:
-        """(B, H) loss, 0 where demand was not observed."""
+        """(B, H) weighted loss, 0 where demand was not observed."""
         with self._autocast():
             raw_BHP, scale_B = module(window)
         context = self.spec.context
         loss_BH = self.head.loss(raw_BHP, window.y_BL[:, context:], scale_B)
-        return torch.where(window.mask_BL[:, context:], loss_BH, 0.0)
+        return torch.where(window.mask_BL[:, context:], loss_BH * window.weight_B[:, None], 0.0)
 
     @torch.no_grad()
     def _evaluate(self, held_out: list[Window]) -> float:
         total = torch.zeros(2, dtype=torch.float64, device=self.device)
         for window in held_out:
             total[0] += self._loss(self.average, window).double().sum()
-            total[1] += window.mask_BL[:, self.spec.context :].sum()
+            total[1] += (window.mask_BL[:, self.spec.context :] * window.weight_B[:, None]).double().sum()
         if self.world > 1:
             distributed.all_reduce(total)
-        return float(total[0] / total[1].clamp(min=1))
+        return float(total[0] / total[1].clamp(min=1e-9))
 
     def _mean(self, loss: torch.Tensor) -> float:
         mean = loss.double().mean()
@@ -204,6 +213,8 @@ class _Trainer:
             "best": self.best,
             "optimiser": copy.deepcopy(self.optimiser.state_dict()),
             "loss_scale": self.scaler.state_dict(),
+            "series": self.fingerprint,
+            "reads": {name: getattr(self.model, name) for name in ("known_names", "trait_names", "trait_values")},
         }
 
     def _restore(self, checkpoint: Checkpoint) -> None:
@@ -214,6 +225,12 @@ class _Trainer:
                 f"expected a checkpoint of the same spec, found other values of {sorted(changed)}; train under a new "
                 "name, or start warm from the model"
             )
+        if checkpoint["series"] != self.fingerprint:
+            raise ValueError(
+                "expected a checkpoint of the same series (number, steps, last day, total demand: "
+                f"{self.fingerprint}), found one of {checkpoint['series']}; train under a new name, or start warm "
+                "from the model"
+            )
         self.module.load_state_dict(checkpoint["weights"])
         self.average.load_state_dict(checkpoint["average"])
         self.best = checkpoint["best"]
@@ -221,6 +238,13 @@ class _Trainer:
         self.scaler.load_state_dict(checkpoint["loss_scale"])
         curve = [CurvePoint(**point) for point in checkpoint["curve"]]
         self.progress = _Progress(checkpoint["step"], checkpoint["best_loss"], checkpoint["since_best"], curve)
+
+
+def finished(checkpoint: Checkpoint) -> Training:
+    """The training as far as the checkpoint goes, with its best model."""
+    spec = NetworkSpec(**checkpoint["spec"])
+    model = NetworkModel.of_weights(spec, checkpoint["best"], **checkpoint["reads"])
+    return Training(model, tuple(CurvePoint(**point) for point in checkpoint["curve"]))
 
 
 def learning_rate(spec: NetworkSpec, step: int) -> float:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import dataclasses
 import io
-from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ from tests.udfs.forecasting.networks.stores import HORIZON, small, stores
 from udfs.covariates import Traits
 from udfs.forecasting.networks.model import NetworkModel
 from udfs.forecasting.networks.spec import BLOCKS, HEADS, NetworkSpec
-from udfs.forecasting.networks.training import Checkpoint, CurvePoint, Training, fit, learning_rate, precision
+from udfs.forecasting.networks.training import Checkpoint, Report, Training, finished, fit, learning_rate, precision
 from udfs.forecasting.networks.warm_start import warm_weights
 from udfs.forecasting.networks.windows import NetworkSeries
 
@@ -35,11 +34,11 @@ class Keeper:
         self.stop_at = stop_at
         self.kept: dict[int, bytes] = {}
 
-    def __call__(self, point: CurvePoint, checkpoint: Callable[[], Checkpoint]) -> None:
+    def __call__(self, report: Report) -> None:
         buffer = io.BytesIO()
-        torch.save(checkpoint(), buffer)
-        self.kept[point.step] = buffer.getvalue()
-        if point.step >= self.stop_at:
+        torch.save(report.checkpoint(), buffer)
+        self.kept[report.at.step] = buffer.getvalue()
+        if report.at.step >= self.stop_at:
             raise InterruptedError
 
     def load(self, step: int) -> Checkpoint:
@@ -58,6 +57,12 @@ def test_a_training_that_goes_on_from_a_checkpoint_takes_the_same_steps(block: s
     assert [p.step for p in resumed.curve] == [10, 20, 30]
     assert resumed.curve == whole.curve
     assert same_weights(resumed, whole)
+    final = Keeper()
+    fit(series, spec, on_checkpoint=final)
+    read = finished(final.load(30))
+    assert read.curve == whole.curve
+    assert same_weights(read, whole)
+    assert read.model.trait_values == whole.model.trait_values
 
 
 def test_a_seed_fixes_everything_and_the_callers_random_numbers_are_left_alone() -> None:
@@ -113,6 +118,9 @@ def test_a_checkpoint_of_another_spec_is_refused() -> None:
     fit(series, small(max_steps=10), on_checkpoint=keeper)
     with pytest.raises(ValueError, match=r"other values of \['dropout', 'max_steps'\]"):
         fit(series, small(dropout=0.2), resume=keeper.load(10))
+    later = dataclasses.replace(series, day=series.day + 1)
+    with pytest.raises(ValueError, match="expected a checkpoint of the same series"):
+        fit(later, small(max_steps=10), resume=keeper.load(10))
 
 
 def test_a_warm_start_begins_where_the_earlier_model_ended() -> None:

@@ -69,18 +69,29 @@ def test_the_shares_of_all_workers_are_the_batch_of_one() -> None:
     assert n_held_out == sum(len(window.y_BL) for window in sampler.held_out())
 
 
-def test_series_are_drawn_by_weight() -> None:
+def test_windows_count_by_the_value_and_level_of_their_context() -> None:
+    """Draws follow the level of the whole series; with the weights of the windows, the level of the context alone."""
     batch = stores(4, 300)
-    weights = np.array([0.0, 1.0, 4.0, 9.0])
-    sampler = WindowSampler(NetworkSeries.from_batch(batch, weights), small(level_power=0.5, batch_size=500))
-    codes = np.concatenate([sampler.draw(step).codes_BC.numpy()[:, 0] for step in range(20)])
-    np.testing.assert_allclose(np.bincount(codes, minlength=4) / len(codes), np.array([0, 1, 2, 3]) / 6, atol=0.015)
+    y_ST = torch.tensor([5.0, 1.0, 4.0, 9.0]).double()[:, None].repeat(1, 300)
+    y_ST[3, 150:] *= 3.0
+    batch = dataclasses.replace(batch, y_ST=y_ST, mask_ST=torch.ones_like(batch.mask_ST))
+    series = NetworkSeries.from_batch(batch, np.array([0.0, 4.0, 1.0, 1.0]))
+    sampler = WindowSampler(series, small(level_power=0.5, batch_size=500))
+    windows = [sampler.draw(step) for step in range(40)]
+    codes = torch.cat([window.codes_BC[:, 0] for window in windows]).numpy()
+    np.testing.assert_allclose(
+        np.bincount(codes, minlength=4) / len(codes), np.array([0, 2, 2, 18**0.5]) / (4 + 18**0.5), atol=0.02
+    )
+    weight = torch.cat([window.weight_B for window in windows]).numpy()
+    np.testing.assert_allclose(weight[codes < 3], 1.0, rtol=0.07)  # a step of almost no demand is added
+    context = torch.cat([window.y_BL[:, :28].sum(1) / window.mask_BL[:, :28].sum(1) for window in windows]).numpy()
+    np.testing.assert_allclose(weight[codes == 3], (context[codes == 3] / 18) ** 0.5, rtol=0.07)
 
 
 def test_what_cannot_be_drawn_from_is_refused() -> None:
     with pytest.raises(ValueError, match="with 21 steps from its first observation"):
         WindowSampler(NetworkSeries.from_batch(stores(4, 20)), small())
-    with pytest.raises(ValueError, match="one finite weight of at least 0 for each of 4 series"):
+    with pytest.raises(ValueError, match="one finite value of at least 0 for each of 4 series"):
         NetworkSeries.from_batch(stores(4), np.array([1.0, 2.0, -1.0, 0.0]))
     with pytest.raises(ValueError, match=r"found shape \(3,\)"):
         NetworkSeries.from_batch(stores(4), np.ones(3))

@@ -1,0 +1,27 @@
+"""A training in a process of its own, so that a test can kill it: `python -m tests.jobs.train_tool SERIES STORAGE`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from jobs.settings import RaySettings
+from jobs.train_networks import train_network
+from tests.udfs.forecasting.networks.stores import small
+from udfs.forecasting.networks.spec import NetworkSpec
+
+NAME = "killed"
+SPEC: NetworkSpec = small(max_steps=400, evaluate_every=20, patience=100)
+"""Long enough to be killed on its way."""
+
+
+def main(series: str, storage: str) -> None:
+    """Train and print the curve."""
+    training = train_network(Path(series), SPEC, Path(storage), NAME, RaySettings(workers=1, object_store_mb=80))
+    print(json.dumps([asdict(point) for point in training.curve]))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
