@@ -232,12 +232,28 @@ def _allowed(order, limits):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
+def _for_length(limits, n, m):  # type: ignore[no-untyped-def]
+    """Three observed days for each lag that a polynomial reaches back, as in forecast::auto.arima."""
+    days, seasons = n // 3, n // (3 * m)
+    return Limits(
+        min(limits.p, days),
+        limits.d,
+        min(limits.q, days),
+        min(limits.P, seasons),
+        limits.D,
+        min(limits.Q, seasons),
+        limits.total,
+        limits.strength,
+    )
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def choose(y, seen, m, limits):  # type: ignore[no-untyped-def]
     """(order, coefficients, AICc) of one series whose first and last days are seen.
 
     From four simple models the path moves to the first neighbour with a lower AICc until there is none.
     """
-    filled = fill(y, seen, m)
+    filled, limits = fill(y, seen, m), _for_length(limits, int(seen.sum()), m)
     d, D = differences(filled, m, limits)
     w = filled
     for _ in range(D):

@@ -16,8 +16,10 @@ from udfs.forecasting.class_route import ClassRoute
 from udfs.forecasting.croston import VARIANTS, Croston
 from udfs.forecasting.ets import ExponentialSmoothing
 from udfs.forecasting.forecaster import Forecaster
+from udfs.forecasting.lag_regression import LagRegression
 from udfs.forecasting.naive import HistoricMean, SeasonalNaive
 from udfs.forecasting.naive2 import Naive2
+from udfs.forecasting.regression import Regression
 from udfs.forecasting.spec import ForecastSpec
 from udfs.forecasting.theta import Theta
 
@@ -85,7 +87,10 @@ register("arima", lambda spec: Arima(season_length=spec.season_length))
 register("class_route", lambda spec: ClassRoute(season_length=spec.season_length, min_history=spec.min_history))
 register("ets", lambda spec: ExponentialSmoothing(season_length=spec.season_length))
 register("historic_mean", lambda _spec: HistoricMean())
+register("lag_regression", lambda spec: LagRegression(season_length=spec.season_length))
 register("naive2", lambda spec: Naive2(season_length=spec.season_length))
+register("regression", lambda spec: Regression(season_length=spec.season_length))
+register("regression_arima", lambda spec: Regression(spec.season_length, "arima", name="regression_arima"))
 register("seasonal_naive", lambda spec: SeasonalNaive(season_length=spec.season_length))
 register("theta", lambda spec: Theta(season_length=spec.season_length))
 for _variant in VARIANTS:

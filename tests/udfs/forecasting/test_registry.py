@@ -15,7 +15,9 @@ LEVELS = (0.1, 0.5, 0.9)
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(ValueError, match=r"'prophet'; known: arima, auto, class_route, croston, .*seasonal_naive, .*tsb"):
+    with pytest.raises(
+        ValueError, match=r"'prophet'; known: arima, auto, class_route, croston, .*seasonal_naive, .*tsb"
+    ):
         registry.make("prophet", ForecastSpec())
 
 
