@@ -60,7 +60,7 @@ class Calibration:
     Attributes:
         below_CE: share of errors below each edge of `ERROR_EDGES`, rising from 0 to 1.
         rms_C: root mean square of scaled errors.
-        windows_C: pairs of series and window that a cell's distribution rests on, its parents' share included.
+        windows_C: pairs of series and window that a cell's distribution is worth, its parents' share included.
         is_identity: True where the evidence was too little to calibrate on.
     """
 
@@ -91,8 +91,10 @@ class Calibration:
             squares = square.sum(axes, keepdims=True) if axes else square
             mean_square = (squares + spec.prior_errors * mean_square) / (n[..., 0] + spec.prior_errors)
             own_windows = windows.sum(axes, keepdims=True) if axes else windows
-            days = n[..., 0] / np.maximum(own_windows, 1.0)
-            n_windows = own_windows + np.minimum(n_windows, spec.prior_errors / np.maximum(days, 1.0))
+            weight = n[..., 0] / (n[..., 0] + spec.prior_errors)
+            # As many windows as would leave the variance that a mean of the cell's and its parent's share has.
+            own_variance = weight**2 / np.maximum(own_windows, 1.0)
+            n_windows = 1.0 / (own_variance + (1.0 - weight) ** 2 / np.maximum(n_windows, 1.0))
         below_CE = np.concatenate([np.zeros((windows.size, 1)), share.reshape(windows.size, -1).cumsum(1)], axis=1)
         below_CE /= below_CE[:, -1:]
         return cls(below_CE, np.sqrt(mean_square).ravel(), n_windows.ravel(), is_identity)
