@@ -173,7 +173,8 @@ def _fit(
 ) -> float:
     """Fill z (expected demand) and mu (its mean on each day); returns r. z is y on the first round, censored days out.
 
-    A censored day without a sale says nothing, so it is left out of the sums rather than fed back into them.
+    A censored day without a sale says nothing, so it is left out of the sums rather than fed back into them. No day's
+    mean exceeds the largest sale: where nearly every sale emptied the shelf, nothing else would hold it.
     """
     n_days = len(y_T)
     use_T = seen_T & ~censored_T
@@ -182,7 +183,7 @@ def _fit(
     level_T, spread_T = np.empty(n_days), np.zeros(n_days)
     profile_M[:] = 1.0
     z_T[:] = y_T
-    r = 1.0
+    r, most = 1.0, np.max(np.where(seen_T, y_T, 0.0))
     for iteration in range(max_iterations):
         _weights(profile_M, weight_T)
         _smooth(z_T, use_T, decay, left_T, right_T)
@@ -190,9 +191,9 @@ def _fit(
         for t in range(n_days):
             own, own_p = (z_T[t], weight_T[t]) if use_T[t] else (0.0, 0.0)
             below = max(left_p_T[t] + right_p_T[t] - own_p, 1e-300)
-            level_T[t] = max((left_T[t] + right_T[t] - own) / below, 0.0)
+            level_T[t] = min(max((left_T[t] + right_T[t] - own) / below, 0.0), most)
             share_T[t] = own_p / below
-            mu_T[t] = level_T[t] * weight_T[t]
+            mu_T[t] = min(level_T[t] * weight_T[t], most)
             square_T[t] = spread_T[t] + (z_T[t] - mu_T[t]) ** 2
         r = 1.0 / _dispersion(square_T, mu_T, share_T, use_T, len(profile_M))
         change, size = 0.0, 0.0

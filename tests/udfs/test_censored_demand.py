@@ -180,6 +180,23 @@ def test_too_little_stock_to_learn_from_leaves_sales_as_they_are() -> None:
     assert _all_seen(one, one > 0).y_latent_ST.mean() < 1.0
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_estimates_stay_within_reason_whatever_the_series(seed: int) -> None:
+    """Nearly every sale censored, gaps, returns, fractions: numbers stay finite, in order and near what was sold."""
+    rng = np.random.default_rng(seed)
+    sales = rng.gamma(0.3, 10.0 ** rng.uniform(-1, 4, (60, 1)), (60, 300))
+    sales[rng.random(sales.shape) < 0.5] = 0.0
+    sales[rng.random(sales.shape) < 0.01] *= -1
+    is_censored = (sales > 0) | (rng.random(sales.shape) < 0.5)
+    seen = rng.random(sales.shape) < 0.8
+    latent = latent_demand(sales, seen, is_censored, CensoringSpec(infer_runs=seed % 2 == 0))
+    assert all(np.isfinite(x).all() for x in latent)
+    assert (latent.y_latent_ST >= sales).all()
+    assert (latent.low_ST <= latent.high_ST).all()
+    assert (latent.y_latent_ST.max(1) <= 7 * sales.max(1)).all()
+    np.testing.assert_array_equal(latent.y_latent_ST[~seen], sales[~seen])
+
+
 def _table(with_stock: bool = False) -> tuple[pa.Table, np.ndarray, np.ndarray]:
     rng = np.random.default_rng(8)
     _, demand = _demand(rng, 4.0, 0.3, "level")

@@ -2,9 +2,8 @@
 
 Minimise over the bottom b the sum over all nodes of (y_n - (sum of b below n))^2 / w_n. Where levels are nested, this
 is a Gaussian model on a tree, solved exactly by one pass up and one pass down (the recursion of Chou, Willsky &
-Benveniste, 1994). Levels that cross these are added by conjugate gradients with the tree's solution as preconditioner,
-which takes at most one step more than they have nodes, and with structural weights about twenty steps whatever their
-number, because the eigenvalues then lie between 1 and 1 + the number of crossed levels.
+Benveniste, 1994). Levels that cross these are added by conjugate gradients on one unknown per node of theirs, each step
+being one solution of the tree: 2 to 20 steps for three crossed levels over 50,000 series, by how their weights differ.
 
 Dimensions as in `udfs.forecasting.hierarchy`; C columns solved at a time.
 """
@@ -130,51 +129,63 @@ def _solve_tree(structure: Structure, base_NC: np.ndarray, weight_N1: np.ndarray
 def _solve_block(structure: Structure, base_NC: np.ndarray, weight_N1: np.ndarray, max_iterations: int) -> np.ndarray:
     """(B, C) bottom that is nearest on all levels.
 
-    With M the tree's matrix and E that of the crossed levels, (M + E) x = right side is solved. Because M p follows
-    from the residuals by the same recursion as p, the tree's matrix itself is never needed.
+    With M the tree's matrix, A the sums of the crossed levels, W their weights and x0 the tree's solution, the answer
+    is x0 + M^-1 A' pull, where (W + A M^-1 A') pull = base - A x0. The groups of a level are disjoint, so the matrix
+    is nearly diagonal, and the sums of the bottom's weights nearly give its diagonal, however weights differ in size.
     """
     x_BC = _solve_tree(structure, base_NC, weight_N1)
     if not structure.crossed:
         return x_BC
-    bottom = structure.bounds[-1]
-    is_free_B1 = weight_N1[bottom] > 0
-    crossed = [(structure.codes[k], structure.bounds[k]) for k in structure.crossed]
+    weight_B1 = weight_N1[structure.bounds[-1]]
+    own_G1 = np.concatenate([weight_N1[structure.bounds[k]] for k in structure.crossed])
+    diagonal_G1 = own_G1 + _crossed_sums(structure, weight_B1)
+    base_GC = np.concatenate([base_NC[structure.bounds[k]] for k in structure.crossed])
 
-    def pull(x_BC: np.ndarray, own: bool) -> np.ndarray:
-        """What the crossed levels add: the residuals of x if `own`, E x otherwise."""
-        out_BC = np.zeros_like(x_BC)
-        for codes, rows in crossed:
-            total = group_sums(x_BC, codes, rows.stop - rows.start)
-            out_BC += ((base_NC[rows] - total if own else total) / weight_N1[rows])[codes]
-        return out_BC * is_free_B1
+    def spread(pull_GC: np.ndarray) -> np.ndarray:
+        """M^-1 A' pull."""
+        zero_base = np.zeros_like(base_NC)
+        zero_base[structure.bounds[-1]] = weight_B1 * _crossed_share(structure, pull_GC)
+        return _solve_tree(structure, zero_base, weight_N1)
 
-    def precondition(r_BC: np.ndarray) -> np.ndarray:
-        base = np.zeros_like(base_NC)
-        base[bottom] = weight_N1[bottom] * r_BC
-        return _solve_tree(structure, base, weight_N1)
-
-    r_BC = pull(x_BC, own=True)
-    z_BC = precondition(r_BC)
-    p_BC, tree_p_BC = z_BC.copy(), r_BC.copy()
-    size_C = _dot(r_BC, z_BC)
-    limit_C = TOLERANCE**2 * size_C
+    pull_GC = np.zeros_like(base_GC)
+    left_GC = base_GC - _crossed_sums(structure, x_BC)
+    step_GC = left_GC / diagonal_G1
+    size_C = first_C = _dot(left_GC, step_GC)
     for _ in range(max_iterations):
-        if (size_C <= limit_C).all():
-            return x_BC
-        full_p_BC = tree_p_BC + pull(p_BC, own=False)
-        step_C = _ratio(size_C, _dot(p_BC, full_p_BC))
-        x_BC += step_C * p_BC
-        r_BC -= step_C * full_p_BC
-        z_BC = precondition(r_BC)
-        last_C, size_C = size_C, _dot(r_BC, z_BC)
-        turn_C = _ratio(size_C, last_C)
-        p_BC = z_BC + turn_C * p_BC
-        tree_p_BC = r_BC + turn_C * tree_p_BC
+        if (size_C <= TOLERANCE**2 * first_C).all():
+            return x_BC + spread(pull_GC)
+        full_GC = own_G1 * step_GC + _crossed_sums(structure, spread(step_GC))
+        length_C = _ratio(size_C, _dot(step_GC, full_GC))
+        pull_GC += length_C * step_GC
+        left_GC -= length_C * full_GC
+        scaled_GC = left_GC / diagonal_G1
+        last_C, size_C = size_C, _dot(left_GC, scaled_GC)
+        step_GC = scaled_GC + _ratio(size_C, last_C) * step_GC
     raise RuntimeError(
         f"expected reconciliation to converge within {max_iterations} steps, found an error of "
-        f"{float(np.sqrt(_ratio(size_C, limit_C / TOLERANCE**2)).max()):.1e} of the first; bring the variances nearer "
-        "to each other"
+        f"{float(np.sqrt(_ratio(size_C, first_C)).max()):.1e} of the first; bring the variances nearer to each other"
     )
+
+
+def _crossed_sums(structure: Structure, x_BC: np.ndarray) -> np.ndarray:
+    """(G, C) sums over the groups of all crossed levels."""
+    bounds = [structure.bounds[k] for k in structure.crossed]
+    return np.concatenate(
+        [
+            group_sums(x_BC, structure.codes[k], rows.stop - rows.start)
+            for k, rows in zip(structure.crossed, bounds, strict=True)
+        ]
+    )
+
+
+def _crossed_share(structure: Structure, x_GC: np.ndarray) -> np.ndarray:
+    """(B, C) for each bottom series the sum over the groups of crossed levels that it belongs to."""
+    out_BC = np.zeros((len(structure.codes[0]), x_GC.shape[1]))
+    start = 0
+    for k in structure.crossed:
+        out_BC += x_GC[start:][structure.codes[k]]
+        start += structure.bounds[k].stop - structure.bounds[k].start
+    return out_BC
 
 
 def _solve_nonnegative(

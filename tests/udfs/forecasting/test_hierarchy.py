@@ -182,6 +182,24 @@ def test_what_does_not_fit_is_refused() -> None:
         reconcile_quantiles(base[:, :, None], base[:3], base)
 
 
+def test_variances_of_very_different_size_cost_few_steps() -> None:
+    rng = np.random.default_rng(7)
+    sku, store = np.arange(6000) // 20, np.arange(6000) % 20
+    levels = {"sku": sku, "category": sku // 10, "store": store, "region": store // 5}
+    hierarchy = Hierarchy.from_levels(levels | {"category, store": sku // 10 * 20 + store})
+    variance = 10.0 ** rng.uniform(-2, 2, hierarchy.n_nodes) * hierarchy.bottom_counts() ** 1.5
+    base = rng.gamma(1.0, 3.0, (hierarchy.n_nodes, 3)) * hierarchy.bottom_counts()[:, None]
+    assert len(hierarchy.structure.crossed) == 3
+    bottom = wls.solve(hierarchy.structure, base, variance, max_iterations=60)
+    error = (base - aggregate(hierarchy, bottom)) / variance[:, None]
+    slope = error[hierarchy.rows("bottom")].copy()
+    size = np.abs(slope)
+    for name, codes in zip(hierarchy.names, hierarchy.codes, strict=True):
+        slope += error[hierarchy.rows(name)][codes]
+        size += np.abs(error[hierarchy.rows(name)][codes])
+    assert (np.abs(slope) <= 1e-6 * size.max(0)).all()  # the gradient is 0 where the squares are least
+
+
 def test_crossed_levels_that_do_not_converge_are_an_error() -> None:
     hierarchy, base, _ = _case("crossed")
     with pytest.raises(RuntimeError, match="converge within 1 steps"):
