@@ -98,7 +98,7 @@ class Croston:
             y_ST.contiguous().numpy(), mask_ST.contiguous().numpy(), self._is_tsb, self.warm_up_days, *self._grid(),
             mean_S, sse_S, n_S, best_S,
         )  # fmt: skip
-        over_series(lambda lo, hi: croston_kernel.fit(*arguments, lo, hi), n_series)  # type: ignore[call-arg]
+        over_series(lambda lo, hi: croston_kernel.fit(*arguments, lo, hi), n_series)
         return torch.from_numpy(mean_S), torch.from_numpy(sse_S), torch.from_numpy(n_S), torch.from_numpy(best_S)
 
     def errors(
@@ -114,7 +114,7 @@ class Croston:
             y_ST.contiguous().numpy(), mask_ST.contiguous().numpy(), self._is_tsb, self.warm_up_days, alpha_S.numpy(),
             beta_S.numpy(), factor_S.numpy(), error_ST,
         )  # fmt: skip
-        over_series(lambda lo, hi: croston_kernel.errors(*arguments, lo, hi), len(y_ST))  # type: ignore[call-arg]
+        over_series(lambda lo, hi: croston_kernel.errors(*arguments, lo, hi), len(y_ST))
         return torch.from_numpy(error_ST)
 
     def _empirical(

@@ -8,8 +8,18 @@ import numpy as np
 import torch
 
 from udfs.forecasting.ets_ahead import point_forecast, variance_growth
-from udfs.forecasting.ets_forms import FORMS, SEASON, TREND, EtsGrid, n_params, penalty_table, refine_factors
+from udfs.forecasting.ets_forms import (
+    FORMS,
+    SEASON,
+    TREND,
+    EtsGrid,
+    GridPoints,
+    n_params,
+    penalty_table,
+    refine_factors,
+)
 from udfs.forecasting.ets_recursion import Point, Start, grid_sse, refine, smooth, start_states
+from udfs.forecasting.ets_trend import trend_holds
 from udfs.forecasting.forecaster import Choice, Forecast, check_request
 from udfs.forecasting.intervals import empirical_quantiles
 from udfs.forecasting.masked import sum_of_squares  # noqa: F401
@@ -23,7 +33,7 @@ class ExponentialSmoothing:
 
     Per series the grid's best point of each form is found by the sum of squared one-step errors, the form with the
     lowest AICc wins, and its point is refined on a finer grid around itself. A season needs two full seasons of
-    observed days, a trend four.
+    observed days; a trend four, and smaller errors over past horizons than the best form without one (`trend_holds`).
 
     Attributes:
         season_length: M, in days.
@@ -57,7 +67,9 @@ class ExponentialSmoothing:
         check_request(horizon, quantiles)
         y_ST, mask_ST = batch.y_ST, batch.mask_ST
         start = start_states(y_ST, mask_ST, self.season_length)
-        point, penalised_SF = self._search(y_ST, mask_ST, start, self._allowed(start))
+        points = self.grid.points()
+        at_SF, penalised_SF = self._search(y_ST, mask_ST, start, points)
+        point = self._choose(y_ST, mask_ST, points, at_SF, penalised_SF, horizon)
         factor_KPR = refine_factors()
         for _ in range(self.refinements):
             point = refine(y_ST, mask_ST, start, point, factor_KPR)
@@ -99,10 +111,10 @@ class ExponentialSmoothing:
         return torch.from_numpy(penalty_table(size, self.season_length)).to(start.n_S.device)
 
     def _search(
-        self, y_ST: torch.Tensor, mask_ST: torch.Tensor, start: Start, allowed_SF: torch.Tensor
-    ) -> tuple[Point, torch.Tensor]:
-        """The best point of the best form per series, and every form's penalised RMSE (S, F)."""
-        points = self.grid.points()
+        self, y_ST: torch.Tensor, mask_ST: torch.Tensor, start: Start, points: GridPoints
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """(S, F) the best point of every form, and its penalised RMSE, infinite where the form is not allowed."""
+        allowed_SF = self._allowed(start)
         trend_F, season_F = np.array(TREND), np.array(SEASON)
         use_SK = torch.stack([allowed_SF[:, of].any(1) for of in (trend_F > 0, season_F == 1, season_F == 2)], dim=1)
         sse_SX = grid_sse(y_ST, mask_ST, start, use_SK, points)
@@ -118,13 +130,34 @@ class ExponentialSmoothing:
         # A perfect fit (sse 0) leaves the choice to the penalty, hence the floor.
         mse_SF = (best_SF / start.n_S.clamp(min=1)[:, None]).clamp(min=1e-300)
         penalised_SF = (mse_SF * self._penalty(start)[start.n_S]).sqrt()
-        handicap_F = 1.0 + self.trend_margin * torch.tensor(TREND, device=y_ST.device).clamp(max=1)
-        form_S = (penalised_SF * handicap_F).argmin(1)
-        at_S = at_SF.gather(1, form_S[:, None])[:, 0]
-        point_S = torch.from_numpy(points.point_of_column()).to(y_ST.device)[at_S]
-        columns = (points.alpha_G, points.beta_G, points.gamma_G, points.phi_G)
-        alpha_S, beta_S, gamma_S, phi_S = (torch.from_numpy(c).to(y_ST.device)[point_S] for c in columns)
-        return Point(alpha_S, beta_S, gamma_S, phi_S, form_S), penalised_SF
+        return torch.from_numpy(points.point_of_column()).to(y_ST.device)[at_SF], penalised_SF
+
+    def _choose(
+        self,
+        y_ST: torch.Tensor,
+        mask_ST: torch.Tensor,
+        points: GridPoints,
+        at_SF: torch.Tensor,
+        penalised_SF: torch.Tensor,
+        horizon: int,
+    ) -> Point:
+        """The point of the form with the lowest AICc; of one without a trend where the trend does not hold."""
+        has_trend_F = torch.tensor(TREND, device=y_ST.device) > 0
+        form_S = (penalised_SF * (1.0 + self.trend_margin * has_trend_F)).argmin(1)
+        at_s = torch.nonzero(has_trend_F[form_S])[:, 0]
+        if len(at_s):
+            plain_s = torch.where(has_trend_F, torch.inf, penalised_SF[at_s]).argmin(1)
+            trend, plain = (_point(points, at_SF[at_s], form_s) for form_s in (form_S[at_s], plain_s))
+            holds_s = trend_holds(y_ST[at_s], mask_ST[at_s], self.season_length, trend, plain, horizon)
+            form_S[at_s] = torch.where(holds_s, form_S[at_s], plain_s)
+        return _point(points, at_SF, form_S)
+
+
+def _point(points: GridPoints, at_SF: torch.Tensor, form_S: torch.Tensor) -> Point:
+    at_S = at_SF.gather(1, form_S[:, None])[:, 0]
+    columns = (points.alpha_G, points.beta_G, points.gamma_G, points.phi_G)
+    alpha_S, beta_S, gamma_S, phi_S = (torch.from_numpy(c).to(at_S.device)[at_S] for c in columns)
+    return Point(alpha_S, beta_S, gamma_S, phi_S, form_S)
 
 
 def _choice(form_S: torch.Tensor, penalised_SF: torch.Tensor, score_S: torch.Tensor) -> Choice:
@@ -136,7 +169,10 @@ def _choice(form_S: torch.Tensor, penalised_SF: torch.Tensor, score_S: torch.Ten
     second_score = scores_SF[rows, second]
     has_second = np.isfinite(second_score)
     names = np.array(FORMS, dtype=object)
-    rule = np.array([f"ETS({name}): lowest AICc among the forms its history allows" for name in FORMS], dtype=object)
+    rule = np.array(
+        [f"ETS({name}): lowest AICc among the forms its history allows, a trend only where it held" for name in FORMS],
+        dtype=object,
+    )
     return Choice(
         model_S=np.full(len(form), "ets", dtype=object),
         rule_S=rule[form],

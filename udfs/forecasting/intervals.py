@@ -99,11 +99,10 @@ def count_quantiles(
     """
     if (backend or ("numba" if mean.device.type == "cpu" else "torch")) == "numba":
         mean_X, sd_X = mean.contiguous().numpy().ravel(), sd.contiguous().numpy().ravel()
-        count_XQ, level_Q = np.empty((len(mean_X), len(quantiles))), np.array(quantiles)
-        over_series(
-            lambda lo, hi: quantile_kernel.count_quantiles(mean_X, sd_X, level_Q, count_XQ, lo, hi), len(mean_X)
-        )  # type: ignore[call-arg]
-        return torch.from_numpy(count_XQ).reshape(*mean.shape, len(quantiles))
+        filled_XQ, levels = np.empty((len(mean_X), len(quantiles))), np.array(quantiles)
+        arguments = (mean_X, sd_X, levels, filled_XQ)
+        over_series(lambda lo, hi: quantile_kernel.count_quantiles(*arguments, lo, hi), len(mean_X))
+        return torch.from_numpy(filled_XQ).reshape(*mean.shape, len(quantiles))
     mean = mean.clamp(min=MIN_MEAN)
     excess = torch.maximum(sd * sd - mean, MIN_EXCESS * mean)
     r = mean * mean / excess

@@ -16,6 +16,7 @@ from udfs.forecasting.ets import ExponentialSmoothing
 from udfs.forecasting.ets_ahead import point_forecast, variance_growth
 from udfs.forecasting.ets_forms import FORMS, REFINE_POINTS, SEASON, TREND, EtsGrid, refine_factors
 from udfs.forecasting.ets_recursion import Point, Smoothed, Start, grid_sse, refine, smooth, start_states
+from udfs.forecasting.ets_trend import MIN_GAIN, trend_holds
 from udfs.forecasting.metrics import difference_scale, rmsse
 from udfs.sku_batch import SkuBatch
 
@@ -260,6 +261,51 @@ def test_no_season_with_less_than_two_weeks_and_no_trend_with_less_than_four() -
     assert "A,N,A" in rules["season"] or "A,N,M" in rules["season"]
     assert "A,N,N" in rules["short"]
     assert "A,A" not in rules["trend"]
+
+
+def test_a_burst_at_the_end_does_not_run_away_with_the_forecast() -> None:
+    rng = np.random.default_rng(2)
+    series = {}
+    for k in range(40):
+        y = rng.poisson(2.0, 120).astype(float)
+        y[-6:] += np.arange(1, 7) ** 2 * rng.uniform(1, 4)  # a growing burst, over within the week
+        series[f"s{k:02d}"] = y
+    series["trend"] = 20 + 0.5 * np.arange(120) + rng.normal(0, 1, 120)
+    forecast = ExponentialSmoothing().forecast(batch_of(series), 28, (0.5,))
+    highest_S = torch.tensor([y.max() for y in series.values()])
+    assert (forecast.mean_SH[:40].mean(1) <= highest_S[:40]).all()
+    np.testing.assert_allclose(forecast.mean_SH[40].numpy(), 20 + 0.5 * np.arange(120, 148), rtol=0.05)
+
+
+def test_a_trend_must_hold_over_past_horizons() -> None:
+    """The windows one by one, with the textbook's loop for the level and its trend."""
+    rng = np.random.default_rng(6)
+    series = {f"s{k}": 50 + (k - 3) * 0.1 * np.arange(112) + rng.normal(0, 4, 112) for k in range(8)}
+    batch, horizon = batch_of(series), 14
+    point = {form: _point(form) for form in ("A,N,N", "A,A,N")}
+    trend, plain = (
+        Point(*(p.expand(8).contiguous() for p in (*point[form].stack().unbind(), point[form].form_S)))
+        for form in ("A,A,N", "A,N,N")
+    )
+    holds = trend_holds(batch.y_ST, batch.mask_ST, 7, trend, plain, horizon)
+    expected = []
+    for y in series.values():
+        sse = {}
+        for form, beta in (("plain", 0.0), ("trend", _value(point["A,A,N"].beta_S))):
+            losses = []
+            for end in (98, 84, 70):
+                level, slope = y[:28].mean(), 0.0
+                for value in y[:end]:
+                    error = value - level - slope
+                    level, slope = level + slope + _value(point["A,A,N"].alpha_S) * error, slope + beta * error
+                ahead = np.maximum(level + slope * np.arange(1, horizon + 1), 0.0)
+                losses.append(((y[end : end + horizon] - ahead) ** 2).sum())
+            sse[form] = np.array(losses)
+        gain = sse["plain"] - sse["trend"]
+        expected.append(bool((gain >= 0).all() and gain.sum() > MIN_GAIN * sse["plain"].sum()))
+    assert holds.tolist() == expected
+    assert 0 < sum(expected) < 8
+    assert not trend_holds(batch.y_ST[:, :14], batch.mask_ST[:, :14], 7, trend, plain, horizon).any()
 
 
 def test_settings_are_checked() -> None:
