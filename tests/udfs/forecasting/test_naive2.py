@@ -61,9 +61,8 @@ def test_missing_days_are_skipped() -> None:
     y[-1] = np.nan
     gappy = Naive2(season_length=7).forecast(batch_of({"a": y}), 7, (0.5,)).mean_SH
     np.testing.assert_allclose(gappy.numpy(), whole.numpy(), rtol=0.15)
-    empty = SkuBatch(
-        np.array(["a"], dtype=object), torch.zeros((1, 28)), torch.zeros((1, 28), dtype=torch.bool), CUTOFF
-    )
+    nothing = torch.zeros((1, 28), dtype=torch.float64)
+    empty = SkuBatch(np.array(["a"], dtype=object), nothing, nothing.bool(), CUTOFF)
     assert Naive2().forecast(empty, 2, (0.5,)).mean_SH.tolist() == [[0.0, 0.0]]
 
 
