@@ -1,0 +1,157 @@
+"""Forecasts of single series scaled towards forecasts of their totals.
+
+Errors of single series average out in a total, so a total shows weekdays, pay days and its level far better than its
+parts do, and a small common error of the parts adds up. Each day's forecasts of a group are multiplied by
+(total / sum of the parts)^w: w = 1 is top-down by forecast proportions (Athanasopoulos, Ahmed & Hyndman, 2009), w = 0
+bottom-up, and one half the geometric mean of both, a combination of two forecasts of each total.
+
+The factors are found once with all series at hand and kept; a bucket of some of the series then needs no other one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+import numpy as np
+import torch
+
+from udfs.covariates import Covariates
+from udfs.forecasting.forecaster import Forecast, Forecaster, check_request
+from udfs.sku_batch import SkuBatch
+
+_MEDIAN = (0.5,)
+_MAX_FACTOR = 2.0
+"""A total that disagrees with its parts by more says that one of the two failed; the factor stops there."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class TopDown:
+    """A fitted `Forecaster`: another one whose forecasts are scaled towards totals.
+
+    Attributes:
+        parts: forecaster of single series.
+        by: traits whose values, taken together, name a group.
+        groups: (G, C) their codes, sorted by rows.
+        factors: per cutoff the (G, H) factors.
+        name: as reported in results.
+    """
+
+    parts: Forecaster
+    by: tuple[str, ...]
+    groups: np.ndarray
+    factors: dict[date, np.ndarray]
+    name: str
+
+    def forecast(self, batch: SkuBatch, horizon: int, quantiles: tuple[float, ...]) -> Forecast:
+        """Forecast the parts and scale mean, standard deviation and quantiles; series of a new group stay unscaled.
+
+        Raises:
+            ValueError: a cutoff without factors, a horizon longer than theirs, or a batch without the traits.
+        """
+        check_request(horizon, quantiles)
+        if batch.cutoff not in self.factors:
+            known = ", ".join(str(day) for day in sorted(self.factors))
+            raise ValueError(f"expected a cutoff with fitted totals ({known}), found {batch.cutoff}; fit for it too")
+        factor_GH = self.factors[batch.cutoff]
+        if horizon > factor_GH.shape[1]:
+            raise ValueError(f"expected a horizon of at most {factor_GH.shape[1]} days, fitted, found {horizon}")
+        codes_SC = group_codes(batch, self.by)
+        group_S = _rows_of(codes_SC, self.groups)
+        padded_GH = np.concatenate([factor_GH[:, :horizon], np.ones((1, horizon))])  # row -1: not in any group
+        factor_SH = torch.from_numpy(padded_GH[group_S]).to(batch.device)
+        forecast = self.parts.forecast(batch, horizon, quantiles)
+        return replace(
+            forecast,
+            mean_SH=forecast.mean_SH * factor_SH,
+            sd_SH=forecast.sd_SH * factor_SH,
+            quantile_SHQ=forecast.quantile_SHQ * factor_SH[:, :, None],
+        )
+
+
+def fit_top_down(
+    batch: SkuBatch,
+    horizon: int,
+    parts: Forecaster,
+    totals: Forecaster,
+    by: tuple[str, ...],
+    days_back: Sequence[int] = (0,),
+    weight: float = 0.5,
+) -> TopDown:
+    """Find the factors of all groups of a batch that holds every series, at some cutoffs.
+
+    Args:
+        parts, totals: forecasters of single series and of totals.
+        by: traits that make the groups; none makes one group of all.
+        days_back: the cutoffs, as days before the batch's own.
+        weight: w, from 0 (parts alone) to 1 (totals alone).
+
+    Raises:
+        ValueError: a weight outside [0, 1], or traits that the batch lacks.
+    """
+    if not 0 <= weight <= 1:
+        raise ValueError(f"expected a weight from 0 to 1, found {weight}")
+    codes_SC = group_codes(batch, by)
+    groups_GC, group_S = np.unique(codes_SC, axis=0, return_inverse=True)
+    group_S = group_S.ravel()
+    factors = {}
+    for back in days_back:
+        past = batch.until(back)
+        part_SH = parts.forecast(past, horizon, _MEDIAN).mean_SH.cpu().numpy()
+        part_GH = _sums(part_SH, group_S, len(groups_GC))
+        total_GH = totals.forecast(group_totals(past, group_S), horizon, _MEDIAN).mean_SH.cpu().numpy()
+        both_GH = (part_GH > 0) & (total_GH > 0)
+        ratio_GH = np.divide(total_GH, part_GH, out=np.ones_like(part_GH), where=both_GH)
+        factor_GH = np.clip(ratio_GH, 1.0 / _MAX_FACTOR, _MAX_FACTOR) ** weight
+        factors[past.cutoff] = factor_GH
+    return TopDown(parts, by, groups_GC, factors, name=f"{parts.name}_top_down")
+
+
+def group_totals(batch: SkuBatch, group_S: np.ndarray) -> SkuBatch:
+    """One series per group 0..G-1: demand summed, covariates averaged over the series where known, no traits.
+
+    A day of a group is observed where any of its series is.
+    """
+    n_groups = int(group_S.max(initial=-1)) + 1
+    seen_ST = batch.mask_ST.cpu().numpy()
+    y_GT = _sums(np.where(seen_ST, batch.y_ST.cpu().numpy(), 0.0), group_S, n_groups)
+    seen_GT = _sums(seen_ST.astype(float), group_S, n_groups) > 0
+    known = None
+    if batch.known is not None:
+        values_SXK = batch.known.values_SXK.cpu().numpy()
+        is_known_SXK = ~np.isnan(values_SXK)
+        total_GXK = _sums(np.where(is_known_SXK, values_SXK, 0.0), group_S, n_groups)
+        n_GXK = _sums(is_known_SXK.astype(float), group_S, n_groups)
+        mean_GXK = np.divide(total_GXK, n_GXK, out=np.full_like(total_GXK, np.nan), where=n_GXK > 0)
+        known = Covariates(batch.known.names, torch.from_numpy(mean_GXK))
+    ids = np.array([f"group {g}" for g in range(n_groups)], dtype=object)
+    totals = SkuBatch(ids, torch.from_numpy(y_GT), torch.from_numpy(seen_GT), batch.cutoff, known)
+    return totals.to(batch.device)
+
+
+def group_codes(batch: SkuBatch, by: tuple[str, ...]) -> np.ndarray:
+    """(S, C) codes of the traits `by`.
+
+    Raises:
+        ValueError: the batch lacks one of them.
+    """
+    names = () if batch.traits is None else batch.traits.names
+    if any(name not in names for name in by):
+        raise ValueError(f"expected the traits {by} on every series, found {names}; add them to the batch")
+    if batch.traits is None:
+        return np.zeros((len(batch), 0), dtype=np.int64)
+    return batch.traits.codes_SC[:, [names.index(name) for name in by]].cpu().numpy()
+
+
+def _rows_of(codes_SC: np.ndarray, groups_GC: np.ndarray) -> np.ndarray:
+    """(S,) row of `groups_GC` that equals each row of `codes_SC`; -1 where none does."""
+    position = {tuple(codes_C): g for g, codes_C in enumerate(groups_GC.tolist())}
+    return np.array([position.get(tuple(codes_C), -1) for codes_C in codes_SC.tolist()], dtype=np.int64)
+
+
+def _sums(x_SX: np.ndarray, group_S: np.ndarray, n_groups: int) -> np.ndarray:
+    """Sums over the series of each group, first dimension S to G."""
+    total_GX = np.zeros((n_groups, *x_SX.shape[1:]))
+    np.add.at(total_GX, group_S, x_SX)
+    return total_GX
