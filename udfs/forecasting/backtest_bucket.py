@@ -139,16 +139,15 @@ def _run(
 ) -> dict[str, tuple[np.ndarray, Backtest]]:
     """Per model the positions of the series that it was tested on, and the test."""
     wanted = [name for names in candidates.values() for name in names] + ([spec.benchmark] if spec.benchmark else [])
-    tested = {}
+    tested, first = {}, min(classes)
     for name, source in registry.make_all(wanted, spec, forecasters).items():
         numbers = [DEMAND_CLASSES.index(c) for c, names in candidates.items() if name in names]
-        takes_part_S = np.full(len(windows.batch), name == spec.benchmark)
-        for class_S in classes.values():
-            takes_part_S |= np.isin(class_S, numbers)
-        index = np.flatnonzero(takes_part_S)
+        competes_S = np.any([np.isin(class_S, numbers) for class_S in classes.values()], axis=0)
+        index = np.flatnonzero(competes_S | (name == spec.benchmark))
         result = backtest_windows(source, windows.select(index), spec.quantiles, name)
-        first = min(classes)
-        tested[name] = (index, calibrate_backtest(result, classes[first][index], first))
+        # What the benchmark scores elsewhere must not tell in a contest.
+        learn_S = competes_S[index] if competes_S.any() else None
+        tested[name] = (index, calibrate_backtest(result, classes[first][index], first, learn_S))
     return tested
 
 

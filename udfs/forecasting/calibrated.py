@@ -55,7 +55,9 @@ class Calibrated:
         )
 
 
-def calibrate_backtest(result: Backtest, class_S: np.ndarray, until: date) -> Backtest:
+def calibrate_backtest(
+    result: Backtest, class_S: np.ndarray, until: date, learn_S: np.ndarray | None = None
+) -> Backtest:
     """The backtest with quantiles calibrated on the model's own errors, as those of a forecast will be.
 
     A model is judged by the quantiles that will be stored, not by those that calibration replaces. On 12,196 daily
@@ -66,6 +68,7 @@ def calibrate_backtest(result: Backtest, class_S: np.ndarray, until: date) -> Ba
     Args:
         class_S: index into `DEMAND_CLASSES`.
         until: the first cutoff that the scores will serve: windows that end later are calibrated on the earlier ones.
+        learn_S: bool, True for the series to calibrate on; None for all.
     """
     horizon = result.mean_WSH.shape[2]
     used = [w for w, cutoff in enumerate(result.windows.cutoffs) if cutoff + timedelta(days=horizon) <= until]
@@ -73,6 +76,8 @@ def calibrate_backtest(result: Backtest, class_S: np.ndarray, until: date) -> Ba
     unit_S = demand_units(result.windows.batch.y_ST, result.windows.batch.mask_ST)
     mean_WSH, sd_WSH = result.mean_WSH[used], result.sd_WSH[used]
     actual_WSH, mask_WSH = result.windows.actual_WSH[used], result.mask_WSH[used]
+    if learn_S is not None:
+        mask_WSH = mask_WSH & torch.from_numpy(learn_S).to(mask_WSH.device)[:, None]
     calibration = Calibration.fit(ScoreSummary.from_backtest(mean_WSH, sd_WSH, actual_WSH, mask_WSH, classes, unit_S))
     if calibration.is_identity:
         return result
