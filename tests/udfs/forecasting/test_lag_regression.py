@@ -4,9 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from tests import real_data
+from tests.benchmarks import bench_m4
 from tests.udfs.forecasting.series import batch_of
+from udfs.forecasting import metrics
 from udfs.forecasting.lag_kernel import average_coefficients, run_ahead
 from udfs.forecasting.lag_regression import LagRegression
+from udfs.forecasting.naive2 import Naive2
 
 LEVELS = (0.1, 0.5, 0.9)
 SETS = ([1, 2, 3, 6, 7, 8, 14], [1, 2, 7, 8, 9], [1, 2, 3, 5, 6, 7, 8, 9, 14])
@@ -132,6 +136,15 @@ def test_a_set_without_days_to_learn_from_adds_nothing() -> None:
     coefficient_L = np.ones(4)
     average_coefficients(np.zeros(5), np.zeros(5, dtype=bool), np.array([[1, 3]]), 0.9, 0.1, coefficient_L)
     assert (coefficient_L == 0).all()
+
+
+@pytest.mark.real_data
+def test_m4_hourly_is_forecast_better_than_by_the_competition_s_winner() -> None:
+    """OWA .440; seasonal naive has .627."""
+    real_data.find("m4_hourly")
+    batch, actual_SH = bench_m4.load()
+    base = bench_m4.scores(Naive2(24), batch, actual_SH)
+    assert metrics.owa(*bench_m4.scores(LagRegression(24), batch, actual_SH), *base).item() < 0.44
 
 
 def test_settings_are_checked() -> None:
