@@ -137,10 +137,8 @@ def _additive(  # type: ignore[no-untyped-def]
     level_G[:] = _F0
     trend_G[:] = _F0
     # Slices count from 0, and a loop over 0..len of arrays that do not overlap is what the compiler vectorises.
-    at_0, at_1, at_2, at_3 = (
-        slice(start_K[0], edge_K[0]), slice(start_K[1], edge_K[1]), slice(start_K[2], edge_K[2]),
-        slice(start_K[3], edge_K[3]),
-    )  # fmt: skip
+    at_0, at_1 = slice(start_K[0], edge_K[0]), slice(start_K[1], edge_K[1])
+    at_2, at_3 = slice(start_K[2], edge_K[2]), slice(start_K[3], edge_K[3])
     alpha_0, level_0, sse_0 = alpha_G[at_0], level_G[at_0], sse_G[at_0]
     alpha_1, level_1, sse_1 = alpha_G[at_1], level_G[at_1], sse_G[at_1]
     alpha_2, level_2, sse_2 = alpha_G[at_2], level_G[at_2], sse_G[at_2]
@@ -148,10 +146,8 @@ def _additive(  # type: ignore[no-untyped-def]
     beta_1, phi_1, trend_1 = beta_G[at_1], phi_G[at_1], trend_G[at_1]
     beta_3, phi_3, trend_3 = beta_G[at_3], phi_G[at_3], trend_G[at_3]
     gamma_2, gamma_3 = gamma_G[at_2], gamma_G[at_3]
-    sse_0[:] = _F0
-    sse_1[:] = _F0
-    sse_2[:] = _F0
-    sse_3[:] = _F0
+    for k in range(4):
+        sse_G[start_K[k] : edge_K[k]] = _F0
     if len(sse_2) + len(sse_3) > 0:
         for m in range(n_season):
             season_MC[m, :] = np.float32(season_M[m] * per_scale)
