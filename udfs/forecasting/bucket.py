@@ -119,10 +119,7 @@ def forecast_bucket(
         failures.append(failure_rows)
         if forecast is not None:
             known = batch.select(index)
-            errors = evidence.errors.get(cutoff) if evidence else None
-            forecast, copula = (
-                errors.apply(forecast, known, spec) if errors else (forecast, Copula.independent(len(index)))
-            )
+            forecast, copula = _with_errors(forecast, known, spec, evidence)
             champions = demand_table(known, forecast, spec)
             champion.append(champion_table(known, forecast, copula))
             lead_time.append(_lead_time_table(known, forecast, copula, spec))
@@ -137,6 +134,14 @@ def forecast_bucket(
         profile=profile,
         failures=pa.concat_tables([FAILURE_SCHEMA.empty_table(), *failures]),
     )
+
+
+def _with_errors(
+    forecast: Forecast, batch: SkuBatch, spec: ForecastSpec, evidence: Evidence | None
+) -> tuple[Forecast, Copula]:
+    """The forecast as past errors correct it, and how its days go together; as it is where none are known."""
+    errors = evidence.errors.get(batch.cutoff) if evidence else None
+    return errors.apply(forecast, batch, spec) if errors else (forecast, Copula.independent(len(batch)))
 
 
 def sources_for(

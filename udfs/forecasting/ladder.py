@@ -17,7 +17,17 @@ import pyarrow as pa
 RUNGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "naive": ("seasonal_naive", "historic_mean", "naive2"),
-        "local": ("ets", "theta", "croston", "sba", "tsb", "regression", "lag_regression", "arima"),
+        "local": (
+            "ets",
+            "theta",
+            "croston",
+            "sba",
+            "tsb",
+            "regression",
+            "lag_regression",
+            "regression_arima",
+            "arima",
+        ),
         "trees": ("trees",),
         "neural": ("lstm", "gru", "transformer", "chronos"),
     }
@@ -26,17 +36,18 @@ RUNGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 COSTS: Mapping[str, float] = MappingProxyType(
     {
-        "seasonal_naive": 0.01,
-        "historic_mean": 0.01,
-        "naive2": 0.05,
-        "ets": 0.15,
-        "theta": 0.1,
-        "croston": 0.05,
-        "sba": 0.05,
-        "tsb": 0.1,
-        "regression": 0.3,
-        "lag_regression": 0.5,
-        "arima": 10.0,
+        "seasonal_naive": 0.03,
+        "historic_mean": 0.03,
+        "naive2": 0.1,
+        "ets": 0.05,
+        "theta": 0.05,
+        "croston": 0.02,
+        "sba": 0.02,
+        "tsb": 0.02,
+        "regression": 0.1,
+        "lag_regression": 0.05,
+        "arima": 4.0,
+        "regression_arima": 4.0,
         "trees": 5.0,
         "lstm": 20.0,
         "gru": 20.0,
@@ -44,7 +55,8 @@ COSTS: Mapping[str, float] = MappingProxyType(
         "chronos": 60.0,
     }
 )
-"""Seconds that one forecast of a thousand series costs on one core, training shared out; 391-day series, 28 days."""
+"""Seconds that one forecast of a thousand series costs on one core: 28 days after 391 days of history. Measured on 1,017
+series of the M5 for the naive and local models; nominal, training shared out, for those that are trained."""
 
 UNKNOWN_COST = 1.0
 """Of a model without an entry."""
