@@ -74,13 +74,24 @@ def featured(spark: SparkSession, cleaned: Lakehouse, tmp_path_factory: pytest.T
 
 
 @pytest.fixture(scope="session")
+def calibrated(featured: Lakehouse, tmp_path_factory: pytest.TempPathFactory) -> Lakehouse:
+    """A lakehouse through `calibrate` as of day 119; copy it, do not write to it."""
+    from jobs.pipeline import run_stages
+    from tests.jobs.run_tool import copied, day, make_context
+
+    lake = copied(featured, tmp_path_factory.mktemp("calibrated") / "lake")
+    run_stages(make_context(None, lake, None, day(119)), ["train", "backtest", "calibrate"])
+    return lake
+
+
+@pytest.fixture(scope="session")
 def finished(
-    spark: SparkSession, feeds: Path, featured: Lakehouse, tmp_path_factory: pytest.TempPathFactory
+    spark: SparkSession, feeds: Path, calibrated: Lakehouse, tmp_path_factory: pytest.TempPathFactory
 ) -> Lakehouse:
     """A lakehouse with one whole run as of day 119; what runs on it again must leave its content as it is."""
     from jobs.pipeline import run_stages
     from tests.jobs.run_tool import copied, day, make_context
 
-    lake = copied(featured, tmp_path_factory.mktemp("finished") / "lake")
+    lake = copied(calibrated, tmp_path_factory.mktemp("finished") / "lake")
     run_stages(make_context(spark, lake, feeds, day(119)))
     return lake

@@ -82,9 +82,9 @@ def kill_with_children(driver: subprocess.Popen[bytes]) -> None:
 
 @pytest.mark.slow
 def test_a_killed_run_goes_on_where_it_was_and_ends_in_the_same_content(
-    featured: Lakehouse, finished: Lakehouse, feeds: Path, tmp_path: Path
+    calibrated: Lakehouse, finished: Lakehouse, feeds: Path, tmp_path: Path
 ) -> None:
-    lake, log = copied(featured, tmp_path / "lake"), tmp_path / "log.jsonl"
+    lake, log = copied(calibrated, tmp_path / "lake"), tmp_path / "log.jsonl"
     environment = os.environ | {"SPARK_LOCAL_IP": "127.0.0.1"}
     os.mkfifo(log)
     driver = subprocess.Popen(
@@ -95,7 +95,7 @@ def test_a_killed_run_goes_on_where_it_was_and_ends_in_the_same_content(
         wait_until(lambda: len(done_buckets(lake)) >= COMMITTED, "the first commit of forecasts")
     finally:
         kill_with_children(driver)
-    done, buckets = done_buckets(lake), buckets_of(featured)
+    done, buckets = done_buckets(lake), buckets_of(calibrated)
     assert COMMITTED <= len(done) < len(buckets), "killed in the middle of the stage"
     (stage,) = [row for row in lake.read_arrow("ops.run").to_pylist() if row["stage"] == "forecast"]
     assert stage["status"] == "running", "a killed driver cannot say that it failed"
@@ -108,7 +108,7 @@ def test_a_killed_run_goes_on_where_it_was_and_ends_in_the_same_content(
     assert (begin["already_done"], begin["units"]) == (len(done), len(buckets) - len(done))
     assert {event["bucket"] for event in events if is_forecast_unit(event)} == buckets - done
     reused = [event["stage"] for event in events if event["event"] == "stage_reused"]
-    assert reused == ["ingest", "clean", "features"]
+    assert reused == ["ingest", "clean", "features", "train", "backtest", "calibrate"]
     assert hashes(lake) == hashes(finished)
 
 

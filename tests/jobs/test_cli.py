@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from jobs import STAGE_NAMES
 from jobs.cli import main
 from lakehouse.content_hash import content_hash
 from lakehouse.delta_io import Lakehouse
@@ -22,24 +23,24 @@ def run(lake: Lakehouse, *more: str, source: str = "feed_layout", as_of: str = s
 
 
 def test_stages_without_spark_end_with_zero_and_a_summary(
-    featured: Lakehouse, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    calibrated: Lakehouse, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lake, log = copied(featured, tmp_path / "lake"), tmp_path / "log.jsonl"
+    lake, log = copied(calibrated, tmp_path / "lake"), tmp_path / "log.jsonl"
     assert main(run(lake, "--stages", "forecast,inventory", "--log-json", str(log))) == 0
     printed = capsys.readouterr().out
     assert "forecast" in printed
     assert "done" in printed
     assert log.read_text().count('"event": "unit"') == 2 * len(
-        set(featured.read_arrow("silver.sales_daily", columns=["bucket"])["bucket"].to_pylist())
+        set(calibrated.read_arrow("silver.sales_daily", columns=["bucket"])["bucket"].to_pylist())
     )
     assert main(run(lake, "--stages", "forecast,inventory")) == 0
     assert capsys.readouterr().out.count("reused") == 2
 
 
 def test_a_broken_promise_ends_with_one(
-    featured: Lakehouse, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    calibrated: Lakehouse, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lake = copied(featured, tmp_path / "lake")
+    lake = copied(calibrated, tmp_path / "lake")
     assert main(run(lake, "--stages", "inventory")) == 1
     assert "stage 'forecast' has not succeeded yet" in capsys.readouterr().err
     with WriterLock(lake):
@@ -113,7 +114,7 @@ def test_status_tells_what_ran_and_where_the_rows_went(finished: Lakehouse, caps
     )
     assert main(["status", "--lakehouse", finished.root, "--run", run_id, "--hashes"]) == 0
     printed = capsys.readouterr().out
-    for stage in ("ingest", "clean", "features", "forecast", "inventory", "publish"):
+    for stage in STAGE_NAMES:
         assert stage in printed
     assert "series that failed: none" in printed
     assert f"{finished.rows('bronze.sales'):,}" in printed

@@ -18,7 +18,17 @@ from tests.jobs.run_tool import copied, day, hashes, make_context
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-COMPUTED = ("features.sku_daily", "features.sku_profile", "forecast.demand", "forecast.champion")
+COMPUTED = (
+    "features.sku_daily",
+    "features.sku_profile",
+    "forecast.backtest",
+    "forecast.class_summary",
+    "forecast.error_summary",
+    "forecast.demand",
+    "forecast.lead_time_demand",
+    "forecast.champion",
+)
+BUCKET_STAGES = ["features", "train", "backtest", "calibrate", "forecast", "inventory"]
 PLANNED = ("inventory.policy", "inventory.order_plan")
 FAULTY = "S03|north|all"
 
@@ -32,8 +42,8 @@ def test_another_engine_gives_the_same_content_as_this_process(
     spark: SparkSession, cleaned: Lakehouse, finished: Lakehouse, tmp_path: Path, engine: str
 ) -> None:
     lake = copied(cleaned, tmp_path / "lake")
-    engines = [f"runner.{stage}={engine}" for stage in ("features", "forecast", "inventory")]
-    run_stages(make_context(spark, lake, None, day(119), *engines), ["features", "forecast", "inventory"])
+    engines = [f"runner.{stage}={engine}" for stage in BUCKET_STAGES]
+    run_stages(make_context(spark, lake, None, day(119), *engines), BUCKET_STAGES)
     expected, found = hashes(finished), hashes(lake)
     for name in (*COMPUTED, *PLANNED):
         assert found[name] == expected[name] != "absent", name
@@ -69,9 +79,9 @@ def test_a_bucket_that_raises_is_named_and_costs_only_itself(
 
 
 def test_a_ray_worker_that_dies_is_restarted_and_its_bucket_done(
-    finished: Lakehouse, featured: Lakehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    finished: Lakehouse, calibrated: Lakehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lake, deaths = copied(featured, tmp_path / "lake"), tmp_path / "deaths"
+    lake, deaths = copied(calibrated, tmp_path / "lake"), tmp_path / "deaths"
     deaths.mkdir()
     monkeypatch.setattr(forecast, "kernel", Dies(forecast.kernel, FAULTY, str(deaths), times=1))
     report = run_stages(make_context(None, lake, None, day(119), *by_ray("forecast")), ["forecast"])[0]
@@ -82,9 +92,9 @@ def test_a_ray_worker_that_dies_is_restarted_and_its_bucket_done(
 
 
 def test_a_bucket_that_kills_every_worker_costs_only_itself(
-    featured: Lakehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    calibrated: Lakehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lake, deaths = copied(featured, tmp_path / "lake"), tmp_path / "deaths"
+    lake, deaths = copied(calibrated, tmp_path / "lake"), tmp_path / "deaths"
     deaths.mkdir()
     monkeypatch.setattr(forecast, "kernel", Dies(forecast.kernel, FAULTY, str(deaths), times=99))
     context = make_context(None, lake, None, day(119), *by_ray("forecast"), "ray.workers=1")

@@ -62,9 +62,9 @@ def test_spark_cluster_of_two_executors_gives_the_same_content(
 
 
 def test_two_ray_nodes_with_fractions_of_a_gpu_give_the_same_content(
-    featured: Lakehouse, finished: Lakehouse, tmp_path: Path
+    calibrated: Lakehouse, finished: Lakehouse, tmp_path: Path
 ) -> None:
-    lake, notes = copied(featured, tmp_path / "lake"), tmp_path / "notes"
+    lake, notes = copied(calibrated, tmp_path / "lake"), tmp_path / "notes"
     notes.mkdir()
     settings = ["runner.forecast=ray", "runner.inventory=ray", "ray.cpus_per_worker=0.5", "ray.gpus_per_worker=0.5"]
     done = run("tests.jobs.two_raylets", [str(notes), *arguments(lake, "forecast,inventory", *settings)])
@@ -84,9 +84,9 @@ def test_two_ray_nodes_with_fractions_of_a_gpu_give_the_same_content(
     "request_", [("ray.gpus_per_worker=2",), ("ray.cpus_per_worker=2",)], ids=["two GPUs", "two CPUs"]
 )
 def test_a_worker_that_fits_on_no_node_is_refused_although_both_nodes_together_would_do(
-    featured: Lakehouse, tmp_path: Path, request_: tuple[str, ...]
+    calibrated: Lakehouse, tmp_path: Path, request_: tuple[str, ...]
 ) -> None:
-    lake = copied(featured, tmp_path / "lake")
+    lake = copied(calibrated, tmp_path / "lake")
     command = [str(tmp_path), *arguments(lake, "forecast", "runner.forecast=ray", *request_)]
     done = run("tests.jobs.two_raylets", command)
     assert done.returncode == 1, done.stderr[-3000:]

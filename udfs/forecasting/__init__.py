@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from udfs.forecasting.frames import forecast as forecast
+    from udfs.forecasting.frames import forecast_paths as forecast_paths
 
 __all__ = ["forecast", "forecast_paths"]
 

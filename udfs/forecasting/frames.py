@@ -17,14 +17,23 @@ import pyarrow as pa
 import torch
 
 from udfs.covariates import Covariates, Traits
+from udfs.demand_profile import demand_statistics
 from udfs.forecasting import registry
+from udfs.forecasting.auto import AutoForecaster
+from udfs.forecasting.backtest import backtest
 from udfs.forecasting.bucket import forecast_or_fall_back
+from udfs.forecasting.error_correlation import ErrorCorrelation
 from udfs.forecasting.forecaster import Forecast, Forecaster, check_request
+from udfs.forecasting.paths import PathSource
+from udfs.forecasting.score_summary import ScoreSummary, demand_units
 from udfs.forecasting.spec import QUANTILES, ForecastSpec, choose_device, quantile_column
 from udfs.sku_batch import SkuBatch
 from udfs.time_axis import TimeAxis
 
 Frame = TypeVar("Frame", pd.DataFrame, pa.Table)
+
+PATH_LEVELS = (0.01, *QUANTILES)
+"""Quantile levels that sample paths are drawn through."""
 
 _KEYS = ("unique_id", "ds", "y")
 _EPOCH = date(1970, 1, 1)
@@ -95,6 +104,55 @@ def forecast(
     return _as_given(table, history, panel)
 
 
+def forecast_paths(
+    history: Frame,
+    model: str | Forecaster = "auto",
+    horizon: int = 28,
+    season_length: int = 7,
+    freq: str | int = "D",
+    n_paths: int = 100,
+    device: str = "auto",
+    seed: int = 0,
+    *,
+    future: Frame | None = None,
+) -> np.ndarray:
+    """Joint sample paths of demand: what a whole horizon may look like, errors of its days going together.
+
+    Arguments and errors are those of `forecast`, and `n_paths`, at least one. How errors go together is estimated by a
+    backtest of the model on these series. The same seed gives the same paths, and a series' uniform numbers depend on
+    its unique_id alone.
+
+    Returns:
+        (S, n_paths, H) units a step, S in the order of the sorted unique_ids; NaN for a series without a forecast.
+    """
+    check_request(horizon, PATH_LEVELS)
+    if n_paths < 1:
+        raise ValueError(f"expected at least one path, found n_paths={n_paths}")
+    spec = _spec(season_length, PATH_LEVELS, device)
+    panel = panel_of(history, freq, horizon, future)
+    forecaster = _forecaster(model, spec, seed)
+    index, made = _made(panel, forecaster, horizon, spec)
+    known = panel.batch.to(choose_device(device)).select(index)
+    correlation = ErrorCorrelation.fit(_past_errors(forecaster, known, horizon, spec), season_length)
+    classes_S = demand_statistics(known, season_length, spec.min_history).class_S
+    copula = correlation.of(made.mean_SH, classes_S, demand_units(known.y_ST, known.mask_ST))
+    quantile_SHQ = made.quantile_SHQ.clamp(min=0.0).cummax(2).values
+    source = PathSource.prepare(known.unique_ids, made.mean_SH.clamp(min=0.0), quantile_SHQ, PATH_LEVELS, copula, seed)
+    path_SNH = np.full((len(panel.batch), n_paths, horizon), np.nan)
+    path_SNH[index] = source.draw(n_paths, known.device).cpu().numpy()
+    return path_SNH
+
+
+def _past_errors(forecaster: Forecaster, batch: SkuBatch, horizon: int, spec: ForecastSpec) -> ScoreSummary:
+    """Errors of the model in the windows of a backtest; for `auto` those of the models that it chooses."""
+    if isinstance(forecaster, AutoForecaster):
+        return forecaster.select(batch, horizon, spec.quantiles)[1]
+    tested = backtest(forecaster, batch, horizon, spec.quantiles, spec.backtest(), spec.season_length)
+    classes_S = demand_statistics(batch, spec.season_length, spec.min_history).class_S
+    actual_WSH, units_S = tested.windows.actual_WSH, demand_units(batch.y_ST, batch.mask_ST)
+    return ScoreSummary.from_backtest(tested.mean_WSH, tested.sd_WSH, actual_WSH, tested.mask_WSH, classes_S, units_S)
+
+
 def panel_of(
     history: pd.DataFrame | pa.Table, freq: str | int, horizon: int, future: pd.DataFrame | pa.Table | None = None
 ) -> Panel:
@@ -120,9 +178,10 @@ def panel_of(
     if day.min() < np.iinfo(np.int32).min:
         raise ValueError(f"expected fewer than {2**31} steps of history, found {int(step.max() - step.min())}")
     y = pd.to_numeric(rows["y"]).to_numpy(dtype=float, na_value=np.nan)
+    places = pa.array([f"{place:010d}" for place in range(len(ids_S))])  # sort as the ids do
     table = pa.table(
         {
-            "unique_id": pa.array(np.char.zfill(code.astype(str), 10), pa.string()),
+            "unique_id": pa.DictionaryArray.from_arrays(pa.array(code.astype(np.int32)), places),
             "ds": pa.array(day.astype(np.int32)).cast(pa.date32()),
             "y": y,
         }

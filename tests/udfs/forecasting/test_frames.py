@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from tests.udfs.forecasting.series import long_table, mixed_series
-from udfs.forecasting import forecast
+from udfs.forecasting import forecast, forecast_paths
 from udfs.forecasting.bucket import forecast_bucket
 from udfs.forecasting.ets import ExponentialSmoothing
-from udfs.forecasting.frames import ForecastWarning, panel_of
+from udfs.forecasting.frames import PATH_LEVELS, ForecastWarning, panel_of
 from udfs.forecasting.spec import ForecastSpec
 
 LEVELS = (0.1, 0.5, 0.975)
@@ -127,3 +127,27 @@ def test_bad_arguments_are_refused() -> None:
 def test_arrow_in_arrow_out() -> None:
     made = forecast(pa.Table.from_pandas(_frame(a=[1.0] * 20)), model="ets", horizon=2, quantiles=(0.5,))
     assert made.schema.names == ["unique_id", "ds", "model", "mean", "p50"]
+
+
+@pytest.mark.parametrize("model", ["ets", "auto"])
+def test_paths_have_the_forecasts_quantiles_and_mean_and_are_the_same_for_a_seed(model: str) -> None:
+    history = long_table(mixed_series(6, n_days=200))
+    made = forecast(history, model=model, horizon=5, quantiles=PATH_LEVELS).to_pandas()
+    path_SNH = forecast_paths(history, model=model, horizon=5, n_paths=4000, seed=3)
+    assert path_SNH.shape == (6, 4000, 5)
+    below_SH = {level: made[column].to_numpy().reshape(6, 5) for level, column in ((0.5, "p50"), (0.9, "p90"))}
+    for level, quantile_SH in below_SH.items():
+        # Counts have ties: the level lies between the shares strictly below and at or below the quantile.
+        assert ((path_SNH < quantile_SH[:, None]).mean(1) <= level + 0.03).all()
+        assert ((path_SNH <= quantile_SH[:, None] + 1e-9).mean(1) >= level - 0.03).all()
+    np.testing.assert_array_equal(path_SNH[:, :50], forecast_paths(history, model=model, horizon=5, n_paths=50, seed=3))
+    assert not np.array_equal(path_SNH[:, :50], forecast_paths(history, model=model, horizon=5, n_paths=50, seed=4))
+
+
+def test_paths_of_a_series_without_a_forecast_are_nan() -> None:
+    with pytest.warns(ForecastWarning):
+        path_SNH = forecast_paths(_frame(a=[1.0, 2, 3] * 20, b=[np.nan] * 20), model="ets", horizon=2, n_paths=7)
+    assert np.isfinite(path_SNH[0]).all()
+    assert np.isnan(path_SNH[1]).all()
+    with pytest.raises(ValueError, match="at least one path"):
+        forecast_paths(_frame(a=[1.0] * 20), n_paths=0)
