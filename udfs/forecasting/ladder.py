@@ -55,8 +55,10 @@ COSTS: Mapping[str, float] = MappingProxyType(
         "chronos": 60.0,
     }
 )
-"""Seconds that one forecast of a thousand series costs on one core: 28 days after 391 days of history. Measured on 1,017
-series of the M5 for the naive and local models; nominal, training shared out, for those that are trained."""
+"""Seconds that one forecast of a thousand series costs on one core: 28 days after 391 days of history.
+
+Measured on 1,017 series of the M5 for the naive and local models; nominal, training shared out, for the others.
+"""
 
 UNKNOWN_COST = 1.0
 """Of a model without an entry."""
