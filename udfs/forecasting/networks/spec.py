@@ -74,7 +74,7 @@ class NetworkSpec:
     patience: int = 6
     held_out_series: int = 2048
     average_decay: float = 0.99
-    level_power: float = 0.5
+    level_power: float = 1.0
     precision: str = "auto"
     seed: int = 0
 

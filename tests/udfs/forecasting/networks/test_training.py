@@ -99,11 +99,11 @@ def test_price_cuts_and_promotions_are_learned(head: str) -> None:
 
 def test_patience_ends_a_training_that_learns_nothing_and_the_best_weights_are_kept() -> None:
     series = NetworkSeries.from_batch(stores())
-    spec = small(max_steps=400, patience=2, learning_rate=0.3, average_decay=0.1)
+    spec = small(max_steps=150, patience=2, learning_rate=0.3, average_decay=0.1)
     training = fit(series, spec)
     losses = [point.held_out_loss for point in training.curve]
     best = int(np.argmin(losses))
-    assert training.curve[-1].step < 400
+    assert training.curve[-1].step < 150
     assert len(losses) == best + 1 + 2
     until_best = fit(series, dataclasses.replace(spec, patience=10**6), on_checkpoint=(keeper := Keeper()))
     assert [p.held_out_loss for p in until_best.curve][: len(losses)] == losses
