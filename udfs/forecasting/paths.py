@@ -58,6 +58,7 @@ class PathSource:
         score_SP: level, season, short and decay of the correlation of normal scores.
         key_S: uint64, of seed and unique_id.
         season_length: days of a season.
+        shift_share: see `Copula`.
     """
 
     unique_ids: np.ndarray
@@ -69,6 +70,7 @@ class PathSource:
     score_SP: np.ndarray
     key_S: np.ndarray
     season_length: int
+    shift_share: float
 
     def __len__(self) -> int:
         return len(self.key_S)
@@ -120,7 +122,9 @@ class PathSource:
 
         over_series(kernel, shape[0])
         ids, keys = np.asarray(unique_ids, dtype=object), _keys(unique_ids, seed)
-        return cls(ids, mean, q_SHQ, level_Q, shape_SHX, unit_S, score_SP, keys, copula.season_length)
+        return cls(
+            ids, mean, q_SHQ, level_Q, shape_SHX, unit_S, score_SP, keys, copula.season_length, copula.shift_share
+        )
 
     def draw(self, n_paths: int, device: torch.device | str = "cpu") -> torch.Tensor:
         """(S, N, H) demand in units a day, on `device`; compiled loops on the CPU, torch elsewhere.
@@ -151,6 +155,7 @@ class PathSource:
             self.score_SP[s],
             self.key_S[s],
             self.season_length,
+            self.shift_share,
             path_NH,
         )
 
@@ -162,10 +167,11 @@ class PathSource:
         counter_NJ = path_N1 * _SLOTS + torch.arange(n_slots, device=device)
         bits_SNJ = _mix_torch(key_S11 + (counter_NJ + 1) * _signed(_GOLDEN))
         normal_SNJ = torch.special.ndtri((((bits_SNJ >> 32) & 0xFFFFFFFF).double() + 0.5) / 2.0**32)
-        score_SNH = _scores_torch(normal_SNJ, torch.from_numpy(self.score_SP).to(device), self.season_length)
+        uniform_SNJ = ((bits_SNJ & 0xFFFFFFFF).double() + 0.5) / 2.0**32
+        shifted_SN = uniform_SNJ[..., 0] < self.shift_share
+        score_SNH = _scores_torch(self, normal_SNJ, shifted_SN)
         u_SNH = torch.special.ndtr(score_SNH).clamp(1e-16, 1.0 - 1e-16)
-        rounding_SNH = ((bits_SNJ[..., -self.horizon :] & 0xFFFFFFFF).double() + 0.5) / 2.0**32
-        return _demand_torch(self, u_SNH, rounding_SNH)
+        return _demand_torch(self, u_SNH, uniform_SNJ[..., -self.horizon :])
 
 
 def sample_paths(
@@ -241,6 +247,24 @@ def _normal(bits: np.uint64) -> float:
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
+def _uniform(bits: np.uint64) -> float:
+    """From the half of the bits that the normal number does not use."""
+    return (np.float64(bits & np.uint64(0xFFFFFFFF)) + 0.5) / 4294967296.0
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _regimes(shared: float, season: float, shift_share: float) -> tuple[float, float]:
+    """By how much level and short-lived part grow in paths with a shift and in the others; in the mean by 1.
+
+    A shift takes as much of the correlation as fits beside the season; the other paths carry the rest.
+    """
+    if shared <= 0.0 or shift_share >= 1.0:
+        return 1.0, 1.0
+    shifted = max(min(1.0 / shift_share, (_MAX_SHARED - season) / shared), 1.0)
+    return shifted, (1.0 - shift_share * shifted) / (1.0 - shift_share)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _draw_series(
     q_HQ: np.ndarray,
     level_Q: np.ndarray,
@@ -249,6 +273,7 @@ def _draw_series(
     score_P: np.ndarray,
     key: np.uint64,
     season_length: int,
+    shift_share: float,
     path_NH: np.ndarray,
 ) -> None:
     """Fill path_NH (N, H) for one series.
@@ -256,12 +281,15 @@ def _draw_series(
     The short-lived part and the noise are drawn together in innovations form (Kalman): one normal number a day.
     """
     n_days = path_NH.shape[1]
-    level, season = _root(score_P[0]), _root(score_P[1])
-    short, decay = score_P[2], score_P[3]
-    noise = max(1.0 - score_P[0] - score_P[1] - short, 0.0)
+    season, decay = _root(score_P[1]), score_P[3]
     season_M = np.zeros(season_length)
+    shifted, calm = _regimes(score_P[0] + score_P[2], score_P[1], shift_share)
     for n in range(path_NH.shape[0]):
-        shared = level * _normal(_bits(key, n, 0)) if level > 0 else 0.0
+        bits = _bits(key, n, 0)
+        times = shifted if _uniform(bits) < shift_share else calm
+        level, short = times * score_P[0], times * score_P[2]
+        noise = max(1.0 - level - score_P[1] - short, 0.0)
+        shared = _root(level) * _normal(bits)
         if season > 0:
             for m in range(season_length):
                 season_M[m] = season * _normal(_bits(key, n, 1 + m))
@@ -275,8 +303,7 @@ def _draw_series(
             variance = decay * decay * (variance - variance * variance / total) + short * (1.0 - decay * decay)
             x = demand_at(normal_below(z), q_HQ[h], level_Q, shape_HX[h])
             if unit > 0:
-                v = (np.float64(bits & np.uint64(0xFFFFFFFF)) + 0.5) / 4294967296.0
-                x = np.floor(x / unit + v) * unit
+                x = np.floor(x / unit + _uniform(bits)) * unit
             path_NH[n, h] = x
 
 
@@ -296,19 +323,26 @@ def _mix_torch(x: torch.Tensor) -> torch.Tensor:
     return x ^ ((x >> 31) & ((1 << 33) - 1))
 
 
-def _scores_torch(normal_SNJ: torch.Tensor, score_SP: torch.Tensor, season_length: int) -> torch.Tensor:
+def _scores_torch(source: PathSource, normal_SNJ: torch.Tensor, shifted_SN: torch.Tensor) -> torch.Tensor:
+    """(S, N, H) normal scores; see `_draw_series`."""
+    score_SP = torch.from_numpy(source.score_SP).to(normal_SNJ.device)
     level_S1, season_S1, short_S1, decay_S1 = (x[:, None] for x in score_SP.unbind(1))
-    noise_S1 = (1.0 - level_S1 - season_S1 - short_S1).clamp(min=0.0)
-    state_SN, variance_S1 = torch.zeros_like(normal_SNJ[..., 0]), short_S1
+    share, season_length = source.shift_share, source.season_length
+    times_S2 = np.array([_regimes(p[0] + p[2], p[1], share) for p in source.score_SP]).reshape(-1, 2)
+    shifted_S1, calm_S1 = torch.from_numpy(times_S2).to(normal_SNJ.device)[:, None].unbind(2)
+    times_SN = torch.where(shifted_SN, shifted_S1, calm_S1)
+    level_SN, short_SN = times_SN * level_S1, times_SN * short_S1
+    noise_SN = (1.0 - level_SN - season_S1 - short_SN).clamp(min=0.0)
+    state_SN, variance_SN = torch.zeros_like(level_SN), short_SN
     scores = []
-    for h in range(normal_SNJ.shape[2] - 1 - season_length):
-        total_S1 = variance_S1 + noise_S1
-        step_SN = total_S1.sqrt() * normal_SNJ[..., 1 + season_length + h]
-        shared_SN = level_S1.sqrt() * normal_SNJ[..., 0]
+    for h in range(source.horizon):
+        total_SN = variance_SN + noise_SN
+        step_SN = total_SN.sqrt() * normal_SNJ[..., 1 + season_length + h]
+        shared_SN = level_SN.sqrt() * normal_SNJ[..., 0]
         scores.append(shared_SN + season_S1.sqrt() * normal_SNJ[..., 1 + h % season_length] + state_SN + step_SN)
-        state_SN = decay_S1 * (state_SN + step_SN * variance_S1 / total_S1)
-        left_S1 = variance_S1 - variance_S1 * variance_S1 / total_S1
-        variance_S1 = decay_S1 * decay_S1 * left_S1 + short_S1 * (1.0 - decay_S1 * decay_S1)
+        state_SN = decay_S1 * (state_SN + step_SN * variance_SN / total_SN)
+        left_SN = variance_SN - variance_SN * variance_SN / total_SN
+        variance_SN = decay_S1 * decay_S1 * left_SN + short_SN * (1.0 - decay_S1 * decay_S1)
     return torch.stack(scores, dim=2)
 
 
