@@ -1,0 +1,132 @@
+"""From training to forecast: what each stage hands to the next, on the tiny retailer."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.compute as pc
+import pytest
+
+from jobs import series_inputs, train
+from jobs.model_archive import fitted, load, pack
+from jobs.pipeline import run_stages
+from jobs.settings import load_settings
+from lakehouse.buckets import read_bucket
+from lakehouse.delta_io import Lakehouse
+from tests.jobs.run_tool import copied, day, make_context
+from udfs.forecasting.score_summary import ScoreSummary
+from udfs.forecasting.trees import TreeModel
+
+HORIZON, WINDOWS, SERIES = 14, 3, 12
+TREES = (
+    'forecast.regular_candidates=["trees","ets"]',
+    'forecast.intermittent_candidates=["tsb","trees"]',
+    "trees.rounds=5",
+    "trees.min_rows_per_leaf=5",
+)
+
+
+@pytest.fixture(scope="module")
+def with_trees(featured: Lakehouse, tmp_path_factory: pytest.TempPathFactory) -> Lakehouse:
+    lake = copied(featured, tmp_path_factory.mktemp("trees") / "lake")
+    run_stages(make_context(None, lake, None, day(119), *TREES), ["train", "backtest", "calibrate", "forecast"])
+    return lake
+
+
+def frame(lake: Lakehouse, name: str) -> pd.DataFrame:
+    return lake.read_arrow(name).to_pandas()
+
+
+def test_a_model_is_trained_for_every_cutoff_that_is_forecast_from(with_trees: Lakehouse) -> None:
+    models = frame(with_trees, "forecast.model")
+    expected = [day(119) - timedelta(days=HORIZON * k) for k in range(WINDOWS + 2)]
+    assert sorted(models["cutoff"], reverse=True) == expected
+    assert set(models["model"]) == {"trees"}
+    assert set(models["series"]) == {SERIES}
+    backtest = frame(with_trees, "forecast.backtest")
+    tested = backtest[backtest["model"] == "trees"]
+    assert set(tested["cutoff"]) == set(expected[1:])
+    assert tested["scaled_pinball"].notna().all()
+
+
+def test_a_trained_model_has_seen_nothing_after_its_cutoff(with_trees: Lakehouse) -> None:
+    """The model for an early cutoff, against one fitted here to history that ends on that day."""
+    context = make_context(None, with_trees, None, day(119), *TREES)
+    inputs = {p.name: read_bucket(p, 0) for p in series_inputs.series_inputs(context, whole=True)}
+    history = series_inputs.history_of(inputs)
+    cutoff = day(119) - timedelta(days=2 * HORIZON)
+    past = history.filter(pc.less_equal(history["ds"], cutoff))
+    make = series_inputs.batch_maker(inputs, HORIZON)
+    batch = make(past, cutoff, None)
+    ours = train.fit_trees(batch, HORIZON, context.settings.trees).forecast(batch, HORIZON, (0.5,))
+    stored = fitted(with_trees.read_arrow("forecast.model"))["trees"]
+    model = stored(cutoff)  # type: ignore[operator, arg-type]
+    assert isinstance(model, TreeModel)
+    np.testing.assert_array_equal(model.forecast(batch, HORIZON, (0.5,)).mean_SH, ours.mean_SH)
+    assert stored(cutoff + timedelta(days=1)) is None  # type: ignore[operator, arg-type]
+
+
+def test_nothing_is_trained_where_only_local_models_compete(calibrated: Lakehouse) -> None:
+    assert calibrated.read_arrow("forecast.model").num_rows == 0
+    local = load_settings(None, []).forecast
+    assert train.wanted(local) == []
+    assert train.wanted(load_settings(None, ["forecast.model=gru"]).forecast) == ["gru"]
+    dear = load_settings(None, [*TREES, "forecast.budget_seconds=1.0"]).forecast
+    assert train.wanted(dear) == ["trees"]  # the first candidate of a class stays whatever it costs
+    tight = [TREES[1], "forecast.budget_seconds=1.0"]
+    assert train.wanted(load_settings(None, tight).forecast) == []
+
+
+def test_every_series_has_a_champion_with_its_reason_and_its_scores(with_trees: Lakehouse) -> None:
+    champion, backtest = frame(with_trees, "forecast.champion"), frame(with_trees, "forecast.backtest")
+    assert len(champion) == 2 * SERIES
+    assert champion["rule"].str.contains("scaled pinball over 3 windows").all()
+    candidates = {name for model in champion["model"] for name in model.split("+")}
+    assert candidates <= set(backtest["model"])
+    assert len(backtest.drop_duplicates(["unique_id", "cutoff", "model"])) == len(backtest)
+    assert (backtest["n_days"] == HORIZON).all()
+
+
+def test_errors_of_all_buckets_are_those_of_all_series(with_trees: Lakehouse) -> None:
+    rows = with_trees.read_arrow("forecast.error_summary")
+    for cutoff in (day(119), day(119) - timedelta(days=HORIZON)):
+        summary = ScoreSummary.from_arrow(rows.filter(pc.equal(rows["cutoff"], cutoff)), HORIZON)
+        assert summary.count_CB.sum() == SERIES * WINDOWS * HORIZON
+        assert summary.pairs_DHH.sum() == SERIES * WINDOWS * HORIZON**2
+
+
+def test_lead_time_demand_adds_up_the_daily_forecast(with_trees: Lakehouse) -> None:
+    demand, champion = frame(with_trees, "forecast.demand"), frame(with_trees, "forecast.champion")
+    chosen = demand.merge(champion[["unique_id", "cutoff", "model"]]).sort_values(["unique_id", "cutoff", "ds"])
+    summed = chosen.groupby(["unique_id", "cutoff"])["mean"].cumsum().to_numpy()
+    lead = frame(with_trees, "forecast.lead_time_demand").sort_values(["unique_id", "cutoff", "days"])
+    assert len(lead) == 2 * SERIES * HORIZON
+    np.testing.assert_allclose(lead["mean"], summed, rtol=1e-9)
+    quantiles = lead[["p05", "p10", "p25", "p50", "p75", "p90", "p95", "p99"]].to_numpy()
+    assert (np.diff(quantiles, axis=1) >= 0).all()
+    wide = (lead["p95"] - lead["p05"]).groupby([lead["unique_id"], lead["cutoff"]])
+    assert (wide.last() > wide.first()).all()
+
+
+def test_a_model_named_in_the_settings_is_backtested_and_calibrated_too(featured: Lakehouse, tmp_path: Path) -> None:
+    lake = copied(featured, tmp_path / "lake")
+    context = make_context(None, lake, None, day(119), "forecast.model=tsb")
+    run_stages(context, ["train", "backtest", "calibrate", "forecast"])
+    assert set(frame(lake, "forecast.backtest")["model"]) == {"tsb", "seasonal_naive"}
+    assert set(frame(lake, "forecast.champion")["model"]) == {"tsb"}
+    plain = make_context(None, lake, None, day(119), "forecast.model=tsb").settings.forecast
+    assert plain.model == "tsb"
+
+
+def test_an_archive_gives_back_every_file_and_equal_folders_the_same_text(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name / "deep").mkdir(parents=True)
+        (tmp_path / name / "deep" / "b.bin").write_bytes(bytes(range(256)) * 50)
+        (tmp_path / name / "a.txt").write_text("model", encoding="utf-8")
+    text = pack(tmp_path / "one")
+    assert text == pack(tmp_path / "two")
+    with pytest.raises(FileNotFoundError, match=r"model\.json"):
+        load("trees", text)
