@@ -37,16 +37,7 @@ from udfs.forecasting.tree_spec import TreeSpec
 from udfs.forecasting.trees import fit_trees
 from udfs.sku_batch import SkuBatch
 
-TREES = TreeSpec(
-    tweedie_power=1.3,
-    rounds=120,
-    learning_rate=0.09,
-    origins=24,
-    origin_step_days=10,
-    row_share=0.1,
-    categorical_known=("event_code",),
-    rows=RowSpec(features=FeatureSpec(lags=(1,), weekday_weeks=(8,))),
-)
+TREES = TreeSpec(categorical_known=("event_code",), rows=RowSpec(features=FeatureSpec(lags=(1,), weekday_weeks=(8,))))
 TOTALS = LogRegression(covariates=("is_snap", "is_event"))
 GROUPS = ("store_id", "dept_id")
 PEER_DAYS = 196

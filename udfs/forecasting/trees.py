@@ -164,13 +164,15 @@ def training_rows(batch: SkuBatch, horizon: int, spec: TreeSpec) -> tuple[np.nda
     """
     last = batch.n_days - horizon
     origins = [last - k * spec.origin_step_days for k in range(spec.origins)]
+    origins = [origin for origin in origins if origin >= min(horizon, last)]
+    usable = [_usable(batch, origin, horizon) for origin in origins]
+    share = spec.max_rows / max(1, sum(int(use_SH.sum()) for use_SH in usable))
     rng = np.random.default_rng(spec.seed)
     rows, demand = [], []
-    for origin in (origin for origin in origins if origin >= min(horizon, last)):
-        use_SH = _usable(batch, origin, horizon)
-        use_SH &= rng.random(use_SH.shape) < spec.row_share
-        rows.append(feature_rows(batch, origin, horizon, spec.rows)[use_SH])
-        demand.append(batch.y_ST[:, origin : origin + horizon].cpu().numpy()[use_SH])
+    for origin, use_SH in zip(origins, usable, strict=True):
+        drawn_SH = use_SH & (rng.random(use_SH.shape) < share)
+        rows.append(feature_rows(batch, origin, horizon, spec.rows)[drawn_SH])
+        demand.append(batch.y_ST[:, origin : origin + horizon].cpu().numpy()[drawn_SH])
     y_R = np.concatenate(demand)
     if len(y_R) == 0:
         raise ValueError(f"expected observed days over two horizons of {horizon} days, found none to train on")

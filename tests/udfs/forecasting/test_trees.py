@@ -20,7 +20,7 @@ from udfs.sku_batch import SkuBatch
 
 HORIZON = 14
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.9, 0.95)
-SMALL = TreeSpec(rounds=40, leaves=15, min_rows_per_leaf=30, origins=6, row_share=1.0)
+SMALL = TreeSpec(rounds=40, leaves=15, min_rows_per_leaf=30, origins=6, origin_step_days=14)
 
 
 def shop(n_series: int = 60, n_days: int = 196, seed: int = 5) -> SkuBatch:
@@ -129,7 +129,7 @@ def test_quantile_trees_are_saved_too(batch: SkuBatch, tmp_path: Path) -> None:
 def test_training_looks_at_nothing_behind_its_origin() -> None:
     """Rows and targets are those that a brute-force walk over origins, series and days finds."""
     batch = batch_of(mixed_series(6, n_days=84, seed=2))
-    spec = TreeSpec(origins=3, origin_step_days=5, row_share=1.0)
+    spec = TreeSpec(origins=3, origin_step_days=5)
     rows_RF, y_R = training_rows(batch, 7, spec)
     names = spec.rows.names((), ())
     lag_1, horizon_day = names.index("lag_1"), names.index("horizon_day")
@@ -143,6 +143,16 @@ def test_training_looks_at_nothing_behind_its_origin() -> None:
                     expected.append((last, h, y_ST[s, origin + h - 1]))
     found = np.column_stack([rows_RF[:, lag_1], rows_RF[:, horizon_day], y_R])
     np.testing.assert_array_equal(found, np.array(expected))
+
+
+def test_rows_beyond_the_limit_are_drawn_at_random_and_evenly(batch: SkuBatch) -> None:
+    spec = replace(SMALL, max_rows=1000)
+    all_RF, _ = training_rows(batch, HORIZON, SMALL)
+    some_RF, y_R = training_rows(batch, HORIZON, spec)
+    assert len(all_RF) > 4000
+    assert len(some_RF) == len(y_R) == pytest.approx(1000, rel=0.15)
+    day = spec.rows.names(("is_promo",), ("size", "item")).index("horizon_day")
+    assert np.bincount(some_RF[:, day].astype(int))[1:].min() > 30  # of 71 expected per day
 
 
 def test_series_without_covariates_short_ones_and_returns_are_forecast() -> None:
@@ -189,7 +199,7 @@ def test_a_folder_that_holds_something_or_nothing_is_refused(model: TreeModel, t
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("objective", "l2"), ("rounds", 0), ("leaves", 1), ("learning_rate", 0.0), ("row_share", 1.5), ("threads", 0)],
+    [("objective", "l2"), ("rounds", 0), ("leaves", 1), ("learning_rate", 0.0), ("bagging_share", 1.5), ("threads", 0)],
 )
 def test_the_spec_is_checked(field: str, value: object) -> None:
     with pytest.raises(ValueError, match=f"TreeSpec.{field}: expected"):
