@@ -62,8 +62,8 @@ def calibrate_backtest(
 
     A model is judged by the quantiles that will be stored, not by those that calibration replaces. On 12,196 daily
     series of the M5 (28 days after each of three cutoffs from 2015-10-11 on, chosen by the three windows before),
-    the averages chosen by raw scaled pinball loss scored .2286 once calibrated, those chosen by calibrated scaled
-    pinball loss .2262.
+    averages chosen by raw scaled pinball loss scored .2268 once calibrated, with a mean RMSSE of .729; those chosen by
+    calibrated loss .2264 and .722.
 
     Args:
         class_S: index into `DEMAND_CLASSES`.

@@ -1,7 +1,9 @@
 """Which model forecasts a series: by its own backtest scores, shrunk toward those of its demand class.
 
-A few windows of one series say little: on 12,196 daily series of the M5, choosing by a series' own three scores was
-worse than choosing by the mean scores of its class. How much a series' own scores count is therefore estimated
+A few windows of one series say little: on 12,196 daily series of the M5 (28 days after each of three cutoffs, chosen
+by the three windows before), the single model with a series' own best score had a scaled pinball loss of .2335, the
+best of its class .2273, the best by shrunk scores .2279, and the average of the best three by shrunk scores .2264.
+How much a series' own scores count is therefore estimated
 (Efron & Morris, 1975, Data analysis using Stein's estimator and its generalizations, JASA 70(350)). Per class and
 model, with d the difference of a model's score to that of the class's first candidate, averaged over the W windows of
 a series,
