@@ -164,8 +164,8 @@ class Calibration:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """(S, H) lower and upper end of the probability integral transform of what came.
 
-        Counts fill an interval, other demand a point. The share of the interval inside [p, q] is how much of the day
-        the central interval between the levels p and q covers: the tie-adjusted coverage.
+        Counts fill an interval, other demand a point, as in Czado, Gneiting & Held (2009), Predictive model assessment
+        for count data, Biometrics 65(4); see `covered`.
         """
         mean_SH, sd_SH, unit = to_numpy(forecast.mean_SH), to_numpy(forecast.sd_SH), to_numpy(unit_S)
         cell_SH = error_cells(mean_SH, sd_SH, to_numpy(class_S), unit)
@@ -178,3 +178,16 @@ class Calibration:
             low[at] = np.interp((r_SH - half_SH)[at], ERROR_EDGES, self.below_CE[cell])
             high[at] = np.interp((r_SH + half_SH)[at], ERROR_EDGES, self.below_CE[cell])
         return torch.from_numpy(low), torch.from_numpy(high)
+
+
+def covered(low: torch.Tensor, high: torch.Tensor, width: float) -> torch.Tensor:
+    """How much of each probability integral transform [low, high] the central interval of probability `width` holds.
+
+    A point is held or not; an interval, which a count has, is held by its share. The mean of this is the tie-adjusted
+    coverage, equal to `width` for a calibrated forecast, where the plain one is above it: [0, 0] holds every day of a
+    series that sells on one day in ten.
+    """
+    first, last = 0.5 - width / 2.0, 0.5 + width / 2.0
+    is_point = high - low < 1e-12
+    share = (high.clamp(max=last) - low.clamp(min=first)).clamp(min=0.0) / torch.where(is_point, 1.0, high - low)
+    return torch.where(is_point, ((low >= first) & (low <= last)).to(low.dtype), share)
