@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from lakehouse.buckets import PinnedTable, read_bucket, write_bucket
 from lakehouse.delta_io import WrittenFile
+from udfs.forecasting.fallbacks import OTHER_CANDIDATES
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,11 @@ class UnitResult:
 
     @property
     def failed_series(self) -> int:
-        return len(set(self.failures["unique_id"].to_pylist())) if self.failures is not None else 0
+        """Series that failed for good: not those that another candidate of the same stage could forecast."""
+        if self.failures is None:
+            return 0
+        rows = self.failures.select([n for n in ("unique_id", "fallback") if n in self.failures.column_names])
+        return len({row["unique_id"] for row in rows.to_pylist() if row.get("fallback") != OTHER_CANDIDATES})
 
 
 @dataclass(slots=True)

@@ -19,11 +19,11 @@ from lakehouse.errors import EngineError
 class BucketWorker:
     """Holds a task and runs it on the buckets it is given; its process imports the models once."""
 
-    def __init__(self, task: BucketTask) -> None:
+    def __init__(self, task: list[Any]) -> None:
         import torch
 
         torch.set_num_threads(1)  # one worker per core: threads would fight, and reductions would change their order
-        self._task = task
+        self._task: BucketTask = ray.get(task[0])
 
     def run(self, bucket: int) -> UnitResult:
         return execute_caught(self._task, bucket)
@@ -46,10 +46,12 @@ class RayRunner:
             max_restarts=self.settings.max_restarts,
             max_task_retries=self.settings.max_task_retries,
         )(BucketWorker)
-        # By value: an argument in the object store may be gone when an actor is restarted.
-        pool: list[Any] = [remote_class.remote(task) for _ in range(workers)]
+        # A reference that this process holds to the end: Ray drops an actor's own large arguments once it has started,
+        # and a restarted actor would look for them in vain.
+        shared = [ray.put(task)]
+        pool: list[Any] = [remote_class.remote(shared) for _ in range(workers)]
         try:
-            yield from self._drain(pool, lambda: remote_class.remote(task), list(buckets))
+            yield from self._drain(pool, lambda: remote_class.remote(shared), list(buckets))
         finally:
             for actor in pool:
                 ray.kill(actor)

@@ -20,6 +20,7 @@ from udfs.forecasting.backtest_scores import SCORES, Score, score_windows
 from udfs.forecasting.bucket import BatchOf
 from udfs.forecasting.bucket_tables import FAILURE_SCHEMA
 from udfs.forecasting.calibrated import calibrate_backtest
+from udfs.forecasting.fallbacks import OTHER_CANDIDATES
 from udfs.forecasting.forecaster import check_request
 from udfs.forecasting.selection import WindowScores, merge_class_summaries, summarise_classes
 from udfs.forecasting.spec import ForecastSpec, choose_device
@@ -209,7 +210,7 @@ def _failures(batch: SkuBatch, tested: Mapping[str, tuple[np.ndarray, Backtest]]
             cutoff,
             failure.error_class,
             failure.error,
-            "other candidates" if rescued[at, window_of[cutoff]] else "none",
+            OTHER_CANDIDATES if rescued[at, window_of[cutoff]] else "none",
         )
         for at, cutoff, failure in sorted(found, key=lambda row: (row[0], row[1], row[2].error))
     ]

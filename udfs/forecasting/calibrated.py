@@ -44,15 +44,21 @@ class Calibrated:
         """See `Forecaster.forecast`."""
         plain = self.model.forecast(batch, horizon, quantiles)
         class_S = demand_statistics(batch, self.season_length, self.min_history).class_S
-        unit_S = demand_units(batch.y_ST, batch.mask_ST)
-        made = self.calibration.apply(plain, class_S, unit_S, quantiles)
-        without = torch.tensor([DEMAND_CLASSES.index(c) for c in WITHOUT], device=batch.device)
-        keep_S = torch.isin(class_S, without)
-        return replace(
-            made,
-            sd_SH=torch.where(keep_S[:, None], plain.sd_SH, made.sd_SH),
-            quantile_SHQ=torch.where(keep_S[:, None, None], plain.quantile_SHQ, made.quantile_SHQ),
-        )
+        return calibrated(plain, self.calibration, batch, class_S, quantiles)
+
+
+def calibrated(
+    plain: Forecast, calibration: Calibration, batch: SkuBatch, class_S: torch.Tensor, quantiles: tuple[float, ...]
+) -> Forecast:
+    """A forecast of the batch with calibrated quantiles and deviations, but for series of the classes `WITHOUT`."""
+    made = calibration.apply(plain, class_S, demand_units(batch.y_ST, batch.mask_ST), quantiles)
+    without = torch.tensor([DEMAND_CLASSES.index(c) for c in WITHOUT], device=batch.device)
+    keep_S = torch.isin(class_S, without)
+    return replace(
+        made,
+        sd_SH=torch.where(keep_S[:, None], plain.sd_SH, made.sd_SH),
+        quantile_SHQ=torch.where(keep_S[:, None, None], plain.quantile_SHQ, made.quantile_SHQ),
+    )
 
 
 def calibrate_backtest(

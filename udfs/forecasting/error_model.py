@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from udfs.demand_profile import demand_statistics
+from udfs.forecasting.calibrated import calibrated
 from udfs.forecasting.calibration import Calibration
 from udfs.forecasting.error_correlation import Copula, ErrorCorrelation
 from udfs.forecasting.forecaster import Forecast
@@ -30,4 +31,4 @@ class ErrorModel:
         class_S = demand_statistics(batch, spec.season_length, spec.min_history).class_S
         unit_S = demand_units(batch.y_ST, batch.mask_ST)
         copula = self.correlation.of(forecast.mean_SH, class_S, unit_S)
-        return self.calibration.apply(forecast, class_S, unit_S, spec.quantiles), copula
+        return calibrated(forecast, self.calibration, batch, class_S, spec.quantiles), copula
