@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from statistics import NormalDist
 
 import numpy as np
@@ -9,11 +10,8 @@ import torch
 
 from udfs.forecasting import quantile_kernel
 from udfs.forecasting.masked import power
-from udfs.forecasting.quantile_kernel import MIN_EXCESS, MIN_MEAN
+from udfs.forecasting.quantile_kernel import MIN_ERRORS, MIN_EXCESS, MIN_MEAN
 from udfs.series_threads import over_series
-
-MIN_ERRORS = 20
-"""Fewer errors than this say too little about a tail; the normal distribution stands in."""
 
 MAX_COUNT_MEAN = 20.0
 """Above this mean a count distribution and a continuous one hardly differ, and its table would grow long."""
@@ -36,16 +34,45 @@ def empirical_quantiles(
         error_TS, mask_TS: one-step in-sample errors, time-major, and where they exist.
         quantiles: increasing levels in (0, 1).
     """
+    scores = [NormalDist().inv_cdf(level) for level in quantiles]
+    if mean_SH.device.type == "cpu":
+        filled_SHQ = np.empty((*mean_SH.shape, len(quantiles)))
+        arrays = tuple(x.contiguous().numpy() for x in (mean_SH, sd_SH, error_TS.t(), mask_TS.t()))
+        over_series(partial(_fill_empirical, *arrays, np.array(quantiles), np.array(scores), filled_SHQ), len(mean_SH))
+        return torch.from_numpy(filled_SHQ)
     n_S = mask_TS.sum(0)
     error_SQ = error_quantiles(error_TS.t(), mask_TS.t(), quantiles)
     growth_SH = sd_SH / torch.where(sd_SH[:, :1] > 0, sd_SH[:, :1], 1.0)
     empirical_SHQ = growth_SH[:, :, None] * error_SQ[:, None, :]
     has_few_S = n_S < MIN_ERRORS
     if bool(has_few_S.any()):
-        scores = [NormalDist().inv_cdf(level) for level in quantiles]
         normal_Q = torch.tensor(scores, dtype=mean_SH.dtype, device=mean_SH.device)
         empirical_SHQ[has_few_S] = sd_SH[has_few_S][:, :, None] * normal_Q
     return empirical_SHQ.add_(mean_SH[:, :, None]).clamp_(min=0.0)
+
+
+def _fill_empirical(
+    mean_SH: np.ndarray,
+    sd_SH: np.ndarray,
+    error_ST: np.ndarray,
+    mask_ST: np.ndarray,
+    level_Q: np.ndarray,
+    normal_Q: np.ndarray,
+    quantile_SHQ: np.ndarray,
+    lo: int,
+    hi: int,
+) -> None:
+    error_BQ = np.empty((quantile_kernel.BLOCK, len(level_Q)))
+    for a, b, sorted_BT, n_B in quantile_kernel.sorted_blocks(error_ST, mask_ST, lo, hi):
+        quantile_kernel.order_quantiles(sorted_BT, n_B, level_Q, error_BQ[: b - a])
+        quantile_kernel.spread_errors(mean_SH[a:b], sd_SH[a:b], n_B, error_BQ, normal_Q, quantile_SHQ[a:b])
+
+
+def _fill_order(
+    error_ST: np.ndarray, mask_ST: np.ndarray, level_Q: np.ndarray, error_SQ: np.ndarray, lo: int, hi: int
+) -> None:
+    for a, b, sorted_BT, n_B in quantile_kernel.sorted_blocks(error_ST, mask_ST, lo, hi):
+        quantile_kernel.order_quantiles(sorted_BT, n_B, level_Q, error_SQ[a:b])
 
 
 def error_quantiles(
@@ -62,9 +89,7 @@ def error_quantiles(
         error_SQ = np.empty((len(error_ST), len(quantiles)))
         level_Q = np.array(quantiles)
         error, mask = error_ST.contiguous().numpy(), mask_ST.contiguous().numpy()
-        over_series(
-            lambda lo, hi: quantile_kernel.order_error_quantiles(error, mask, level_Q, error_SQ, lo, hi), len(error)
-        )
+        over_series(partial(_fill_order, error, mask, level_Q, error_SQ), len(error))
         return torch.from_numpy(error_SQ)
     n_S = mask_ST.sum(1)
     sorted_ST = torch.where(mask_ST, error_ST, torch.inf).sort(1).values

@@ -7,102 +7,75 @@ import numpy as np
 
 _jit = numba.njit(cache=True, nogil=True, error_model="numpy")
 
-_BINS = 256
 MIN_MEAN = 1e-9
 """A mean of 0 counts as this."""
 MIN_EXCESS = 1e-3
 """Share of the mean by which the variance exceeds it at least: the Poisson as the limit of a large r keeps one
 formula."""
+MIN_ERRORS = 20
+"""Fewer errors than this say too little about a tail; the normal distribution stands in."""
 
-_INSERTION = 24
-"""Up to this many values insertion sort is the fastest."""
+BLOCK = 128
+"""Series whose errors are sorted together while they are still in the cache."""
+
+
+def sorted_blocks(error_ST, mask_ST, lo, hi):  # type: ignore[no-untyped-def]
+    """Yield (first, stop, sorted errors, number of them) for blocks of the rows lo..hi, as `observed` fills them.
+
+    numpy sorts rows in vector registers, some five times as fast as compiled scalar code.
+    """
+    sorted_BT, n_B = np.empty((BLOCK, error_ST.shape[1])), np.empty(BLOCK, dtype=np.int64)
+    for first in range(lo, hi, BLOCK):
+        stop = min(first + BLOCK, hi)
+        observed(error_ST[first:stop], mask_ST[first:stop], sorted_BT, n_B)
+        sorted_BT[: stop - first].sort(axis=1)
+        yield first, stop, sorted_BT, n_B
 
 
 @_jit
-def order_error_quantiles(error_ST, mask_ST, level_Q, error_SQ, lo, hi):  # type: ignore[no-untyped-def]
-    """Fill rows lo..hi of error_SQ with quantiles of the observed errors, linear between order statistics (type 7).
+def observed(error_ST, mask_ST, value_ST, n_S):  # type: ignore[no-untyped-def]
+    """Fill n_S, and the rows of value_ST with the observed errors, infinity behind them."""
+    for s in range(len(error_ST)):
+        n = 0
+        for t in range(error_ST.shape[1]):
+            value_ST[s, n] = error_ST[s, t]  # the next observed one overwrites an unobserved one
+            n += mask_ST[s, t]
+        value_ST[s, n:] = np.inf
+        n_S[s] = n
 
-    Values go to equal bins first; only the bins that hold a wanted rank are then sorted. Rows without an observed
-    error, or with one that is not finite, become NaN.
+
+@_jit
+def order_quantiles(sorted_ST, n_S, level_Q, error_SQ):  # type: ignore[no-untyped-def]
+    """Fill error_SQ with quantiles of the first n_S values of each row, linear between order statistics (type 7).
+
+    Rows without a value, or with one that is not finite, become NaN.
     """
-    n_time, n_levels = error_ST.shape[1], len(level_Q)
-    value_N, binned_N = np.empty(n_time), np.empty(n_time)
-    bin_N = np.empty(n_time, dtype=np.int64)
-    start_B = np.empty(_BINS + 1, dtype=np.int64)
-    sorted_B = np.empty(_BINS, dtype=np.bool_)
-    for s in range(lo, hi):
-        n, low, high, finite = 0, np.inf, -np.inf, True
-        for t in range(n_time):
-            if mask_ST[s, t]:
-                e = error_ST[s, t]
-                value_N[n] = e
-                low, high = min(low, e), max(high, e)
-                finite = finite and abs(e) < np.inf
-                n += 1
-        if n == 0 or not finite:
+    for s in range(len(error_SQ)):
+        n = n_S[s]
+        if n == 0 or not (sorted_ST[s, 0] > -np.inf and sorted_ST[s, n - 1] < np.inf):
             error_SQ[s, :] = np.nan
             continue
-        _to_bins(value_N[:n], low, high, bin_N, binned_N, start_B)
-        sorted_B[:] = False
-        for q in range(n_levels):
+        for q in range(len(level_Q)):
             rank = level_Q[q] * (n - 1)
             k = int(rank)
-            below = _ranked(binned_N, start_B, sorted_B, k)
-            above = _ranked(binned_N, start_B, sorted_B, min(k + 1, n - 1))
-            error_SQ[s, q] = below + (above - below) * (rank - k)
+            below = sorted_ST[s, k]
+            error_SQ[s, q] = below + (sorted_ST[s, min(k + 1, n - 1)] - below) * (rank - k)
 
 
 @_jit
-def _to_bins(value_N, low, high, bin_N, binned_N, start_B):  # type: ignore[no-untyped-def]
-    """Order the values by bin, in place of `binned_N`; bin b holds binned_N[start_B[b] : start_B[b + 1]]."""
-    width = high / _BINS - low / _BINS  # the difference alone could overflow
-    per_width = 1.0 / width if width > 0.0 else 0.0
-    if not per_width < np.inf:
-        per_width = 0.0
-    start_B[:] = 0
-    for k in range(len(value_N)):
-        b = min(int((value_N[k] - low) * per_width), _BINS - 1)
-        bin_N[k] = b
-        start_B[b] += 1
-    total = 0
-    for b in range(_BINS):
-        total += start_B[b]
-        start_B[b] = total
-    start_B[_BINS] = total
-    for k in range(len(value_N)):
-        b = bin_N[k]
-        start_B[b] -= 1
-        binned_N[start_B[b]] = value_N[k]
-
-
-@_jit
-def _ranked(binned_N, start_B, sorted_B, k):  # type: ignore[no-untyped-def]
-    """The k-th smallest value, counted from 0."""
-    first, last = 0, _BINS  # the last bin that starts at or before k
-    while last - first > 1:
-        middle = (first + last) // 2
-        if start_B[middle] <= k:
-            first = middle
-        else:
-            last = middle
-    if not sorted_B[first]:
-        _sort(binned_N[start_B[first] : start_B[first + 1]])
-        sorted_B[first] = True
-    return binned_N[k]
-
-
-@_jit
-def _sort(value_N):  # type: ignore[no-untyped-def]
-    if len(value_N) > _INSERTION:
-        value_N.sort()
-        return
-    for k in range(1, len(value_N)):
-        value = value_N[k]
-        j = k - 1
-        while j >= 0 and value_N[j] > value:
-            value_N[j + 1] = value_N[j]
-            j -= 1
-        value_N[j + 1] = value
+def spread_errors(mean_SH, sd_SH, n_S, error_SQ, normal_Q, quantile_SHQ):  # type: ignore[no-untyped-def]
+    """Fill quantile_SHQ: mean plus quantiles of the errors, which grow as sd_SH does; normal ones for few errors."""
+    for s in range(len(mean_SH)):
+        unit = 1.0 if sd_SH[s, 0] <= 0.0 else 1.0 / sd_SH[s, 0]
+        error_Q = error_SQ[s]
+        if n_S[s] < MIN_ERRORS:
+            unit = 1.0
+            error_Q = normal_Q
+        for h in range(mean_SH.shape[1]):
+            mean, growth, quantile_Q = mean_SH[s, h], sd_SH[s, h] * unit, quantile_SHQ[s, h]
+            for q in range(len(error_Q)):
+                value = mean + growth * error_Q[q]
+                quantile_Q[q] = 0.0 if value < 0.0 else value  # keeps NaN
 
 
 @_jit
