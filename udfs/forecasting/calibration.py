@@ -99,14 +99,16 @@ class Calibration:
         below_CE /= below_CE[:, -1:]
         return cls(below_CE, np.sqrt(mean_square).ravel(), n_windows.ravel(), is_identity)
 
-    def error_quantiles(self, levels: tuple[float, ...]) -> np.ndarray:
-        """(C, Q) quantiles of scaled errors, with the correction for a finite sample."""
+    def error_quantiles(self, levels: tuple[float, ...], cell_X: np.ndarray) -> np.ndarray:
+        """(X, Q) quantiles of the scaled errors of some cells, with the correction for a finite sample."""
         check_request(1, levels)
         level_Q = np.asarray(levels)
         outwards_Q = np.where(level_Q > 0.5, level_Q, np.where(level_Q < 0.5, level_Q - 1.0, 0.0))
-        wanted_CQ = np.clip(level_Q + outwards_Q / np.maximum(self.windows_C, 1.0)[:, None], 0.0, 1.0 - 1e-6)
-        rows = zip(wanted_CQ, self.below_CE, strict=True)
-        return np.stack([np.interp(wanted_Q, below_E, ERROR_EDGES) for wanted_Q, below_E in rows])
+        wanted_XQ = level_Q + outwards_Q / np.maximum(self.windows_C[cell_X], 1.0)[:, None]
+        error_XQ = np.clip(wanted_XQ, 0.0, 1.0 - 1e-6)
+        for wanted_Q, cell in zip(error_XQ, cell_X, strict=True):
+            wanted_Q[:] = np.interp(wanted_Q, self.below_CE[cell], ERROR_EDGES)
+        return error_XQ
 
     def apply(
         self, forecast: Forecast, class_S: torch.Tensor, unit_S: torch.Tensor, levels: tuple[float, ...]
@@ -152,7 +154,8 @@ class Calibration:
         safe_mean_SH, safe_sd_SH = np.where(finite_SH, mean_SH, 0.0), np.where(finite_SH, sd_SH, 0.0)
         cell_SH = error_cells(safe_mean_SH, safe_sd_SH, to_numpy(class_S), unit)
         scale_SH = np.where(finite_SH, error_scale(safe_mean_SH, safe_sd_SH, unit), np.nan)
-        error_SHQ = self.error_quantiles(levels)[cell_SH]
+        cell_X, at_SH = np.unique(cell_SH, return_inverse=True)
+        error_SHQ = self.error_quantiles(levels, cell_X)[at_SH.reshape(cell_SH.shape)]
         return mean_SH[..., None] + scale_SH[..., None] * error_SHQ, scale_SH * self.rms_C[cell_SH]
 
     def pit(
