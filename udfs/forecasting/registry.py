@@ -13,6 +13,7 @@ from udfs.forecasting.arima import Arima
 from udfs.forecasting.auto import AutoForecaster
 from udfs.forecasting.backtest import ForecasterSource
 from udfs.forecasting.class_route import ClassRoute
+from udfs.forecasting.count_trees import CountTrees
 from udfs.forecasting.croston import VARIANTS, Croston
 from udfs.forecasting.ets import ExponentialSmoothing
 from udfs.forecasting.forecaster import Forecaster
@@ -85,6 +86,7 @@ def _croston(variant: str) -> Factory:
 register("auto", lambda spec: AutoForecaster(make_all(AutoForecaster.wanted(spec), spec), spec))
 register("arima", lambda spec: Arima(season_length=spec.season_length))
 register("class_route", lambda spec: ClassRoute(season_length=spec.season_length, min_history=spec.min_history))
+register("count_trees", lambda spec: CountTrees(season_length=spec.season_length))
 register("ets", lambda spec: ExponentialSmoothing(season_length=spec.season_length))
 register("historic_mean", lambda _spec: HistoricMean())
 register("lag_regression", lambda spec: LagRegression(season_length=spec.season_length))

@@ -16,7 +16,7 @@ LEVELS = (0.1, 0.5, 0.9)
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(
-        ValueError, match=r"'prophet'; known: arima, auto, class_route, croston, .*seasonal_naive, .*tsb"
+        ValueError, match=r"'prophet'; known: arima, auto, class_route, count_trees, croston, .*seasonal_naive, .*tsb"
     ):
         registry.make("prophet", ForecastSpec())
 
@@ -31,12 +31,13 @@ def test_a_model_is_registered_with_one_call_and_not_overwritten_by_accident() -
         registry.unregister("week_before")
 
 
-# `auto` chooses by how the series of a class fare together; its own tests say what holds for it instead.
+# `auto` chooses by how the series of a class fare together and `count_trees` learns from all series of the batch; their
+# own tests say what holds for them instead.
 LOCAL = [name for name in registry.names() if not getattr(registry.make(name, ForecastSpec()), "pools_series", False)]
 
 
-def test_auto_alone_pools_over_series() -> None:
-    assert set(registry.names()) - set(LOCAL) == {"auto"}
+def test_few_models_pool_over_series() -> None:
+    assert set(registry.names()) - set(LOCAL) == {"auto", "count_trees"}
 
 
 @pytest.mark.parametrize("name", LOCAL)
