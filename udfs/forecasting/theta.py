@@ -7,42 +7,19 @@ out first and laid on the forecast again.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from functools import lru_cache
+from statistics import NormalDist
 
 import numpy as np
 import torch
 
+from udfs.forecasting import theta_kernel, theta_torch
 from udfs.forecasting.forecaster import Choice, Forecast, check_request
-from udfs.forecasting.intervals import empirical_quantiles
-from udfs.forecasting.theta_kernel import (
-    Line,
-    ThetaPoint,
-    ThetaState,
-    extrapolate,
-    filter_errors,
-    fit_lines,
-    grid_sums,
-)
-from udfs.forecasting.theta_season import find_season
+from udfs.forecasting.quantile_kernel import BLOCK, order_quantiles, spread_errors
+from udfs.forecasting.theta_forms import FORMS, N_PARAMS, penalty_table
+from udfs.forecasting.theta_torch import SearchGrid
+from udfs.series_threads import over_series
 from udfs.sku_batch import SkuBatch
-
-FORMS = ("STM", "OTM", "DSTM", "DOTM")
-"""Standard, optimised, dynamic standard and dynamic optimised theta model, in the order of the form index."""
-
-WARM_UP_DAYS = 3
-"""The first errors hang on the initial level alone and do not count."""
-
-MIN_FIT = 8
-"""With fewer observed days than this only the standard model is fitted, to every day."""
-
-_N_PARAMS = [5, 6, 3, 4]
-"""Per form: alpha, initial level and error variance, theta where it is optimised, and the line fitted to the whole
-sample where it is static: its own days help to forecast them, which the dynamic line's do not."""
-
-_SERIES_PER_CHUNK = 2048
-_STANDARD_WEIGHT = 0.5  # theta = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,130 +68,48 @@ class Theta:
     def forecast(self, batch: SkuBatch, horizon: int, quantiles: tuple[float, ...]) -> Forecast:
         """See `Forecaster.forecast`."""
         check_request(horizon, quantiles)
-        chunks = zip(batch.y_ST.split(_SERIES_PER_CHUNK), batch.mask_ST.split(_SERIES_PER_CHUNK), strict=True)
-        parts = [self._forecast_chunk(y_ST, mask_ST, horizon, quantiles) for y_ST, mask_ST in chunks]
-        mean_SH, sd_SH, quantile_SHQ, sse_S, n_S, n_params_S, score_S, rmse_SF, form_S = (
-            torch.cat(column) for column in zip(*parts, strict=True)
-        )
+        y_ST, mask_ST = batch.y_ST, batch.mask_ST
+        if (self.backend or ("numba" if y_ST.device.type == "cpu" else "torch")) == "numba":
+            columns = self._compiled(y_ST, mask_ST, horizon, quantiles)
+        else:
+            grid = SearchGrid(self.season_length, self.forms, self.alphas, self.refinements, self.refined_points)
+            columns = theta_torch.forecast(y_ST, mask_ST, grid, horizon, quantiles)
+        mean_SH, sd_SH, quantile_SHQ, sse_S, n_S, n_params_S, score_S, rmse_SF, form_S = columns
         choice = _choice(form_S, rmse_SF, score_S, self.name)
         return Forecast(mean_SH, sd_SH, quantile_SHQ, sse_S, n_S, n_params_S, score_S, choice)
 
-    def _forecast_chunk(
+    def _compiled(
         self, y_ST: torch.Tensor, mask_ST: torch.Tensor, horizon: int, quantiles: tuple[float, ...]
     ) -> tuple[torch.Tensor, ...]:
         """The tensors of a Forecast, then (S, F) the RMSE of each form and (S,) the index of the best one."""
-        backend = self.backend or ("numba" if y_ST.device.type == "cpu" else "torch")
-        n_days = y_ST.shape[1]
-        season = find_season(y_ST, mask_ST, self.season_length, backend)
-        fit_from_S = season.start_S + WARM_UP_DAYS * (season.n_seen_S >= MIN_FIT)
-        line, last_S3 = fit_lines(season, mask_ST, fit_from_S, backend)
-        point, form_S, sse_SF = self._search(line, season.n_seen_S, backend)
-        error_ST, counts_ST, n_S, plain_sse_S, state = filter_errors(line, last_S3, point, backend)
+        n_series, n_days = y_ST.shape
+        allowed_F = np.array([form in self.forms for form in FORMS])
+        share_J = np.arange(1, self.refined_points + 1) / (self.refined_points + 1)
+        penalty_NK = penalty_table(n_days, self.season_length + max(N_PARAMS))
+        settings = (self.season_length, allowed_F, np.array(self.alphas), share_J, self.refinements, penalty_NK)
+        level_Q, normal_Q = np.array(quantiles), np.array([NormalDist().inv_cdf(level) for level in quantiles])
+        mean_SH, sd_SH = np.empty((n_series, horizon)), np.empty((n_series, horizon))
+        quantile_SHQ = np.empty((n_series, horizon, len(quantiles)))
+        total_S3, rmse_SF = np.empty((n_series, 3)), np.empty((n_series, len(FORMS)))
+        chosen_S2 = np.empty((n_series, 2), dtype=np.int64)
+        y, mask = y_ST.contiguous().numpy(), mask_ST.contiguous().numpy()
 
-        # Without its season a series is fitted in its own units or, under a ratio, in units of the index.
-        has_ratio = bool(season.is_ratio_S.any())
-        n_params_S = torch.tensor(_N_PARAMS, device=y_ST.device)[form_S] + season.is_seasonal_S * self.season_length
-        sse_S = _sum_of_squares(error_ST * season.scale(n_days, -n_days)) if has_ratio else plain_sse_S
-        sigma2_S = plain_sse_S / (n_S - n_params_S).clamp(min=1)
-        mean_SH = season.put_back(extrapolate(state, point, horizon))
-        sd_SH = (sigma2_S[:, None] * variance_growth(state, point, horizon)).sqrt() * season.scale(horizon)
-        first_day_ST = error_ST * season.scale(1) if has_ratio else error_ST
-        quantile_SHQ = empirical_quantiles(mean_SH, sd_SH, first_day_ST.t(), counts_ST.t(), quantiles)
-        factor_S = _penalty_table(n_days, self.season_length + max(_N_PARAMS)).to(y_ST.device)[n_S, n_params_S]
-        score_S = (sse_S / n_S.clamp(min=1) * factor_S).sqrt()
-        rmse_SF = (sse_SF / n_S.clamp(min=1)[:, None]).sqrt()
-        return mean_SH.clamp(min=0.0), sd_SH, quantile_SHQ, sse_S, n_S, n_params_S, score_S, rmse_SF, form_S
+        def fill(lo: int, hi: int) -> None:
+            value_BT, n_B = np.empty((BLOCK, n_days)), np.empty(BLOCK, dtype=np.int64)
+            error_BQ = np.empty((BLOCK, len(quantiles)))
+            for a in range(lo, hi, BLOCK):
+                b = min(a + BLOCK, hi)
+                filled = (total_S3[a:b], rmse_SF[a:b], chosen_S2[a:b])
+                theta_kernel.fit(y[a:b], mask[a:b], *settings, mean_SH[a:b], sd_SH[a:b], value_BT, n_B, *filled)
+                value_BT[: b - a].sort(axis=1)
+                order_quantiles(value_BT, n_B, level_Q, error_BQ[: b - a])
+                spread_errors(mean_SH[a:b], sd_SH[a:b], n_B, error_BQ, normal_Q, quantile_SHQ[a:b])
 
-    def _search(
-        self, line: Line, n_seen_S: torch.Tensor, backend: str
-    ) -> tuple[ThetaPoint, torch.Tensor, torch.Tensor]:
-        """The best point, its form, and (S, F) the lowest sum of squared errors of each form."""
-        allowed_F = torch.tensor([form in self.forms for form in FORMS], device=n_seen_S.device)
-        first_F = torch.arange(len(FORMS), device=n_seen_S.device) == 0
-        allowed_SF = torch.where((n_seen_S >= MIN_FIT)[:, None], allowed_F, first_F)
-        alpha_SG = torch.tensor([self.alphas], dtype=line.z_ST.dtype, device=n_seen_S.device).expand(len(n_seen_S), -1)
-        best_SF = torch.full(allowed_SF.shape, torch.inf, dtype=line.z_ST.dtype, device=n_seen_S.device)
-        columns_SF = [torch.zeros_like(best_SF) for _ in range(3)]
-        share_J = torch.arange(1, self.refined_points + 1, dtype=line.z_ST.dtype) / (self.refined_points + 1)
-        for k in range(self.refinements + 1):
-            solved = _solve(grid_sums(line, alpha_SG.contiguous(), backend), allowed_SF)
-            at_SF1 = solved[0].argmin(2)[..., None]
-            sse_SF = solved[0].gather(2, at_SF1)[..., 0]
-            better_SF = sse_SF < best_SF
-            found = (alpha_SG.gather(1, at_SF1[..., 0]), *(x.gather(2, at_SF1)[..., 0] for x in solved[1:]))
-            columns_SF = [torch.where(better_SF, new, old) for new, old in zip(found, columns_SF, strict=True)]
-            best_SF = torch.where(better_SF, sse_SF, best_SF)
-            if k < self.refinements:
-                at_S1 = at_SF1[..., 0].gather(1, best_SF.argmin(1, keepdim=True))
-                low_S1 = alpha_SG.gather(1, (at_S1 - 1).clamp(min=0))
-                high_S1 = alpha_SG.gather(1, (at_S1 + 1).clamp(max=alpha_SG.shape[1] - 1))
-                alpha_SG = low_S1 + (high_S1 - low_S1) * share_J.to(low_S1.device)
-        penalty = _penalty_table(line.z_ST.shape[1], max(_N_PARAMS)).to(n_seen_S.device)
-        form_S = (best_SF * penalty[n_seen_S][:, _N_PARAMS]).argmin(1)
-        alpha_S, weight_S, level_S = (x.gather(1, form_S[:, None])[:, 0] for x in columns_SF)
-        return ThetaPoint(alpha_S, weight_S, level_S, form_S >= 2), form_S, best_SF
-
-
-def variance_growth(state: ThetaState, point: ThetaPoint, horizon: int) -> torch.Tensor:
-    """(S, H) forecast variance over one-step variance: 1 + sum of c_j^2 for j = 1..h-1, where c_j is what an error of
-    one on the first day moves the forecast j days later.
-
-    The recursion is linear, so c_j is its path from the states that such an error leaves behind in empty ones.
-    """
-    alpha_S, i_S = point.alpha_S, state.days_S
-    zero_S = torch.zeros_like(alpha_S)
-    mean_S = torch.where(point.dynamic_S, 1.0 / (i_S + 1.0), zero_S)
-    b_S = torch.where(point.dynamic_S, 6.0 / ((i_S + 1.0) * (i_S + 2.0)), zero_S)
-    a_S = torch.where(point.dynamic_S, mean_S - b_S * ((i_S + 2.0) * 0.5), zero_S)
-    shock = ThetaState(alpha_S, mean_S, a_S, b_S, i_S + 1.0, state.decay_S * (1.0 - alpha_S))
-    growth_SH = torch.ones((len(alpha_S), horizon), dtype=alpha_S.dtype, device=alpha_S.device)
-    if horizon > 1:
-        c_SH = extrapolate(shock, point, horizon - 1)
-        for h in range(1, horizon):
-            growth_SH[:, h] = growth_SH[:, h - 1] + c_SH[:, h - 1] * c_SH[:, h - 1]
-    return growth_SH
-
-
-def _solve(sums: torch.Tensor, allowed_SF: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """(S, F, G) the lowest sum of squared errors over the initial level and the weight w = 1 - 1 / theta, and both.
-
-    sse(l_0, w) is a convex quadratic: l_0 is eliminated first, then w is held within its bounds.
-    """
-    ee, ea, aa, *line_sums = sums.unbind(0)
-    aa = aa.clamp(min=1e-300)
-    per_form = []
-    for dynamic in (0, 1):
-        ef, af, ff = line_sums[3 * dynamic : 3 * dynamic + 3]
-        curvature, slope = ff - af * af / aa, ef - ea * af / aa
-        # Where the line adds nothing that the level could not do, w does not matter.
-        flat = curvature <= 1e-12 * ff
-        best = torch.where(flat, _STANDARD_WEIGHT, slope / torch.where(flat, 1.0, curvature)).clamp(0.0, 1.0)
-        for w in (torch.full_like(best, _STANDARD_WEIGHT), best):
-            sse = (ee - ea * ea / aa - w * (2.0 * slope - w * curvature)).clamp(min=0.0)
-            per_form.append((sse, w, (ea - w * af) / aa))
-    sse_SFG, weight_SFG, level_SFG = (torch.stack(x, dim=1) for x in zip(*per_form, strict=True))
-    return torch.where(allowed_SF[..., None], sse_SFG, torch.inf), weight_SFG, level_SFG
-
-
-def _sum_of_squares(x_ST: torch.Tensor) -> torch.Tensor:
-    """(S,) added up oldest first, so that padding and neighbours cannot be felt."""
-    if x_ST.device.type != "cpu":
-        return (x_ST * x_ST).sum(1)
-    x = x_ST.numpy()
-    return torch.from_numpy(np.add.accumulate(x * x, axis=1)[:, -1].copy())
-
-
-@lru_cache(maxsize=16)
-def _penalty_table(max_obs: int, max_params: int) -> torch.Tensor:
-    """(N, K) exp(AICc penalty / n), by which a mean squared error is multiplied; infinite without freedom left.
-
-    The standard model's own row stays finite, for it is always possible.
-    """
-    table = np.full((max_obs + 1, max_params + 1), 1.0)
-    for k in range(max_params + 1):
-        for n in range(k + 2, max_obs + 1):
-            table[n, k] = math.exp(min(2 * k + 2 * k * (k + 1) / (n - k - 1), 600.0 * n) / n)
-    return torch.from_numpy(table)
+        over_series(fill, n_series)
+        np.maximum(mean_SH, 0.0, out=mean_SH)
+        columns = (mean_SH, sd_SH, quantile_SHQ, total_S3[:, 0], total_S3[:, 1].astype(np.int64))
+        columns += (chosen_S2[:, 1], total_S3[:, 2], rmse_SF, chosen_S2[:, 0])
+        return tuple(torch.from_numpy(np.ascontiguousarray(x)) for x in columns)
 
 
 def _choice(form_S: torch.Tensor, rmse_SF: torch.Tensor, score_S: torch.Tensor, name: str) -> Choice:

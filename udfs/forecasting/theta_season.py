@@ -31,6 +31,10 @@ MIN_INDEX = 0.01
 """A multiplicative index below this would blow up the days it divides."""
 
 
+ADDITIVE, RATIO = 1, 2
+"""Kinds of season."""
+
+
 @dataclass(frozen=True, slots=True)
 class Season:
     """season_SM (S, M): what is added to a day of each phase, or where is_ratio_S what it is multiplied with.
@@ -79,7 +83,7 @@ def find_season(y_ST: torch.Tensor, mask_ST: torch.Tensor, season_length: int, b
     over_series(lambda a, b: _find_numba(*(x[a:b] for x in arrays)), n_series)  # type: ignore[call-arg]
     kind = torch.from_numpy(kind_S)
     return Season(
-        torch.from_numpy(season_SM), kind == 2, kind > 0, *(torch.from_numpy(x) for x in (n_S, start_S, z_ST))
+        torch.from_numpy(season_SM), kind == RATIO, kind > 0, *(torch.from_numpy(x) for x in (n_S, start_S, z_ST))
     )
 
 
@@ -144,36 +148,52 @@ _VECTOR = {"reassoc", "nsz", "contract"}
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def _find_numba(y_ST, mask_ST, season_SM, kind_S, n_S, start_S, z_ST) -> None:  # type: ignore[no-untyped-def]
-    n_series, n_days = y_ST.shape
-    m = season_SM.shape[1]
-    work_T, trend_T, weight_T = np.empty(n_days), np.empty(n_days), np.empty(n_days)
-    count_M = np.empty(m, dtype=np.int64)
-    for s in range(n_series):
-        y_T, mask_T = y_ST[s], mask_ST[s]
-        first = 0
-        while first < n_days and not mask_T[first]:
-            first += 1
-        start_S[s] = first
-        n_S[s] = mask_T[first:].sum()
-        z_ST[s] = y_T
-        if m < 2 or n_S[s] < 2 * m or not _is_seasonal(y_T[first:], mask_T[first:], n_S[s], m, work_T):
-            continue
-        _trend(y_T, mask_T, first, m, trend_T, weight_T)
-        positive = True
-        for t in range(first, n_days):
-            positive &= (not mask_T[t]) | (y_T[t] > 0)
-        if positive and _phases(y_T, trend_T, weight_T, True, season_SM[s], count_M):
-            kind_S[s] = 2
-        elif _phases(y_T, trend_T, weight_T, False, season_SM[s], count_M):
-            kind_S[s] = 1
-        else:
-            season_SM[s] = 0.0
-            continue
-        phase = (first - n_days) % m
-        for t in range(first, n_days):
-            if mask_T[t]:
-                z_ST[s, t] = y_T[t] / season_SM[s, phase] if kind_S[s] == 2 else y_T[t] - season_SM[s, phase]
-            phase = phase + 1 if phase + 1 < m else 0
+    space = season_space(y_ST.shape[1], season_SM.shape[1])
+    for s in range(len(y_ST)):
+        kind_S[s], n_S[s], start_S[s] = season_of(y_ST[s], mask_ST[s], season_SM[s], z_ST[s], space)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def season_space(n_days, season_length):  # type: ignore[no-untyped-def]
+    """Room for `season_of`."""
+    return np.empty((3, n_days)), np.empty(season_length, dtype=np.int64)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def season_of(y_T, mask_T, season_M, z_T, space):  # type: ignore[no-untyped-def]
+    """Fill one series' season, zeros without one, and its demand without it.
+
+    Returns its kind (0 none, `ADDITIVE` or `RATIO`), its observed days, and the first of them.
+    """
+    work_WT, count_M = space
+    n_days, m = len(y_T), len(season_M)
+    first = 0
+    while first < n_days and not mask_T[first]:
+        first += 1
+    n = 0
+    for t in range(first, n_days):
+        n += mask_T[t]
+    z_T[:] = y_T
+    season_M[:] = 0.0
+    if m < 2 or n < 2 * m or not _is_seasonal(y_T[first:], mask_T[first:], n, m, work_WT[0]):
+        return 0, n, first
+    trend_T, weight_T = work_WT[1], work_WT[2]
+    _trend(y_T, mask_T, first, m, trend_T, weight_T)
+    positive = True
+    for t in range(first, n_days):
+        positive &= (not mask_T[t]) | (y_T[t] > 0)
+    kind = RATIO
+    if not (positive and _phases(y_T, trend_T, weight_T, True, season_M, count_M)):
+        kind = ADDITIVE
+        if not _phases(y_T, trend_T, weight_T, False, season_M, count_M):
+            season_M[:] = 0.0
+            return 0, n, first
+    phase = (first - n_days) % m
+    for t in range(first, n_days):
+        if mask_T[t]:
+            z_T[t] = y_T[t] / season_M[phase] if kind == RATIO else y_T[t] - season_M[phase]
+        phase = phase + 1 if phase + 1 < m else 0
+    return kind, n, first
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_VECTOR)

@@ -11,9 +11,22 @@ from statsmodels.tsa.seasonal import seasonal_decompose
 
 from tests.udfs.forecasting.series import batch_of, m5_table, mixed_series
 from udfs.forecasting.metrics import difference_scale, rmsse
-from udfs.forecasting.theta import FORMS, MIN_FIT, WARM_UP_DAYS, Theta, _solve, variance_growth
-from udfs.forecasting.theta_kernel import Line, ThetaPoint, ThetaState, extrapolate, filter_errors, fit_lines, grid_sums
+from udfs.forecasting.theta import Theta
+from udfs.forecasting.theta_forms import FORMS, MIN_FIT, WARM_UP_DAYS
 from udfs.forecasting.theta_season import find_season
+from udfs.forecasting.theta_torch import (
+    Line,
+    SearchGrid,
+    ThetaPoint,
+    ThetaState,
+    extrapolate,
+    filter_errors,
+    fit_lines,
+    grid_sums,
+    search,
+    solve,
+    variance_growth,
+)
 from udfs.sku_batch import SkuBatch
 
 LEVELS = (0.1, 0.5, 0.9)
@@ -25,9 +38,9 @@ def _counts(n_days: int = 90, seed: int = 0, season: float = 0.0, floor: float =
     return floor + 1.0 + rng.poisson((6 + 0.03 * np.arange(n_days)) * week).astype(float)
 
 
-def _fit(batch: SkuBatch, season_length: int = 1, backend: str = "numba") -> tuple[Line, torch.Tensor]:
-    season = find_season(batch.y_ST, batch.mask_ST, season_length, backend)
-    return fit_lines(season, batch.mask_ST, season.start_S + WARM_UP_DAYS, backend)
+def _fit(batch: SkuBatch, season_length: int = 1) -> tuple[Line, torch.Tensor]:
+    season = find_season(batch.y_ST, batch.mask_ST, season_length, "torch")
+    return fit_lines(season, batch.mask_ST, season.start_S + WARM_UP_DAYS)
 
 
 def _point(alpha: float, weight: float, level: float, dynamic: bool) -> ThetaPoint:
@@ -36,15 +49,14 @@ def _point(alpha: float, weight: float, level: float, dynamic: bool) -> ThetaPoi
     )
 
 
-@pytest.mark.parametrize("backend", ["numba", "torch"])
 @pytest.mark.parametrize("form", FORMS)
-def test_fixed_parameters_equal_statsforecast(form: str, backend: str) -> None:
+def test_fixed_parameters_equal_statsforecast(form: str) -> None:
     y = _counts()
     alpha, theta, level = 0.23, 2.0 if form in ("STM", "DSTM") else 3.7, 4.2
     theirs = peer.auto_theta(y, 1, form, initial_smoothed=level, alpha=alpha, theta=theta)
-    line, last_S3 = _fit(batch_of({"a": y}), backend=backend)
+    line, last_S3 = _fit(batch_of({"a": y}))
     point = _point(alpha, 1 - 1 / theta, level, form.startswith("D"))
-    error_ST, counts_ST, n_S, sse_S, state = filter_errors(line, last_S3, point, backend)
+    error_ST, counts_ST, n_S, sse_S, state = filter_errors(line, last_S3, point)
     first = int(line.fit_from_S)
     np.testing.assert_allclose(error_ST[0, first:], theirs["residuals"][WARM_UP_DAYS:], rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(extrapolate(state, point, 12)[0], peer.forecast_theta(theirs, 12)["mean"], rtol=1e-9)
@@ -84,9 +96,8 @@ def test_a_fitted_season_is_no_worse_than_statsforecast_s(form: str) -> None:
     fitted = peer.auto_theta(y, 7, form)
     theirs = np.sum((fitted["residuals"] / _seasonal(fitted, len(y)))[WARM_UP_DAYS:] ** 2)
     line, last_S3 = _fit(batch, 7)
-    model = Theta(7, forms=(form,), alphas=(0.1, 0.2, 0.4, 0.6, 0.8, 0.99))
-    point, _, sse_SF = model._search(line, line.n_seen_S, "numba")
-    error_ST = filter_errors(line, last_S3, point, "numba")[0]
+    point, _, sse_SF = search(line, line.n_seen_S, SearchGrid(7, (form,), (0.1, 0.2, 0.4, 0.6, 0.8, 0.99), 1, 8))
+    error_ST = filter_errors(line, last_S3, point)[0]
     assert fitted["decomposition_type"] == "multiplicative"
     assert error_ST.square().sum().item() <= 1.01 * theirs
     # The closed form's sum of squares is the recursion's own.
@@ -119,17 +130,35 @@ def test_the_season_test_agrees_with_statsforecast() -> None:
     assert 5 < sum(theirs) < 35
 
 
-def test_both_backends_agree() -> None:
+@pytest.mark.parametrize("season_length", [1, 7])
+@pytest.mark.parametrize("forms", [FORMS, ("OTM", "DSTM")])
+def test_both_backends_agree(season_length: int, forms: tuple[str, ...]) -> None:
     series = mixed_series(40)
     series["s900"] = _counts(120, season=0.6, floor=20.0)  # multiplicative
     series["s901"] = np.full(30, 4.0)
+    series["s902"] = np.full(20, np.nan)
+    for k in range(12):  # runs of observed days of many lengths, and gaps where the errors begin to count
+        y = _counts(40 + 9 * k, seed=k, season=0.4)
+        y[np.random.default_rng(k).random(len(y)) < 0.04 * k] = np.nan
+        series[f"s91{k:02d}"] = y
     batch = batch_of(series)
-    on_cpu, in_torch = (Theta(backend=b).forecast(batch, 10, LEVELS) for b in ("numba", "torch"))
+    settings = {
+        "forms": forms,
+        "refinements": 2,
+        "refined_points": 9,
+        "alphas": (0.02, 0.1, 0.2, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99),
+    }
+    on_cpu, in_torch = (
+        Theta(season_length, backend=b, **settings).forecast(batch, 10, LEVELS) for b in ("numba", "torch")
+    )
     for field in ("mean_SH", "sd_SH", "quantile_SHQ", "sse_S", "n_obs_S", "n_params_S", "score_S"):
-        torch.testing.assert_close(getattr(in_torch, field), getattr(on_cpu, field), rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(getattr(in_torch, field), getattr(on_cpu, field), rtol=1e-8, atol=1e-8)
     assert on_cpu.choice is not None
     assert in_torch.choice is not None
     assert on_cpu.choice.rule_S.tolist() == in_torch.choice.rule_S.tolist()
+    assert on_cpu.choice.runner_up_S.tolist() == in_torch.choice.runner_up_S.tolist()
+    both = (in_torch.choice.runner_up_score_S, on_cpu.choice.runner_up_score_S)
+    np.testing.assert_allclose(*both, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("dynamic", [False, True])
@@ -141,13 +170,13 @@ def test_the_closed_form_is_the_minimum(dynamic: bool, with_gaps: bool) -> None:
     line, last_S3 = _fit(batch_of({"a": y}))
     alpha_RG = torch.tensor([[0.1, 0.35, 0.8]], dtype=torch.float64)
     form = FORMS.index("DOTM" if dynamic else "OTM")
-    sse_SFG, weight_SFG, level_SFG = _solve(grid_sums(line, alpha_RG, "numba"), torch.ones((1, 4), dtype=torch.bool))
+    sse_SFG, weight_SFG, level_SFG = solve(grid_sums(line, alpha_RG), torch.ones((1, 4), dtype=torch.bool))
     for g, alpha in enumerate(alpha_RG[0].tolist()):
         w, level = weight_SFG[0, form, g].item(), level_SFG[0, form, g].item()
 
         def sse(w: float, level: float, alpha: float = alpha) -> float:
             point = _point(alpha, w, level, dynamic)
-            return filter_errors(line, last_S3, point, "numba")[0].square().sum().item()
+            return filter_errors(line, last_S3, point)[0].square().sum().item()
 
         assert sse(w, level) == pytest.approx(sse_SFG[0, form, g].item(), rel=1e-9)
         for dw, dl in ((0.02, 0.0), (-0.02, 0.0), (0.0, 0.5), (0.0, -0.5), (0.02, -0.5)):
