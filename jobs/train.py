@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from jobs.context import RunContext
 
 MODELS = "forecast.model"
+LOOK_BACK_DAYS = 28
+"""Days that a series needs before the first day learnt; a shorter history trains no model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +138,8 @@ def _train_network(context: RunContext, block: str, fingerprint: str) -> StageRe
 
 
 def is_long_enough(batch: SkuBatch, horizon: int) -> bool:
-    """Whether there are days to learn from besides the horizon held out and the one before it."""
-    return bool(batch.mask_ST[:, : -2 * horizon].any())
+    """Whether there are days to learn from: a look-back before the horizon learnt and the one held out."""
+    return bool(batch.mask_ST[:, : -(2 * horizon + LOOK_BACK_DAYS)].any())
 
 
 def _training_folder(context: RunContext) -> Path:
