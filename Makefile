@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 LAKE ?= lake/demo
 
-.PHONY: demo test quick lint bench java jars setup clean
+.PHONY: demo test quick lint bench accuracy java jars setup clean
 
 demo: setup  ## the main job on The Complete Journey's real transactions
 	$(BIN)/shelfcast demo --lakehouse $(LAKE)
@@ -24,6 +24,13 @@ lint: setup
 bench: setup  ## the feature and forecasting benchmarks against their peers (minutes, uses every core)
 	$(BIN)/python -m tests.benchmarks.bench_features
 	$(BIN)/python -m tests.benchmarks.bench_forecasting
+
+accuracy: setup  ## accuracy against published figures and peers, on the data sets beside the project (most of an hour)
+	$(BIN)/python -m tests.benchmarks.bench_m4
+	$(BIN)/python -m tests.benchmarks.bench_published
+	$(BIN)/python -m tests.benchmarks.bench_calibration
+	$(BIN)/python -m tests.benchmarks.bench_m5 test
+	$(BIN)/python -m tests.benchmarks.bench_networks
 
 setup: java $(STAMP)
 
