@@ -46,7 +46,7 @@ class CountTrees:
     season_length: int = 7
     classes: int = 40
     origins: int = 48
-    steps_per_origin: int = 4
+    steps_per_origin: int = 8
     max_rows: int = 150_000
     rounds: int = 50
     leaves: int = 15
