@@ -5,6 +5,7 @@ import datetime as dt
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -73,6 +74,31 @@ def test_unsorted_and_duplicate_rows_are_refused() -> None:
         SkuBatch.from_arrow(table.take([0, 3, 1]), CUTOFF)
     with pytest.raises(ValueError, match="max_history"):
         SkuBatch.from_arrow(table, CUTOFF, max_history=0)
+
+
+@pytest.mark.parametrize(
+    ("days", "unique_id"), [([CUTOFF, None], ["a", "a"]), ([CUTOFF, CUTOFF], ["a", None]), ([None], ["a"])]
+)
+def test_a_row_without_a_key_is_refused(days: list[dt.date | None], unique_id: list[str | None]) -> None:
+    y = np.ones(len(days))
+    table = pa.table({"unique_id": pa.array(unique_id, pa.string()), "ds": pa.array(days, pa.date32()), "y": y})
+    with pytest.raises(ValueError, match="expected unique_id and ds on every row, found NULLs"):
+        SkuBatch.from_arrow(table, CUTOFF)
+
+
+@pytest.mark.parametrize(
+    ("y_shape", "mask_shape", "message"),
+    [
+        ((1, 28), (1, 27), r"of one shape \(S, T\), found \(1, 28\) and \(1, 27\)"),
+        ((28,), (28,), r"of one shape \(S, T\), found \(28,\) and \(28,\)"),
+        ((2, 28), (2, 28), "one unique_id per row of y_ST, found 1 ids for 2 rows"),
+    ],
+)
+def test_tensors_that_do_not_fit_are_refused(
+    y_shape: tuple[int, ...], mask_shape: tuple[int, ...], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        SkuBatch(np.array(["a"], dtype=object), torch.zeros(y_shape), torch.zeros(mask_shape).bool(), CUTOFF)
 
 
 def test_select_keeps_rows_together() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from tests.udfs.forecasting.series import batch_of
@@ -43,3 +44,8 @@ def test_the_lowest_score_wins_and_the_forecast_is_that_model_s() -> None:
             assert route.choice.runner_up_score_S[s] == ranked[1]
             assert route.choice.runner_up_S[s] != name
     assert len(seen) > 1
+
+
+def test_min_history_is_checked() -> None:
+    with pytest.raises(ValueError, match="expected min_history of at least one day, found 0"):
+        ClassRoute(min_history=0)

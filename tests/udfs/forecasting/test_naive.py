@@ -46,3 +46,8 @@ def test_historic_mean_equals_statsforecast() -> None:
     np.testing.assert_allclose(
         ours.sd_SH[0].numpy(), (peer["hi-95"] - peer["mean"]) / NormalDist().inv_cdf(0.975), rtol=1e-6
     )
+
+
+def test_a_season_has_days() -> None:
+    with pytest.raises(ValueError, match="expected season_length of at least one day, found 0"):
+        SeasonalNaive(season_length=0)

@@ -29,6 +29,8 @@ def test_a_model_is_registered_with_one_call_and_not_overwritten_by_accident() -
             registry.register("week_before", lambda _spec: SeasonalNaive())
     finally:
         registry.unregister("week_before")
+    with pytest.raises(ValueError, match="expected a name for the forecaster, found an empty one"):
+        registry.register("", lambda _spec: SeasonalNaive())
 
 
 # `auto` chooses by how the series of a class fare together and `count_trees` learns from all series of the batch; their
