@@ -188,12 +188,12 @@ def _arithmetic(task: Task) -> None:
     y_ST, mask_ST = task.batch.y_ST, task.batch.mask_ST
     start = start_states(y_ST, mask_ST, task.season_length)
     points = EtsGrid().points()
-    use_SK = torch.stack([start.n_S >= 4 * task.season_length, start.may_season_S, start.may_season_S], dim=1)
-    use_SK[:, 2] = False  # positive series are few here, and divide
+    trend_S, season_S = start.n_S >= 4 * task.season_length, start.may_season_S
+    none_S = torch.zeros_like(trend_S)  # positive series are few here, and divide
+    use_SK = torch.stack([~none_S, trend_S, season_S, trend_S & season_S, none_S, none_S], dim=1)
     seconds = statistics.median(_timed(lambda: grid_sse(y_ST, mask_ST, start, use_SK, points))[1] for _ in range(5))
     n_K = np.diff((0, *points.edges))
-    allowed_SK = torch.stack([use_SK[:, 0] | True, use_SK[:, 0], use_SK[:, 1], use_SK[:, 0] & use_SK[:, 1]], dim=1)
-    per_day_S = allowed_SK.double() @ torch.from_numpy(n_K * np.array(FLOPS)).double()
+    per_day_S = use_SK[:, :4].double() @ torch.from_numpy(n_K * np.array(FLOPS)).double()
     flops = float((per_day_S * start.n_S).sum())
     gigabytes = (y_ST.nbytes + mask_ST.nbytes) / 1e9
     peak = _peak_flops()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from udfs.forecasting.ets_ahead import point_forecast, variance_growth
+from udfs.forecasting.ets_ahead import ahead
 from udfs.forecasting.ets_forms import (
     FORMS,
     SEASON,
@@ -22,8 +22,10 @@ from udfs.forecasting.ets_recursion import Point, Start, grid_sse, refine, smoot
 from udfs.forecasting.ets_trend import trend_holds
 from udfs.forecasting.forecaster import Choice, Forecast, check_request
 from udfs.forecasting.intervals import empirical_quantiles
-from udfs.forecasting.masked import sum_of_squares  # noqa: F401
 from udfs.sku_batch import SkuBatch
+
+STRONG_SEASON = 0.5
+"""A season that leaves less than this share of the squared errors of a plain level."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +81,7 @@ class ExponentialSmoothing:
         n_S, form_S = start.n_S, point.form_S
         n_params_S = torch.from_numpy(n_params(self.season_length)).to(batch.device)[form_S]
         sigma2_S = last.sse_S / (n_S - n_params_S).clamp(min=1)
-        mean_SH = point_forecast(last, point, horizon)
-        sd_SH = (sigma2_S[:, None] * variance_growth(last, point, horizon)).sqrt()
+        mean_SH, sd_SH = ahead(last, point, sigma2_S, horizon)
         quantile_SHQ = empirical_quantiles(mean_SH, sd_SH, last.error_ST.t(), mask_ST.t(), quantiles)
         score_S = (last.sse_S / n_S.clamp(min=1) * self._penalty(start)[n_S, form_S]).sqrt()
         return Forecast(
@@ -115,10 +116,7 @@ class ExponentialSmoothing:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """(S, F) the best point of every form, and its penalised RMSE, infinite where the form is not allowed."""
         allowed_SF = self._allowed(start)
-        trend_F, season_F = np.array(TREND), np.array(SEASON)
-        use_SK = torch.stack([allowed_SF[:, of].any(1) for of in (trend_F > 0, season_F == 1, season_F == 2)], dim=1)
-        sse_SX = grid_sse(y_ST, mask_ST, start, use_SK, points)
-
+        sse_SX = self._grid_sse(y_ST, mask_ST, start, points, allowed_SF)
         best_SF = torch.full(allowed_SF.shape, torch.inf, dtype=torch.float64, device=y_ST.device)
         at_SF = torch.zeros_like(best_SF, dtype=torch.long)
         for form in np.unique(points.form_X).tolist():
@@ -131,6 +129,27 @@ class ExponentialSmoothing:
         mse_SF = (best_SF / start.n_S.clamp(min=1)[:, None]).clamp(min=1e-300)
         penalised_SF = (mse_SF * self._penalty(start)[start.n_S]).sqrt()
         return torch.from_numpy(points.point_of_column()).to(y_ST.device)[at_SF], penalised_SF
+
+    def _grid_sse(
+        self, y_ST: torch.Tensor, mask_ST: torch.Tensor, start: Start, points: GridPoints, allowed_SF: torch.Tensor
+    ) -> torch.Tensor:
+        """(S, X) see `grid_sse`. A trend beside a season, half of the work, is tried only where a trend alone helps."""
+        trend_F, season_F = np.array(TREND) > 0, np.array(SEASON)
+        groups = ((season_F == season) & (trend_F == trend) for season in (0, 1, 2) for trend in (False, True))
+        use_SK = torch.stack([allowed_SF[:, group].any(1) for group in groups], dim=1)
+        both_K = torch.tensor([False, False, False, True, False, True], device=y_ST.device)
+        sse_SX = grid_sse(y_ST, mask_ST, start, use_SK & ~both_K, points)
+        best_SF = torch.stack([sse_SX[:, points.form_X == form].amin(1) for form in (0, 1, 3, 6)], dim=1)
+        level_S, trend_S, season_S, ratio_S = best_SF.unbind(1)
+        price_SF = self._penalty(start)[start.n_S]
+        helps_S = trend_S * price_SF[:, 1] < level_S * price_SF[:, 0]
+        # A strong season hides from both whether there is a trend beneath it.
+        helps_S |= torch.minimum(season_S, ratio_S) < STRONG_SEASON * level_S
+        at_s = torch.nonzero((helps_S | ~use_SK[:, 1]) & (use_SK & both_K).any(1))[:, 0]
+        if len(at_s):
+            use_sK = use_SK[at_s] & both_K
+            sse_SX[at_s] = sse_SX[at_s].minimum(grid_sse(y_ST[at_s], mask_ST[at_s], start.select(at_s), use_sK, points))
+        return sse_SX
 
     def _choose(
         self,

@@ -2,9 +2,31 @@
 
 from __future__ import annotations
 
+import numba
+import numpy as np
 import torch
 
 from udfs.forecasting.ets_recursion import Point, Smoothed
+from udfs.series_threads import over_series
+
+
+def ahead(
+    last: Smoothed, point: Point, sigma2_S: torch.Tensor, horizon: int, backend: str | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(S, H) mean, not clipped, and standard deviation of each day ahead.
+
+    Args:
+        sigma2_S: one-step error variance.
+        backend: "numba" or "torch"; None takes numba on the CPU and torch on any other device.
+    """
+    if (backend or ("numba" if sigma2_S.device.type == "cpu" else "torch")) != "numba":
+        sd_SH = (sigma2_S[:, None] * variance_growth(last, point, horizon)).sqrt()
+        return point_forecast(last, point, horizon), sd_SH
+    mean_SH, sd_SH = (torch.empty((len(sigma2_S), horizon), dtype=torch.float64) for _ in range(2))
+    tensors = (point.stack(), point.season_code(), last.level_S, last.trend_S, last.season_SM, sigma2_S, mean_SH, sd_SH)
+    arrays = tuple(x.numpy() for x in tensors)
+    over_series(lambda lo, hi: _ahead(*arrays, lo, hi), len(sigma2_S))  # type: ignore[call-arg]
+    return mean_SH, sd_SH
 
 
 def point_forecast(last: Smoothed, point: Point, horizon: int) -> torch.Tensor:
@@ -73,3 +95,55 @@ def _season_ahead(last: Smoothed, horizon: int) -> torch.Tensor:
     """(S, H) the season's states in the order of the days ahead."""
     phase_H = torch.arange(horizon, device=last.level_S.device) % last.season_SM.shape[1]
     return last.season_SM[:, phase_H]
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _ahead(point_PS, code_S, level_S, trend_S, season_SM, sigma2_S, mean_SH, sd_SH, lo, hi):  # type: ignore[no-untyped-def]
+    horizon, n_season = mean_SH.shape[1], season_SM.shape[1]
+    base_H, growth_H = np.empty(horizon), np.empty(horizon)
+    for s in range(lo, hi):
+        alpha, beta, gamma, phi = (
+            np.float64(point_PS[0, s]), np.float64(point_PS[1, s]), np.float64(point_PS[2, s]),
+            np.float64(point_PS[3, s]),
+        )  # fmt: skip
+        level, trend, season_M = level_S[s], trend_S[s], season_SM[s]
+        for h in range(horizon):
+            trend = phi * trend
+            level += trend
+            base_H[h] = level
+        if code_S[s] == 2:
+            for h in range(horizon):
+                mean_SH[s, h] = base_H[h] * season_M[h % n_season]
+            _ratio_growth_of(alpha, beta, gamma, phi, base_H, season_M, growth_H)
+        else:
+            power, total, growth = 1.0, 0.0, 1.0
+            growth_H[0] = 1.0
+            phase = 0
+            mean_SH[s, 0] = base_H[0] + season_M[0]
+            for h in range(1, horizon):
+                phase = phase + 1 if phase + 1 < n_season else 0
+                mean_SH[s, h] = base_H[h] + season_M[phase]
+                power = power * phi
+                total += power
+                c = alpha + beta * total + (gamma if phase == 0 else 0.0)
+                growth += c * c
+                growth_H[h] = growth
+        for h in range(horizon):
+            sd_SH[s, h] = np.sqrt(sigma2_S[s] * growth_H[h])
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _ratio_growth_of(alpha, beta, gamma, phi, base_H, season_M, growth_H):  # type: ignore[no-untyped-def]
+    """As `_ratio_growth`, for one series."""
+    n_season = len(season_M)
+    growth_H[:] = 1.0
+    power, total = 1.0, 0.0
+    for j in range(1, len(base_H)):
+        power = power * phi
+        total += power
+        moved = alpha + beta * total
+        for h in range(j, len(base_H)):
+            c = moved * (season_M[h % n_season] / season_M[(h - j) % n_season])
+            if j % n_season == 0:
+                c += gamma * (base_H[h] / base_H[h - j])
+            growth_H[h] += c * c

@@ -98,7 +98,7 @@ def search(  # type: ignore[no-untyped-def]
 ):  # fmt: skip
     """Fill rows lo..hi of sse_SX, the scaled sum of squared errors of every point; infinite where it is not allowed.
 
-    use_SK: whether trend, additive season and multiplicative season are allowed.
+    use_SK: see `ets_recursion.grid_sse`.
     """
     n_grid, n_season = edges[3], season_SM.shape[1]
     work_WG = np.empty((3, n_grid), dtype=np.float32)
@@ -109,22 +109,21 @@ def search(  # type: ignore[no-untyped-def]
     for s in range(lo, hi):
         sse_X = sse_SX[s]
         sse_X[:] = np.inf
-        trend, season, ratio = use_SK[s, 0], use_SK[s, 1], use_SK[s, 2]
         start_K = (0, edges[0], edges[1], edges[2])
-        use_K = (True, trend, season, trend and season)
         for k in range(4):
-            edge_K[k] = edges[k] if use_K[k] else start_K[k]
+            edge_K[k] = edges[k] if use_SK[s, k] else start_K[k]
         _additive(
             y_ST[s], mask_ST[s], level_S[s], 1.0 / scale_S[s], first_S[s], season_SM[s], alpha_G, beta_G, gamma_G,
             phi_G, start_K, edge_K, work_WG, season_MC, season_MD, sse_X,
         )  # fmt: skip
-        if ratio:
-            stop = edges[3] if trend else edges[2]
-            _multiplicative(
-                y_ST[s], mask_ST[s], level_S[s], scale_S[s], first_S[s], ratio_SM[s], alpha_G[edges[1] : stop],
-                beta_G[edges[1] : stop], gamma_G[edges[1] : stop], phi_G[edges[1] : stop], work_WG, season_MG,
-                sse_X[n_grid : n_grid + stop - edges[1]],
-            )  # fmt: skip
+        for k in range(2, 4):
+            if use_SK[s, k + 2]:
+                at, stop = start_K[k], edges[k]
+                _multiplicative(
+                    y_ST[s], mask_ST[s], level_S[s], scale_S[s], first_S[s], ratio_SM[s], alpha_G[at:stop],
+                    beta_G[at:stop], gamma_G[at:stop], phi_G[at:stop], work_WG, season_MG[:, at:stop],
+                    sse_X[n_grid + at - edges[1] : n_grid + stop - edges[1]],
+                )  # fmt: skip
 
 
 @_jit
@@ -146,8 +145,7 @@ def _additive(  # type: ignore[no-untyped-def]
     beta_1, phi_1, trend_1 = beta_G[at_1], phi_G[at_1], trend_G[at_1]
     beta_3, phi_3, trend_3 = beta_G[at_3], phi_G[at_3], trend_G[at_3]
     gamma_2, gamma_3 = gamma_G[at_2], gamma_G[at_3]
-    for k in range(4):
-        sse_G[start_K[k] : edge_K[k]] = _F0
+    sse_0[:], sse_1[:], sse_2[:], sse_3[:] = _F0, _F0, _F0, _F0
     if len(sse_2) + len(sse_3) > 0:
         for m in range(n_season):
             season_MC[m, :] = np.float32(season_M[m] * per_scale)

@@ -20,7 +20,7 @@ operations in the same order, and a test holds them equal to the last bit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -53,6 +53,10 @@ class Start:
     ratio_SM: torch.Tensor
     may_season_S: torch.Tensor
     is_positive_S: torch.Tensor
+
+    def select(self, at_s: torch.Tensor) -> Start:
+        """The series at these positions."""
+        return Start(*(getattr(self, f.name)[at_s] for f in fields(Start)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +126,8 @@ def grid_sse(
     """(S, X) float32 sum of squared errors over `start.scale_S` squared, at every column of the search.
 
     Args:
-        use_SK: (S, 3) whether a trend, an additive season and a multiplicative season are allowed; columns of what
-            is not are infinite.
+        use_SK: (S, 6) whether the columns of each kind are searched, then whether those of a season, and of a trend
+            and a season, are searched again with a multiplicative one; columns that are not are infinite.
     """
     columns = (points.alpha_G, points.beta_G, points.gamma_G, points.phi_G)
     if not _by_numba(y_ST.device, backend):

@@ -60,12 +60,10 @@ def grid_sse(
     additive_SG = _additive_sse(y_ST, mask_ST, start, points, season_G[None, :])
     seasonal = tuple(p[:, edges[1] :] for p in points)
     ratio_SG = _multiplicative_sse(y_ST, mask_ST, start, seasonal)
-    trend_S1, season_S1, ratio_S1 = (use_SK[:, k : k + 1] for k in range(3))
-    has_trend_G = torch.zeros_like(season_G)
-    has_trend_G[edges[0] : edges[1]] = True
-    has_trend_G[edges[2] :] = True
-    allowed_SG = (trend_S1 | ~has_trend_G) & (season_S1 | ~season_G)
-    allowed_ratio_SG = ratio_S1 & (trend_S1 | ~has_trend_G[edges[1] :])
+    kind_G = torch.bucketize(
+        torch.arange(edges[3], device=y_ST.device), torch.tensor(edges, device=y_ST.device), right=True
+    )
+    allowed_SG, allowed_ratio_SG = use_SK[:, kind_G], use_SK[:, kind_G[edges[1] :] + 2]
     return torch.cat(
         [torch.where(allowed_SG, additive_SG, torch.inf), torch.where(allowed_ratio_SG, ratio_SG, torch.inf)], dim=1
     )

@@ -37,8 +37,9 @@ def empirical_quantiles(
     scores = [NormalDist().inv_cdf(level) for level in quantiles]
     if mean_SH.device.type == "cpu":
         filled_SHQ = np.empty((*mean_SH.shape, len(quantiles)))
-        arrays = tuple(x.contiguous().numpy() for x in (mean_SH, sd_SH, error_TS.t(), mask_TS.t()))
-        over_series(partial(_fill_empirical, *arrays, np.array(quantiles), np.array(scores), filled_SHQ), len(mean_SH))
+        mean, sd, error, mask = (x.contiguous().numpy() for x in (mean_SH, sd_SH, error_TS.t(), mask_TS.t()))
+        levels = (np.array(quantiles), np.array(scores))
+        over_series(partial(_fill_empirical, mean, sd, error, mask, *levels, filled_SHQ), len(mean))
         return torch.from_numpy(filled_SHQ)
     n_S = mask_TS.sum(0)
     error_SQ = error_quantiles(error_TS.t(), mask_TS.t(), quantiles)

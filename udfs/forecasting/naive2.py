@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import torch
 
-from udfs.forecasting.ets import sum_of_squares
 from udfs.forecasting.forecaster import Forecast, check_request
 from udfs.forecasting.intervals import empirical_quantiles
-from udfs.forecasting.masked import time_major, time_mean, time_sum
+from udfs.forecasting.masked import sum_of_squares, time_major, time_mean, time_sum
 from udfs.forecasting.naive import moments
 from udfs.sku_batch import SkuBatch
 

@@ -107,8 +107,9 @@ class Theta:
 
         over_series(fill, n_series)
         np.maximum(mean_SH, 0.0, out=mean_SH)
-        columns = (mean_SH, sd_SH, quantile_SHQ, total_S3[:, 0], total_S3[:, 1].astype(np.int64))
-        columns += (chosen_S2[:, 1], total_S3[:, 2], rmse_SF, chosen_S2[:, 0])
+        sse_S, n_S, score_S = total_S3.T
+        form_S, n_params_S = chosen_S2.T
+        columns = (mean_SH, sd_SH, quantile_SHQ, sse_S, n_S.astype(np.int64), n_params_S, score_S, rmse_SF, form_S)
         return tuple(torch.from_numpy(np.ascontiguousarray(x)) for x in columns)
 
 

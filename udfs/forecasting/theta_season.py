@@ -79,8 +79,8 @@ def find_season(y_ST: torch.Tensor, mask_ST: torch.Tensor, season_length: int, b
     arrays = (y_ST.contiguous().numpy(), mask_ST.contiguous().numpy())
     season_SM, z_ST = np.zeros((n_series, season_length)), np.empty(y_ST.shape)
     kind_S, n_S, start_S = (np.zeros(n_series, dtype=np.int64) for _ in range(3))
-    arrays += (season_SM, kind_S, n_S, start_S, z_ST)
-    over_series(lambda a, b: _find_numba(*(x[a:b] for x in arrays)), n_series)  # type: ignore[call-arg]
+    filled = (season_SM, kind_S, n_S, start_S, z_ST)
+    over_series(lambda a, b: _find_numba(*(x[a:b] for x in (*arrays, *filled))), n_series)
     kind = torch.from_numpy(kind_S)
     return Season(
         torch.from_numpy(season_SM), kind == RATIO, kind > 0, *(torch.from_numpy(x) for x in (n_S, start_S, z_ST))

@@ -249,8 +249,9 @@ def grid_sums(line: Line, alpha_RG: torch.Tensor) -> torch.Tensor:
         g_SG = line.a_ST[:, t : t + 1] * p_SG + line.b_ST[:, t : t + 1] * q_SG
         e_SG = line.z_ST[:, t : t + 1] - base_SG
         f_all_SG, g_all_SG = drift_SG + f_SG, drift_dyn_SG + g_SG
-        pairs = ((e_SG, e_SG), (e_SG, a_SG), (a_SG, a_SG), (e_SG, f_all_SG), (a_SG, f_all_SG), (f_all_SG, f_all_SG))
-        pairs += ((e_SG, g_all_SG), (a_SG, g_all_SG), (g_all_SG, g_all_SG))
+        pairs = [(e_SG, e_SG), (e_SG, a_SG), (a_SG, a_SG)]
+        for line_SG in (f_all_SG, g_all_SG):
+            pairs += [(e_SG, line_SG), (a_SG, line_SG), (line_SG, line_SG)]
         for k, (x_SG, y_SG) in enumerate(pairs):
             sums[k] += torch.where(seen_S1 & counts_S1, x_SG * y_SG, 0.0)
         base_SG = torch.where(seen_S1, base_SG + alpha_SG * e_SG, base_SG)

@@ -13,7 +13,7 @@ from statsmodels.tsa.exponential_smoothing.ets import ETSModel
 
 from tests.udfs.forecasting.series import batch_of, m5_table, mixed_series
 from udfs.forecasting.ets import ExponentialSmoothing
-from udfs.forecasting.ets_ahead import point_forecast, variance_growth
+from udfs.forecasting.ets_ahead import ahead, point_forecast, variance_growth
 from udfs.forecasting.ets_forms import FORMS, REFINE_POINTS, SEASON, TREND, EtsGrid, refine_factors
 from udfs.forecasting.ets_recursion import Point, Smoothed, Start, grid_sse, refine, smooth, start_states
 from udfs.forecasting.ets_trend import MIN_GAIN, trend_holds
@@ -110,6 +110,19 @@ def test_a_multiplicative_season_follows_the_textbook(form: str) -> None:
     np.testing.assert_allclose(point_forecast(last, point, 20)[0].numpy(), ahead, atol=1e-9)
 
 
+def test_both_backends_look_ahead_alike() -> None:
+    batch = _mixed_and_positive().select(slice(0, 30, 3))  # a multiplicative season needs positive demand
+    start = start_states(batch.y_ST, batch.mask_ST, 7)
+    for form in FORMS:
+        one = _point(form)
+        point = Point(*(getattr(one, f.name).expand(len(batch)).contiguous() for f in fields(Point)))
+        last = smooth(batch.y_ST, batch.mask_ST, start, point)
+        for by_numba, by_torch in zip(
+            *(ahead(last, point, last.sse_S / 9.0, 16, backend=b) for b in ("numba", "torch")), strict=True
+        ):
+            torch.testing.assert_close(by_numba, by_torch, rtol=1e-12, atol=1e-12)
+
+
 def test_variance_with_a_multiplicative_season_equals_simulation() -> None:
     point = _point("A,Ad,M")
     last = Smoothed(
@@ -151,7 +164,9 @@ def test_numba_and_torch_agree_to_the_last_bit_with_missing_days() -> None:
     assert 5 < start.is_positive_S.sum() < start.may_season_S.sum()
 
     points = EtsGrid().points()
-    use_SK = torch.stack([start.n_S >= 28, start.may_season_S, start.is_positive_S], dim=1)
+    trend_S, season_S, ratio_S = start.n_S >= 28, start.may_season_S, start.is_positive_S
+    groups = (season_S | True, trend_S, season_S, trend_S & season_S, ratio_S, trend_S & ratio_S)
+    use_SK = torch.stack(groups, dim=1)
     sse_SX = grid_sse(y_ST, mask_ST, start, use_SK, points, backend="numba")
     assert torch.equal(sse_SX, grid_sse(y_ST, mask_ST, start, use_SK, points, backend="torch"))
 
