@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 import torch
 
+import udfs.forecasting
 from tests.udfs.forecasting.series import long_table, mixed_series
 from udfs.forecasting import forecast, forecast_paths
 from udfs.forecasting.bucket import forecast_bucket
@@ -151,3 +152,10 @@ def test_paths_of_a_series_without_a_forecast_are_nan() -> None:
     assert np.isnan(path_SNH[1]).all()
     with pytest.raises(ValueError, match="at least one path"):
         forecast_paths(_frame(a=[1.0] * 20), n_paths=0)
+
+
+def test_the_package_offers_its_two_functions_and_says_what_it_lacks() -> None:
+    assert udfs.forecasting.forecast is forecast
+    assert udfs.forecasting.forecast_paths is forecast_paths
+    with pytest.raises(AttributeError, match=r"module 'udfs\.forecasting' has no attribute 'forecasts'"):
+        _ = udfs.forecasting.forecasts
