@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from jobs.bucket_stage import BucketStage, run_bucket_stage
 from jobs.bucket_task import BucketTask, KernelResult
+from jobs.earlier import CLASS_SUMMARY, earlier_summary
 from jobs.features import silver_buckets
 from jobs.model_archive import fitted
 from jobs.series_inputs import batch_maker, cutoffs, history_of, series_inputs
@@ -25,14 +26,17 @@ if TYPE_CHECKING:
     # The settings know every model; a worker imports only what its kernel needs.
     from jobs.context import RunContext
 
-BACKTEST, CLASS_SUMMARY = "forecast.backtest", "forecast.class_summary"
+BACKTEST = "forecast.backtest"
 
 
 @dataclass(frozen=True, slots=True)
 class BacktestParameters:
+    """`earlier`: the class summary of an earlier day's run, None where there is none."""
+
     spec: ForecastSpec
     cutoffs: tuple[date, ...]
     horizon: int
+    earlier: pa.Table | None = None
 
 
 def kernel(inputs: dict[str, pa.Table], parameters: BacktestParameters) -> KernelResult:
@@ -44,6 +48,7 @@ def kernel(inputs: dict[str, pa.Table], parameters: BacktestParameters) -> Kerne
         horizon,
         parameters.spec,
         fitted(inputs.get(MODELS)),
+        earlier_summary=parameters.earlier,
         batch_of=batch_maker(inputs, horizon),
     )
     names = ["mean_error" if name == "bias" else name for name in result.backtest.column_names]
@@ -64,7 +69,9 @@ def main(context: RunContext, fingerprint: str) -> StageRecord:
         run_id=context.run.run_id,
         inputs=(*series_inputs(context), models_input(context)),
         kernel=kernel,
-        parameters=BacktestParameters(contested(settings.forecast), cutoffs(context), settings.horizon),
+        parameters=BacktestParameters(
+            contested(settings.forecast), cutoffs(context), settings.horizon, earlier_summary(context)
+        ),
         outputs=tuple((table, lake.uri(table)) for table in (BACKTEST, CLASS_SUMMARY)),
     )
     buckets = silver_buckets(context, lake.version("silver.sales_daily"))

@@ -46,11 +46,12 @@ def load(name: str, artifact: str) -> Forecaster:
 
 
 def fitted(models: pa.Table | None) -> dict[str, ForecasterSource]:
-    """By name, what gives the model fitted for a cutoff (None where there is none), from rows of forecast.model."""
+    """For every name in `LOADERS` what gives the model fitted for a cutoff, from rows of forecast.model; None where
+    there is none: not trained, because it was not worth it or history was too short."""
     rows = [] if models is None else models.select(["model", "cutoff", "artifact"]).to_pylist()
-    by_name: dict[str, dict[date, str]] = {}
+    by_name: dict[str, dict[date, str]] = {name: {} for name in LOADERS}
     for row in rows:
-        by_name.setdefault(row["model"], {})[row["cutoff"]] = row["artifact"]
+        by_name[row["model"]][row["cutoff"]] = row["artifact"]
 
     def source(name: str, artifacts: dict[date, str]) -> Callable[[date], Forecaster | None]:
         return lambda cutoff: load(name, artifacts[cutoff]) if cutoff in artifacts else None

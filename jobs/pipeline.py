@@ -25,6 +25,7 @@ from jobs import (
     train,
 )
 from jobs.context import RunContext
+from jobs.earlier import earlier_run
 from jobs.memory import MemoryWatch
 from jobs.settings import PIPELINE_VERSION, digest
 from lakehouse.errors import ConfigError, PromiseError
@@ -74,7 +75,7 @@ STAGES: tuple[Stage, ...] = (
         "train",
         train.main,
         ("features.sku_daily", *_PLAN),
-        lambda c: [str(c.as_of), *_result_settings(c, "forecast", "trees", "network", "horizon")],
+        lambda c: [str(c.as_of), earlier_run(c), *_result_settings(c, "forecast", "trees", "network", "horizon")],
     ),
     Stage(
         "backtest",

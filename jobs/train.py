@@ -18,12 +18,14 @@ import pyarrow as pa
 
 from jobs.bucket_stage import BucketStage, commit_units, run_bucket_stage
 from jobs.bucket_task import BucketTask, KernelResult, UnitResult
+from jobs.earlier import earlier_summary
 from jobs.model_archive import LOADERS, pack
 from jobs.series_inputs import batch_maker, history_of, series_inputs
 from jobs.series_inputs import cutoffs as forecast_cutoffs
 from lakehouse.buckets import read_bucket, write_bucket
 from lakehouse.ledger import StageRecord
 from lakehouse.tables import contract
+from udfs.forecasting.backtest_bucket import contest
 from udfs.forecasting.networks.spec import BLOCKS
 from udfs.forecasting.networks.windows import NetworkSeries
 from udfs.forecasting.spec import ForecastSpec
@@ -63,12 +65,17 @@ def kernel(inputs: dict[str, pa.Table], parameters: TrainParameters, unit: int) 
     return KernelResult({MODELS: row}, series=len(batch))
 
 
-def wanted(spec: ForecastSpec) -> list[str]:
-    """The models to train: candidates within the budget, or the one model asked for."""
+def wanted(spec: ForecastSpec, earlier: pa.Table | None = None) -> list[str]:
+    """The models to train: candidates within the budget on rungs that pay, or the one model asked for.
+
+    earlier: the class summary of an earlier run; None knows nothing, and gives every rung the chance to show. A class
+    of demand that no series had then is no reason to train.
+    """
     if spec.model != "auto":
         return [spec.model] if spec.model in LOADERS else []
-    affordable = spec.ladder().affordable(spec.candidates(), spec.windows)
-    return [name for name in LOADERS if any(name in names for names in affordable.values())]
+    candidates = contest(spec, earlier)
+    seen = set(candidates) if earlier is None else set(earlier["demand_class"].to_pylist())
+    return [name for name in LOADERS if any(name in names for c, names in candidates.items() if c in seen)]
 
 
 def cutoffs(context: RunContext) -> tuple[date, ...]:
@@ -81,7 +88,7 @@ def cutoffs(context: RunContext) -> tuple[date, ...]:
 def main(context: RunContext, fingerprint: str) -> StageRecord:
     """Train what the settings ask for; nothing where only local models compete."""
     context.lakehouse.ensure(MODELS, context.spark if context.lakehouse.catalog else None)
-    names = wanted(context.settings.forecast)
+    names = wanted(context.settings.forecast, earlier_summary(context))
     records = []
     if "trees" in names:
         records.append(_train_trees(context, fingerprint))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pyarrow.compute as pc
 import pytest
 
 from jobs import series_inputs, train
+from jobs.earlier import earlier_run, earlier_summary
 from jobs.model_archive import fitted, load, pack
 from jobs.pipeline import run_stages
 from jobs.settings import load_settings
@@ -78,6 +80,32 @@ def test_nothing_is_trained_where_only_local_models_compete(calibrated: Lakehous
     assert train.wanted(dear) == ["trees"]  # the first candidate of a class stays whatever it costs
     tight = [TREES[1], "forecast.budget_seconds=1.0"]
     assert train.wanted(load_settings(None, tight).forecast) == []
+
+
+def test_a_model_beyond_the_budget_is_neither_trained_nor_missed(featured: Lakehouse, tmp_path: Path) -> None:
+    lake = copied(featured, tmp_path / "lake")
+    context = make_context(None, lake, None, day(119), TREES[1], "forecast.budget_seconds=1.0")
+    run_stages(context, ["train", "backtest", "calibrate", "forecast"])
+    assert frame(lake, "forecast.model").empty
+    assert not frame(lake, "forecast.backtest")["model"].eq("trees").any()
+    assert len(frame(lake, "forecast.champion")) == 2 * SERIES
+    assert frame(lake, "forecast.error_summary")["kind"].eq("error").any()
+
+
+def test_a_rung_that_did_not_pay_yesterday_is_not_climbed_today(with_trees: Lakehouse, tmp_path: Path) -> None:
+    lake = copied(with_trees, tmp_path / "lake")
+    neural = (TREES[0].replace('"trees"', '"trees","gru"'), *TREES[1:])
+    yesterday = make_context(None, lake, None, day(119), *TREES)
+    assert earlier_run(yesterday) is None
+    today = make_context(None, lake, None, day(120), *TREES)
+    assert earlier_run(today) == yesterday.run.run_id
+    assert earlier_run(make_context(None, lake, None, day(120))) is None, "other settings tell nothing"
+    summary = earlier_summary(today)
+    spec = load_settings(None, [*neural]).forecast
+    # Trees of five rounds gain nothing over local models, so that networks get no chance; a laxer rule gives it.
+    assert train.wanted(spec) == ["trees", "gru"]
+    assert train.wanted(replace(spec, min_gain=0.5), summary) == ["trees"]
+    assert train.wanted(replace(spec, min_gain=-9.0), summary) == ["trees", "gru"]
 
 
 def test_every_series_has_a_champion_with_its_reason_and_its_scores(with_trees: Lakehouse) -> None:

@@ -16,6 +16,7 @@ import torch
 from udfs.demand_profile import demand_statistics
 from udfs.forecasting.backtest import ForecasterSource, Windows, backtest_windows, forecaster_at
 from udfs.forecasting.bucket import BatchOf, Evidence, forecaster_for, sources_for
+from udfs.forecasting.champions import Champions
 from udfs.forecasting.forecaster import Forecaster, check_request
 from udfs.forecasting.score_summary import SCHEMA, ScoreSummary, demand_units
 from udfs.forecasting.spec import ForecastSpec, choose_device
@@ -68,10 +69,14 @@ def calibrate_bucket(
 
 
 def _where_fitted(champions: Forecaster, sources: Mapping[str, ForecasterSource]) -> ForecasterSource:
-    """The champions, for windows whose cutoff every model has been fitted for; a window without is left out."""
+    """The champions, for windows whose cutoff every model in use was fitted for; a window without is left out."""
+
+    used = list(sources)
+    if isinstance(champions, Champions):
+        used = [champions.selection.models[k] for k in np.flatnonzero(champions.selection.weight_SK.any(0))]
 
     def at(cutoff: date) -> Forecaster | None:
-        return champions if all(forecaster_at(source, cutoff) for source in sources.values()) else None
+        return champions if all(forecaster_at(sources[name], cutoff) for name in used) else None
 
     return at
 
