@@ -1,7 +1,7 @@
 """Quantiles of demand calibrated on the errors of a backtest (conformal, per class and horizon).
 
 The quantile at level p is mean + scale * (the p quantile of scaled errors in the day's cell), the cells being demand
-class x horizon group x level x dispersion of `udfs.forecasting.score_summary`. A cell with few errors leans on the
+class x horizon group x level x dispersion of `score_summary`. A cell with few errors leans on the
 same cell over all horizons, that on the same level, that on the class, that on everything.
 
 The split conformal correction for a finite sample (Lei, G'Sell, Rinaldo, Tibshirani & Wasserman, 2018,

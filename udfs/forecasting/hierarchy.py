@@ -143,7 +143,7 @@ def reconcile(
     - "wls_var": the same with squares over `variance_N`.
 
     Time and memory are linear in N H: nested levels take one pass up and one down, exactly; crossed ones iterate that
-    to a relative error of 1e-12 (see `udfs.forecasting.wls`). The bottom is then rounded to a power of two so fine
+    to a relative error of 1e-12 (see `wls`). The bottom is then rounded to a power of two so fine
     that no sum of a column's bottom forecasts can round (about 1e-15 of their total), so that the sums are exact in
     whatever order they are added, here or in a database.
 
