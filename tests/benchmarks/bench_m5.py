@@ -37,15 +37,18 @@ from udfs.forecasting.tree_spec import TreeSpec
 from udfs.forecasting.trees import fit_trees
 from udfs.sku_batch import SkuBatch
 
-TREES = TreeSpec(categorical_known=("event_code",), rows=RowSpec(features=FeatureSpec(lags=(1,), weekday_weeks=(8,))))
-TOTALS = LogRegression(covariates=("is_snap", "is_event"))
+TREES = TreeSpec(
+    categorical_known=("event_code", "event_kind"),
+    rows=RowSpec(features=FeatureSpec(lags=(1,), weekday_weeks=(8,))),
+)
+TOTALS = LogRegression(covariates=("is_snap", "is_event"), level_half_life_days=4.0)
 GROUPS = ("store_id", "dept_id")
 PEER_DAYS = 196
 """History that the recursive peer learns from: as many rows as the trees see, or more."""
 
 
 def main(windows: str, threads: int, n_series: int | None) -> None:
-    batch = m5_data.load(n_series)
+    batch = m5_data.with_calendar(m5_data.load(n_series))
     cutoffs = {"test": m5_data.TEST_CUTOFFS, "tuning": m5_data.TUNING_CUTOFFS}[windows]
     ratios: dict[str, list[float]] = {}
     for cutoff in cutoffs:
@@ -100,7 +103,7 @@ def _seasonal_es(past: SkuBatch) -> np.ndarray:
 
 
 def _mlforecast(past: SkuBatch, threads: int) -> np.ndarray:
-    """Recursive LightGBM with lags, rolling means, weekday, price, SNAP, events and the traits but the item."""
+    """Recursive LightGBM with lags, rolling means, weekday, the same known covariates and the traits but the item."""
     frame = _long(past, PEER_DAYS)
     traits = [name for name in m5_data.TRAITS if name != "item_id"]
     booster = lightgbm.LGBMRegressor(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,10 @@ TEST_CUTOFFS = (dt.date(2016, 1, 3), dt.date(2016, 1, 31), dt.date(2016, 2, 28))
 TUNING_CUTOFFS = (dt.date(2015, 9, 13), dt.date(2015, 10, 11), dt.date(2015, 11, 8), dt.date(2015, 12, 6))
 TRAITS = ("item_id", "dept_id", "cat_id", "store_id", "state_id")
 KNOWN = ("unit_price", "is_snap", "is_event", "event_code")
+CALENDAR = ("snap_before", "event_kind", "since_holiday", "until_holiday")
+"""What `with_calendar` adds; days since and until a holiday are capped."""
+_KINDS = {"National": 1.0, "Religious": 2.0, "Cultural": 3.0, "Sporting": 4.0}
+_FAR = 8.0
 CLOSED = ((12, 25),)
 """Month and day on which the stores are shut."""
 
@@ -48,6 +53,28 @@ def load(n_series: int | None = None) -> SkuBatch:
         Covariates(KNOWN, torch.from_numpy(_known(sales, calendar))),
         Traits.from_columns({name: sales[name].tolist() for name in TRAITS}),
     )
+
+
+def with_calendar(batch: SkuBatch) -> SkuBatch:
+    """The batch with more of what the calendar tells: the kind of event, days from and to a national holiday, SNAP.
+
+    Shopping changes on the days around a holiday and on the day after benefits were paid, not on the day alone.
+    """
+    assert batch.known is not None
+    values_SXK = batch.known.values_SXK.numpy()
+    n_days = values_SXK.shape[1]
+    first = batch.cutoff - dt.timedelta(days=batch.n_days - 1)
+    calendar = pd.read_csv(real_data.find("m5") / "calendar.csv", parse_dates=["date"]).set_index("date")
+    kind_X = calendar["event_type_1"].reindex(pd.date_range(first, periods=n_days)).map(_KINDS).fillna(0.0).to_numpy()
+    gap_XE = np.arange(n_days)[:, None] - np.flatnonzero(kind_X == _KINDS["National"])[None, :]
+    since_X, until_X = (np.where(gap >= 0, gap, _FAR).min(1, initial=_FAR) for gap in (gap_XE, -gap_XE))
+    snap_SX = values_SXK[:, :, batch.known.names.index("is_snap")]
+    before_SX = np.concatenate([snap_SX[:, :1], snap_SX[:, :-1]], axis=1)
+    added = [before_SX, *(np.broadcast_to(x, before_SX.shape) for x in (kind_X, since_X, until_X))]
+    known = Covariates(
+        (*batch.known.names, *CALENDAR), torch.from_numpy(np.concatenate([values_SXK, np.stack(added, 2)], axis=2))
+    )
+    return replace(batch, known=known)
 
 
 def _known(sales: pd.DataFrame, calendar: pd.DataFrame) -> np.ndarray:
