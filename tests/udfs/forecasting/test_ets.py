@@ -326,6 +326,8 @@ def test_a_trend_must_hold_over_past_horizons() -> None:
 def test_settings_are_checked() -> None:
     with pytest.raises(ValueError, match="forms"):
         ExponentialSmoothing(forms=("A,N,A",))
+    with pytest.raises(ValueError, match="expected season_length of at least one day, found 0"):
+        ExponentialSmoothing(season_length=0)
     with pytest.raises(ValueError, match="alphas"):
         EtsGrid(alphas=(1.5,))
     with pytest.raises(ValueError, match="horizon"):

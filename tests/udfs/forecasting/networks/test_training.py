@@ -6,6 +6,8 @@ import io
 import numpy as np
 import pytest
 import torch
+from torch import distributed
+from torch.testing._internal.distributed.fake_pg import FakeStore
 
 from tests.udfs.forecasting.networks.stores import HORIZON, small, stores
 from udfs.covariates import Traits
@@ -193,3 +195,12 @@ def test_the_learning_rate_rises_and_falls() -> None:
     assert max(rates) == rates[4] == pytest.approx(1.0)
     assert rates[5:] == sorted(rates[5:], reverse=True)
     assert rates[-1] == pytest.approx(0.02, abs=0.001)
+
+
+def test_a_batch_that_workers_cannot_share_is_refused() -> None:
+    distributed.init_process_group("fake", store=FakeStore(), rank=0, world_size=3)
+    try:
+        with pytest.raises(ValueError, match="expected a batch_size that 3 workers can share, found 64"):
+            fit(NetworkSeries.from_batch(stores()), small(batch_size=64))
+    finally:
+        distributed.destroy_process_group()
