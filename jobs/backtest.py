@@ -18,8 +18,8 @@ from jobs.series_inputs import batch_maker, cutoffs, history_of, series_inputs
 from jobs.train import MODELS
 from lakehouse.buckets import PinnedTable
 from lakehouse.ledger import StageRecord
-from udfs.forecasting.backtest_bucket import backtest_bucket
-from udfs.forecasting.selection import merge_class_summaries
+from udfs.forecasting.buckets.backtest_bucket import backtest_bucket
+from udfs.forecasting.choice.selection import merge_class_summaries
 from udfs.forecasting.spec import ForecastSpec
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from lakehouse.buckets import PinnedTable, read_bucket, write_bucket
 from lakehouse.delta_io import WrittenFile
-from udfs.forecasting.fallbacks import OTHER_CANDIDATES
+from udfs.forecasting.buckets.fallbacks import OTHER_CANDIDATES
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,9 @@ from jobs.model_archive import fitted
 from jobs.series_inputs import batch_maker, cutoffs, history_of, series_inputs
 from jobs.train import MODELS
 from lakehouse.ledger import StageRecord
-from udfs.forecasting.bucket import Evidence
-from udfs.forecasting.calibrate_bucket import calibrate_bucket
-from udfs.forecasting.score_summary import ScoreSummary
+from udfs.forecasting.buckets.calibrate_bucket import calibrate_bucket
+from udfs.forecasting.buckets.forecast_bucket import Evidence
+from udfs.forecasting.probability.score_summary import ScoreSummary
 from udfs.forecasting.spec import ForecastSpec
 
 if TYPE_CHECKING:

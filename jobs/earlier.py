@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from udfs.forecasting.selection import merge_class_summaries
+from udfs.forecasting.choice.selection import merge_class_summaries
 
 if TYPE_CHECKING:
     from jobs.context import RunContext

@@ -21,8 +21,8 @@ from jobs.model_archive import fitted
 from jobs.series_inputs import batch_maker, cutoffs, history_of, series_inputs
 from jobs.train import MODELS
 from lakehouse.ledger import StageRecord
-from udfs.forecasting.bucket import Evidence, forecast_bucket
-from udfs.forecasting.error_model import ErrorModel
+from udfs.forecasting.buckets.forecast_bucket import Evidence, forecast_bucket
+from udfs.forecasting.probability.error_model import ErrorModel
 from udfs.forecasting.spec import ForecastSpec
 
 if TYPE_CHECKING:

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from udfs.forecasting.backtest import ForecasterSource
+from udfs.forecasting.choice.backtest import ForecasterSource
 from udfs.forecasting.forecaster import Forecaster
 from udfs.forecasting.networks.model import NetworkModel
 from udfs.forecasting.networks.spec import BLOCKS
-from udfs.forecasting.trees import TreeModel
+from udfs.forecasting.trees.model import TreeModel
 
 LOADERS: dict[str, Callable[[Path], Forecaster]] = {"trees": TreeModel.load} | dict.fromkeys(BLOCKS, NetworkModel.load)
 """Models that are fitted to all series before buckets are forecast, and what reads their folder."""

@@ -18,7 +18,7 @@ from lakehouse.session import SparkSettings
 from lakehouse.sources import SourceMapping, load_source
 from udfs.forecasting.networks.spec import NetworkSpec
 from udfs.forecasting.spec import ForecastSpec
-from udfs.forecasting.tree_spec import TreeSpec
+from udfs.forecasting.trees.spec import TreeSpec
 from udfs.inventory.spec import InventorySpec
 
 # Raise it when a stage's meaning changes, so that results of an older pipeline are not taken for this one's.

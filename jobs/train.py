@@ -25,12 +25,12 @@ from jobs.series_inputs import cutoffs as forecast_cutoffs
 from lakehouse.buckets import read_bucket, write_bucket
 from lakehouse.ledger import StageRecord
 from lakehouse.tables import contract
-from udfs.forecasting.backtest_bucket import contest
+from udfs.forecasting.buckets.backtest_bucket import contest
 from udfs.forecasting.networks.spec import BLOCKS
 from udfs.forecasting.networks.windows import NetworkSeries
 from udfs.forecasting.spec import ForecastSpec
-from udfs.forecasting.tree_spec import TreeSpec
-from udfs.forecasting.trees import fit_trees
+from udfs.forecasting.trees.model import fit_trees
+from udfs.forecasting.trees.spec import TreeSpec
 from udfs.sku_batch import SkuBatch
 
 if TYPE_CHECKING:

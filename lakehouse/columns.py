@@ -177,7 +177,7 @@ _ALL: tuple[Column, ...] = (
     _column("kind", "string", "What a row of sums is about: error (histogram) or product (of two days' errors)"),
     _column("cell", "int", "Number of the cell: demand class, part of the horizon, level and dispersion of demand"),
     _column("horizon", "int", "Days of the forecasts summed up"),
-    _column("values", "array<double>", "The sums; see udfs/forecasting/score_summary.py"),
+    _column("values", "array<double>", "The sums; see udfs/forecasting/probability/score_summary.py"),
     _column("path_level", "double", "Correlation that errors of any two days ahead share"),
     _column("path_season", "double", "Correlation that errors a whole season apart share besides"),
     _column("path_short", "double", "Correlation that errors share besides, fading with the days between them"),

@@ -19,7 +19,7 @@ import torch
 
 from tests import real_data
 from udfs.forecasting import metrics
-from udfs.forecasting.ensemble import JOIN, Ensemble
+from udfs.forecasting.choice.ensemble import JOIN, Ensemble
 from udfs.forecasting.forecaster import Forecaster
 from udfs.forecasting.registry import make
 from udfs.forecasting.spec import QUANTILES, ForecastSpec

@@ -26,15 +26,15 @@ from tests.benchmarks import m5_data
 from tests.benchmarks.m5_data import HORIZON
 from tests.benchmarks.m5_wrmsse import Wrmsse
 from udfs.features import FeatureSpec
-from udfs.forecasting.ets import ExponentialSmoothing
+from udfs.forecasting.ets.model import ExponentialSmoothing
 from udfs.forecasting.forecaster import Forecaster
-from udfs.forecasting.log_regression import LogRegression
+from udfs.forecasting.hierarchy.top_down import fit_top_down
 from udfs.forecasting.naive import SeasonalNaive
+from udfs.forecasting.regression.log_totals import LogRegression
 from udfs.forecasting.spec import QUANTILES
-from udfs.forecasting.top_down import fit_top_down
-from udfs.forecasting.tree_features import RowSpec
-from udfs.forecasting.tree_spec import TreeSpec
-from udfs.forecasting.trees import fit_trees
+from udfs.forecasting.trees.model import fit_trees
+from udfs.forecasting.trees.rows import RowSpec
+from udfs.forecasting.trees.spec import TreeSpec
 from udfs.sku_batch import SkuBatch
 
 TREES = TreeSpec(

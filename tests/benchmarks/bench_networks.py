@@ -22,12 +22,12 @@ from jobs.settings import RaySettings
 from jobs.train_networks import train_network
 from tests.benchmarks import m5_data
 from tests.benchmarks.m5_wrmsse import Wrmsse
-from udfs.forecasting.log_regression import LogRegression
+from udfs.forecasting.hierarchy.top_down import fit_top_down
 from udfs.forecasting.naive import SeasonalNaive
 from udfs.forecasting.networks.model import NetworkModel
 from udfs.forecasting.networks.spec import BLOCKS, NetworkSpec
 from udfs.forecasting.networks.windows import NetworkSeries
-from udfs.forecasting.top_down import fit_top_down
+from udfs.forecasting.regression.log_totals import LogRegression
 from udfs.sku_batch import SkuBatch
 
 SPEC = {

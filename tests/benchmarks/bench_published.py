@@ -33,14 +33,14 @@ import torch
 from tests import real_data
 from udfs.demand_profile import demand_statistics
 from udfs.forecasting import metrics
-from udfs.forecasting.backtest import Windows, backtest_windows
-from udfs.forecasting.calibrated import Calibrated
-from udfs.forecasting.calibration import Calibration
-from udfs.forecasting.ensemble import JOIN, Ensemble
+from udfs.forecasting.choice.backtest import Windows, backtest_windows
+from udfs.forecasting.choice.ensemble import JOIN, Ensemble
 from udfs.forecasting.forecaster import Forecast, Forecaster
 from udfs.forecasting.frames import forecast, panel_of
+from udfs.forecasting.probability.calibrated import Calibrated
+from udfs.forecasting.probability.calibration import Calibration
+from udfs.forecasting.probability.score_summary import ScoreSummary, demand_units
 from udfs.forecasting.registry import make, names
-from udfs.forecasting.score_summary import ScoreSummary, demand_units
 from udfs.forecasting.spec import ForecastSpec, quantile_column
 from udfs.sku_batch import SkuBatch
 

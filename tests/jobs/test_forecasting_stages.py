@@ -19,8 +19,8 @@ from jobs.settings import load_settings
 from lakehouse.buckets import read_bucket
 from lakehouse.delta_io import Lakehouse
 from tests.jobs.run_tool import copied, day, make_context
-from udfs.forecasting.score_summary import ScoreSummary
-from udfs.forecasting.trees import TreeModel
+from udfs.forecasting.probability.score_summary import ScoreSummary
+from udfs.forecasting.trees.model import TreeModel
 
 HORIZON, WINDOWS, SERIES = 14, 3, 12
 TREES = (

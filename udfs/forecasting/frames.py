@@ -19,13 +19,13 @@ import torch
 from udfs.covariates import Covariates, Traits
 from udfs.demand_profile import demand_statistics
 from udfs.forecasting import registry
-from udfs.forecasting.auto import AutoForecaster
-from udfs.forecasting.backtest import backtest
-from udfs.forecasting.bucket import forecast_or_fall_back
-from udfs.forecasting.error_correlation import ErrorCorrelation
+from udfs.forecasting.buckets.forecast_bucket import forecast_or_fall_back
+from udfs.forecasting.choice.auto import AutoForecaster
+from udfs.forecasting.choice.backtest import backtest
 from udfs.forecasting.forecaster import Forecast, Forecaster, check_request
-from udfs.forecasting.paths import PathSource
-from udfs.forecasting.score_summary import ScoreSummary, demand_units
+from udfs.forecasting.probability.error_correlation import ErrorCorrelation
+from udfs.forecasting.probability.paths import PathSource
+from udfs.forecasting.probability.score_summary import ScoreSummary, demand_units
 from udfs.forecasting.spec import QUANTILES, ForecastSpec, choose_device, quantile_column
 from udfs.sku_batch import SkuBatch
 from udfs.time_axis import TimeAxis

@@ -9,20 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from udfs.forecasting.arima import Arima
-from udfs.forecasting.auto import AutoForecaster
-from udfs.forecasting.backtest import ForecasterSource
-from udfs.forecasting.class_route import ClassRoute
-from udfs.forecasting.count_trees import CountTrees
-from udfs.forecasting.croston import VARIANTS, Croston
-from udfs.forecasting.ets import ExponentialSmoothing
+from udfs.forecasting.arima.model import Arima
+from udfs.forecasting.choice.auto import AutoForecaster
+from udfs.forecasting.choice.backtest import ForecasterSource
+from udfs.forecasting.choice.class_route import ClassRoute
+from udfs.forecasting.croston.model import VARIANTS, Croston
+from udfs.forecasting.ets.model import ExponentialSmoothing
 from udfs.forecasting.forecaster import Forecaster
-from udfs.forecasting.lag_regression import LagRegression
 from udfs.forecasting.naive import HistoricMean, SeasonalNaive
 from udfs.forecasting.naive2 import Naive2
-from udfs.forecasting.regression import Regression
+from udfs.forecasting.regression.lags import LagRegression
+from udfs.forecasting.regression.model import Regression
 from udfs.forecasting.spec import ForecastSpec
-from udfs.forecasting.theta import Theta
+from udfs.forecasting.theta.model import Theta
+from udfs.forecasting.trees.count_trees import CountTrees
 
 Factory = Callable[[ForecastSpec], Forecaster]
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 import torch
 
-from udfs.forecasting.backtest import BacktestSpec
+from udfs.forecasting.choice.backtest import BacktestSpec
+from udfs.forecasting.choice.ladder import Ladder
+from udfs.forecasting.choice.selection import SelectionSpec
 from udfs.forecasting.forecaster import check_request
-from udfs.forecasting.ladder import Ladder
-from udfs.forecasting.selection import SelectionSpec
 
 QUANTILES = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.99)
 

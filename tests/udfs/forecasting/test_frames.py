@@ -11,8 +11,8 @@ import torch
 import udfs.forecasting
 from tests.udfs.forecasting.series import long_table, mixed_series
 from udfs.forecasting import forecast, forecast_paths
-from udfs.forecasting.bucket import forecast_bucket
-from udfs.forecasting.ets import ExponentialSmoothing
+from udfs.forecasting.buckets.forecast_bucket import forecast_bucket
+from udfs.forecasting.ets.model import ExponentialSmoothing
 from udfs.forecasting.frames import PATH_LEVELS, ForecastWarning, panel_of
 from udfs.forecasting.spec import ForecastSpec
 

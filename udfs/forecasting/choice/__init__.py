@@ -1,0 +1,1 @@
+"""Which model forecasts a series: backtest, scores, selection."""

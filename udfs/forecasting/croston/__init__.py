@@ -1,0 +1,1 @@
+"""Croston, SBA and TSB, for intermittent demand."""

@@ -1,0 +1,1 @@
+"""Forecasts of sums and their parts made coherent."""

@@ -1,0 +1,1 @@
+"""How wrong forecasts are: calibration, joint paths, demand over lead time."""
