@@ -14,7 +14,7 @@ from udfs.forecasting.arima.orders import Limits, choose
 from udfs.forecasting.forecaster import Choice, Forecast, check_request
 from udfs.forecasting.intervals import empirical_quantiles
 from udfs.forecasting.masked import time_major
-from udfs.series_threads import over_series
+from udfs.series_threads import kernels_own_the_cores, over_series
 from udfs.sku_batch import SkuBatch
 
 
@@ -74,6 +74,7 @@ class Arima:
         if self.season_length < 1:
             raise ValueError(f"expected season_length of at least one day, found {self.season_length}")
 
+    @kernels_own_the_cores()
     def forecast(self, batch: SkuBatch, horizon: int, quantiles: tuple[float, ...]) -> Forecast:
         """See `Forecaster.forecast`.
 

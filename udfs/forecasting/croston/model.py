@@ -20,7 +20,7 @@ from udfs.forecasting.croston import kernel as croston_kernel
 from udfs.forecasting.croston import tensors as croston_torch
 from udfs.forecasting.forecaster import Forecast, check_request
 from udfs.forecasting.intervals import MAX_COUNT_MEAN, count_quantiles, empirical_quantiles
-from udfs.series_threads import over_series
+from udfs.series_threads import kernels_own_the_cores, over_series
 from udfs.sku_batch import SkuBatch
 
 VARIANTS = ("croston", "sba", "tsb")
@@ -53,6 +53,7 @@ class Croston:
         if self.warm_up_days < 1:
             raise ValueError(f"expected warm_up_days of at least one day, found {self.warm_up_days}")
 
+    @kernels_own_the_cores()
     def forecast(self, batch: SkuBatch, horizon: int, quantiles: tuple[float, ...]) -> Forecast:
         """See `Forecaster.forecast`. The mean is the same on every day of the horizon."""
         check_request(horizon, quantiles)

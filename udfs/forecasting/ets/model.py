@@ -22,6 +22,7 @@ from udfs.forecasting.ets.recursion import Point, Start, grid_sse, refine, smoot
 from udfs.forecasting.ets.trend import trend_holds
 from udfs.forecasting.forecaster import Choice, Forecast, check_request
 from udfs.forecasting.intervals import empirical_quantiles
+from udfs.series_threads import kernels_own_the_cores
 from udfs.sku_batch import SkuBatch
 
 STRONG_SEASON = 0.5
@@ -64,6 +65,7 @@ class ExponentialSmoothing:
         if self.season_length < 1:
             raise ValueError(f"expected season_length of at least one day, found {self.season_length}")
 
+    @kernels_own_the_cores()
     def forecast(self, batch: SkuBatch, horizon: int, quantiles: tuple[float, ...]) -> Forecast:
         """See `Forecaster.forecast`."""
         check_request(horizon, quantiles)

@@ -13,7 +13,7 @@ import torch
 from udfs.forecasting.forecaster import Forecast, check_request
 from udfs.forecasting.intervals import MIN_ERRORS, error_quantiles
 from udfs.forecasting.regression.lag_kernel import average_coefficients, predict, run_ahead, standardise
-from udfs.series_threads import over_series
+from udfs.series_threads import kernels_own_the_cores, over_series
 from udfs.sku_batch import SkuBatch
 
 LONGER_SEASON = {7: 364, 24: 168, 48: 336, 96: 672}
@@ -63,6 +63,7 @@ class LagRegression:
             if not 0 < getattr(self, field) < float("inf"):
                 raise ValueError(f"expected {field} above 0 and finite, found {getattr(self, field)}")
 
+    @kernels_own_the_cores()
     def forecast(self, batch: SkuBatch, horizon: int, quantiles: tuple[float, ...]) -> Forecast:
         """See `Forecaster.forecast`."""
         check_request(horizon, quantiles)

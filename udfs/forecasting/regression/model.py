@@ -14,6 +14,7 @@ from udfs.forecasting.ets.forms import FORMS
 from udfs.forecasting.ets.model import ExponentialSmoothing
 from udfs.forecasting.forecaster import Choice, Forecast, Forecaster, check_request
 from udfs.forecasting.regression.ridge import PENALTIES, fit_ridge
+from udfs.series_threads import kernels_own_the_cores
 from udfs.sku_batch import SkuBatch
 
 MAX_HARMONICS = 6
@@ -58,6 +59,7 @@ class Regression:
         if not self.penalties or min(self.penalties) <= 0:
             raise ValueError(f"expected penalties above zero, at least one, found {self.penalties}")
 
+    @kernels_own_the_cores()
     def forecast(self, batch: SkuBatch, horizon: int, quantiles: tuple[float, ...]) -> Forecast:
         """See `Forecaster.forecast`."""
         check_request(horizon, quantiles)

@@ -19,7 +19,7 @@ from udfs.forecasting.theta import kernel as theta_kernel
 from udfs.forecasting.theta import tensors as theta_torch
 from udfs.forecasting.theta.forms import FORMS, N_PARAMS, penalty_table
 from udfs.forecasting.theta.tensors import SearchGrid
-from udfs.series_threads import over_series
+from udfs.series_threads import kernels_own_the_cores, over_series
 from udfs.sku_batch import SkuBatch
 
 
@@ -66,6 +66,7 @@ class Theta:
         if self.backend not in (None, "numba", "torch"):
             raise ValueError(f"expected backend numba, torch or None, found {self.backend!r}")
 
+    @kernels_own_the_cores()
     def forecast(self, batch: SkuBatch, horizon: int, quantiles: tuple[float, ...]) -> Forecast:
         """See `Forecaster.forecast`."""
         check_request(horizon, quantiles)
