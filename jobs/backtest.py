@@ -7,11 +7,10 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from jobs.bucket_stage import BucketStage, run_bucket_stage
 from jobs.bucket_task import BucketTask, KernelResult
-from jobs.earlier import CLASS_SUMMARY, earlier_summary
+from jobs.earlier import CLASS_SUMMARY, class_summary_of, earlier_summary
 from jobs.features import silver_buckets
 from jobs.model_archive import fitted
 from jobs.series_inputs import batch_maker, cutoffs, history_of, series_inputs
@@ -19,7 +18,6 @@ from jobs.train import MODELS
 from lakehouse.buckets import PinnedTable
 from lakehouse.ledger import StageRecord
 from udfs.forecasting.buckets.backtest_bucket import backtest_bucket
-from udfs.forecasting.choice.selection import merge_class_summaries
 from udfs.forecasting.spec import ForecastSpec
 
 if TYPE_CHECKING:
@@ -107,7 +105,5 @@ def backtest_input(context: RunContext) -> PinnedTable:
 
 
 def class_summary(context: RunContext) -> pa.Table:
-    """What the backtest of all buckets says about each demand class."""
-    of_run = pc.field("run_id") == context.run.run_id
-    rows = context.lakehouse.read_arrow(CLASS_SUMMARY, filters=of_run)
-    return merge_class_summaries([rows.sort_by("bucket")])
+    """What this run's backtest of all buckets says about each demand class."""
+    return class_summary_of(context, context.run.run_id)

@@ -24,8 +24,11 @@ def earlier_run(context: RunContext) -> str | None:
 def earlier_summary(context: RunContext) -> pa.Table | None:
     """Its class summary; None where there is no such run."""
     run_id = earlier_run(context)
-    if run_id is None:
-        return None
+    return None if run_id is None else class_summary_of(context, run_id)
+
+
+def class_summary_of(context: RunContext, run_id: str) -> pa.Table:
+    """What the backtest of all buckets says about each demand class."""
     rows = context.lakehouse.read_arrow(CLASS_SUMMARY, filters=pc.field("run_id") == run_id)
     return merge_class_summaries([rows.sort_by("bucket")])
 

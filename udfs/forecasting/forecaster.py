@@ -79,6 +79,11 @@ class Forecast:
     def with_choice(self, choice: Choice) -> Forecast:
         return replace(self, choice=choice)
 
+    def conformed(self) -> Forecast:
+        """As it is handed on, whatever model made it: nothing negative, no quantile below the one before."""
+        quantile_SHQ = self.quantile_SHQ.clamp(min=0.0).cummax(2).values
+        return replace(self, mean_SH=self.mean_SH.clamp(min=0.0), quantile_SHQ=quantile_SHQ)
+
     def finite_series(self) -> np.ndarray:
         """(S,) bool, True where mean, sd and quantiles are all finite numbers."""
         finite_S = (

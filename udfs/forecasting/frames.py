@@ -136,8 +136,8 @@ def forecast_paths(
     correlation = ErrorCorrelation.fit(_past_errors(forecaster, known, horizon, spec), season_length)
     classes_S = demand_statistics(known, season_length, spec.min_history).class_S
     copula = correlation.of(made.mean_SH, classes_S, demand_units(known.y_ST, known.mask_ST))
-    quantile_SHQ = made.quantile_SHQ.clamp(min=0.0).cummax(2).values
-    source = PathSource.prepare(known.unique_ids, made.mean_SH.clamp(min=0.0), quantile_SHQ, PATH_LEVELS, copula, seed)
+    told = made.conformed()
+    source = PathSource.prepare(known.unique_ids, told.mean_SH, told.quantile_SHQ, PATH_LEVELS, copula, seed)
     path_SNH = np.full((len(panel.batch), n_paths, horizon), np.nan)
     path_SNH[index] = source.draw(n_paths, known.device).cpu().numpy()
     return path_SNH
@@ -312,12 +312,13 @@ def _result_table(panel: Panel, index: np.ndarray, made: Forecast, quantiles: tu
     horizon = made.mean_SH.shape[1]
     assert made.choice is not None
     step_SH = panel.last_step_S[index][:, None] + np.arange(1, horizon + 1)
-    quantile_SHQ = made.quantile_SHQ.clamp(min=0.0).cummax(2).values.cpu().numpy()
+    told = made.conformed()
+    quantile_SHQ = told.quantile_SHQ.cpu().numpy()
     columns = {
         "unique_id": np.repeat(panel.ids_S[index], horizon),
         "ds": panel.axis.stamps(step_SH.ravel()),
         "model": np.repeat(made.choice.model_S, horizon),
-        "mean": made.mean_SH.clamp(min=0.0).cpu().numpy().ravel(),
+        "mean": told.mean_SH.cpu().numpy().ravel(),
     }
     columns |= {quantile_column(level): quantile_SHQ[:, :, q].ravel() for q, level in enumerate(quantiles)}
     return pd.DataFrame(columns)

@@ -241,7 +241,8 @@ def _with_benchmark(
 
 def _lead_time_table(batch: SkuBatch, forecast: Forecast, copula: Copula, spec: ForecastSpec) -> pa.Table:
     """Rows of `lead_time_schema`, from what `demand_table` and `champion_table` store."""
-    quantile_SHQ = forecast.quantile_SHQ.clamp(min=0.0).cummax(2).values
-    mean_SH = forecast.mean_SH.clamp(min=0.0)
-    source = PathSource.prepare(batch.unique_ids, mean_SH, quantile_SHQ, spec.quantiles, copula, spec.seed)
+    stored = forecast.conformed()
+    source = PathSource.prepare(
+        batch.unique_ids, stored.mean_SH, stored.quantile_SHQ, spec.quantiles, copula, spec.seed
+    )
     return lead_time_demand(source, batch.cutoff, spec.quantiles).cast(lead_time_schema(spec))

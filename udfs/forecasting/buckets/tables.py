@@ -63,14 +63,14 @@ def demand_table(batch: SkuBatch, forecast: Forecast, spec: ForecastSpec) -> pa.
     n_series, horizon = forecast.mean_SH.shape
     row_X = np.repeat(np.arange(n_series), horizon)
     ds_H = np.array(batch.horizon_dates(horizon), dtype="datetime64[D]")
-    # Whatever model made them, what is stored is not negative and does not fall from one quantile to the next.
-    quantile_SHQ = forecast.quantile_SHQ.clamp(min=0.0).cummax(2).values.cpu().numpy()
+    stored = forecast.conformed()
+    quantile_SHQ = stored.quantile_SHQ.cpu().numpy()
     columns = [
         pa.array(batch.unique_ids, pa.string()).take(pa.array(row_X)),
         pa.array(np.full(len(row_X), np.datetime64(batch.cutoff, "D")), pa.date32()),
         pa.array(forecast.choice.model_S, pa.string()).take(pa.array(row_X)),
         pa.array(np.tile(ds_H, n_series), pa.date32()),
-        pa.array(forecast.mean_SH.clamp(min=0.0).cpu().numpy().ravel()),
+        pa.array(stored.mean_SH.cpu().numpy().ravel()),
         pa.array(forecast.sd_SH.cpu().numpy().ravel()),
         *(pa.array(quantile_SHQ[:, :, q].ravel()) for q in range(len(spec.quantiles))),
     ]
