@@ -14,7 +14,7 @@ from jobs.bucket_task import BucketTask, KernelResult
 from jobs.features import silver_buckets
 from lakehouse.buckets import PinnedTable
 from lakehouse.ledger import StageRecord
-from udfs.inventory.bucket import plan_bucket
+from udfs.inventory.buckets.plan_bucket import plan_bucket
 from udfs.inventory.spec import InventorySpec
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import torch
 from scipy import stats
 
 from tests.udfs.inventory.tables import AS_OF, forecast_table, price_table, stock_table, supply_table
-from udfs.inventory.bucket import BucketPlan, plan_bucket
+from udfs.inventory.buckets.plan_bucket import BucketPlan, plan_bucket
 from udfs.inventory.spec import InventorySpec
 
 torch.set_num_threads(1)

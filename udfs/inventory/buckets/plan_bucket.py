@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from udfs.inventory.base_stock import BaseStock
-from udfs.inventory.bucket_inputs import (
+from udfs.inventory.buckets.inputs import (
     ForecastInput,
     InventoryInputError,
     Problems,
@@ -23,7 +23,7 @@ from udfs.inventory.bucket_inputs import (
 from udfs.inventory.demand_distribution import FloatArray
 from udfs.inventory.lead_time_demand import LeadTimeDemand, days_of_cover, lead_time_demand
 from udfs.inventory.order_quantity import inventory_position, round_order
-from udfs.inventory.order_reason import OrderLines, order_reasons
+from udfs.inventory.orders.order_reason import OrderLines, order_reasons
 from udfs.inventory.policy import InventoryPolicy, PolicyDecision
 from udfs.inventory.spec import InventorySpec
 

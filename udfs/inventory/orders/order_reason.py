@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from udfs.inventory.bucket_inputs import ForecastInput, IdArray, StockInput, SupplyInput
+from udfs.inventory.buckets.inputs import ForecastInput, IdArray, StockInput, SupplyInput
 from udfs.inventory.demand_distribution import BoolArray, FloatArray
 from udfs.inventory.lead_time_demand import LeadTimeDemand
 from udfs.inventory.order_quantity import round_order

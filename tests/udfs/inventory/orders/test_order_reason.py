@@ -1,7 +1,7 @@
 from datetime import timedelta
 
 from tests.udfs.inventory.tables import AS_OF, forecast_table, price_table, stock_table, supply_table
-from udfs.inventory.bucket import plan_bucket
+from udfs.inventory.buckets.plan_bucket import plan_bucket
 from udfs.inventory.spec import InventorySpec
 
 SPEC = InventorySpec(service_level=0.9, review_days=2, distribution="normal")
