@@ -57,7 +57,13 @@ class OrderTerms:
         if len(lengths) > 1 or any(len(shape) != 1 for shape in lengths):
             raise ValueError(f"OrderTerms: expected scalars and one length [S], found shapes {sorted(lengths)}")
         overage = self.overage()
-        _check("carry_value", overage, overage >= 0.0, "at most unit_cost + holding_cost * holding_periods", "a loss per unit left over of ")
+        _check(
+            "carry_value",
+            overage,
+            overage >= 0.0,
+            "at most unit_cost + holding_cost * holding_periods",
+            "a loss per unit left over of ",
+        )
 
     def underage(self) -> FloatArray:
         """Profit of a unit that is ordered and sold, currency: the newsvendor's cost of a unit too few."""
