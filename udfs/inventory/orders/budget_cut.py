@@ -21,13 +21,16 @@ from udfs.inventory.orders.step_table import IntArray, Prices, StepTable, ratio_
 CORE_LIMIT = 1500
 NODE_LIMIT = 2000
 
+_CLOSE = 1e-9
+"""Steps worth as much as their bound but for this share of it are optimal as far as money is concerned."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cut:
     """The steps that are taken under a budget and a capacity, for all series.
 
-    prices: expected profit that one more unit of each limit would bring; 0 for a limit that does not bind. A step is
-    taken where it earns more than what it takes is worth at the prices, but for the series `exception_E` (ids,
+    prices: what a unit of each limit is worth at the cut, in expected profit: between the rates of the last step taken
+    and the first one left out; 0 for a limit that does not bind. A step is taken where it earns more than what it takes is worth at the prices, but for the series `exception_E` (ids,
     ascending), which take `level_E` steps.
     value, cost, size: totals of the steps taken. upper_bound: no steps within the limits are worth more.
     """
@@ -99,6 +102,8 @@ def cut_rate(
         return _cut(table, free, everything_R, (budget, capacity), everything.value)
     prices, bound = least_bound(table, everything, budget, capacity)
     level_R = _by_ratio(table, prices, budget, capacity)
+    if bound - table.totals(level_R).value <= _CLOSE * bound:
+        return _cut(table, prices, level_R, (budget, capacity), bound)
     answer = solve_core(table, prices, bound, level_R, (budget, capacity), core_limit=core_limit, node_limit=node_limit)
     return _cut(table, prices, answer.level_R, (budget, capacity), answer.upper_bound)
 
@@ -143,7 +148,7 @@ def _cut(table: StepTable, prices: Prices, level_R: IntArray, limits: tuple[floa
         totals.cost,
         totals.size,
         *limits,
-        max(upper_bound, totals.value),
+        float(max(upper_bound, totals.value)),
     )
 
 

@@ -1,8 +1,8 @@
 """The prices of a budget and a capacity at which the Lagrangian bound on what they can earn is least.
 
 For prices (l, m) >= 0 the bound is L(l, m) = l B + m C plus the sum over series of the greatest value - l cost - m size
-of their levels. It is convex and piecewise linear; each evaluation gives a plane below it, and Kelley's cutting planes (Kelley 1960)
-take the least point of the planes found so far. In two dimensions they need some tens of evaluations.
+of their levels. It is convex and piecewise linear; each evaluation gives a plane below it, and Kelley's cutting planes
+(Kelley 1960) take the least point of the planes found so far. In two dimensions they need some tens of evaluations.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def least_bound(table: StepTable, everything: Totals, budget: float, capacity: f
     is_limited = used > limits
     if not is_limited.any():
         return Prices(0.0, 0.0), everything.value
-    scale = np.where(limits > 0.0, np.minimum(limits, used), np.maximum(used, 1e-300))
+    scale = np.where(is_limited, np.where(limits > 0.0, limits, used), 1.0)
     most = np.array([_greatest_rate(table, table.cost_N), _greatest_rate(table, table.size_N)])
     most_scaled = np.where(is_limited, most * scale / everything.value, 0.0)
     planes = [np.append(np.where(is_limited, limits / scale, 0.0), 0.0)]  # no level taken

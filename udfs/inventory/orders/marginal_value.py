@@ -32,13 +32,28 @@ _TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
+class OrderEnd:
+    """What comes after the last listed step of a series, or the least order where none is listed, [S] each.
+
+    value_S, cost_S: expected profit and purchase cost of that step. unit_value_S: expected profit of one further unit
+    by itself, so that above 0 it is the pack or the minimum order that ends the order. is_capped_S: the step would
+    pay, but `most_qty` ends the order. is_raised_S: the least order is more than the demand is worth, its last pack
+    by itself would lose.
+    """
+
+    value_S: FloatArray
+    cost_S: FloatArray
+    unit_value_S: FloatArray
+    is_capped_S: BoolArray
+    is_raised_S: BoolArray
+
+
+@dataclass(frozen=True, slots=True)
 class MarginalSteps:
     """N runs of equal steps, those of a series in the order in which they are taken; the first is one least order.
 
     row_N: the series of the run, 0 .. S - 1, ascending. count_N: steps in the run. quantity_N, cost_N, value_N: units,
     purchase cost and marginal expected profit of one step of it. Every series' steps together are worth more than 0.
-    end_value_S: expected profit of the step after the last listed one, <= 0 unless `is_capped_S`, which says that
-    `most_qty` ended the steps; for a series without steps it is that of the least order.
     """
 
     row_N: IntArray
@@ -46,12 +61,11 @@ class MarginalSteps:
     quantity_N: FloatArray
     cost_N: FloatArray
     value_N: FloatArray
-    end_value_S: FloatArray
-    is_capped_S: BoolArray
+    end: OrderEnd
 
     @property
     def n_series(self) -> int:
-        return len(self.end_value_S)
+        return len(self.end.value_S)
 
     def rates(self) -> FloatArray:
         """Expected profit per unit of currency spent, [N]; inf where the unit costs nothing."""
@@ -92,7 +106,7 @@ def marginal_values(
         >>> terms = OrderTerms(unit_price=3.0, unit_cost=1.0, carry_value=0.0, pack=4.0)
         >>> marginal_values([[0.0, 4.0, 8.0]], [0.0], terms).value_N
         array([4.])
-        >>> marginal_values([[0.0, 4.0, 8.0]], [0.0], terms).end_value_S  # 3 * 4 / 3 - 4: the second pack earns nothing
+        >>> marginal_values([[0.0, 4.0, 8.0]], [0.0], terms).end.value_S  # 3 * 4 / 3 - 4: the second pack earns 0
         array([0.])
     """
     demand_SP, position_S = _paths("demand_SP", demand_SP), np.asarray(position_S, dtype=np.float64)
@@ -108,18 +122,16 @@ def marginal_values(
 
 def _steps(need_SP: FloatArray, terms_7S: FloatArray, most_steps: int) -> MarginalSteps:
     S = len(need_SP)
-    runs_S, end_value_S, is_capped_S = np.zeros(S, np.int64), np.zeros(S), np.zeros(S, np.bool_)
-    over_series(
-        lambda a, b: _count_rows(a, b, need_SP, terms_7S, most_steps, runs_S, end_value_S, is_capped_S),
-        S,
-    )
+    runs_S, end_S4 = np.zeros(S, np.int64), np.zeros((S, 4))
+    over_series(lambda a, b: _count_rows(a, b, need_SP, terms_7S, most_steps, runs_S, end_S4), S)
     first_S = np.concatenate(([0], np.cumsum(runs_S)))
     N = int(first_S[-1])
     count_N, amount_3N = np.empty(N, np.int64), np.empty((3, N))
     over_series(lambda a, b: _fill_rows(a, b, need_SP, terms_7S, most_steps, first_S, count_N, amount_3N), S)
+    value_S, quantity_S, unit_value_S, last_value_S = end_S4.T.copy()
+    end = OrderEnd(value_S, quantity_S * terms_7S[3], unit_value_S, value_S > 0.0, last_value_S < 0.0)
     quantity_N, cost_N, value_N = amount_3N
-    row_N = np.repeat(np.arange(S), runs_S)
-    return MarginalSteps(row_N, count_N, quantity_N, cost_N, value_N, end_value_S, is_capped_S)
+    return MarginalSteps(np.repeat(np.arange(S), runs_S), count_N, quantity_N, cost_N, value_N, end)
 
 
 def _terms(terms: OrderTerms, S: int) -> FloatArray:
@@ -213,14 +225,11 @@ def _count_rows(
     terms_7S: FloatArray,
     most_steps: int,
     runs_S: IntArray,
-    end_value_S: FloatArray,
-    is_capped_S: BoolArray,
+    end_S4: FloatArray,
 ) -> None:
     count_0, amount_30 = np.empty(0, np.int64), np.empty((3, 0))
     for s in range(start, stop):
-        runs_S[s], end_value_S[s], is_capped_S[s] = _sweep(
-            need_SP[s], terms_7S[:, s], most_steps, -1, count_0, amount_30
-        )
+        runs_S[s] = _sweep(need_SP[s], terms_7S[:, s], most_steps, -1, count_0, amount_30, end_S4[s])
 
 
 @_jit
@@ -234,29 +243,38 @@ def _fill_rows(
     count_N: IntArray,
     amount_3N: FloatArray,
 ) -> None:
+    end_4 = np.empty(4)
     for s in range(start, stop):
         if first_S[s + 1] > first_S[s]:
-            _sweep(need_SP[s], terms_7S[:, s], most_steps, first_S[s], count_N, amount_3N)
+            _sweep(need_SP[s], terms_7S[:, s], most_steps, first_S[s], count_N, amount_3N, end_4)
 
 
 @_jit
 def _sweep(
-    need_P: FloatArray, terms_7: FloatArray, most_steps: int, at: int, count_N: IntArray, amount_3N: FloatArray
-) -> tuple[int, float, bool]:
-    """Runs of one series, written from `at` on unless it is negative. Returns runs, end value, is capped.
+    need_P: FloatArray,
+    terms_7: FloatArray,
+    most_steps: int,
+    at: int,
+    count_N: IntArray,
+    amount_3N: FloatArray,
+    end_4: FloatArray,
+) -> int:
+    """Count the runs of one series, and write them from `at` on unless it is negative.
 
-    One pass over the ascending needs: the first `k` of them are met by the quantity so far.
+    end_4 receives value, quantity and value per unit of what comes after them, and the value of the least order's
+    last pack. One pass over the ascending needs: the first `k` of them are met by the quantity so far.
     """
     least, pack, most, unit_cost, underage, overage, order_cost = terms_7
     P, gain = len(need_P), underage + overage
     first_value = gain * _mean_sold(need_P, 0, 0.0, least) - overage * least - order_cost
-    if least > most * (1.0 + _TOLERANCE):
-        return 0, first_value, first_value > 0.0
-    if first_value <= 0.0 and order_cost == 0.0:
-        return 0, first_value, False
+    above_zero = P - np.searchsorted(need_P, 0.0, side="right")
+    last_value = gain * _mean_sold(need_P, 0, least - pack, pack) - overage * pack if least > pack else 0.0
+    _write_end(end_4, first_value, least, gain * above_zero / P - overage, last_value)
+    if least > most * (1.0 + _TOLERANCE) or (first_value <= 0.0 and order_cost == 0.0):
+        return 0
     _write(at, least, unit_cost, 1, first_value, count_N, amount_3N)
     step = _step_size(need_P[P - 1] - least, pack, most_steps)
-    runs, steps, k, profit, value, is_capped = 1, 0.0, 0, first_value, np.inf, False
+    runs, steps, k, profit, value = 1, 0.0, 0, first_value, np.inf
     while True:
         quantity = least + steps * step
         while k < P and need_P[k] <= quantity + _TOLERANCE * step:
@@ -265,15 +283,20 @@ def _sweep(
         sold = (P - k) / P * step if count >= 1.0 else _mean_sold(need_P, k, quantity, step)
         value = min(value, gain * sold - overage * step)  # rounding must not make a later step look better
         left = np.floor((most - quantity) / step + _TOLERANCE)
-        is_capped = value > 0.0 and left < 1.0
-        if value <= 0.0 or is_capped:
+        if value <= 0.0 or left < 1.0:
             break
         count = min(max(count, 1.0), left)
         _write(at + runs if at >= 0 else -1, step, unit_cost, int(count), value, count_N, amount_3N)
         runs, steps, profit = runs + 1, steps + count, profit + count * value
     if profit <= 0.0:
-        return 0, first_value, False
-    return runs, value, is_capped
+        return 0
+    _write_end(end_4, value, step, gain * (P - k) / P - overage, last_value)
+    return runs
+
+
+@_jit
+def _write_end(end_4: FloatArray, value: float, quantity: float, unit_value: float, last_value: float) -> None:
+    end_4[0], end_4[1], end_4[2], end_4[3] = value, quantity, unit_value, last_value
 
 
 @_jit
