@@ -46,7 +46,7 @@ def per_series(**given: tuple[ArrayLike, Rule]) -> list[FloatArray]:
 
 
 def per_period(n_series: int, n_periods: int, **given: tuple[ArrayLike, Rule]) -> list[FloatArray]:
-    """Check each parameter and return them, float64 [S, T] each; a number, [S] or [S, T] is accepted.
+    """Check each parameter and return them, float64 [S, T] each; given as a number, [S], [S, T], or [T] where S is 1.
 
     Raises:
         ValueError: an element that breaks its rule, or a shape that is none of these.
@@ -57,6 +57,8 @@ def per_period(n_series: int, n_periods: int, **given: tuple[ArrayLike, Rule]) -
         check(name, table, rule)
         if table.shape == (n_series,):
             table = table[:, None]
+        elif n_series == 1 and table.shape == (n_periods,):
+            table = table[None, :]
         if table.shape not in ((), (n_series, 1), (n_series, n_periods)):
             raise ValueError(
                 f"{name}: expected a number, [{n_series}] or [{n_series}, {n_periods}], found shape {table.shape}"

@@ -77,12 +77,7 @@ def half_gap(
         raise ValueError(f"need_ST: expected [S, T], found shape {need_ST.shape}")
     check("need_ST", need_ST, FINITE)
     n_series, n_periods = need_ST.shape
-    change = np.asarray(demand_change_ST, dtype=np.float64)
-    (change_ST,) = per_period(
-        n_series,
-        n_periods,
-        demand_change_ST=(change[None, :] if change.ndim == 1 and n_series == 1 else change, FINITE),
-    )
+    (change_ST,) = per_period(n_series, n_periods, demand_change_ST=(demand_change_ST, FINITE))
     limit = np.atleast_1d(np.asarray(max_stock, dtype=np.float64))
     reject(~(limit >= 0.0), lambda row: f"max_stock: expected units >= 0, found {limit[row]:g}")
     start_S, buffer_S, _ = per_series(
