@@ -72,9 +72,9 @@ def croston_published(parts: SpareParts, target: float, mean_ST: FloatArray) -> 
 
 def curve_of(parts: SpareParts, seed: int = 0) -> FillRateCurve:
     """What each level of each part would serve, from the training weeks alone."""
-    pooled = PooledDemand.of(parts.train_ST)
-    path_SPT = SmoothedBootstrap().paths(parts.train_ST, pooled, N_PATHS, TEST_WEEKS, seed)
-    return FillRateCurve.of(path_SPT, level_grid(parts.train_ST.max(1)))
+    pooled = PooledDemand.of(parts.train)
+    path_SPT = SmoothedBootstrap().paths(parts.train, pooled, N_PATHS, TEST_WEEKS, seed)
+    return FillRateCurve.of(path_SPT, level_grid(parts.train.max(1)))
 
 
 def allocated(curve: FillRateCurve, parts: SpareParts, budgets: FloatArray, weight: float = UNIT_WEIGHT) -> FloatArray:
@@ -107,9 +107,7 @@ def run_published() -> None:
     curve = curve_of(parts)
     level_SB = allocated(curve, parts, budgets.to_numpy())
     print(f"\n{len(parts)} parts. Fill rates are mean of parts / all units; cost in EUR.")
-    print(
-        "target | published best fill | least cost | ours fill, cost | dominates all 9 | one fill rate for all, same cost"
-    )
+    print("target | best published | least cost | ours | dominates all 9 | one fill rate for all parts, same cost")
     ours = []
     for b, target in enumerate(budgets.index):
         best_mean, best_units = by_target["mean_fill"].max()[target], by_target["unit_fill"].max()[target]
@@ -242,9 +240,9 @@ def croston_levels(parts: SpareParts, first: int) -> tuple[FloatArray, FloatArra
 
 def planned_choices(parts: SpareParts) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """(S, G) reorder point, lot, value and EUR per year of every choice, simulated on sample paths of the past."""
-    pooled = PooledDemand.of(parts.train_ST)
+    pooled = PooledDemand.of(parts.train)
     n_weeks = WARM_UP_WEEKS + TEST_WEEKS
-    path_SPT = SmoothedBootstrap().paths(parts.train_ST, pooled, OWN_PATHS, n_weeks)
+    path_SPT = SmoothedBootstrap().paths(parts.train, pooled, OWN_PATHS, n_weeks)
     mean_S = path_SPT.mean((1, 2))
     wait_S = parts.lead_time_S + 1.0
     spread_S = np.sqrt(path_SPT.var(2).mean(1) * wait_S)
@@ -282,10 +280,11 @@ def run_own() -> None:
         print(f"  service {service:.2f}: {shown(rows[-1])}")
     croston_N4 = np.array(rows)
     point_SG, lot_SG, value_SG, cost_SG = planned_choices(parts)
-    budgets = np.geomspace(cost_SG.min(1).sum() * 1.02, cost_SG.max(1).sum(), 25)
+    most = np.take_along_axis(cost_SG, value_SG.argmax(1)[:, None], 1).sum()
+    budgets = np.geomspace(cost_SG.min(1).sum() * 1.05, most, 16)
     choice_SB = allocate_service(value_SG, cost_SG, budgets)
     point_SB, lot_SB = (np.take_along_axis(array_SG, choice_SB, 1) for array_SG in (point_SG, lot_SG))
-    mean_S = parts.train_ST.mean(1)
+    mean_S = parts.train.mean(1)
     print("one budget over reorder points and lots, set once on the training weeks")
     ours = []
     for b, budget in enumerate(budgets):

@@ -32,11 +32,13 @@ class SpareParts:
         return len(self.demand_ST)
 
     @property
-    def train_ST(self) -> FloatArray:
+    def train(self) -> FloatArray:
+        """(S, T) units of the weeks to learn from."""
         return self.demand_ST[:, :TRAIN_WEEKS]
 
     @property
-    def test_ST(self) -> FloatArray:
+    def test(self) -> FloatArray:
+        """(S, T) units of the weeks to be judged on."""
         return self.demand_ST[:, TRAIN_WEEKS:]
 
 
@@ -74,7 +76,8 @@ def croston_forecasts(demand_ST: FloatArray, first_origin: int) -> FloatArray:
     """(S, T - first_origin) one-step forecasts, each from the weeks before it.
 
     The reference's Croston: smoothing of sizes and intervals apart, started from the first of each, both parameters
-    chosen anew each week by the mean absolute rate error. The published method searches with a simplex; this one on a grid.
+    chosen anew each week by the mean absolute rate error. The published method searches them with a simplex; this one
+    on a grid.
     """
     grid_G = np.concatenate([[0.001, 0.005], np.linspace(0.02, 1.0, 26)])
     n_series, n_time = demand_ST.shape
@@ -115,10 +118,10 @@ def replay_published(level_ST: FloatArray, parts: SpareParts) -> tuple[float, fl
     on_hand_S = level_ST[:, 0].copy()
     for t in range(TEST_WEEKS):
         on_hand_S = np.maximum(on_hand_S, level_ST[:, t])
-        served_S += np.minimum(on_hand_S, parts.test_ST[:, t])
+        served_S += np.minimum(on_hand_S, parts.test[:, t])
         stock_S += on_hand_S / TEST_WEEKS
-        on_hand_S = on_hand_S - parts.test_ST[:, t]
-    demand_S = parts.test_ST.sum(1)
+        on_hand_S = on_hand_S - parts.test[:, t]
+    demand_S = parts.test.sum(1)
     sells_S = demand_S > 0.0
     cost = float((0.25 * parts.unit_cost_S * stock_S).sum())
     return float((served_S[sells_S] / demand_S[sells_S]).mean()), float(served_S.sum() / demand_S.sum()), cost
