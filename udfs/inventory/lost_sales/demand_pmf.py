@@ -38,6 +38,27 @@ def geometric_pmf(mean_demand: Any) -> FloatArray:
     return _scaled((1.0 - ratio_S1) * ratio_S1 ** np.arange(greatest + 1))
 
 
+def empirical_pmf(demand_SP: FloatArray) -> FloatArray:
+    """pmf_SN of what was seen or drawn: the share of each number of units among P periods.
+
+    demand_SP: units, whole, >= 0. Raises ValueError for others, and where there is no period.
+
+    >>> empirical_pmf(np.array([[0.0, 2.0, 2.0, 1.0]])).tolist()
+    [[0.25, 0.25, 0.5]]
+    """
+    demand_SP = np.asarray(demand_SP, dtype=np.float64)
+    if demand_SP.ndim != 2 or not demand_SP.size:
+        raise ValueError(f"demand_SP: expected units [S, P], found shape {demand_SP.shape}")
+    is_good_SP = np.isfinite(demand_SP) & (demand_SP >= 0.0) & (demand_SP == np.floor(demand_SP))
+    rows = np.flatnonzero(~is_good_SP.all(1))
+    if rows.size:
+        found = demand_SP[rows[0]][~is_good_SP[rows[0]]][0]
+        raise ValueError(f"demand_SP: expected whole units >= 0, found {found:g} in row {rows[0]}")
+    pmf_SN = np.zeros((len(demand_SP), int(demand_SP.max()) + 1))
+    np.add.at(pmf_SN, (np.arange(len(demand_SP))[:, None], demand_SP.astype(np.int64)), 1.0 / demand_SP.shape[1])
+    return pmf_SN
+
+
 def _positive(name: str, values: Any) -> FloatArray:
     values_S = np.atleast_1d(np.asarray(values, dtype=np.float64))
     rows = np.flatnonzero(~(np.isfinite(values_S) & (values_S > 0.0)))

@@ -25,15 +25,9 @@ def cheapest_levels(
     level_S, cap_S = np.zeros(problem.n_series, dtype=np.int64), np.zeros(problem.n_series, dtype=np.int64)
 
     def kernel(start: int, stop: int) -> None:
-        _search(
-            *problem.arrays(start, stop),
-            problem.lead_time,
-            least_cap_S[start:stop],
-            most_cap_S[start:stop],
-            cost_S[start:stop],
-            level_S[start:stop],
-            cap_S[start:stop],
-        )
+        part = slice(start, stop)
+        found = (cost_S[part], level_S[part], cap_S[part])
+        _search(*found, problem.arrays(start, stop), problem.lead_time, least_cap_S[part], most_cap_S[part])
 
     over_series(kernel, problem.n_series)
     rows = np.flatnonzero(~np.isfinite(cost_S))
@@ -65,7 +59,8 @@ def _check(name: str, expected: str, found_S: IntArray, is_too_great_S: np.ndarr
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _search(pmf_SN, mean_S, holding_S, shortage_S, most_S, lead_time, least_cap_S, most_cap_S, cost_S, level_S, cap_S):  # type: ignore[no-untyped-def]  # fmt: skip
+def _search(cost_S, level_S, cap_S, terms, lead_time, least_cap_S, most_cap_S):  # type: ignore[no-untyped-def]
+    pmf_SN, mean_S, holding_S, shortage_S, most_S = terms
     for row in range(len(cost_S)):
         most = most_S[row]
         cost_2B = stage_costs(pmf_SN[row], mean_S[row], holding_S[row], shortage_S[row], most)

@@ -83,21 +83,20 @@ class LostSalesProblem:
         return int((self.position_cap_S.max() + 1) ** self.lead_time)
 
     def arrays(self, start: int, stop: int) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, IntArray]:
-        """pmf, mean, holding cost, shortage cost and position cap of a slice of the series, as the kernels take them."""
+        """pmf, mean, holding cost, shortage cost and position cap of some series, as kernels take them."""
         part = slice(start, stop)
         costs = self.holding_cost_S[part], self.shortage_cost_S[part]
         return self.pmf_SN[part], self.mean_S[part], *costs, self.position_cap_S[part]
 
     def backorder_level(self) -> IntArray:
         """The least level with P(demand of L + 1 periods <= level) >= p / (p + h), units, [S]."""
+        return self.demand_quantile(self.lead_time + 1)
+
+    def demand_quantile(self, n_periods: int) -> IntArray:
+        """The least x with P(demand of `n_periods` periods <= x) >= p / (p + h), units, [S]."""
         fractile_S = self.shortage_cost_S / (self.shortage_cost_S + self.holding_cost_S)
-        return np.array(
-            [
-                _quantile(pmf_N, self.lead_time + 1, fractile)
-                for pmf_N, fractile in zip(self.pmf_SN, fractile_S, strict=True)
-            ],
-            dtype=np.int64,
-        )
+        pairs = zip(self.pmf_SN, fractile_S, strict=True)
+        return np.array([_quantile(pmf_N, n_periods, fractile) for pmf_N, fractile in pairs], dtype=np.int64)
 
     def _default_caps(self) -> IntArray:
         return np.maximum(self.backorder_level() + np.ceil(self.mean_S).astype(np.int64), 1)
