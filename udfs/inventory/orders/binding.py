@@ -108,7 +108,7 @@ def _note(
         unit = ", though one more unit would pay" if name == "pack" else ""
         return f"{raised}{step} {worth}{', though one unit would pay' if name == 'moq' else unit}"
     if name == "most":
-        return f"{raised}{step} would earn {_rate(value, cost, f'per {currency}')}, but no larger order is allowed"
+        return f"{raised}{step} would earn {_rate(value, cost, f'per {currency}')}, but no larger order is wanted"
     return f"{raised}{step} {_against(name, value, cost, size, cut, currency)}"
 
 
@@ -124,10 +124,9 @@ def _against(name: str, value: float, cost: float, size: float, cut: Cut, curren
         )
     else:
         earned, price = money(value), f"the {money(worth)} that its share of budget and capacity is worth"
-    if value > worth * (1.0 + _ROUNDING):
+    if value >= worth * (1.0 - _ROUNDING):
         return f"would earn {earned}, but does not fit into what is left of the {name}"
-    side = "below" if value < worth * (1.0 - _ROUNDING) else "no more than"
-    return f"would earn {earned}, {side} {price}"
+    return f"would earn {earned}, below {price}"
 
 
 def _rate(value: float, amount: float, per: str) -> str:

@@ -30,8 +30,8 @@ class Cut:
     """The steps that are taken under a budget and a capacity, for all series.
 
     prices: what a unit of each limit is worth at the cut, in expected profit: between the rates of the last step taken
-    and the first one left out; 0 for a limit that does not bind. A step is taken where it earns more than what it takes is worth at the prices, but for the series `exception_E` (ids,
-    ascending), which take `level_E` steps.
+    and the first one left out; 0 for a limit that does not bind. A step is taken where it earns more than what it
+    takes is worth at the prices, but for the series `exception_E` (ids, ascending), which take `level_E` steps.
     value, cost, size: totals of the steps taken. upper_bound: no steps within the limits are worth more.
     """
 

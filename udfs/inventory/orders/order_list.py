@@ -178,7 +178,7 @@ def _reasons(
     demand: PathSummary,
     notes: list[str],
 ) -> list[str]:
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         cover_S = np.where(demand.mean_S > 0.0, np.maximum(position_S, 0.0) * days_S / demand.mean_S, np.inf)
     pack_S = np.broadcast_to(np.asarray(terms.pack), quantity_S.shape)
     columns = (quantity_S, pack_S, position_S, cover_S, days_S, demand.p50_S, demand.p90_S)
