@@ -1,3 +1,15 @@
 """Jobs connect tables and maths: one file per stage, in this order."""
 
-STAGE_NAMES = ("ingest", "clean", "features", "train", "backtest", "calibrate", "forecast", "inventory", "publish")
+STAGE_NAMES = (
+    "ingest",
+    "clean",
+    "features",
+    "train",
+    "backtest",
+    "calibrate",
+    "forecast",
+    "replay",
+    "inventory",
+    "order",
+    "publish",
+)

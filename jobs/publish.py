@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from jobs.context import RunContext
 from jobs.promise import check_promise
 from lakehouse.ledger import StageRecord
-from lakehouse.transforms.gold import GoldInputs, GoldTerms, forecast_accuracy, order_plan, stock_risk
+from lakehouse.transforms.gold import GoldInputs, GoldTerms, forecast_accuracy, order_plan, policy_value, stock_risk
 
 
 def main(context: RunContext) -> StageRecord:
@@ -21,6 +21,7 @@ def main(context: RunContext) -> StageRecord:
     benchmark = context.settings.forecast.benchmark
     tables: dict[str, Callable[[], DataFrame]] = {
         "gold.order_plan": lambda: order_plan(inputs, terms),
+        "gold.policy_value": lambda: policy_value(inputs, terms),
         "gold.stock_risk": lambda: stock_risk(inputs, terms),
         "gold.forecast_accuracy": lambda: forecast_accuracy(inputs, terms, benchmark),
     }

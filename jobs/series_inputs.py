@@ -54,8 +54,14 @@ def series_inputs(context: RunContext, *, whole: bool = False) -> tuple[PinnedTa
 
 
 def cutoffs(context: RunContext) -> tuple[date, ...]:
-    """Of the forecasts to make: the as-of day, and before it the last day from which a whole horizon has been seen."""
-    return (context.as_of - timedelta(days=context.settings.horizon), context.as_of)
+    """Of the forecasts to make, rising: the as-of day, and before it days a horizon apart that policies replay from."""
+    return (*replay_cutoffs(context), context.as_of)
+
+
+def replay_cutoffs(context: RunContext) -> tuple[date, ...]:
+    """Past days whose forecasts are held against what came: the last one is a whole horizon before the as-of day."""
+    horizon, replays = context.settings.horizon, context.settings.replays
+    return tuple(context.as_of - timedelta(days=back * horizon) for back in range(replays, 0, -1))
 
 
 def history_of(inputs: dict[str, pa.Table]) -> pa.Table:

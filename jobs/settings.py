@@ -62,7 +62,9 @@ class RunnerSettings(_Frozen):
     backtest: RunnerName = "ray"
     calibrate: RunnerName = "ray"
     forecast: RunnerName = "ray"
+    replay: RunnerName = "ray"
     inventory: RunnerName = "ray"
+    order: RunnerName = "local"
     commit_every: int = Field(default=8, ge=1)
 
 
@@ -71,6 +73,7 @@ class Settings(_Frozen):
 
     buckets: int = Field(default=32, ge=1, le=4096)
     horizon: int = Field(default=28, ge=1, le=366)
+    replays: int = Field(default=3, ge=1, le=26)
     max_failure_rate: float = Field(default=0.01, ge=0, le=1)
     forecast: ForecastSpec = Field(default_factory=ForecastSpec)
     trees: TreeSpec = Field(default_factory=TreeSpec)

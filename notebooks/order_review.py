@@ -67,11 +67,11 @@ policy = read_series(
     ["unique_id", "lead_time_days", "review_days", "demand_sd", "demand_p90"],
     pc.field("as_of") == review.as_of,
 )
-demand = read_series(
+lead_time = read_series(
     review.lakehouse,
-    "forecast.demand",
+    "forecast.lead_time_demand",
     chosen,
-    ["unique_id", "model", "ds", "mean", "sd"],
+    ["unique_id", "days", "mean", "p90"],
     pc.field("cutoff") == review.as_of,
 )
-keep(stock_projections(chosen, policy, demand), "stock_projections", review)
+keep(stock_projections(chosen, policy, lead_time), "stock_projections", review)

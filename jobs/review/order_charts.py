@@ -31,27 +31,25 @@ from jobs.review.charts import (
     styled,
 )
 from jobs.review.series import grouping_column
-from udfs.inventory.demand_path import DemandPath, PolicyDemand, demand_path
 
 TOP = 10
 _MOST_COVER_DAYS = 60
 
 
 @styled()
-def stock_projections(chosen: pd.DataFrame, policy: pd.DataFrame, demand: pd.DataFrame) -> Figure:
+def stock_projections(chosen: pd.DataFrame, policy: pd.DataFrame, lead_time: pd.DataFrame) -> Figure:
     """One panel per chosen series: stock after each day with the order of the plan, at mean and at p90 demand.
 
-    chosen: rows of gold.order_plan. policy: rows of inventory.policy. demand: rows of forecast.demand of the as-of day.
+    chosen: rows of gold.order_plan. policy: rows of inventory.policy. lead_time: rows of forecast.lead_time_demand from
+    the as-of day.
     """
     figure, panels = panel_grid(len(chosen), row_height=4.6)
     policies = policy.set_index("unique_id").to_dict("index")
     rows: list[Any] = list(chosen.itertuples())
     for axes, row in zip(panels, rows, strict=True):
-        made = demand[(demand["unique_id"] == row.unique_id) & (demand["model"] == row.model)].sort_values("ds")
+        summed = lead_time[lead_time["unique_id"] == row.unique_id].sort_values("days")
         terms = policies[row.unique_id]
-        days = int(terms["lead_time_days"] + terms["review_days"])
-        needed = PolicyDemand(days, terms["demand_sd"], terms["demand_p90"])
-        _projection(axes, row, demand_path(made["mean"].to_numpy(), made["sd"].to_numpy(), needed), days)
+        _projection(axes, row, summed, int(terms["lead_time_days"] + terms["review_days"]))
         panel_title(axes, series_name(row), row.reason)
         axes.set_ylabel("units")
         day_axis(axes)
@@ -74,9 +72,10 @@ def stock_path(row: Any, used_H: np.ndarray) -> tuple[pd.DatetimeIndex, np.ndarr
     return days.insert(arrives, days[arrives]), after
 
 
-def _projection(axes: Axes, row: Any, path: DemandPath, protection_days: int) -> None:
-    days, expected = stock_path(row, path.mean_H)
-    _, fast = stock_path(row, path.p90_H)
+def _projection(axes: Axes, row: Any, summed: pd.DataFrame, protection_days: int) -> None:
+    days, expected = stock_path(row, summed["mean"].to_numpy())
+    # Quantiles of sums are found from sample paths; demand itself never falls.
+    _, fast = stock_path(row, np.maximum.accumulate(summed["p90"].to_numpy()))
     arrives = row.as_of + pd.Timedelta(days=int(row.lead_time_days))
     next_arrives = row.as_of + pd.Timedelta(days=protection_days)
     axes.axvspan(row.as_of, arrives, color="#EDEDED", lw=0, label="lead time")

@@ -42,7 +42,14 @@ class GoldTerms:
 def order_plan(inputs: GoldInputs, terms: GoldTerms) -> DataFrame:
     """One row per series with its order line, policy, champion and product."""
     policy = inputs.policy.select(
-        "unique_id", "order_up_to_qty", "safety_stock_qty", "service_level", "lead_time_days", "is_supply_assumed"
+        "unique_id",
+        "policy",
+        "reorder_point_qty",
+        "order_up_to_qty",
+        "safety_stock_qty",
+        "service_level",
+        "lead_time_days",
+        "is_supply_assumed",
     )
     rows = (
         _with_product(inputs.order_plan.drop("bucket"), inputs.products)
@@ -51,6 +58,14 @@ def order_plan(inputs: GoldInputs, terms: GoldTerms) -> DataFrame:
         .join(inputs.profile.select("unique_id", "demand_class"), "unique_id", "left")
     )
     return _shaped(rows, contract("gold.order_plan"), _constants(terms))
+
+
+def policy_value(inputs: GoldInputs, terms: GoldTerms) -> DataFrame:
+    """One row per series with its policy and what that costs beside the benchmark."""
+    rows = _with_product(inputs.policy.drop("as_of"), inputs.products).join(
+        inputs.profile.select("unique_id", "demand_class"), "unique_id", "left"
+    )
+    return _shaped(rows, contract("gold.policy_value"), _constants(terms))
 
 
 def stock_risk(inputs: GoldInputs, terms: GoldTerms) -> DataFrame:

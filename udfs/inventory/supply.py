@@ -10,6 +10,8 @@ import numpy as np
 
 from udfs.inventory.demand_distribution import BoolArray, FloatArray
 
+DAYS_PER_YEAR: Final = 365.0
+MOST: Final = 1e12  # units or currency; what is more is a unit error, and sums of it would lose single units
 MAX_PROTECTION_DAYS: Final = 730  # a longer wait is a unit error (hours for days) rather than a supplier
 
 
@@ -65,16 +67,16 @@ def _is_whole(values: FloatArray) -> BoolArray:
 
 
 def _is_cost(values: FloatArray) -> BoolArray:
-    return np.isfinite(values) & (values >= 0.0)
+    return np.isfinite(values) & (values >= 0.0) & (values <= MOST)
 
 
 _RULES: Final[tuple[tuple[str, Callable[[FloatArray], BoolArray], str], ...]] = (
     ("lead_time_days", lambda v: _is_whole(v) & (v >= 0.0), "whole days >= 0"),
     ("review_days", lambda v: _is_whole(v) & (v >= 1.0), "whole days >= 1"),
-    ("moq_qty", _is_cost, "units >= 0"),
-    ("pack_qty", lambda v: _is_whole(v) & (v >= 1.0), "whole units >= 1"),
-    ("unit_cost", lambda v: np.isnan(v) | _is_cost(v), "currency per unit >= 0"),
-    ("order_cost", _is_cost, "currency per order >= 0"),
+    ("moq_qty", _is_cost, f"units from 0 to {MOST:g}"),
+    ("pack_qty", lambda v: _is_whole(v) & (v >= 1.0) & (v <= MOST), "whole units >= 1"),
+    ("unit_cost", lambda v: np.isnan(v) | _is_cost(v), f"currency per unit from 0 to {MOST:g}"),
+    ("order_cost", _is_cost, f"currency per order from 0 to {MOST:g}"),
     ("holding_cost_rate", _is_cost, "a share per year >= 0"),
     ("service_level", lambda v: (v > 0.0) & (v < 1.0), "a probability strictly between 0 and 1"),
 )

@@ -6,8 +6,14 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
 import pyarrow as pa
+from scipy import special
+
+from udfs.forecasting.spec import quantile_column
+from udfs.inventory.buckets.inputs import PATH_COLUMNS, PathTerms
 
 AS_OF = date(2016, 2, 28)
+LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
+PATH_TERMS = PathTerms(LEVELS)
 
 
 def forecast_table(
@@ -15,16 +21,35 @@ def forecast_table(
     model: str = "ets",
     fallback: Sequence[str] = (),
 ) -> pa.Table:
-    """unique_id -> (means, standard deviations), one value for each day after AS_OF."""
+    """unique_id -> (means, standard deviations), one value for each day after AS_OF.
+
+    Quantiles are normal, not below 0; days are independent. Without deviation every path is the mean.
+    """
     rows = [
-        (unique_id, model, AS_OF + timedelta(days=day + 1), mean, sd, unique_id in fallback)
+        (
+            unique_id,
+            model,
+            AS_OF + timedelta(days=day + 1),
+            mean,
+            sd,
+            *(_quantile(mean, sd, level) for level in LEVELS),
+            *(0.0 for _ in PATH_COLUMNS),
+            unique_id in fallback,
+        )
         for unique_id, (means, sds) in daily.items()
         for day, (mean, sd) in enumerate(zip(means, sds, strict=True))
     ]
-    names = ["unique_id", "model", "ds", "mean", "sd", "is_fallback"]
-    types = [pa.string(), pa.string(), pa.date32(), pa.float64(), pa.float64(), pa.bool_()]
+    numbers = ["mean", "sd", *(quantile_column(level) for level in LEVELS), *PATH_COLUMNS]
+    names = ["unique_id", "model", "ds", *numbers, "is_fallback"]
+    types = [pa.string(), pa.string(), pa.date32(), *(pa.float64() for _ in numbers), pa.bool_()]
     columns = list(zip(*rows, strict=True)) or [[] for _ in names]
     return pa.table([pa.array(list(c), t) for c, t in zip(columns, types, strict=True)], names=names)
+
+
+def _quantile(mean: float | None, sd: float | None, level: float) -> float | None:
+    if mean is None or sd is None or not sd < float("inf"):
+        return mean
+    return max(mean + sd * float(special.ndtri(level)), 0.0)
 
 
 def supply_table(

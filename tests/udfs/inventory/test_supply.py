@@ -87,10 +87,18 @@ def test_unequal_lengths_are_refused() -> None:
         ("holding_cost_rate", float("inf")),
         ("assumed_margin", 1.0),
         ("assumed_cover_days", -1.0),
-        ("distribution", "weibull"),
-        ("error_correlation", 1.5),
+        ("least_fill_rate", 1.0),
+        ("most_lot_days", -1.0),
+        ("backorder_share", 1.5),
+        ("candidates", ()),
+        ("candidates", ("s_s", "s_s")),
+        ("candidates", ("z_sigma", "magic")),
+        ("n_paths", 1),
+        ("tuning_paths", 301),
+        ("budget", -1.0),
+        ("capacity_qty", float("nan")),
     ],
 )
-def test_settings_out_of_range_are_refused_by_name(name: str, value: float | str) -> None:
+def test_settings_out_of_range_are_refused_by_name(name: str, value: object) -> None:
     with pytest.raises(ValueError, match=rf"InventorySpec\.{name}: expected .*, found"):
         dataclasses.replace(InventorySpec(), **{name: value})

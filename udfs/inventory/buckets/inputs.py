@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any, Final
 
@@ -13,12 +14,17 @@ import pyarrow.compute as pc
 import torch
 from numpy.typing import NDArray
 
+from udfs.demand_profile import DEMAND_CLASSES
+from udfs.forecasting.probability.error_correlation import Copula
+from udfs.forecasting.probability.paths import PathSource
+from udfs.forecasting.spec import quantile_column
 from udfs.inventory.demand_distribution import BoolArray, FloatArray
-from udfs.inventory.lead_time_demand import DailyForecast
+from udfs.inventory.demand_paths import DemandPaths
 from udfs.inventory.spec import InventorySpec
-from udfs.inventory.supply import SupplyTerms, find_bad_terms
+from udfs.inventory.supply import MOST, SupplyTerms, find_bad_terms
 
 IdArray = NDArray[np.object_]
+PATH_COLUMNS: Final = ("path_level", "path_season", "path_short", "path_decay")
 ASSUMABLE_TERMS: Final = ("lead_time_days", "order_cost", "unit_cost", "moq_qty", "pack_qty")
 
 
@@ -42,29 +48,72 @@ Problems = dict[str, InventoryInputError]
 
 
 @dataclass(frozen=True, slots=True)
+class PathTerms:
+    """What sample paths need beside the stored forecast: the levels of its quantiles, days of a season, the seed."""
+
+    levels: tuple[float, ...]
+    season_length: int = 7
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class ForecastInput:
-    """Forecasts of the S series that can be read, in order of unique_id."""
+    """Forecasts of the S series that can be read, in order of unique_id.
+
+    mean_SH, sd_SH, quantile_SHQ: units a day; `by_horizon` cuts off what lies beyond a series' own horizon. horizon_S:
+    days that each was forecast for. path_S4: level, season, short and decay of the correlation of its errors.
+    """
 
     unique_id_S: IdArray
-    daily: DailyForecast
+    mean_SH: FloatArray
+    sd_SH: FloatArray
+    quantile_SHQ: FloatArray
+    horizon_S: NDArray[np.int64]
+    path_S4: FloatArray
     model_S: IdArray
     is_fallback_S: BoolArray
 
+    def __len__(self) -> int:
+        return len(self.unique_id_S)
+
     def take(self, rows: NDArray[np.int64]) -> ForecastInput:
-        at = torch.as_tensor(rows)
-        daily = DailyForecast(self.daily.mean_SH[at], self.daily.sd_SH[at], self.daily.horizon_S[at])
-        return ForecastInput(self.unique_id_S[rows], daily, self.model_S[rows], self.is_fallback_S[rows])
+        taken = {field.name: getattr(self, field.name)[rows] for field in fields(self)}
+        horizon = int(taken["horizon_S"].max(initial=1))
+        for name in ("mean_SH", "sd_SH", "quantile_SHQ"):
+            taken[name] = np.ascontiguousarray(taken[name][:, :horizon])
+        return ForecastInput(**taken)
+
+    def by_horizon(self) -> Iterator[NDArray[np.int64]]:
+        """Rows of series with the same horizon: they are planned together, and none hangs on another's horizon."""
+        for horizon in np.unique(self.horizon_S):
+            yield np.flatnonzero(self.horizon_S == horizon)
+
+    def paths(self, terms: PathTerms, n_paths: int) -> DemandPaths:
+        """The sample paths that the forecast stands for: the same ones wherever they are drawn."""
+        level_S, season_S, short_S, decay_S = (np.ascontiguousarray(x) for x in self.path_S4.T)
+        copula = Copula(level_S, season_S, short_S, decay_S, terms.season_length)
+        source = PathSource.prepare(
+            self.unique_id_S,
+            torch.from_numpy(self.mean_SH),
+            torch.from_numpy(self.quantile_SHQ),
+            terms.levels,
+            copula,
+            terms.seed,
+        )
+        return DemandPaths(source.draw(n_paths).numpy(), self.mean_SH)
 
 
 @dataclass(frozen=True, slots=True)
 class SupplyInput:
-    """Supply terms [S], and for each assumable term where it was assumed."""
+    """Supply terms [S], for each assumable term where it was assumed, and the selling price, NaN where unknown."""
 
     terms: SupplyTerms
     is_assumed: dict[str, BoolArray]
+    unit_price_S: FloatArray
 
     def take(self, rows: NDArray[np.int64]) -> SupplyInput:
-        return SupplyInput(self.terms.take(rows), {name: mask[rows] for name, mask in self.is_assumed.items()})
+        is_assumed = {name: mask[rows] for name, mask in self.is_assumed.items()}
+        return SupplyInput(self.terms.take(rows), is_assumed, self.unit_price_S[rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +136,17 @@ class StockInput:
         )
 
 
-def read_forecast(table: pa.Table, as_of: date) -> tuple[ForecastInput, Problems]:
-    """Forecast rows (unique_id, model, ds, mean, sd, optionally is_fallback) as [S, H], and the unfit series.
+def read_forecast(table: pa.Table, as_of: date, levels: tuple[float, ...]) -> tuple[ForecastInput, Problems]:
+    """Forecast rows as arrays [S, H], and the unfit series.
 
-    A fit series has one row for each day from the day after `as_of`, finite mean >= 0 and finite sd >= 0.
-    Horizons may differ. Raises ValueError for a missing column or a NULL unique_id.
+    table: unique_id, model, ds, mean, sd, a quantile of each level (p05, ...), path_level, path_season, path_short,
+    path_decay, optionally is_fallback. A fit series has one row for each day from the day after `as_of`, mean
+    and sd >= 0, and quantiles >= 0 that do not fall along the levels. Horizons may differ. Raises ValueError for a
+    missing column or a NULL unique_id.
     """
-    frame = _frame(table, "forecast", {"mean": pa.float64(), "sd": pa.float64(), "model": pa.string()}, "ds")
+    quantiles = [quantile_column(level) for level in levels]
+    numbers = ["mean", "sd", *quantiles, *PATH_COLUMNS]
+    frame = _frame(table, "forecast", {**dict.fromkeys(numbers, pa.float64()), "model": pa.string()}, "ds")
     if "is_fallback" in table.column_names:
         frame["is_fallback"] = pc.fill_null(table["is_fallback"], False).to_numpy()
     else:
@@ -105,21 +158,22 @@ def read_forecast(table: pa.Table, as_of: date) -> tuple[ForecastInput, Problems
     first_S = np.concatenate([[0], np.cumsum(count_S)[:-1]]).astype(np.int64)[: len(ids)]
     frame["code"], frame["rank"] = code, np.arange(len(frame)) - first_S[code]
 
-    problems = _bad_forecasts(frame, as_of)
+    problems = _bad_forecasts(frame, as_of, quantiles)
     is_fit_S = ~np.isin(ids, list(problems))
-    fit = frame[is_fit_S[code]]
-    row = (np.cumsum(is_fit_S) - 1)[fit["code"].to_numpy()]
     horizon_S = count_S[is_fit_S].astype(np.int64)
-    S, H = len(horizon_S), int(horizon_S.max(initial=1))
-    mean_SH, sd_SH = np.zeros((S, H)), np.zeros((S, H))
-    mean_SH[row, fit["rank"].to_numpy()] = fit["mean"].to_numpy()
-    sd_SH[row, fit["rank"].to_numpy()] = fit["sd"].to_numpy()
-    daily = DailyForecast(torch.from_numpy(mean_SH), torch.from_numpy(sd_SH), torch.from_numpy(horizon_S))
+    day_H = np.arange(int(horizon_S.max(initial=1)))
+    at_SH = first_S[is_fit_S][:, None] + np.minimum(day_H, horizon_S[:, None] - 1)
     first_rows = frame.iloc[first_S[is_fit_S]]
-    is_fallback_S = first_rows["is_fallback"].to_numpy(dtype=bool)
     return (
         ForecastInput(
-            np.asarray(ids, dtype=object)[is_fit_S], daily, first_rows["model"].to_numpy(object), is_fallback_S
+            unique_id_S=np.asarray(ids, dtype=object)[is_fit_S],
+            mean_SH=frame["mean"].to_numpy()[at_SH],
+            sd_SH=frame["sd"].to_numpy()[at_SH],
+            quantile_SHQ=np.ascontiguousarray(frame[quantiles].to_numpy()[at_SH]),
+            horizon_S=horizon_S,
+            path_S4=first_rows[list(PATH_COLUMNS)].to_numpy(dtype=np.float64),
+            model_S=first_rows["model"].to_numpy(object),
+            is_fallback_S=first_rows["is_fallback"].to_numpy(dtype=bool),
         ),
         problems,
     )
@@ -142,7 +196,7 @@ def read_supply(
 
     price_S, _ = _values(price_frame, "unit_price", price_at_S)
     with np.errstate(invalid="ignore"):
-        known_price_S = np.where(np.isfinite(price_S) & (price_S > 0.0), price_S, np.nan)
+        known_price_S = np.where((price_S > 0.0) & (price_S <= MOST), price_S, np.nan)
     defaults: dict[str, float | FloatArray] = {
         "lead_time_days": float(spec.lead_time_days),
         "order_cost": spec.order_cost,
@@ -167,7 +221,7 @@ def read_supply(
     )
     for bad_row, found in find_bad_terms(terms).items():
         problems.setdefault(unique_id_S[bad_row], BadSupplyError(found))
-    return SupplyInput(terms, is_assumed), problems
+    return SupplyInput(terms, is_assumed, known_price_S), problems
 
 
 def read_stock(
@@ -192,7 +246,7 @@ def read_stock(
     age_S = np.zeros(len(at_S), dtype=np.int64)
     age_S[at_S >= 0] = _day_number(as_of) - latest["ds"].to_numpy()[at_S[at_S >= 0]]
     result = StockInput(
-        np.where(is_on_hand_null_S, spec.assumed_cover_days * mean_daily_demand(forecast.daily), on_hand_S),
+        np.where(is_on_hand_null_S, spec.assumed_cover_days * mean_daily_demand(forecast), on_hand_S),
         np.where(is_on_order_null_S, 0.0, on_order_S),
         is_on_hand_null_S,
         is_on_order_null_S,
@@ -208,15 +262,27 @@ def read_stock(
     return result, problems
 
 
-def mean_daily_demand(daily: DailyForecast) -> FloatArray:
+def class_of(classes: pa.Table) -> tuple[IdArray, NDArray[np.int64]]:
+    """unique_id and index into `DEMAND_CLASSES` of each row (unique_id, demand_class)."""
+    number = {name: k for k, name in enumerate(DEMAND_CLASSES)}
+    names = classes["demand_class"].to_pylist()
+    return classes["unique_id"].to_numpy(), np.array([number[name] for name in names], dtype=np.int64)
+
+
+def classes_of(classes: pa.Table, unique_id_S: IdArray) -> NDArray[np.int64]:
+    """Index into `DEMAND_CLASSES` of each series; a series without a row is `new`."""
+    of = dict(zip(*class_of(classes), strict=True))
+    return np.array([of.get(unique_id, DEMAND_CLASSES.index("new")) for unique_id in unique_id_S], dtype=np.int64)
+
+
+def mean_daily_demand(forecast: ForecastInput) -> FloatArray:
     """Mean forecast demand per day of each series' own horizon, units, [S]."""
     # A running sum, read at the series' last day, is the same to the bit whatever the padding behind it.
-    total_SH = daily.mean_SH.cumsum(1)
-    total_S = total_SH.gather(1, (daily.horizon_S - 1).unsqueeze(1)).squeeze(1)
-    return (total_S / daily.horizon_S).numpy()
+    total_SH = forecast.mean_SH.cumsum(1)
+    return np.asarray(total_SH[np.arange(len(forecast)), forecast.horizon_S - 1] / forecast.horizon_S)
 
 
-def _bad_forecasts(frame: pd.DataFrame, as_of: date) -> Problems:
+def _bad_forecasts(frame: pd.DataFrame, as_of: date, quantiles: list[str]) -> Problems:
     """The series whose rows are not one per day from the day after as_of, or hold an impossible number."""
     problems: Problems = {}
     is_off = frame["day"].isna() | (frame["day"] != frame["rank"])
@@ -228,13 +294,30 @@ def _bad_forecasts(frame: pd.DataFrame, as_of: date) -> Problems:
         )
     mean, sd = frame["mean"].to_numpy(), frame["sd"].to_numpy()
     with np.errstate(invalid="ignore"):
-        is_bad = ~(np.isfinite(mean) & (mean >= 0.0) & np.isfinite(sd) & (sd >= 0.0))
+        is_bad = ~((mean >= 0.0) & (mean <= MOST) & (sd >= 0.0) & (sd <= MOST))
+        levels = frame[quantiles].to_numpy()
+        is_crooked = ~((levels >= 0.0).all(1) & (levels <= MOST).all(1) & (np.diff(levels, axis=1) >= 0.0).all(1))
+        parts = frame[list(PATH_COLUMNS)].to_numpy()
+        is_uncorrelated = ~((parts >= 0.0).all(1) & (parts[:, :3].sum(1) <= 1.0) & (parts[:, 3] < 1.0))
     for record in frame[is_bad].drop_duplicates("unique_id").itertuples():
         problems.setdefault(
             str(record.unique_id),
             BadForecastError(
-                f"forecast: expected finite mean >= 0 and sd >= 0, found mean {record.mean}, sd {record.sd} "
-                f"on day {record.rank} after {as_of}"
+                f"forecast: expected mean and sd from 0 to {MOST:g} units a day, found mean {record.mean}, sd "
+                f"{record.sd} on day {record.rank} after {as_of}"
+            ),
+        )
+    for unique_id in frame["unique_id"][is_crooked].drop_duplicates():
+        problems.setdefault(
+            str(unique_id),
+            BadForecastError(f"forecast: expected quantiles from 0 to {MOST:g}, rising along the levels, found others"),
+        )
+    for unique_id in frame["unique_id"][is_uncorrelated].drop_duplicates():
+        problems.setdefault(
+            str(unique_id),
+            BadForecastError(
+                "forecast: expected path_level, path_season and path_short >= 0 with a sum of at most 1 and path_decay "
+                "in [0, 1), found others; take them from forecast.champion"
             ),
         )
     return problems

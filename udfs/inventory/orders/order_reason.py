@@ -8,10 +8,9 @@ from typing import Final
 import numpy as np
 
 from udfs.inventory.buckets.inputs import ForecastInput, IdArray, StockInput, SupplyInput
-from udfs.inventory.demand_distribution import BoolArray, FloatArray
-from udfs.inventory.lead_time_demand import LeadTimeDemand
+from udfs.inventory.choice.names import BY_SERVICE_LEVEL
+from udfs.inventory.demand_distribution import FloatArray
 from udfs.inventory.order_quantity import round_order
-from udfs.inventory.policy import PolicyDecision
 from udfs.inventory.supply import SupplyTerms
 
 _TERM_WORDS: Final = {
@@ -24,68 +23,82 @@ _TERM_WORDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class OrderLines:
-    """The numbers of S order lines that their reasons speak of, units unless named otherwise, [S] each."""
+    """What the reasons of S order lines speak of, units unless named otherwise, [S] each.
+
+    order_S, raw_order_S: after and before packs and minimum order. cover_days_S: days that the position lasts.
+    days_S: lead time and review. p50_S, p90_S: quantiles of the demand of those days. reorder_point_S, order_up_to_S:
+    the policy's levels today; NaN for a policy without. policy_S: its name.
+    """
 
     order_S: FloatArray
     raw_order_S: FloatArray
     position_S: FloatArray
     cover_days_S: FloatArray
+    days_S: FloatArray
     p50_S: FloatArray
     p90_S: FloatArray
+    reorder_point_S: FloatArray
+    order_up_to_S: FloatArray
+    policy_S: IdArray
 
 
-def order_reasons(
-    lines: OrderLines,
-    demand: LeadTimeDemand,
-    decision: PolicyDecision,
-    forecast: ForecastInput,
-    supply: SupplyInput,
-    stock: StockInput,
-) -> list[str]:
+def order_reasons(lines: OrderLines, forecast: ForecastInput, supply: SupplyInput, stock: StockInput) -> list[str]:
     """One sentence per line for the decision, and one for each thing that was assumed or stood in."""
-    horizon_S = forecast.daily.horizon_S.numpy()
     notes = zip(
         _rounding_notes(lines, supply.terms),
         _stock_notes(stock),
         _supply_notes(supply),
-        _forecast_notes(demand, forecast.is_fallback_S, forecast.model_S, horizon_S),
+        _forecast_notes(lines.days_S, forecast),
         strict=True,
     )
+    targets = _targets(lines, supply.terms.service_level)
     columns = (
         lines.order_S,
         supply.terms.pack_qty,
         lines.position_S,
         lines.cover_days_S,
-        demand.protection_days_S,
+        lines.days_S,
         lines.p50_S,
         lines.p90_S,
-        decision.order_up_to_S,
-        supply.terms.service_level,
     )
     return [
-        _decision(*numbers) + rounding + "." + "".join(rest)
-        for numbers, (rounding, *rest) in zip(zip(*(c.tolist() for c in columns), strict=True), notes, strict=True)
+        _decision(target, *numbers) + rounding + "." + "".join(rest)
+        for numbers, target, (rounding, *rest) in zip(
+            zip(*(c.tolist() for c in columns), strict=True), targets, notes, strict=True
+        )
     ]
 
 
 def _decision(
-    order: float,
-    pack: float,
-    position: float,
-    cover: float,
-    days: int,
-    p50: float,
-    p90: float,
-    order_up_to: float,
-    service_level: float,
+    target: str, order: float, pack: float, position: float, cover: float, days: float, p50: float, p90: float
 ) -> str:
     head = _head(order, pack)
     covers = f"covers {cover:.1f} days" if cover < np.inf else "meets no expected demand"
-    over = f"demand over {days} {_plural(days, 'day')} p50 {_units(p50)}, p90 {_units(p90)}"
-    target = f"order-up-to {_units(order_up_to)} at {100.0 * service_level:g}% service"
+    over = f"demand over {days:.0f} {_plural(days, 'day')} p50 {_units(p50)}, p90 {_units(p90)}"
     if order > 0.0:
         return f"{head}: position {_units(position)} {covers}; {over}; {target}"
-    return f"{head}: position {_units(position)} {covers}, not below {target}; {over}"
+    return f"{head}: position {_units(position)} {covers}; nothing due, {target}; {over}"
+
+
+def _targets(lines: OrderLines, service_level_S: FloatArray) -> list[str]:
+    """What the policy aims at, with its name: levels at a service level, or levels of least cost."""
+    words = []
+    rows = zip(
+        lines.reorder_point_S.tolist(),
+        lines.order_up_to_S.tolist(),
+        lines.policy_S.tolist(),
+        service_level_S.tolist(),
+        strict=True,
+    )
+    for reorder_point, order_up_to, policy, service_level in rows:
+        aim = f"at {100.0 * service_level:g}% service" if policy in BY_SERVICE_LEVEL else "at least cost"
+        if order_up_to != order_up_to:
+            words.append(f"as {policy} has learned")
+        elif order_up_to > reorder_point:
+            words.append(f"up to {_units(order_up_to)} when at or below {_units(reorder_point)} {aim} ({policy})")
+        else:
+            words.append(f"up to {_units(order_up_to)} {aim} ({policy})")
+    return words
 
 
 def _head(order: float, pack: float) -> str:
@@ -143,17 +156,15 @@ def _supply_notes(supply: SupplyInput) -> list[str]:
     return [f" Assumed: {', '.join(found)}." if found else "" for found in words]
 
 
-def _forecast_notes(
-    demand: LeadTimeDemand, is_fallback_S: BoolArray, model_S: IdArray, horizon_S: np.ndarray
-) -> list[str]:
+def _forecast_notes(days_S: FloatArray, forecast: ForecastInput) -> list[str]:
     return [
-        (f" The forecast ends after {horizon} {_plural(horizon, 'day')} and is extended." if is_long else "")
+        (f" The forecast ends after {horizon} {_plural(horizon, 'day')} and is extended." if days > horizon else "")
         + (f" Fallback forecast ({model})." if is_fallback else "")
-        for is_long, is_fallback, model, horizon in zip(
-            demand.is_extrapolated_S.tolist(),
-            is_fallback_S.tolist(),
-            model_S.tolist(),
-            horizon_S.tolist(),
+        for days, is_fallback, model, horizon in zip(
+            days_S.tolist(),
+            forecast.is_fallback_S.tolist(),
+            forecast.model_S.tolist(),
+            forecast.horizon_S.tolist(),
             strict=True,
         )
     ]

@@ -1,10 +1,11 @@
+from dataclasses import replace
 from datetime import timedelta
 
-from tests.udfs.inventory.tables import AS_OF, forecast_table, price_table, stock_table, supply_table
+from tests.udfs.inventory.tables import AS_OF, PATH_TERMS, forecast_table, price_table, stock_table, supply_table
 from udfs.inventory.buckets.plan_bucket import plan_bucket
 from udfs.inventory.spec import InventorySpec
 
-SPEC = InventorySpec(service_level=0.9, review_days=2, distribution="normal")
+SPEC = InventorySpec(service_level=0.9, review_days=2, candidates=("base_stock",), n_paths=50, tuning_paths=20)
 
 
 def reason(
@@ -17,6 +18,7 @@ def reason(
     age: int = 0,
     is_fallback: bool = False,
     price: float | None = 4.0,
+    spec: InventorySpec = SPEC,
 ) -> str:
     """The reason of the only line of a bucket with one series of constant daily demand."""
     plan = plan_bucket(
@@ -25,36 +27,45 @@ def reason(
         stock_table([("a", *stock, AS_OF - timedelta(days=age))] if stock else []),
         price_table([("a", price)]),
         AS_OF,
-        SPEC,
+        spec,
+        PATH_TERMS,
     )
     assert plan.failures.num_rows == 0
-    return str(plan.order_plan["reason"][0].as_py())
+    return str(plan.proposal["reason"][0].as_py())
 
 
 def test_an_order_raised_to_a_full_pack() -> None:
-    # 9 days of 4 +- 2: mean 36, sd 6, p90 43.7; 43.7 - 12 = 31.7, six packs of 6.
-    assert reason(4.0, 2.0, (7.0, 0.0, 1.0, 1.0, 6.0)) == (
-        "Order 36 (6 packs of 6): position 12 covers 3.0 days; demand over 9 days p50 36, p90 43.7; "
-        "order-up-to 43.7 at 90% service; raised from 31.7 to a full pack."
+    # 9 days of 4: 36 - 13 = 23, four packs of 6.
+    assert reason(4.0, 0.0, (7.0, 0.0, 1.0, 1.0, 6.0), (13.0, 0.0)) == (
+        "Order 24 (4 packs of 6): position 13 covers 3.2 days; demand over 9 days p50 36, p90 36; "
+        "up to 36 at 90% service (base_stock); raised from 23 to a full pack."
     )
 
 
 def test_an_order_raised_to_the_minimum() -> None:
-    text = reason(4.0, 2.0, (7.0, 0.0, 1.0, 100.0, 30.0))
+    text = reason(4.0, 0.0, (7.0, 0.0, 1.0, 100.0, 30.0))
     assert text.startswith("Order 120 (4 packs of 30): ")
-    assert text.endswith("; raised from 31.7 to the minimum order of 100.")
+    assert text.endswith("; raised from 24 to the minimum order of 100.")
 
 
 def test_no_order() -> None:
-    assert reason(4.0, 2.0, stock=(50.0, 30.0)) == (
-        "No order: position 80 covers 20.0 days, not below order-up-to 43.7 at 90% service; "
-        "demand over 9 days p50 36, p90 43.7."
+    assert reason(4.0, 0.0, stock=(50.0, 30.0)) == (
+        "No order: position 80 covers 20.0 days; nothing due, up to 36 at 90% service (base_stock); "
+        "demand over 9 days p50 36, p90 36."
     )
 
 
+def test_a_policy_with_a_lot_says_when_it_orders() -> None:
+    spec = replace(SPEC, candidates=("s_s",), order_cost=0.5)
+    text = reason(4.0, 0.0, (7.0, 0.5, 1.0, 1.0, 1.0), spec=spec)
+    # EOQ sqrt(2 x .5 x 4 x 365 / .25) = 76.4, less the 8 units of a review's demand
+    assert "; up to 104.4 when at or below 36 at 90% service (s_s)" in text
+    assert text.startswith("Order 93: ")
+
+
 def test_what_was_assumed_is_said_with_the_value_taken() -> None:
-    text = reason(4.0, 2.0, (None, None, None, None, None), None)
-    assert text.startswith("Order 16: position 28 covers 7.0 days; ")
+    text = reason(4.0, 0.0, (None, None, None, None, None), None)
+    assert text.startswith("Order 8: position 28 covers 7.0 days; ")
     assert "Stock is unknown: the position is assumed from forecast demand." in text
     assert text.endswith(
         "Assumed: lead time 7 days, minimum order 1, pack 1, order cost 0, unit cost 2.80 from the price."

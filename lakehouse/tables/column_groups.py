@@ -1,0 +1,15 @@
+"""Columns that tables of several layers share."""
+
+from __future__ import annotations
+
+QUANTILES = ("p05", "p10", "p25", "p50", "p75", "p90", "p95", "p99")
+CLASS_SUMS = (
+    "series",
+    "score_sum",
+    "difference_sum",
+    "difference_square_sum",
+    "repeated_series",
+    "window_variance_sum",
+    "inverse_windows_sum",
+)
+SERIES = ("unique_id", "sku_id", "location_id", "channel_id")
