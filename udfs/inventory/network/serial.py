@@ -31,8 +31,9 @@ class SerialSystem:
     Attributes:
         echelon_holding_cost: > 0, currency per unit and period, [S, N] or [N]: the value that the stage adds. A stage
             that adds none holds nothing worth deciding on: merge it with its supplier.
-        lead_time: >= 0, periods, [S, N], [N] or a number: shipment from the supplying stage. 0 throughout is the limit
-            case of no stock and no cost.
+        lead_time: >= 0, periods of demand that an order of the stage waits for, [S, N], [N] or a number. Where stock
+            is counted after the demand of the period in which an order arrives, stage 0 has one period more than
+            its shipment takes. 0 throughout is the limit case of no stock and no cost.
         shortage_cost: > 0, currency per unit backordered and period at stage 0, [S] or a number.
         demand_mean: > 0, units per period, [S] or a number.
         demand_sd: units per period, [S] or a number. Needed > 0 for "normal" and > sqrt(mean) for
@@ -108,7 +109,7 @@ def optimal_levels(system: SerialSystem, *, steps_per_sd: int = 32) -> SerialLev
 
     >>> levels = optimal_levels(SerialSystem([3, 2, 2], [1, 1, 2], 37.12, 5, 1))  # Snyder & Shen (2019), example 6.1
     >>> levels.echelon_SN.round(2).tolist(), levels.cost_S.round(2).tolist()
-    ([[6.49, 12.02, 22.71]], [47.65])
+    ([[6.49, 12.02, 22.71]], [47.66])
     """
     return _run(system, np.full(system.lead_time.shape, np.nan), steps_per_sd)
 

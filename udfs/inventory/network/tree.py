@@ -37,8 +37,8 @@ class Tree:
             raise ValueError(f"stages: expected at least 1, found {n_nodes}")
         pairs = [(index(supplier), index(customer)) for supplier, customer in edges]
         for pair in pairs:
-            if not all(0 <= node < n_nodes for node in pair):
-                raise ValueError(f"edges: expected stages 0 to {n_nodes - 1}, found {pair}")
+            if pair[0] == pair[1] or not all(0 <= node < n_nodes for node in pair):
+                raise ValueError(f"edges: expected two different stages of 0 to {n_nodes - 1}, found {pair}")
         if len(pairs) != n_nodes - 1:
             raise ValueError(f"edges: expected {n_nodes - 1} for a tree of {n_nodes} stages, found {len(pairs)}")
         neighbours: list[set[int]] = [set() for _ in range(n_nodes)]
