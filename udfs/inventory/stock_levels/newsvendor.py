@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from udfs.inventory.demand_distribution import DemandDistribution, FloatArray
+from udfs.inventory.demand_distribution import DemandDistribution, DistributionName, FloatArray
 from udfs.inventory.lot_sizing.parameters import AT_LEAST_ZERO, FINITE, POSITIVE, per_series, reject
 from udfs.inventory.stock_levels.stock_level import StockLevel
 
@@ -80,6 +80,35 @@ def newsvendor_negative_binomial(
     return _of_family("negative_binomial", mean_demand, demand_sd, holding_cost, shortage_cost)
 
 
+def newsvendor_quantity(
+    mean_demand: ArrayLike,
+    demand_sd: ArrayLike,
+    holding_cost: ArrayLike,
+    shortage_cost: ArrayLike,
+    distribution: DistributionName = "auto",
+) -> FloatArray:
+    """The best stock alone, units, [S], with the family that `DemandDistribution.fit` chooses.
+
+    Args:
+        mean_demand: units, >= 0; 0 gives 0, the limit of no demand. demand_sd: units, >= 0.
+        holding_cost: currency per unit left over, > 0. shortage_cost: currency per unit short, > 0.
+        distribution: as in `DemandDistribution.fit`.
+
+    Raises:
+        ValueError: a parameter out of range, with its first row, or an unknown distribution.
+
+    >>> newsvendor_quantity([50, 2, 0], [8, 2, 0], holding_cost=0.18, shortage_cost=0.7, distribution="normal").round(2)
+    array([56.6 ,  3.65,  0.  ])
+    """
+    mean_S, sd_S, h_S, p_S = per_series(
+        mean_demand=(mean_demand, AT_LEAST_ZERO),
+        demand_sd=(demand_sd, AT_LEAST_ZERO),
+        holding_cost=(holding_cost, POSITIVE),
+        shortage_cost=(shortage_cost, POSITIVE),
+    )
+    return DemandDistribution.fit(mean_S, sd_S * sd_S, distribution).quantile(p_S / (p_S + h_S))
+
+
 def newsvendor_lognormal(
     mu: ArrayLike, sigma: ArrayLike, holding_cost: ArrayLike, shortage_cost: ArrayLike
 ) -> StockLevel:
@@ -142,7 +171,11 @@ def newsvendor_profit(
 
 
 def _of_family(
-    family: str, mean_demand: ArrayLike, demand_sd: ArrayLike, holding_cost: ArrayLike, shortage_cost: ArrayLike
+    family: DistributionName,
+    mean_demand: ArrayLike,
+    demand_sd: ArrayLike,
+    holding_cost: ArrayLike,
+    shortage_cost: ArrayLike,
 ) -> StockLevel:
     mean_S, sd_S, h_S, p_S = per_series(
         mean_demand=(mean_demand, POSITIVE),
@@ -150,4 +183,4 @@ def _of_family(
         holding_cost=(holding_cost, POSITIVE),
         shortage_cost=(shortage_cost, POSITIVE),
     )
-    return newsvendor(DemandDistribution.fit(mean_S, sd_S * sd_S, family), h_S, p_S)  # type: ignore[arg-type]
+    return newsvendor(DemandDistribution.fit(mean_S, sd_S * sd_S, family), h_S, p_S)
