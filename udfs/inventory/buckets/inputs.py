@@ -307,12 +307,12 @@ def _bad_forecasts(frame: pd.DataFrame, as_of: date, quantiles: list[str]) -> Pr
                 f"{record.sd} on day {record.rank} after {as_of}"
             ),
         )
-    for unique_id in frame["unique_id"][is_crooked].drop_duplicates():
+    for unique_id in frame["unique_id"][np.asarray(is_crooked)].drop_duplicates():
         problems.setdefault(
             str(unique_id),
             BadForecastError(f"forecast: expected quantiles from 0 to {MOST:g}, rising along the levels, found others"),
         )
-    for unique_id in frame["unique_id"][is_uncorrelated].drop_duplicates():
+    for unique_id in frame["unique_id"][np.asarray(is_uncorrelated)].drop_duplicates():
         problems.setdefault(
             str(unique_id),
             BadForecastError(

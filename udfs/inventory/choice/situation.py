@@ -86,7 +86,8 @@ class Situation:
         )
 
     def steady_stock(self, reorder_point_S: FloatArray, order_up_to_S: FloatArray, n_starts: int) -> Stock:
-        """Stock as a policy of these levels would have it on any day: positions spread evenly from s to S, (S, P).
+        """Stock as a policy of these levels would have it before a review: positions spread evenly from s to S, less
+        the demand of the days since the last review, (S, P).
 
         What is on order is the lead time's expected demand, a day's worth a day; the rest is on hand.
         """
@@ -95,7 +96,7 @@ class Situation:
         # An order arrives in whole packs: with a lot below a pack the position spreads over the pack.
         lot_S = np.maximum(lot_S, self.terms.pack_qty - 1.0)
         position_SP = (order_up_to_S - lot_S)[:, None] + lot_S[:, None] * share_P
-        position_SP = np.maximum(position_SP, 0.0)
+        position_SP = np.maximum(position_SP - (self.terms.review_days * self.daily_mean)[:, None], 0.0)
         lead_S = self.terms.lead_time_days.astype(np.int64)
         slot_L = np.arange(max(int(lead_S.max(initial=0)), 1))
         share_SP = np.minimum(position_SP, (self.daily_mean * lead_S)[:, None]) / np.maximum(lead_S, 1)[:, None]
