@@ -22,6 +22,7 @@ from udfs.series_threads import over_series
 SerialDemand = Literal["normal", "poisson", "negative_binomial"]
 _CODE = {"normal": NORMAL, "poisson": POISSON, "negative_binomial": NEGATIVE_BINOMIAL}
 _LEAST_OVERDISPERSION = 1e-9
+_MAX_POINTS = 50_000  # of a grid; its square is the work per stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,8 @@ class SerialSystem:
         demand: "normal", "poisson" or "negative_binomial".
 
     Raises:
-        ValueError: a value out of range, shapes that do not fit, an unknown demand.
+        ValueError: a value out of range, shapes that do not fit, an unknown demand. The functions that take the system
+            raise it where its levels would need a grid of more than 50,000 points.
     """
 
     echelon_holding_cost: FloatArray
@@ -165,6 +167,7 @@ def _recursion(system: SerialSystem, given_SN: FloatArray, steps_per_sd: int) ->
     n_series, n_stages = system.lead_time.shape
     # No optimum lies above the upper bound, so the grid ends there.
     top_S = np.fmax(newsvendor_bounds(system)[1], given_SN).max(axis=1)
+    _check_grid(system, top_S, steps_per_sd)
     echelon_SN, cost_S = np.empty((n_series, n_stages)), np.empty(n_series)
     holding_SN, lead_SN, sd_S = system.echelon_holding_cost, system.lead_time, np.asarray(system.demand_sd)
 
@@ -178,6 +181,19 @@ def _recursion(system: SerialSystem, given_SN: FloatArray, steps_per_sd: int) ->
 
     over_series(kernel, n_series)
     return echelon_SN, cost_S
+
+
+def _check_grid(system: SerialSystem, top_S: FloatArray, steps_per_sd: int) -> None:
+    points_S = top_S
+    if system.demand == "normal":
+        shortest_S = np.where(system.lead_time > 0.0, system.lead_time, np.inf).min(axis=1)
+        points_S = top_S * steps_per_sd / (np.asarray(system.demand_sd) * np.sqrt(shortest_S))
+    many = np.flatnonzero(points_S > _MAX_POINTS)
+    if many.size:
+        raise ValueError(
+            f"demand_mean: expected levels within {_MAX_POINTS} points of a grid (whole units, or steps of the "
+            f"standard deviation), found {points_S[many[0]]:g} at [{many[0]}]; count in larger units or take normal demand"
+        )
 
 
 def _quantile(system: SerialSystem, probability_SN: FloatArray) -> FloatArray:

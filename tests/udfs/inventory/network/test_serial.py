@@ -254,3 +254,15 @@ def test_bad_levels_and_grids_are_refused() -> None:
         levels_cost(system, [[1.0, 1.0, 1.0]])
     with pytest.raises(ValueError, match="steps_per_sd: expected 8 to 4096, found 2"):
         optimal_levels(system, steps_per_sd=2)
+
+
+@pytest.mark.parametrize(
+    "system",
+    [
+        SerialSystem([1.0, 1.0], 1.0, 9.0, [5.0, 1e6], demand="poisson"),
+        SerialSystem([1.0, 1.0], 1.0, 9.0, [5.0, 1e6], 1.0),
+    ],
+)
+def test_a_grid_that_would_never_end_is_refused(system: SerialSystem) -> None:
+    with pytest.raises(ValueError, match=r"demand_mean: expected levels within 50000 points .* at \[1\]"):
+        optimal_levels(system)
