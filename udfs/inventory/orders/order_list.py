@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from udfs.inventory.demand_distribution import FloatArray
 from udfs.inventory.orders.binding import binding_notes, find_binding
-from udfs.inventory.orders.budget_cut import CORE_LIMIT, NODE_LIMIT, Cut, cut_rate, steps_within
+from udfs.inventory.orders.budget_cut import Cut, cut_rate, steps_within
 from udfs.inventory.orders.marginal_value import MarginalSteps, marginal_values
 from udfs.inventory.orders.order_terms import OrderTerms
 from udfs.inventory.orders.path_summary import PathSummary, summarise_paths
@@ -51,8 +51,6 @@ def order_list(
     capacity: float = np.inf,
     most_steps: int | None = None,
     currency: str = "unit of currency",
-    core_limit: int = CORE_LIMIT,
-    node_limit: int = NODE_LIMIT,
 ) -> OrderList:
     """The most profitable order list within the budget and the capacity.
 
@@ -67,7 +65,6 @@ def order_list(
         series_id_S: a different integer per series, which decides between equal steps; None is the row.
         budget: currency to spend. capacity: total size to fill. inf for no limit.
         currency: the name of its unit in the reasons.
-        core_limit, node_limit: see `cut_rate`.
 
     Raises:
         ValueError: what `marginal_values` and `cut_rate` refuse, an interval not above 0, a negative size, a capacity
@@ -88,15 +85,9 @@ def order_list(
     steps = marginal_values(
         demand_SP, position_S, terms, lead_time_demand_SP=lead_time_demand_SP, most_steps=most_steps
     )
-    days_S = _positive_days(interval_days_S, steps.n_series)
-    size_S = _sizes(unit_size_S, capacity, steps.n_series)
-    series_N = _ids(series_id_S, steps.n_series)[steps.row_N]
-    size_N = steps.quantity_N * size_S[steps.row_N]
-    runs = (series_N, steps.cost_N, steps.value_N, size_N)
-    cut = cut_rate(
-        *runs, count_N=steps.count_N, budget=budget, capacity=capacity, core_limit=core_limit, node_limit=node_limit
-    )
-    taken_N = steps_within(cut, *runs, count_N=steps.count_N)
+    S = steps.n_series
+    days_S, size_S = _positive_days(interval_days_S, S), _sizes(unit_size_S, capacity, S)
+    cut, taken_N = _within(steps, _ids(series_id_S, S), size_S, budget, capacity)
     quantity_S = steps.total(taken_N, steps.quantity_N)
     notes = binding_notes(find_binding(steps, taken_N, size_S, terms, cut), quantity_S, terms, cut, currency)
     return OrderList(
@@ -109,6 +100,15 @@ def order_list(
         taken_N,
         cut,
     )
+
+
+def _within(
+    steps: MarginalSteps, id_S: IntArray, unit_size_S: FloatArray, budget: float, capacity: float
+) -> tuple[Cut, IntArray]:
+    """The cut of the limits, and the steps taken of each run."""
+    runs = (id_S[steps.row_N], steps.cost_N, steps.value_N, steps.quantity_N * unit_size_S[steps.row_N])
+    cut = cut_rate(*runs, count_N=steps.count_N, budget=budget, capacity=capacity)
+    return cut, steps_within(cut, *runs, count_N=steps.count_N)
 
 
 def explain(orders: OrderList, series: int) -> pd.DataFrame:

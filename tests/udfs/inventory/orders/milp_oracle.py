@@ -43,8 +43,8 @@ def random_instance(rng: np.random.Generator, *, with_order_cost: bool = False) 
     return Instance(steps, steps.quantity_N * rng.uniform(0.1, 3.0, S)[steps.row_N])
 
 
-def optimum(instance: Instance, budget: float, capacity: float) -> float:
-    """The greatest value: one 0-1 variable per series and number of steps."""
+def optimum(instance: Instance, budget: float, capacity: float, time_limit: float = np.inf) -> float:
+    """The greatest value found: one 0-1 variable per series and number of steps; the optimum without a time limit."""
     steps, columns = instance.steps, []
     for s in np.unique(steps.row_N):
         mine = np.flatnonzero(steps.row_N == s)
@@ -65,6 +65,6 @@ def optimum(instance: Instance, budget: float, capacity: float) -> float:
         integrality=np.ones(len(value_V)),
         bounds=Bounds(0, 1),
         constraints=LinearConstraint(np.array(lines), ub=limits),
-        options={"mip_rel_gap": 0.0},
+        options={"mip_rel_gap": 0.0, **({"time_limit": time_limit} if time_limit < np.inf else {})},
     )
     return -float(solution.fun)
