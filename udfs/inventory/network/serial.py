@@ -192,7 +192,7 @@ def _check_grid(system: SerialSystem, top_S: FloatArray, steps_per_sd: int) -> N
     if many.size:
         raise ValueError(
             f"demand_mean: expected levels within {_MAX_POINTS} points of a grid (whole units, or steps of the "
-            f"standard deviation), found {points_S[many[0]]:g} at [{many[0]}]; count in larger units or take normal demand"
+            f"standard deviation), found {points_S[many[0]]:g} at [{many[0]}]; count in larger units, or normal"
         )
 
 
