@@ -54,9 +54,8 @@ def order_list(
 ) -> OrderList:
     """The most profitable order list within the budget and the capacity.
 
-    Every next pack of every series is ranked by its marginal expected profit (`marginal_values`), and the steps that
-    the limits leave are the optimum of the integer programme, or `cut.gap` says how far from it they may be
-    (`cut_rate`). Without limits it is the newsvendor's order in whole packs.
+    Every next pack is ranked by its marginal expected profit (`marginal_values`). What the limits leave is the optimum
+    of the integer programme, or at most `cut.gap` below it (`cut_rate`); without limits it is the newsvendor's order.
 
     Args:
         demand_SP, position_S, terms, lead_time_demand_SP, most_steps: see `marginal_values`.
@@ -67,8 +66,7 @@ def order_list(
         currency: the name of its unit in the reasons.
 
     Raises:
-        ValueError: what `marginal_values` and `cut_rate` refuse, an interval not above 0, a negative size, a capacity
-            without sizes, or ids that are not different.
+        ValueError: what `marginal_values` and `cut_rate` refuse, days not above 0, bad or missing sizes, equal ids.
 
     Example:
         A budget for two packs of 4: the second pack of the first series earns more than the first of the other.

@@ -11,6 +11,7 @@ from udfs.inventory.buckets.inputs import ForecastInput, IdArray, StockInput, Su
 from udfs.inventory.choice.names import BY_SERVICE_LEVEL
 from udfs.inventory.demand_distribution import FloatArray
 from udfs.inventory.order_quantity import round_order
+from udfs.inventory.orders.words import order_head, plural, units
 from udfs.inventory.supply import SupplyTerms
 
 _TERM_WORDS: Final = {
@@ -72,12 +73,12 @@ def order_reasons(lines: OrderLines, forecast: ForecastInput, supply: SupplyInpu
 def _decision(
     target: str, order: float, pack: float, position: float, cover: float, days: float, p50: float, p90: float
 ) -> str:
-    head = _head(order, pack)
+    head = order_head(order, pack)
     covers = f"covers {cover:.1f} days" if cover < np.inf else "meets no expected demand"
-    over = f"demand over {days:.0f} {_plural(days, 'day')} p50 {_units(p50)}, p90 {_units(p90)}"
+    over = f"demand over {days:.0f} {plural(days, 'day')} p50 {units(p50)}, p90 {units(p90)}"
     if order > 0.0:
-        return f"{head}: position {_units(position)} {covers}; {over}; {target}"
-    return f"{head}: position {_units(position)} {covers}; nothing due, {target}; {over}"
+        return f"{head}: position {units(position)} {covers}; {over}; {target}"
+    return f"{head}: position {units(position)} {covers}; nothing due, {target}; {over}"
 
 
 def _targets(lines: OrderLines, service_level_S: FloatArray) -> list[str]:
@@ -95,19 +96,10 @@ def _targets(lines: OrderLines, service_level_S: FloatArray) -> list[str]:
         if order_up_to != order_up_to:
             words.append(f"as {policy} has learned")
         elif order_up_to > reorder_point:
-            words.append(f"up to {_units(order_up_to)} when at or below {_units(reorder_point)} {aim} ({policy})")
+            words.append(f"up to {units(order_up_to)} when at or below {units(reorder_point)} {aim} ({policy})")
         else:
-            words.append(f"up to {_units(order_up_to)} {aim} ({policy})")
+            words.append(f"up to {units(order_up_to)} {aim} ({policy})")
     return words
-
-
-def _head(order: float, pack: float) -> str:
-    if order <= 0.0:
-        return "No order"
-    if pack == 1.0:
-        return f"Order {_units(order)}"
-    packs = round(order / pack)
-    return f"Order {_units(order)} ({packs} {_plural(packs, 'pack')} of {_units(pack)})"
 
 
 def _rounding_notes(lines: OrderLines, terms: SupplyTerms) -> list[str]:
@@ -120,9 +112,9 @@ def _rounding_notes(lines: OrderLines, terms: SupplyTerms) -> list[str]:
         lines.raw_order_S.tolist(), terms.moq_qty.tolist(), is_moq_S.tolist(), is_pack_S.tolist(), strict=True
     ):
         if is_moq:
-            notes.append(f"; raised from {_units(raw)} to the minimum order of {_units(moq)}")
+            notes.append(f"; raised from {units(raw)} to the minimum order of {units(moq)}")
         elif is_pack:
-            notes.append(f"; raised from {_units(raw)} to a full pack")
+            notes.append(f"; raised from {units(raw)} to a full pack")
         else:
             notes.append("")
     return notes
@@ -132,7 +124,7 @@ def _stock_notes(stock: StockInput) -> list[str]:
     return [
         " Stock is unknown: the position is assumed from forecast demand."
         if is_hand_assumed
-        else (f" Stock was counted {age} {_plural(age, 'day')} before." if age else "")
+        else (f" Stock was counted {age} {plural(age, 'day')} before." if age else "")
         + (" Stock on order is unknown and taken as none." if is_order_assumed else "")
         for is_hand_assumed, is_order_assumed, age in zip(
             stock.is_on_hand_assumed_S.tolist(),
@@ -158,7 +150,7 @@ def _supply_notes(supply: SupplyInput) -> list[str]:
 
 def _forecast_notes(days_S: FloatArray, forecast: ForecastInput) -> list[str]:
     return [
-        (f" The forecast ends after {horizon} {_plural(horizon, 'day')} and is extended." if days > horizon else "")
+        (f" The forecast ends after {horizon} {plural(horizon, 'day')} and is extended." if days > horizon else "")
         + (f" Fallback forecast ({model})." if is_fallback else "")
         for days, is_fallback, model, horizon in zip(
             days_S.tolist(),
@@ -168,15 +160,3 @@ def _forecast_notes(days_S: FloatArray, forecast: ForecastInput) -> list[str]:
             strict=True,
         )
     ]
-
-
-def _units(quantity: float) -> str:
-    """A quantity to one decimal, without the decimal where it is whole; a small one is not called zero."""
-    if 0.0 < quantity < 0.05:
-        return "under 0.1"
-    rounded = round(quantity, 1)
-    return f"{rounded:.0f}" if rounded == round(rounded) else f"{rounded:.1f}"
-
-
-def _plural(count: float, noun: str) -> str:
-    return noun if count == 1 else noun + "s"
