@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from jobs.review.order_charts import order_overview, stock_projections
 from jobs.review.series import choose_series, keep, read_day, read_series, review_parameters
+from jobs.sql_functions import register
 
 # COMMAND ----------
 
@@ -75,3 +76,16 @@ lead_time = read_series(
     pc.field("cutoff") == review.as_of,
 )
 keep(stock_projections(chosen, policy, lead_time), "stock_projections", review)
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## Stock formulas in SQL
+# MAGIC
+# MAGIC Where this notebook has a Spark session, SQL cells know `eoq`, `safety_stock`, `reorder_point` and
+# MAGIC `newsvendor_quantity` from here on; `jobs/sql_functions.py` lists their parameters, and serves DuckDB as well.
+
+# COMMAND ----------
+
+if "spark" in globals():
+    register(globals()["spark"])

@@ -11,13 +11,21 @@ from numpy.typing import ArrayLike, NDArray
 
 from udfs.inventory.demand_distribution import DemandDistribution, DistributionName, FloatArray
 from udfs.inventory.lot_sizing.eoq_backorders import eoq_backorders
-from udfs.inventory.lot_sizing.parameters import AT_LEAST_ZERO, POSITIVE, WHOLE_POSITIVE, Rule, per_period, per_series
+from udfs.inventory.lot_sizing.parameters import (
+    AT_LEAST_ZERO,
+    POSITIVE,
+    WHOLE_POSITIVE,
+    Rule,
+    per_period,
+    per_series,
+    reject,
+)
 from udfs.series_threads import over_series
 
 _DISCOUNT: Final = Rule("a factor in (0, 1]", lambda v: (v > 0.0) & (v <= 1.0))
 _WHOLE: Final = Rule("a whole number", lambda v: np.isfinite(v) & (v == np.floor(v)))
 _SPREAD = 7.0  # standard deviations of demand on either side; beyond them lies less than 1e-11
-_DOUBLINGS = 12
+MAX_UNITS: Final = 20_000  # most units demanded in a period: work grows with its square
 _COUNTS = ("poisson", "negative_binomial")
 _PER_PERIOD = ("mean_demand", "demand_sd", "fixed_cost", "unit_cost", "holding_cost", "backorder_cost", "discount")
 
@@ -67,6 +75,18 @@ class FiniteHorizon:
         ends = {name: (getattr(self, name), AT_LEAST_ZERO) for name in _TERMINAL}
         for name, column in zip(_TERMINAL, per_series(series=(np.ones(n_series), POSITIVE), **ends)[1:], strict=True):
             object.__setattr__(self, name, column)
+        most_S = self.most_units()
+        reject(
+            most_S > MAX_UNITS,
+            lambda row: (
+                f"mean_demand: expected units that make the demand of a period at most {MAX_UNITS}, "
+                f"found {most_S[row]}; count in larger units"
+            ),
+        )
+
+    def most_units(self) -> NDArray[np.int64]:
+        """A number of units that no period's demand exceeds but for a probability of about 1e-11, [S]."""
+        return np.ceil((self.mean_demand + _SPREAD * self.demand_sd).max(axis=1)).astype(np.int64) + 1
 
 
 _TERMINAL = ("terminal_holding_cost", "terminal_backorder_cost")
@@ -77,8 +97,9 @@ class FiniteHorizonPlan:
     """What is best in each period.
 
     Attributes:
-        reorder_point_ST: s_t, units: a stock of s_t or less is lifted to S_t; -inf where no order ever pays.
-        order_up_to_ST: S_t, units; NaN where no order ever pays.
+        reorder_point_ST: s_t, units: a stock of s_t or less is lifted to S_t; -inf where not even the grid's lowest
+            stock pays for an order.
+        order_up_to_ST: S_t, units; NaN where no order pays.
         cost_SG: expected discounted cost of the horizon from each stock `least_stock_S + g`, currency; NaN beyond a
             series' own grid.
         least_stock_S: units.
@@ -111,37 +132,30 @@ def finite_horizon(problem: FiniteHorizon) -> FiniteHorizonPlan:
 
     Snyder & Shen (2019), section 4.3.3; s and S describe the optimum where K_t >= gamma K_(t+1) (Scarf 1960). The
     stock is cut off far below any reorder point, where V goes on as a line, and above where ordering no longer pays;
-    a series whose best level meets that bound is solved again on twice the grid. Work grows with T, the grid and the
-    spread of demand: count slow and fast movers in units of their own.
-
-    Raises:
-        ValueError: a series whose order-up-to level finds no bound (its holding cost is next to nothing).
+    a series whose best level meets that bound is solved again on twice the grid, up to the demand of all periods. Work
+    grows with T, the grid and the spread of demand: count slow and fast movers in units of their own.
 
     >>> plan = finite_horizon(FiniteHorizon(2, 18, 3, fixed_cost=0, unit_cost=1, holding_cost=1, backorder_cost=25))
     >>> plan.order_up_to_ST.tolist()
-    [[23.0, 23.0]]
+    [[23.0, 22.0]]
     """
     quantity_ST = eoq_backorders(
         *(getattr(problem, n).ravel() for n in ("fixed_cost", "holding_cost", "backorder_cost", "mean_demand"))
     ).quantity_S.reshape(problem.mean_demand.shape)
-    most_S = np.ceil((problem.mean_demand + _SPREAD * problem.demand_sd).max(axis=1)).astype(np.int64) + 1
-    lot_S = np.ceil(quantity_ST.max(axis=1)).astype(np.int64)
+    most_S = problem.most_units()
+    whole_S = most_S * int(problem.n_periods)
+    lot_S = np.minimum(np.ceil(quantity_ST.max(axis=1)), whole_S).astype(np.int64)
     least_S, n_grid_S = -(2 * most_S + lot_S), 4 * most_S + 3 * lot_S
+    limit_S = np.maximum(n_grid_S, whole_S - least_S + 1)
     reorder_ST, level_ST = np.empty(problem.mean_demand.shape), np.empty(problem.mean_demand.shape)
     cost_rows: list[FloatArray] = [np.empty(0)] * least_S.size
     rows = np.arange(least_S.size)
-    for _ in range(_DOUBLINGS):
+    while rows.size:
         reorder_ST[rows], level_ST[rows], cost_SG, is_cut_S = _solve(problem, rows, least_S, n_grid_S)
         for row, cost_G in zip(rows, cost_SG, strict=True):
             cost_rows[row] = cost_G[: n_grid_S[row]]
-        rows = rows[is_cut_S]
-        if not rows.size:
-            break
-        n_grid_S[rows] *= 2
-    else:
-        raise ValueError(
-            f"holding_cost: expected a cost that bounds the order-up-to level, found none in row {rows[0]}"
-        )
+        rows = rows[is_cut_S & (n_grid_S[rows] < limit_S[rows])]
+        n_grid_S[rows] = np.minimum(2 * n_grid_S[rows], limit_S[rows])
     cost_SG = np.full((least_S.size, int(n_grid_S.max(initial=0))), np.nan)
     for row, cost_G in enumerate(cost_rows):
         cost_SG[row, : cost_G.size] = cost_G
