@@ -5,6 +5,10 @@ when receipts come, not on their sum alone (Zipkin 2008); the network learns tha
 optimisation: the replayed cost is differentiated through the simulator (Madeka et al. 2022, "Deep inventory
 management"; Alvo, Russo & Kanoria 2023, "Neural inventory control in networks via hindsight differentiable policy
 optimization"). Before training the network moves nothing, so the policy is the base stock that it begins with.
+
+Where orders have a fixed cost the features give a lot, S - s, and the network moves s and S together. When and how
+often is ordered then hardly changes with it, so the gradient is sound although the number of orders has none (Fu 1994,
+"Sample path derivatives for (s, S) inventory systems").
 """
 
 from __future__ import annotations
@@ -69,8 +73,10 @@ class NeuralPolicy:
 
         Raises ValueError where the state's period lies beyond those of the features.
         """
-        inputs_SPK, gap_SP, scale_SP = self._inputs(state)
-        wanted_SP = scale_SP * (gap_SP + self.network.take(state.rows)(inputs_SPK)).clamp(min=0.0)
+        scale_SP, _, _, lot_SP = self.features.at(state.t, state.rows)
+        inputs_SPK, gap_SP = self._inputs(state)
+        gap_SP = scale_SP * (gap_SP + self.network.take(state.rows)(inputs_SPK))
+        wanted_SP = torch.where(gap_SP >= 0.0, gap_SP + lot_SP, torch.zeros_like(gap_SP))
         if self.spec.whole_units and not self.requires_grad:
             wanted_SP = wanted_SP.round()
         return wanted_SP.to(state.on_hand_SP)
@@ -110,12 +116,12 @@ class NeuralPolicy:
         ).on(features.scale.device)
         return cls(network, terms, features, NeuralPolicySpec(**found["spec"]), found["n_slots"])
 
-    def _inputs(self, state: StockState) -> tuple[Tensor, Tensor, Tensor]:
-        scale_SP, level_SP, extra_SPK = self.features.at(state.t, state.rows)
+    def _inputs(self, state: StockState) -> tuple[Tensor, Tensor]:
+        scale_SP, level_SP, extra_SPK, _ = self.features.at(state.t, state.rows)
         stock_SPK, gap_SP = state_features(state, scale_SP, level_SP, self.n_slots)
         shape = (*gap_SP.shape, -1)
         told = (self._terms_S1K[state.rows].expand(shape), extra_SPK.expand(shape))
-        return torch.cat([stock_SPK, *told], -1), gap_SP, scale_SP
+        return torch.cat([stock_SPK, *told], -1), gap_SP
 
 
 def input_count(n_slots: int, n_extra: int) -> int:

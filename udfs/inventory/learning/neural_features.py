@@ -18,7 +18,7 @@ from udfs.inventory.simulation.terms import SimulationTerms
 
 Rows = slice | Tensor
 
-N_TERMS: Final = 7
+N_TERMS: Final = 8
 _LEAST_SHARE: Final = 1e-3  # of a cost in the sum of both; odds beyond a thousand to one look alike
 
 
@@ -31,32 +31,40 @@ class PolicyFeatures:
             moves with the period, or [S, P, T] where each path has its own.
         level: base-stock level that the network starts from, units; shapes as of `scale`. A tuned one makes training
             begin where tuning ended.
+        lot: units beyond the level that an order aims at, >= 0; shapes as of `scale`. With it the policy is (s, S),
+            `level` being s and S = s + lot: the network moves both. None is 0, a base stock.
         extra: any further numbers known at the start of the period, such as the demand's coefficient of variation, a
             forecast over its scale, the season: [S, K], [S, T, K] or [S, P, T, K]. None is no such number.
 
     Kept as float32 (S, P or 1, T or 1) and (S, P or 1, T or 1, K).
 
     Raises:
-        ValueError: another shape, another number of series, a scale that is not > 0, or a value that is not finite.
+        ValueError: another shape, another number of series, a scale that is not > 0, a lot that is not >= 0, or a
+            value that is not finite.
     """
 
     scale: Any
     level: Any
     extra: Any = None
+    lot: Any = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scale", _padded("scale", self.scale, 1))
         object.__setattr__(self, "level", _padded("level", self.level, 1).to(self.scale))
         extra = torch.zeros((self.n_series, 0)) if self.extra is None else self.extra
         object.__setattr__(self, "extra", _padded("extra", extra, 2).to(self.scale))
-        bad = (~(self.scale > 0.0)).nonzero()
-        if len(bad):
-            found = self.scale[tuple(bad[0])]
-            raise ValueError(f"PolicyFeatures.scale: expected units > 0, found {found:g} in row {int(bad[0, 0])}")
+        lot = torch.zeros(self.n_series) if self.lot is None else self.lot
+        object.__setattr__(self, "lot", _padded("lot", lot, 1).to(self.scale))
+        _refuse("scale", "> 0", self.scale, ~(self.scale > 0.0))
+        _refuse("lot", ">= 0", self.lot, ~(self.lot >= 0.0))
         for axis, letter in enumerate("SPT"):
-            sizes = {values.shape[axis] for values in (self.scale, self.level, self.extra)} - ({1} if axis else set())
+            sizes = {values.shape[axis] for values in self._all} - ({1} if axis else set())
             if len(sizes) > 1:
                 raise ValueError(f"PolicyFeatures: expected one length of {letter}, found {sorted(sizes)}")
+
+    @property
+    def _all(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        return self.scale, self.level, self.extra, self.lot
 
     @property
     def n_series(self) -> int:
@@ -70,17 +78,18 @@ class PolicyFeatures:
 
     def take(self, rows: Rows, paths: Tensor | None = None) -> PolicyFeatures:
         """Those of some series, and of some paths where paths differ."""
-        return PolicyFeatures(*(_some_paths(values[rows], paths) for values in (self.scale, self.level, self.extra)))
+        return PolicyFeatures(*(_some_paths(values[rows], paths) for values in self._all))
 
     def to(self, device: torch.device | str) -> PolicyFeatures:
-        return PolicyFeatures(self.scale.to(device), self.level.to(device), self.extra.to(device))
+        return PolicyFeatures(*(values.to(device) for values in self._all))
 
-    def at(self, t: int, rows: slice) -> tuple[Tensor, Tensor, Tensor]:
-        """Scale (S, P or 1), level (S, P or 1) and the rest (S, P or 1, K) of period t.
+    def at(self, t: int, rows: slice) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Scale and level, (S, P or 1), extra, (S, P or 1, K), and lot, (S, P or 1), of period t.
 
         Raises ValueError where t lies beyond the periods that the features cover.
         """
-        return _period(self.scale, t)[rows], _period(self.level, t)[rows], _period(self.extra, t)[rows]
+        scale, level, extra, lot = (_period(values, t)[rows] for values in self._all)
+        return scale, level, extra, lot
 
 
 def term_features(terms: SimulationTerms, features: PolicyFeatures) -> Tensor:
@@ -91,7 +100,8 @@ def term_features(terms: SimulationTerms, features: PolicyFeatures) -> Tensor:
     total = np.where(hold + short > 0.0, hold + short, 1.0)
     odds = np.log((short / total + _LEAST_SHARE) / (hold / total + _LEAST_SHARE))
     fixed = np.log1p(order / np.maximum((hold + _LEAST_SHARE * short) * scale, 1e-12))
-    columns = [odds, np.log1p(lead), np.log(review), fixed, np.log1p(pack / scale), np.log1p(moq / scale)]
+    lot = features.lot.mean((1, 2)).double().cpu().numpy()
+    columns = [odds, np.log1p(lead), np.log(review), fixed, *(np.log1p(units / scale) for units in (lot, pack, moq))]
     found_SK = np.stack([*columns, np.log(scale)], -1)
     return torch.as_tensor(found_SK[:, None], dtype=torch.float32, device=features.scale.device)
 
@@ -133,6 +143,13 @@ def _padded(name: str, values: Any, n_dims: int) -> Tensor:
     if found.ndim < n_dims + 2:
         found = found[:, None]
     return found if found.ndim == n_dims + 2 else found[:, None]
+
+
+def _refuse(name: str, expected: str, values: Tensor, is_bad: Tensor) -> None:
+    bad = is_bad.nonzero()
+    if len(bad):
+        found = float(values[tuple(bad[0])])
+        raise ValueError(f"PolicyFeatures.{name}: expected units {expected}, found {found:g} in row {int(bad[0, 0])}")
 
 
 def _some_paths(values: Tensor, paths: Tensor | None) -> Tensor:

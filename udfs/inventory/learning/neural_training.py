@@ -51,7 +51,7 @@ class Replay:
             raise ValueError(f"Replay.demand_SPT: expected (S, P, T), found shape {tuple(demand_SPT.shape)}")
         object.__setattr__(self, "demand_SPT", demand_SPT)
         features = self.features
-        for name in ("scale", "level", "extra"):
+        for name in ("scale", "level", "extra", "lot"):
             found = getattr(features, name).shape[:3]
             if any(
                 a != b and (a != 1 or axis == 0)
@@ -85,9 +85,8 @@ def train_neural_policy(
 ) -> NeuralPolicy:
     """Train a network to order.
 
-    What the network costs is what `simulate` counts: holding, shortage and waste. The cost of placing an order has no
-    gradient, so training does not weigh it, only the looks at the held-out demand do; for dear orders (s, S) is the
-    better policy.
+    What the network costs is what `simulate` counts. The number of orders has no gradient, so that how often is
+    ordered follows from the features' `lot` and stays as that says.
 
     Args:
         demand_SPT: units, (S, P, T), on the device to train on; trained in float32.

@@ -14,7 +14,7 @@ from udfs.inventory.learning.neural import NeuralPolicy, input_count
 from udfs.inventory.learning.neural_features import PolicyFeatures, state_features, term_features
 from udfs.inventory.learning.neural_network import OrderNetwork
 from udfs.inventory.learning.neural_spec import NeuralPolicySpec
-from udfs.inventory.simulation.levels import BaseStock
+from udfs.inventory.simulation.levels import BaseStock, ReorderPoint
 from udfs.inventory.simulation.simulator import simulate
 from udfs.inventory.simulation.state import StockState
 from udfs.inventory.simulation.terms import SimulationTerms
@@ -50,6 +50,18 @@ def test_an_untrained_network_is_the_base_stock_that_it_begins_with(own: bool) -
     expected = simulate(BaseStock(np.array([12.0, 35.0, 3.0])), demand(), TERMS)
     torch.testing.assert_close(found.cost, expected.cost)
     torch.testing.assert_close(found.ordered_SP, expected.ordered_SP)
+
+
+def test_an_untrained_network_with_a_lot_is_that_s_s() -> None:
+    features = replace(FEATURES, lot=[20.0, 0.0, 7.0])
+    terms = replace(TERMS, order_cost=30.0)
+    spec = NeuralPolicySpec(width=4)
+    found = simulate(NeuralPolicy(network(), terms, features, spec, 2), demand(), terms)
+    s = np.array([12.0, 35.0, 3.0])
+    expected = simulate(ReorderPoint(s, s + np.array([20.0, 0.0, 7.0])), demand(), terms)
+    torch.testing.assert_close(found.cost, expected.cost)
+    # With no lot an order of nothing is none.
+    torch.testing.assert_close(found.orders_SP, expected.orders_SP)
 
 
 def test_a_trained_network_orders_as_its_formula_says() -> None:
@@ -161,6 +173,11 @@ def test_features_that_the_network_was_not_made_for_are_refused() -> None:
 def test_bad_features_are_refused(scale: object, level: object, extra: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         PolicyFeatures(scale, level, extra)
+
+
+def test_a_lot_below_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"PolicyFeatures.lot: expected units >= 0, found -1 in row 1"):
+        replace(FEATURES, lot=[0.0, -1.0, 0.0])
 
 
 @pytest.mark.parametrize(
