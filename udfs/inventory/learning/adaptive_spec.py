@@ -18,7 +18,9 @@ class AdaptiveSpec:
     """How S series learn; numbers hold for all series.
 
     Start high: twice the demand of L + 1 periods as a level and of one period as a cap were unlearned soonest. A cap
-    that no order reaches is not moved, so that from a low level the cap is learned last.
+    that no order reaches is not moved, so that from a low level the cap is learned last; and a level that no position
+    reaches is not moved either, so that from a level of many times that demand only the cap is learned, and the policy
+    ends as a constant order. Without a cap any level will do as a start.
 
     Attributes:
         initial_level_S: position to order up to before anything is known, units > 0, [S].

@@ -68,6 +68,9 @@ class TabularSpec:
         for name, is_good, expected in checks:
             if not is_good:
                 raise ValueError(f"{name}: expected {expected}, found {getattr(self, name)}")
+        seed = np.asarray(self.seed)
+        if seed.dtype.kind not in "iu" or (seed < 0).any():
+            raise ValueError(f"seed: expected whole numbers >= 0, found {self.seed}")
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,10 @@ class TabularPolicy:
 
 def learn_table(problem: LostSalesProblem, spec: TabularSpec, is_sarsa: bool) -> TabularPolicy:
     """Learn a table for each of S series; see `q_learning` and `sarsa`."""
-    seed_S = np.broadcast_to(np.asarray(spec.seed, dtype=np.uint64), (problem.n_series,)).copy()
+    seed_S = np.asarray(spec.seed, dtype=np.uint64)
+    if seed_S.shape not in ((), (problem.n_series,)):
+        raise ValueError(f"seed: expected a number or [{problem.n_series}], found shape {seed_S.shape}")
+    seed_S = np.array(np.broadcast_to(seed_S, (problem.n_series,)))
     level_S = np.minimum(problem.backorder_level(), problem.position_cap_S)
     order_cap_S = problem.demand_quantile(1) if spec.order_cap is None else np.full_like(level_S, spec.order_cap)
     order_cap_S = np.clip(order_cap_S, 1, problem.position_cap_S)

@@ -23,9 +23,6 @@ class BaseStockCost:
 def best_base_stock(problem: LostSalesProblem) -> BaseStockCost:
     """The cheapest level from 0 to the position cap, each evaluated exactly (Zipkin 2008, "best base-stock").
 
-    Raises:
-        ValueError: no level's cost settles.
-
     >>> from udfs.inventory.lost_sales.demand_pmf import poisson_pmf
     >>> best = best_base_stock(LostSalesProblem(poisson_pmf(5.0), 1.0, 4.0, lead_time=2))
     >>> best.level_S.tolist(), best.cost_S.round(2).tolist()

@@ -31,9 +31,6 @@ def best_capped_base_stock(problem: LostSalesProblem) -> CappedBaseStockCost:
     Constant orders and base stock are its two ends (Xin 2021, "Understanding the performance of capped base-stock
     policies in lost-sales inventory models").
 
-    Raises:
-        ValueError: no pair's cost settles.
-
     >>> from udfs.inventory.lost_sales.demand_pmf import poisson_pmf
     >>> best = best_capped_base_stock(LostSalesProblem(poisson_pmf(5.0), 1.0, 4.0, lead_time=2))
     >>> best.level_S.tolist(), best.cap_S.tolist(), best.cost_S.round(2).tolist()

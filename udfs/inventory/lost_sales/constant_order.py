@@ -10,7 +10,7 @@ import numpy as np
 from udfs.inventory.demand_distribution import FloatArray
 from udfs.inventory.lost_sales.problem import IntArray, LostSalesProblem
 
-_MAX_STOCK: Final = 8_000  # units
+_MAX_STOCK: Final = 2_000  # units
 _TAIL: Final = 1e-10
 
 
@@ -36,21 +36,28 @@ def best_constant_order(problem: LostSalesProblem) -> ConstantOrder:
     """
     quantity_S, cost_S = np.zeros(problem.n_series, dtype=np.int64), np.empty(problem.n_series)
     for row, mean in enumerate(problem.mean_S):
-        cost_S[row] = problem.shortage_cost_S[row] * mean
-        # Stock is convex and shortage linear in the order, so that the first rise is the end.
-        for quantity in range(1, int(np.ceil(mean))):
-            stock = problem.holding_cost_S[row] * _mean_stock(problem.pmf_SN[row], quantity)
-            cost = stock + problem.shortage_cost_S[row] * (mean - quantity)
-            if cost >= cost_S[row]:
-                break
-            quantity_S[row], cost_S[row] = quantity, cost
+        # Stock is convex and shortage linear in the order: the cheapest is the last before the cost rises.
+        least, most = 0, max(int(np.ceil(mean)) - 1, 0)
+        while least < most:
+            middle = (least + most) // 2
+            if _cost(problem, row, middle + 1) < _cost(problem, row, middle):
+                least = middle + 1
+            else:
+                most = middle
+        quantity_S[row], cost_S[row] = least, _cost(problem, row, least)
     return ConstantOrder(quantity_S, cost_S)
+
+
+def _cost(problem: LostSalesProblem, row: int, quantity: int) -> float:
+    stock = _mean_stock(problem.pmf_SN[row], quantity) if quantity else 0.0
+    lost = problem.mean_S[row] - quantity
+    return float(problem.holding_cost_S[row] * stock + problem.shortage_cost_S[row] * lost)
 
 
 def _mean_stock(pmf_N: FloatArray, quantity: int) -> float:
     """Mean units on hand at the end of a period with `quantity` ordered in each."""
     n_units = 4 * (quantity + len(pmf_N))
-    while n_units <= _MAX_STOCK:
+    while n_units <= max(_MAX_STOCK, 8 * len(pmf_N)):
         share_W = _stationary(pmf_N, quantity, n_units)
         if share_W[-quantity:].sum() < _TAIL:
             return float(share_W @ np.arange(n_units))

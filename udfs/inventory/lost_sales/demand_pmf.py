@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from scipy import stats
 
-from udfs.inventory.demand_distribution import FloatArray
+from udfs.inventory.demand_distribution import BoolArray, FloatArray
 
 TAIL: Final = 1e-12
 """The probability that is left out above the last number; the rest is scaled to sum to 1."""
@@ -20,8 +20,9 @@ def poisson_pmf(mean_demand: Any) -> FloatArray:
     [0.0067, 0.0337]
     """
     mean_S = _positive("mean_demand", mean_demand)
-    greatest = int(stats.poisson.isf(TAIL, mean_S).max())
-    return _scaled(stats.poisson.pmf(np.arange(greatest + 1), mean_S[:, None]))
+    greatest_S = stats.poisson.isf(TAIL, mean_S)
+    number_N = np.arange(int(greatest_S.max()) + 1)
+    return _scaled(stats.poisson.pmf(number_N, mean_S[:, None]), number_N <= greatest_S[:, None])
 
 
 def geometric_pmf(mean_demand: Any) -> FloatArray:
@@ -34,8 +35,9 @@ def geometric_pmf(mean_demand: Any) -> FloatArray:
     """
     mean_S = _positive("mean_demand", mean_demand)
     ratio_S1 = (mean_S / (1.0 + mean_S))[:, None]
-    greatest = int(np.ceil(np.log(TAIL) / np.log(ratio_S1)).max())
-    return _scaled((1.0 - ratio_S1) * ratio_S1 ** np.arange(greatest + 1))
+    greatest_S1 = np.ceil(np.log(TAIL) / np.log(ratio_S1))
+    number_N = np.arange(int(greatest_S1.max()) + 1)
+    return _scaled((1.0 - ratio_S1) * ratio_S1**number_N, number_N <= greatest_S1)
 
 
 def empirical_pmf(demand_SP: FloatArray) -> FloatArray:
@@ -67,5 +69,7 @@ def _positive(name: str, values: Any) -> FloatArray:
     return values_S
 
 
-def _scaled(pmf_SN: FloatArray) -> FloatArray:
-    return np.asarray(pmf_SN / pmf_SN.sum(1, keepdims=True), dtype=np.float64)
+def _scaled(pmf_SN: FloatArray, is_kept_SN: BoolArray) -> FloatArray:
+    """Each series cut off where its own tail begins, whatever the longest needs."""
+    kept_SN = np.where(is_kept_SN, pmf_SN, 0.0)
+    return np.asarray(kept_SN / np.cumsum(kept_SN, axis=1)[:, -1:], dtype=np.float64)

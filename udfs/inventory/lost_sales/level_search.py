@@ -10,7 +10,7 @@ from udfs.inventory.lost_sales.chain import average_cost, positions, stage_costs
 from udfs.inventory.lost_sales.problem import IntArray, LostSalesProblem
 from udfs.series_threads import over_series
 
-_SEARCH_TOLERANCE = 1e-6  # currency per period
+_SEARCH_TOLERANCE = 1e-7  # of the costs of one unit left and one unit short, per period
 
 
 def cheapest_levels(
@@ -18,8 +18,8 @@ def cheapest_levels(
 ) -> tuple[FloatArray, IntArray, IntArray]:
     """Cost per period, level and cap of the cheapest policy with a level up to the position cap, [S] each.
 
-    Every pair is evaluated exactly; the lower cap and then the lower level win a tie. Raises ValueError where no
-    policy's cost settles.
+    Every pair is evaluated exactly; the lower cap and then the lower level win a tie. A pair whose cost does not settle
+    is passed over; level 0 always does.
     """
     cost_S = np.empty(problem.n_series)
     level_S, cap_S = np.zeros(problem.n_series, dtype=np.int64), np.zeros(problem.n_series, dtype=np.int64)
@@ -30,9 +30,6 @@ def cheapest_levels(
         _search(*found, problem.arrays(start, stop), problem.lead_time, least_cap_S[part], most_cap_S[part])
 
     over_series(kernel, problem.n_series)
-    rows = np.flatnonzero(~np.isfinite(cost_S))
-    if rows.size:
-        raise ValueError(f"problem: expected a level whose cost per period settles, found none in row {rows[0]}")
     return cost_S, level_S, cap_S
 
 
@@ -66,12 +63,13 @@ def _search(cost_S, level_S, cap_S, terms, lead_time, least_cap_S, most_cap_S): 
         cost_2B = stage_costs(pmf_SN[row], mean_S[row], holding_S[row], shortage_S[row], most)
         position_X = positions(most, lead_time)
         order_X, value_X = np.zeros(len(position_X), dtype=np.int64), np.zeros(len(position_X))
+        tolerance = _SEARCH_TOLERANCE * (holding_S[row] + shortage_S[row])
         cost_S[row] = np.inf
         for cap in range(least_cap_S[row], most_cap_S[row] + 1):
             # An order never exceeds the level, so that a cap above it is the same policy again.
             for level in range(0 if cap == least_cap_S[row] else cap, most + 1):
                 for state in range(len(position_X)):
                     order_X[state] = min(max(level - position_X[state], 0), cap)
-                cost = average_cost(order_X, pmf_SN[row], cost_2B, most, lead_time, _SEARCH_TOLERANCE, value_X)
-                if cost < cost_S[row] - _SEARCH_TOLERANCE:
+                cost = average_cost(order_X, pmf_SN[row], cost_2B, most, lead_time, tolerance, value_X)
+                if cost < cost_S[row] - tolerance:
                     cost_S[row], level_S[row], cap_S[row] = cost, level, cap

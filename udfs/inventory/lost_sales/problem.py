@@ -57,7 +57,8 @@ class LostSalesProblem:
         if self.lead_time != int(self.lead_time) or not 1 <= self.lead_time <= MAX_LEAD_TIME:
             raise ValueError(f"lead_time: expected whole periods from 1 to {MAX_LEAD_TIME}, found {self.lead_time}")
         object.__setattr__(self, "pmf_SN", pmf_SN)
-        object.__setattr__(self, "mean_S", pmf_SN @ np.arange(pmf_SN.shape[1], dtype=np.float64))
+        # Added up from the left, so that the zeros behind a short pmf change no bit.
+        object.__setattr__(self, "mean_S", np.cumsum(pmf_SN * np.arange(pmf_SN.shape[1]), axis=1)[:, -1])
         n_series = len(pmf_SN)
         for name in ("holding_cost_S", "shortage_cost_S"):
             cost_S = _column(name, getattr(self, name), n_series)
