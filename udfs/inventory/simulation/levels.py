@@ -14,10 +14,13 @@ import torch
 from torch import Tensor
 
 from udfs.inventory.simulation.state import StockState
+from udfs.inventory.simulation.terms import rounding_of
 
 
 @dataclass(frozen=True, slots=True)
-class _Levels:
+class Levels:
+    """What level policies share. Raises ValueError for NaN or more than two dimensions."""
+
     kind: ClassVar[int]
 
     def __post_init__(self) -> None:
@@ -49,7 +52,7 @@ class _Levels:
 
 
 @dataclass(frozen=True, slots=True)
-class BaseStock(_Levels):
+class BaseStock(Levels):
     """Order what lifts the position to `level`, units: (R, S) with a review period R, base stock with R = 1."""
 
     kind: ClassVar[int] = 0
@@ -60,7 +63,7 @@ class BaseStock(_Levels):
 
 
 @dataclass(frozen=True, slots=True)
-class CappedBaseStock(_Levels):
+class CappedBaseStock(Levels):
     """Base stock whose orders are at most `cap` units: near optimal for lost sales (Xin 2021)."""
 
     kind: ClassVar[int] = 1
@@ -73,7 +76,7 @@ class CappedBaseStock(_Levels):
 
 
 @dataclass(frozen=True, slots=True)
-class ReorderPoint(_Levels):
+class ReorderPoint(Levels):
     """(s, S): when the position is at or below `reorder_point`, order up to `order_up_to`."""
 
     kind: ClassVar[int] = 2
@@ -83,21 +86,29 @@ class ReorderPoint(_Levels):
     def order(self, state: StockState) -> Tensor:
         position_SP = state.position
         gap_SP = (self._at(self.order_up_to, state) - position_SP).clamp(min=0.0)
-        return torch.where(position_SP <= self._at(self.reorder_point, state), gap_SP, torch.zeros_like(gap_SP))
+        is_due_SP = position_SP <= self._at(self.reorder_point, state) + rounding_of(position_SP)
+        return torch.where(is_due_SP, gap_SP, torch.zeros_like(gap_SP))
 
 
 @dataclass(frozen=True, slots=True)
-class ReorderQuantity(_Levels):
+class ReorderQuantity(Levels):
     """(r, nQ): when the position is at or below `reorder_point`, order the least multiple of `quantity` above it."""
 
     kind: ClassVar[int] = 3
     reorder_point: Any
     quantity: Any
 
+    def __post_init__(self) -> None:
+        Levels.__post_init__(self)
+        if not bool((self.quantity.detach() > 0.0).all()):
+            raise ValueError(f"quantity: expected units > 0, found {float(self.quantity.detach().min()):g}")
+
     def order(self, state: StockState) -> Tensor:
-        position_SP, r, q = state.position, self._at(self.reorder_point, state), self._at(self.quantity, state)
-        times_SP = torch.floor((r - position_SP) / q) + 1.0
-        return torch.where(position_SP <= r, times_SP * q, torch.zeros_like(position_SP))
+        q = self._at(self.quantity, state)
+        below_SP = (self._at(self.reorder_point, state) - state.position) / q
+        rounding = rounding_of(below_SP)
+        wanted_SP = (torch.floor(below_SP + rounding) + 1.0) * q
+        return torch.where(below_SP >= -rounding, wanted_SP, torch.zeros_like(wanted_SP))
 
 
 def _expanded(name: str, level: Tensor, n_series: int, n_periods: int) -> np.ndarray:

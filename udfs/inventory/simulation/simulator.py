@@ -12,14 +12,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from udfs.inventory.simulation.kernel import bad_demand, can_compile, simulate_compiled
+from udfs.inventory.simulation.levels import Levels
 from udfs.inventory.simulation.result import SimulationResult
 from udfs.inventory.simulation.state import OrderingPolicy, Stock, StockState
-from udfs.inventory.simulation.terms import SimulationTerms
-
-_TOLERANCE = 1e-9  # share of a unit or pack that is rounding error
+from udfs.inventory.simulation.terms import MAX_LEAD_TIME, SimulationTerms, rounding_of
 
 
 def simulate(
@@ -46,13 +47,26 @@ def simulate(
         max_memory_mb: series are replayed in blocks that need about this much at once; a policy finds its series by
             `StockState.rows`. Without effect where a gradient is asked for, as that keeps every period anyway.
 
+    The policies of `levels` are replayed by a compiled loop where demand is on the CPU and no gradient is asked for.
+    Both ways compute in the demand's type; prefer float64 where float32 demand is fractional and packs or reorder
+    points make a rounding error count. Stock on hand at the start is fresh where it perishes.
+
     Raises:
         ValueError: demand that is not (S, P, T), finite and >= 0; warm_up outside 0..T-1; lead times that are not
-            whole and >= 0; terms or start of another number of series.
+            whole or outside 0..730; levels, terms or start of another number of series, stock that is not finite
+            and >= 0; max_memory_mb of 0 or less.
     """
     _check(demand_SPT, warm_up, lead_times_SPT)
+    _check_start(start, demand_SPT)
     n_series, _, n_periods = demand_SPT.shape
+    if isinstance(policy, Levels):
+        policy.parameters(n_series, n_periods)
+    if not max_memory_mb > 0.0:
+        raise ValueError(f"max_memory_mb: expected a size > 0, found {max_memory_mb}")
     longest = _longest_wait(terms, n_series, lead_times_SPT)
+    if can_compile(policy, demand_SPT):
+        return simulate_compiled(policy, demand_SPT, terms, start, lead_times_SPT, longest, warm_up)
+    _check_demand(demand_SPT)
     parts = []
     for rows in _blocks(policy, demand_SPT, terms, longest, max_memory_mb):
         block = demand_SPT[rows]
@@ -70,11 +84,11 @@ def deliverable(wanted_SP: Tensor, moq_S1: Tensor, pack_S1: Tensor, capacity_S1:
 
     Where a gradient flows it is that of the quantity wanted (straight-through, Bengio et al. 2013).
     """
-    pack = torch.where(pack_S1 > 0.0, pack_S1, torch.ones_like(pack_S1))
+    rounding, pack = rounding_of(wanted_SP), torch.where(pack_S1 > 0.0, pack_S1, torch.ones_like(pack_S1))
     raised = torch.maximum(wanted_SP, moq_S1)
-    raised = torch.where(pack_S1 > 0.0, torch.ceil(raised / pack - _TOLERANCE) * pack, raised)
-    most = torch.where(pack_S1 > 0.0, torch.floor(capacity_S1 / pack + _TOLERANCE) * pack, capacity_S1)
-    quantity = torch.where(wanted_SP > _TOLERANCE, torch.minimum(raised, most), torch.zeros_like(wanted_SP))
+    raised = torch.where(pack_S1 > 0.0, torch.ceil(raised / pack - rounding) * pack, raised)
+    most = torch.where(pack_S1 > 0.0, torch.floor(capacity_S1 / pack + rounding) * pack, capacity_S1)
+    quantity = torch.where(wanted_SP > rounding, torch.minimum(raised, most), torch.zeros_like(wanted_SP))
     return wanted_SP + (quantity - wanted_SP).detach() if wanted_SP.requires_grad else quantity
 
 
@@ -193,7 +207,7 @@ class _Replay:
         stock_SPA = _consume(stock_SPA, self.sales_SP)
         unmet_SP = demand_SP - self.sales_SP
         self.backorders_SP = self.backorders_SP - waiting_SP + terms.backorder_share * unmet_SP
-        self.short_SP = (unmet_SP.detach() > _TOLERANCE).to(demand_SP.dtype)
+        self.short_SP = (unmet_SP.detach() > rounding_of(unmet_SP)).to(demand_SP.dtype)
         perishes_S1 = terms.shelf_life > 0.0
         wasted_SP = torch.where(perishes_S1, stock_SPA[..., 0], torch.zeros_like(unmet_SP))
         aged_SPA = torch.cat([stock_SPA[..., 1:], torch.zeros_like(stock_SPA[..., :1])], -1)
@@ -234,18 +248,36 @@ def _check(demand_SPT: Tensor, warm_up: int, lead_times_SPT: Tensor | None) -> N
             f"demand_SPT: expected floats of shape (S, P, T) with P, T >= 1, found {demand_SPT.dtype} of shape "
             f"{tuple(demand_SPT.shape)}"
         )
-    bad = (~((demand_SPT >= 0.0) & torch.isfinite(demand_SPT))).nonzero()
-    if len(bad):
-        s, p, t = bad[0].tolist()
-        raise ValueError(
-            f"demand_SPT: expected finite units >= 0, found {demand_SPT[s, p, t]:g} in series {s}, path {p}, period {t}"
-        )
     if not 0 <= warm_up < demand_SPT.shape[2]:
         raise ValueError(f"warm_up: expected 0 to {demand_SPT.shape[2] - 1} of the periods, found {warm_up}")
     if lead_times_SPT is not None:
         values = lead_times_SPT.double()
-        if not bool((torch.isfinite(values) & (values >= 0.0) & (values == values.floor())).all()):
-            raise ValueError("lead_times_SPT: expected whole periods >= 0, found others; round them")
+        if not bool(((values >= 0.0) & (values <= MAX_LEAD_TIME) & (values == values.floor())).all()):
+            raise ValueError(
+                f"lead_times_SPT: expected whole periods from 0 to {MAX_LEAD_TIME}, found others; round them"
+            )
+
+
+def _check_demand(demand_SPT: Tensor) -> None:
+    if not bool(((demand_SPT >= 0.0) & torch.isfinite(demand_SPT)).all()):
+        values = demand_SPT.detach().cpu().numpy()
+        is_bad_S = ~((values >= 0.0) & np.isfinite(values)).all((1, 2))
+        raise ValueError(bad_demand(values, int(is_bad_S.argmax())))
+
+
+def _check_start(start: Stock | None, demand_SPT: Tensor) -> None:
+    if start is None:
+        return
+    n_series, n_paths, _ = demand_SPT.shape
+    for field in fields(Stock):
+        values = getattr(start, field.name)
+        n_dims = 3 if field.name == "pipeline_SPL" else 2
+        if values.ndim != n_dims or values.shape[0] != n_series or values.shape[1] not in (1, n_paths):
+            raise ValueError(
+                f"start.{field.name}: expected {n_series} series and 1 or {n_paths} paths, found {tuple(values.shape)}"
+            )
+        if not bool(((values >= 0.0) & torch.isfinite(values)).all()):
+            raise ValueError(f"start.{field.name}: expected finite units >= 0, found others")
 
 
 def _longest_wait(terms: SimulationTerms, n_series: int, lead_times_SPT: Tensor | None) -> int:
@@ -259,8 +291,6 @@ def _blocks(
 ) -> Iterator[slice]:
     """Slices of series whose state and sums fit the memory; all of them where gradients are kept."""
     n_series, n_paths, _ = demand_SPT.shape
-    if not max_memory_mb > 0.0:
-        raise ValueError(f"max_memory_mb: expected a size > 0, found {max_memory_mb}")
     ages = max(int(terms.column("shelf_life", n_series).max(initial=0.0)), 1)
     # The pipeline and the ages are copied about three times a step, beside some thirty sums and intermediate values.
     per_series = n_paths * demand_SPT.element_size() * (3 * (longest + 1) + 3 * ages + 30)

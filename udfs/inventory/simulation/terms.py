@@ -13,6 +13,8 @@ from torch import Tensor
 from udfs.inventory.demand_distribution import BoolArray, FloatArray
 
 MAX_LEAD_TIME: Final = 730  # periods; a longer wait is a unit error rather than a supplier
+ROUNDING_64: Final = 1e-9  # share of a unit or pack that is rounding error in float64
+ROUNDING_32: Final = 1e-4  # and in float32
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,11 @@ class SimulationTerms:
     def take(self, rows: np.ndarray, n_series: int) -> SimulationTerms:
         """The terms of the given rows (a mask, a slice or indices) of `n_series` series."""
         return SimulationTerms(**{field.name: self.column(field.name, n_series)[rows] for field in fields(self)})
+
+
+def rounding_of(like: Tensor) -> float:
+    """The share of a unit or pack that is rounding error in numbers of this type."""
+    return ROUNDING_32 if like.dtype == torch.float32 else ROUNDING_64
 
 
 def _whole(values: FloatArray) -> BoolArray:
