@@ -189,7 +189,12 @@ def _fill(weight_X, slope_X, panjer_S3, pmf_SN, row, lead_time):  # type: ignore
     """Weights of one period's demand and of that of L + 1 periods, from Panjer's recursion or else a pmf."""
     if len(panjer_S3) > 0:
         a, b, b_cover = panjer_S3[row, 0], panjer_S3[row, 1], panjer_S3[row, 2]
-        return fill_panjer(weight_X, a, b), fill_panjer(slope_X, a, b_cover)
+        period = fill_panjer(weight_X, a, b)
+        if lead_time > 0:
+            return period, fill_panjer(slope_X, a, b_cover)
+        for k in range(period.base + period.lo, period.base + period.hi + 1 + STEP):
+            slope_X[k] = weight_X[k]
+        return period, period
     pmf_N = pmf_SN[row if len(pmf_SN) > 1 else 0]
     period = fill_pmf(weight_X, pmf_N)
     cover = fill_pmf(slope_X, pmf_N)

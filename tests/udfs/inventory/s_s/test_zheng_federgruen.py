@@ -59,8 +59,8 @@ def test_random_instances_have_the_optima_of_stockpyl() -> None:
 
 
 @pytest.mark.slow
-def test_two_hundred_random_instances_have_the_optima_of_stockpyl() -> None:
-    assert_optima_of_stockpyl(random_instances(200, highest_mean=60))
+def test_many_random_instances_have_the_optima_of_stockpyl() -> None:
+    assert_optima_of_stockpyl(random_instances(60, highest_mean=60))
 
 
 @pytest.mark.parametrize("lead_time", [0, 1, 3])
