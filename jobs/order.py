@@ -64,5 +64,7 @@ def _cut(context: RunContext) -> Cut | None:
     spec = context.settings.inventory
     if math.isinf(spec.budget) and math.isinf(spec.capacity_qty):
         return None
-    steps = context.lakehouse.read_arrow(STEP, filters=pc.field("run_id") == context.run.run_id)
-    return cut_of(steps.select(STEP_SCHEMA.names), spec.budget, spec.capacity_qty)
+    of_run = pc.field("run_id") == context.run.run_id
+    proposal = context.lakehouse.read_arrow(PROPOSAL, columns=["order_value", "order_qty"], filters=of_run)
+    steps = context.lakehouse.read_arrow(STEP, columns=STEP_SCHEMA.names, filters=of_run)
+    return cut_of(proposal, steps, spec.budget, spec.capacity_qty)

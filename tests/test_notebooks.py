@@ -251,7 +251,9 @@ def test_projected_stock_is_the_ledger_of_the_days(review: ReviewParameters) -> 
     at_as_of = pc.field("cutoff") == review.as_of
     columns = ["unique_id", "model", "ds", "mean", "sd"]
     demand = read_series(review.lakehouse, "forecast.demand", chosen, columns, at_as_of)
-    figure = stock_projections(chosen, policy, demand)
+    summed = ["unique_id", "days", "mean", "p90"]
+    lead_time = read_series(review.lakehouse, "forecast.lead_time_demand", chosen, summed, at_as_of)
+    figure = stock_projections(chosen, policy, lead_time)
     assert len(figure.axes) == len(SHOWN)
     assert chosen["order_qty"].gt(0).any()
     for panel, row in enumerate(chosen.itertuples()):

@@ -12,13 +12,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from jobs import backtest, features, forecast, inventory, series_inputs
+from jobs import backtest, features, forecast, inventory, order, replay, series_inputs
 from jobs.bucket_task import KernelResult
 from lakehouse.tables import contract
 from udfs.features import FeatureSpec
 from udfs.forecasting import registry
 from udfs.forecasting.forecaster import Forecast, Forecaster
 from udfs.forecasting.spec import ForecastSpec
+from udfs.inventory.buckets.inputs import ASSUMABLE_TERMS, PathTerms
+from udfs.inventory.choice.choose import REPLAY_SUMMARY_SCHEMA, merge_replay_summaries
 from udfs.inventory.spec import InventorySpec
 from udfs.sku_batch import SkuBatch
 
@@ -76,10 +78,13 @@ class Chain:
 
     features: KernelResult
     forecast: KernelResult
+    replay: KernelResult
     inventory: KernelResult
+    order: KernelResult
 
     def tables(self) -> dict[str, pa.Table]:
-        return self.features.tables | self.forecast.tables | self.inventory.tables
+        rows = {replay.REPLAY: self.replay.tables[replay.REPLAY]}  # its summary is of all series
+        return self.features.tables | self.forecast.tables | rows | self.inventory.tables | self.order.tables
 
     def reasons(self) -> dict[str, list[str]]:
         """The error class by series, of forecast and inventory."""
@@ -138,26 +143,33 @@ def run_chain(names: list[str], model: str) -> Chain:
         forecast_inputs(history) | {backtest.BACKTEST: rows},
         forecast.ForecastParameters(spec_of(model), CUTOFFS, HORIZON, summary, {}),
     )
-    prices = history.filter(pc.equal(history["ds"], LAST)).select(["unique_id", "ds", "unit_price"])
-    supply_columns = ["unique_id", "lead_time_days", "order_cost", "unit_cost", "moq_qty", "pack_qty"]
-    stock_columns = ["unique_id", "ds", "on_hand_qty", "on_order_qty"]
+    inputs = {
+        **{name: demand.tables[name] for name in ("forecast.demand", "forecast.champion", "features.sku_profile")},
+        "features.sku_daily": history.select(["unique_id", "ds", "y_latent", "unit_price"]),
+        "silver.supply": empty("silver.supply", "unique_id", *ASSUMABLE_TERMS),
+    }
+    spec, choices = InventorySpec(lead_time_days=5, n_paths=30, tuning_paths=10), {LAST: CUTOFFS[:1]}
+    terms = PathTerms(spec_of(model).quantiles)
+    replayed = replay.kernel(inputs, replay.ReplayParameters(spec, terms, CUTOFFS[:1], LAST, choices))
+    stock = empty("silver.stock", "unique_id", "ds", "on_hand_qty", "on_order_qty")
     plan = inventory.kernel(
-        {
-            "forecast.demand": demand.tables["forecast.demand"],
-            "forecast.champion": demand.tables["forecast.champion"],
-            "features.sku_daily": prices,
-            "silver.supply": contract("silver.supply").arrow_schema().empty_table().select(supply_columns),
-            "silver.stock": contract("silver.stock").arrow_schema().empty_table().select(stock_columns),
-        },
-        inventory.InventoryParameters(InventorySpec(lead_time_days=5), LAST),
+        inputs | {"silver.stock": stock, replay.REPLAY: replayed.tables[replay.REPLAY]},
+        inventory.InventoryParameters(spec, terms, LAST, replay_summary(model), CUTOFFS[:1], None),
     )
-    return Chain(sku_daily, demand, plan)
+    return Chain(sku_daily, demand, replayed, plan, order.kernel(plan.tables, order.OrderParameters(None)))
+
+
+@lru_cache
+def replay_summary(model: str) -> pa.Table:
+    """What the replays of all buckets have found: it does not move with the bad series of one."""
+    return merge_replay_summaries(pa.Table.from_batches([], REPLAY_SUMMARY_SCHEMA))
 
 
 def bits(table: pa.Table, names: list[str]) -> dict[str, bytes]:
     """The rows of these series in order, each column as bytes: doubles compare by their bits, -0.0 apart from 0.0."""
     rows = table.filter(pc.is_in(table["unique_id"], pa.array(names))).combine_chunks()
-    keys = [(name, "ascending") for name in ("unique_id", "cutoff", "model", "ds", "days") if name in rows.column_names]
+    names_of_keys = ("unique_id", "cutoff", "model", "policy", "ds", "days", "step")
+    keys = [(name, "ascending") for name in names_of_keys if name in rows.column_names]
     rows = rows.sort_by(keys)
     found = {}
     for name in rows.column_names:
@@ -204,14 +216,14 @@ def test_bad_series_end_in_a_result_or_a_reason_and_leave_the_others_alone(model
         assert not changed, f"{name}: columns {changed} of good series moved"
     reasons = together.reasons()
     assert set(reasons) <= set(BAD)
-    planned = set(together.inventory.tables["inventory.order_plan"]["unique_id"].to_pylist())
+    planned = set(together.order.tables["inventory.order_plan"]["unique_id"].to_pylist())
     assert planned | set(reasons) == {*GOOD, *BAD}
 
 
 def test_what_each_bad_series_ends_with() -> None:
     chain = run_chain([*GOOD, *BAD], "auto")
     reasons, demand = chain.reasons(), chain.forecast.tables["forecast.demand"]
-    plan = {row["unique_id"]: row for row in chain.inventory.tables["inventory.order_plan"].to_pylist()}
+    plan = {row["unique_id"]: row for row in chain.order.tables["inventory.order_plan"].to_pylist()}
     now = demand.filter(pc.equal(demand["cutoff"], LAST))
     mean = {name: now.filter(pc.equal(now["unique_id"], name))["mean"].to_numpy() for name in (*GOOD, *BAD)}
 

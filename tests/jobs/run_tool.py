@@ -19,8 +19,16 @@ from tests.tiny_retailer import FIRST_DAY
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-SMALL = ["buckets=10", "horizon=14", "inventory.lead_time_days=5"]
-LOCAL = [f"runner.{s}=local" for s in ("features", "train", "backtest", "calibrate", "forecast", "inventory")]
+SMALL = [
+    "buckets=10",
+    "horizon=14",
+    "replays=2",
+    "inventory.lead_time_days=5",
+    "inventory.n_paths=60",
+    "inventory.tuning_paths=20",
+]
+BUCKET_STAGES = ["features", "train", "backtest", "calibrate", "forecast", "replay", "inventory", "order"]
+LOCAL = [f"runner.{stage}=local" for stage in BUCKET_STAGES]
 
 
 def day(number: int) -> date:

@@ -26,15 +26,15 @@ def test_stages_without_spark_end_with_zero_and_a_summary(
     calibrated: Lakehouse, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lake, log = copied(calibrated, tmp_path / "lake"), tmp_path / "log.jsonl"
-    assert main(run(lake, "--stages", "forecast,inventory", "--log-json", str(log))) == 0
+    assert main(run(lake, "--stages", "forecast,replay,inventory,order", "--log-json", str(log))) == 0
     printed = capsys.readouterr().out
     assert "forecast" in printed
     assert "done" in printed
-    assert log.read_text().count('"event": "unit"') == 2 * len(
+    assert log.read_text().count('"event": "unit"') == 4 * len(
         set(calibrated.read_arrow("silver.sales_daily", columns=["bucket"])["bucket"].to_pylist())
     )
-    assert main(run(lake, "--stages", "forecast,inventory")) == 0
-    assert capsys.readouterr().out.count("reused") == 2
+    assert main(run(lake, "--stages", "forecast,replay,inventory,order")) == 0
+    assert capsys.readouterr().out.count("reused") == 4
 
 
 def test_a_broken_promise_ends_with_one(

@@ -13,7 +13,7 @@ from jobs.pipeline import run_stages
 from lakehouse.delta_io import Lakehouse
 from lakehouse.errors import PromiseError
 from tests.jobs.kernels import Dies, Raises
-from tests.jobs.run_tool import copied, day, hashes, make_context
+from tests.jobs.run_tool import BUCKET_STAGES, copied, day, hashes, make_context
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -28,8 +28,14 @@ COMPUTED = (
     "forecast.lead_time_demand",
     "forecast.champion",
 )
-BUCKET_STAGES = ["features", "train", "backtest", "calibrate", "forecast", "inventory"]
-PLANNED = ("inventory.policy", "inventory.order_plan")
+PLANNED = (
+    "inventory.replay",
+    "inventory.replay_summary",
+    "inventory.policy",
+    "inventory.order_proposal",
+    "inventory.order_step",
+    "inventory.order_plan",
+)
 FAULTY = "S03|north|all"
 
 

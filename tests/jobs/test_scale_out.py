@@ -66,8 +66,14 @@ def test_two_ray_nodes_with_fractions_of_a_gpu_give_the_same_content(
 ) -> None:
     lake, notes = copied(calibrated, tmp_path / "lake"), tmp_path / "notes"
     notes.mkdir()
-    settings = ["runner.forecast=ray", "runner.inventory=ray", "ray.cpus_per_worker=0.5", "ray.gpus_per_worker=0.5"]
-    done = run("tests.jobs.two_raylets", [str(notes), *arguments(lake, "forecast,inventory", *settings)])
+    settings = [
+        "runner.forecast=ray",
+        "runner.replay=ray",
+        "runner.inventory=ray",
+        "ray.cpus_per_worker=0.5",
+        "ray.gpus_per_worker=0.5",
+    ]
+    done = run("tests.jobs.two_raylets", [str(notes), *arguments(lake, "forecast,replay,inventory,order", *settings)])
     assert done.returncode == 0, done.stderr[-3000:]
     nodes, workers, gpus = zip(*(note.read_text().split() for note in notes.iterdir()), strict=True)
     assert len(set(nodes)) == 2, "buckets ran on both nodes"
@@ -76,7 +82,7 @@ def test_two_ray_nodes_with_fractions_of_a_gpu_give_the_same_content(
     expected, found = hashes(finished), hashes(lake)
     for name in ("forecast.demand", "forecast.champion", "features.sku_profile"):
         assert found[name] == expected[name] != "absent", name
-    for name in ("inventory.policy", "inventory.order_plan"):
+    for name in ("inventory.replay", "inventory.policy", "inventory.order_plan"):
         assert found[name] == expected[name] != "absent", name
 
 

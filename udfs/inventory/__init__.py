@@ -6,7 +6,6 @@ worker that needs one bucket kernel does not import them all.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,16 +13,20 @@ if TYPE_CHECKING:
     from udfs.inventory.s_s.zheng_federgruen import s_s_poisson
     from udfs.inventory.simulation.simulator import simulate
 
-_HOME = {
-    "order_list": "udfs.inventory.orders.order_list",
-    "s_s_poisson": "udfs.inventory.s_s.zheng_federgruen",
-    "simulate": "udfs.inventory.simulation.simulator",
-}
-
 __all__ = ["order_list", "s_s_poisson", "simulate"]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}")
-    return getattr(import_module(_HOME[name]), name)
+    if name == "order_list":
+        from udfs.inventory.orders.order_list import order_list
+
+        return order_list
+    if name == "s_s_poisson":
+        from udfs.inventory.s_s.zheng_federgruen import s_s_poisson
+
+        return s_s_poisson
+    if name == "simulate":
+        from udfs.inventory.simulation.simulator import simulate
+
+        return simulate
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}")

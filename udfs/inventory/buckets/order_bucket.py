@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 
 import numpy as np
 import pyarrow as pa
@@ -11,14 +12,16 @@ from udfs.inventory.buckets.tables import PROPOSAL_SCHEMA, STEP_SCHEMA
 from udfs.inventory.demand_distribution import FloatArray
 from udfs.inventory.orders.budget_cut import Cut, cut_rate, steps_within
 
-_BINDING = {"budget": "the budget", "capacity": "the capacity"}
 
-
-def cut_of(steps: pa.Table, budget: float, capacity_qty: float) -> Cut:
+def cut_of(proposal: pa.Table, steps: pa.Table, budget: float, capacity_qty: float) -> Cut | None:
     """The cut that keeps the orders of all buckets within the day's budget (currency) and capacity (units).
 
-    steps: rows of `STEP_SCHEMA` of all buckets.
+    proposal: order_value and order_qty of all buckets. steps: rows of `STEP_SCHEMA` of all buckets. None where the
+    proposals are within both limits as they are.
     """
+    value, quantity = (math.fsum(proposal[name].drop_null().to_pylist()) for name in ("order_value", "order_qty"))
+    if value <= budget and quantity <= capacity_qty:
+        return None
     steps = steps.sort_by([("unique_id", "ascending"), ("step", "ascending")])
     return cut_rate(*_runs(steps), count_N=_numbers(steps, "step_count"), budget=budget, capacity=capacity_qty)
 
@@ -77,13 +80,7 @@ def _numbers(table: pa.Table, name: str) -> FloatArray:
 
 
 def _reasons(proposal: pa.Table, order_S: FloatArray, is_cut_S: np.ndarray, cut: Cut) -> list[str]:
-    binding = [_BINDING[name] for name in _BINDING if getattr(cut.prices, name) > 0.0] or ["no limit"]
-    limits = " and ".join(binding)
-    rate = (
-        f"each further unit of currency earns {cut.prices.budget:.2f} elsewhere"
-        if cut.prices.budget > 0.0
-        else (f"each further unit of capacity earns {cut.prices.capacity:.2f} elsewhere")
-    )
+    why = _why(cut)
     reasons = []
     for reason, wanted, order, is_cut, is_known in zip(
         proposal["reason"].to_pylist(),
@@ -95,14 +92,22 @@ def _reasons(proposal: pa.Table, order_S: FloatArray, is_cut_S: np.ndarray, cut:
     ):
         if is_cut:
             head = f"Order {order:g} of {wanted:g}" if order > 0 else f"No order of the {wanted:g} wanted"
-            why = (
-                f"{limits} binds, {rate}"
-                if cut.prices.budget + cut.prices.capacity > 0.0
-                else "the rest would not earn its cost"
-            )
             reasons.append(f"{head}: {why}. Without the limit: {reason}")
         elif not is_known and wanted > 0:
             reasons.append(f"{reason} Its unit cost is unknown: outside the budget.")
         else:
             reasons.append(reason)
     return reasons
+
+
+def _why(cut: Cut) -> str:
+    """What stopped an order, with what a unit of the limit earns on the lines that were taken."""
+    binding = []
+    if cut.prices.budget > 0.0:
+        binding.append(f"the budget binds, a unit of currency earns {cut.prices.budget:.2f} elsewhere")
+    if cut.prices.capacity > 0.0:
+        binding.append(f"the capacity binds, a unit of it earns {cut.prices.capacity:.2f} elsewhere")
+    if binding:
+        return " and ".join(binding)
+    limits = [name for name in ("budget", "capacity") if np.isfinite(getattr(cut, name))]
+    return f"within the {' and the '.join(limits)} only what is expected to earn its cost is ordered"
