@@ -143,14 +143,13 @@ def print_learned(all_groups: list[Group], learned: dict[str, LearnedCost], n_se
 
 
 def print_adaptive(all_groups: list[Group], n_paths: int) -> None:
+    block = ADAPTIVE_PERIODS // ADAPTIVE_BLOCKS
     print(
-        f"\nadaptive policy on {n_paths} paths: per cent above the optimum and above the best base stock of the levels"
+        f"\nadaptive policy on {n_paths} paths: levels learned in {ADAPTIVE_PERIODS} periods, per cent above the optimum,"
     )
-    print(f"learned in {ADAPTIVE_PERIODS} periods, mean over paths (standard deviation, greatest); level alone, and")
-    print(
-        f"level with cap; then what it paid in each {ADAPTIVE_PERIODS // ADAPTIVE_BLOCKS} periods, per cent above the"
-    )
-    print("optimum, mean over paths, with its standard error in the last")
+    print("mean (standard deviation, greatest, share of paths within 5%), and above the best base stock, mean; level")
+    print(f"alone, and level with cap; then what it paid in each {block} periods, per cent above the optimum, with the")
+    print("standard error of the last")
     for group in all_groups:
         base_S = best_base_stock(group.problem).cost_S
         alone_SP, _ = adaptive(group.problem, FIRST_SEED, n_paths, with_cap=False)
