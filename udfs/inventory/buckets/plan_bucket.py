@@ -24,9 +24,10 @@ from udfs.inventory.buckets.inputs import (
 from udfs.inventory.buckets.policy_table import policy_table
 from udfs.inventory.buckets.proposal_table import proposal_table, step_table
 from udfs.inventory.buckets.tables import failure_table
-from udfs.inventory.choice.candidates import Plan, plans_of
+from udfs.inventory.choice.candidates import plans_of
 from udfs.inventory.choice.choose import ReplayEvidence, choose
 from udfs.inventory.choice.names import WITHOUT_MONEY, WITHOUT_REPLAY, planned_names
+from udfs.inventory.choice.plan import Plan
 from udfs.inventory.choice.replay import Replay, can_replay, replay_paths
 from udfs.inventory.choice.situation import Situation
 from udfs.inventory.demand_distribution import FloatArray

@@ -7,35 +7,14 @@ planner reads. Levels move with the calendar: those of day t look at the demand 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from scipy import special
 
+from udfs.inventory.choice.plan import Plan, economic_lot, quantile_levels
 from udfs.inventory.choice.situation import Situation
-from udfs.inventory.demand_distribution import FloatArray
+from udfs.inventory.choice.tuned import tuned_base_stock, tuned_s_s
 from udfs.inventory.demand_paths import rolling_sums
-from udfs.inventory.simulation.levels import ReorderPoint
-from udfs.inventory.simulation.state import OrderingPolicy
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a candidate would do for S series.
-
-    policy: orders for the days after the cutoff. reorder_point_SH, order_up_to_SH: its levels, units, that steady
-    stock is reckoned from; for a policy without levels those that it was started from.
-    """
-
-    policy: OrderingPolicy
-    reorder_point_SH: FloatArray
-    order_up_to_SH: FloatArray
-
-    @classmethod
-    def of_levels(cls, reorder_point_SH: FloatArray, lot_S: FloatArray) -> Plan:
-        """(s, S) whose s moves with the calendar and whose S lies `lot_S` units above."""
-        order_up_to_SH = reorder_point_SH + lot_S[:, None]
-        return cls(ReorderPoint(reorder_point_SH, order_up_to_SH), reorder_point_SH, order_up_to_SH)
 
 
 def z_sigma(situation: Situation) -> Plan:
@@ -52,36 +31,20 @@ def z_sigma(situation: Situation) -> Plan:
 
 def base_stock(situation: Situation) -> Plan:
     """s = S = the quantile of the protection interval's demand at the cycle service level; every review orders."""
-    return Plan.of_levels(_quantile_level(situation), np.zeros(len(situation)))
+    return Plan.of_levels(quantile_levels(situation), np.zeros(len(situation)))
 
 
 def s_s(situation: Situation) -> Plan:
     """s = that quantile, S = s + EOQ: an order is placed only when it is worth its cost."""
-    return Plan.of_levels(_quantile_level(situation), economic_lot(situation))
-
-
-def economic_lot(situation: Situation) -> FloatArray:
-    """Units ordered beyond the need of the moment: the economic order quantity, [S].
-
-    sqrt(2 K lambda / h) (Harris 1913; Snyder & Shen 2019, section 3.2), at most `most_lot_days` days of demand. What
-    demand brings within a review is ordered anyway, so that much is taken off. 0 where the unit cost is unknown.
-    """
-    demand_S, h_S = situation.daily_mean, situation.daily_holding_cost
-    with np.errstate(divide="ignore", invalid="ignore"):
-        eoq_S = np.sqrt(2.0 * situation.terms.order_cost * demand_S / h_S)
-    most_S = situation.spec.most_lot_days * demand_S
-    eoq_S = np.where(situation.has_money, np.where(h_S > 0.0, np.minimum(eoq_S, most_S), most_S), 0.0)
-    return np.maximum(eoq_S - situation.terms.review_days * demand_S, 0.0)
-
-
-def _quantile_level(situation: Situation) -> FloatArray:
-    return situation.paths.quantile_ahead(situation.protection_days, situation.terms.service_level)
+    return Plan.of_levels(quantile_levels(situation), economic_lot(situation))
 
 
 CANDIDATES: dict[str, Callable[[Situation], Plan]] = {
     "z_sigma": z_sigma,
     "base_stock": base_stock,
     "s_s": s_s,
+    "tuned_base_stock": tuned_base_stock,
+    "tuned_s_s": tuned_s_s,
 }
 
 

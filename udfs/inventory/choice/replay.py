@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from udfs.inventory.choice.candidates import Plan
+from udfs.inventory.choice.plan import Plan
 from udfs.inventory.choice.situation import Situation
 from udfs.inventory.demand_distribution import BoolArray, FloatArray
 from udfs.inventory.simulation.result import SimulationResult

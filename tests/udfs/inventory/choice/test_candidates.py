@@ -5,8 +5,9 @@ import pytest
 from scipy import special
 
 from tests.udfs.inventory.choice.situations import situation, steady
-from udfs.inventory.choice.candidates import economic_lot, plans_of
+from udfs.inventory.choice.candidates import plans_of
 from udfs.inventory.choice.names import POLICY_NAMES, planned_names, with_rivals
+from udfs.inventory.choice.plan import economic_lot
 
 RNG = np.random.default_rng(2)
 PATH_SNH = RNG.poisson(5.0, (3, 40, 14)).astype(float)

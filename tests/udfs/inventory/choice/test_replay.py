@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from tests.udfs.inventory.choice.situations import situation, steady
-from udfs.inventory.choice.candidates import Plan, plans_of
+from udfs.inventory.choice.candidates import plans_of
+from udfs.inventory.choice.plan import Plan
 from udfs.inventory.choice.replay import can_replay, replay_actual, replay_paths
 
 DAILY = 3.0 * 0.25 / 365.0
