@@ -144,9 +144,7 @@ def print_learned(all_groups: list[Group], learned: dict[str, LearnedCost], n_se
 
 def print_adaptive(all_groups: list[Group], n_paths: int) -> None:
     block = ADAPTIVE_PERIODS // ADAPTIVE_BLOCKS
-    print(
-        f"\nadaptive policy on {n_paths} paths: levels learned in {ADAPTIVE_PERIODS} periods, per cent above the optimum,"
-    )
+    print(f"\nadaptive policy on {n_paths} paths: levels learned in {ADAPTIVE_PERIODS} periods, % over the optimum,")
     print("mean (standard deviation, greatest, share of paths within 5%), and above the best base stock, mean; level")
     print(f"alone, and level with cap; then what it paid in each {block} periods, per cent above the optimum, with the")
     print("standard error of the last")
