@@ -156,7 +156,7 @@ def _plan(
     evidence: PolicyEvidence | None,
 ) -> Planned:
     paths = forecast.paths(path_terms, spec.n_paths)
-    situation = Situation(paths, forecast.sd_SH, supply.terms, supply.unit_price_S, spec)
+    situation = Situation.of(paths, forecast.sd_SH, supply.terms, supply.unit_price_S, spec)
     plans = plans_of(planned_names(spec.candidates), situation)
     names = tuple(plans)
     choice = chosen_policies(forecast.unique_id_S, situation, evidence, as_of)

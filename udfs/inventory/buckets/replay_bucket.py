@@ -92,7 +92,7 @@ def situation_of(
     fit = np.flatnonzero(~np.isin(forecast.unique_id_S, list(problems)))
     kept, terms = forecast.take(fit), supply_in.take(fit)
     paths = kept.paths(path_terms, spec.n_paths)
-    return Situation(paths, kept.sd_SH, terms.terms, terms.unit_price_S, spec), fit
+    return Situation.of(paths, kept.sd_SH, terms.terms, terms.unit_price_S, spec), fit
 
 
 def _actual_days(actual: pa.Table, forecast: ForecastInput, cutoff: date) -> FloatArray:

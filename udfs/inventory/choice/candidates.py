@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy import special
 
-from udfs.inventory.choice.plan import Plan, economic_lot, quantile_levels
+from udfs.inventory.choice.plan import Plan, economic_lot
 from udfs.inventory.choice.situation import Situation
 from udfs.inventory.choice.tuned import tuned_base_stock, tuned_s_s
 from udfs.inventory.demand_paths import rolling_sums
@@ -31,12 +31,12 @@ def z_sigma(situation: Situation) -> Plan:
 
 def base_stock(situation: Situation) -> Plan:
     """s = S = the quantile of the protection interval's demand at the cycle service level; every review orders."""
-    return Plan.of_levels(quantile_levels(situation), np.zeros(len(situation)))
+    return Plan.of_levels(situation.level_SH, np.zeros(len(situation)))
 
 
 def s_s(situation: Situation) -> Plan:
     """s = that quantile, S = s + EOQ: an order is placed only when it is worth its cost."""
-    return Plan.of_levels(quantile_levels(situation), economic_lot(situation))
+    return Plan.of_levels(situation.level_SH, economic_lot(situation))
 
 
 CANDIDATES: dict[str, Callable[[Situation], Plan]] = {

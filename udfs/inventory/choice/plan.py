@@ -43,8 +43,3 @@ def economic_lot(situation: Situation) -> FloatArray:
     most_S = situation.spec.most_lot_days * demand_S
     eoq_S = np.where(situation.has_money, np.where(h_S > 0.0, np.minimum(eoq_S, most_S), most_S), 0.0)
     return np.maximum(eoq_S - situation.terms.review_days * demand_S, 0.0)
-
-
-def quantile_levels(situation: Situation) -> FloatArray:
-    """Quantile, at the cycle service level, of the demand of lead time and review from each day on, units, [S, H]."""
-    return situation.paths.quantile_ahead(situation.protection_days, situation.terms.service_level)

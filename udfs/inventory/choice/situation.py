@@ -17,17 +17,28 @@ from udfs.inventory.supply import DAYS_PER_YEAR, SupplyTerms
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """S series at one cutoff.
+    """S series at one cutoff. Build it with `of`.
 
-    paths: sample paths and mean of the days after it. sd_SH: standard deviation of the forecast error of each day,
-    units. terms: of supply, each whole and in range. unit_price_S: currency per unit, NaN if unknown.
+    paths: sample paths and mean of the days after it. level_SH: quantile, at the cycle service level, of the demand of
+    lead time and review from each day on, units: where most candidates begin. sd_SH: standard deviation of the
+    forecast error of each day, units. terms: of supply, each whole and in range. unit_price_S: currency per unit, NaN if
+    unknown.
     """
 
     paths: DemandPaths
+    level_SH: FloatArray
     sd_SH: FloatArray
     terms: SupplyTerms
     unit_price_S: FloatArray
     spec: InventorySpec
+
+    @classmethod
+    def of(
+        cls, paths: DemandPaths, sd_SH: FloatArray, terms: SupplyTerms, unit_price_S: FloatArray, spec: InventorySpec
+    ) -> Situation:
+        """With the quantiles of the paths, which all candidates share."""
+        level_SH = paths.quantile_ahead(terms.lead_time_days + terms.review_days, terms.service_level)
+        return cls(paths, level_SH, sd_SH, terms, unit_price_S, spec)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -82,7 +93,12 @@ class Situation:
     def take(self, rows: np.ndarray) -> Situation:
         """The series of the given rows."""
         return Situation(
-            self.paths.take(rows), self.sd_SH[rows], self.terms.take(rows), self.unit_price_S[rows], self.spec
+            self.paths.take(rows),
+            self.level_SH[rows],
+            self.sd_SH[rows],
+            self.terms.take(rows),
+            self.unit_price_S[rows],
+            self.spec,
         )
 
     def steady_stock(self, reorder_point_S: FloatArray, order_up_to_S: FloatArray, n_starts: int) -> Stock:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from udfs.inventory.choice.plan import Plan, economic_lot, quantile_levels
+from udfs.inventory.choice.plan import Plan, economic_lot
 from udfs.inventory.choice.situation import Situation
 from udfs.inventory.demand_distribution import FloatArray
 from udfs.inventory.tuning.tune import Kind, tune
@@ -26,7 +26,7 @@ def _tuned(kind: Kind, situation: Situation, lot_S: FloatArray) -> Plan:
 
     A path is followed by another path of the same series. Without money the levels stay as they start.
     """
-    begin = Plan.of_levels(quantile_levels(situation), lot_S)
+    begin = Plan.of_levels(situation.level_SH, lot_S)
     priced = np.flatnonzero(situation.has_money)
     if not priced.size:
         return begin

@@ -27,7 +27,7 @@ def situation(
         **terms,
     }
     paths = DemandPaths(path_SNH, path_SNH.mean(1))
-    return Situation(
+    return Situation.of(
         paths,
         path_SNH.std(1),
         SupplyTerms(**{name: np.full(n_series, value) for name, value in values.items()}),
