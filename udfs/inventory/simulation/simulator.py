@@ -56,8 +56,7 @@ def simulate(
             whole or outside 0..730; levels, terms or start of another number of series, stock that is not finite
             and >= 0; max_memory_mb of 0 or less.
     """
-    _check(demand_SPT, warm_up, lead_times_SPT)
-    _check_start(start, demand_SPT)
+    check_simulation(demand_SPT, warm_up, lead_times_SPT, start)
     n_series, _, n_periods = demand_SPT.shape
     if isinstance(policy, Levels):
         policy.parameters(n_series, n_periods)
@@ -66,7 +65,7 @@ def simulate(
     longest = _longest_wait(terms, n_series, lead_times_SPT)
     if can_compile(policy, demand_SPT):
         return simulate_compiled(policy, demand_SPT, terms, start, lead_times_SPT, longest, warm_up)
-    _check_demand(demand_SPT)
+    check_demand(demand_SPT)
     parts = []
     for rows in _blocks(policy, demand_SPT, terms, longest, max_memory_mb):
         block = demand_SPT[rows]
@@ -242,7 +241,8 @@ def _consume(stock_SPA: Tensor, units_SP: Tensor) -> Tensor:
     return stock_SPA - taken_SPA
 
 
-def _check(demand_SPT: Tensor, warm_up: int, lead_times_SPT: Tensor | None) -> None:
+def check_simulation(demand_SPT: Tensor, warm_up: int, lead_times_SPT: Tensor | None, start: Stock | None) -> None:
+    """Raise ValueError for what `simulate` refuses, but for the demand's values and what is wrong with levels."""
     if demand_SPT.ndim != 3 or not demand_SPT.is_floating_point() or not all(demand_SPT.shape[1:]):
         raise ValueError(
             f"demand_SPT: expected floats of shape (S, P, T) with P, T >= 1, found {demand_SPT.dtype} of shape "
@@ -258,7 +258,8 @@ def _check(demand_SPT: Tensor, warm_up: int, lead_times_SPT: Tensor | None) -> N
             )
 
 
-def _check_demand(demand_SPT: Tensor) -> None:
+def check_demand(demand_SPT: Tensor) -> None:
+    """Raise ValueError for demand that is not finite and >= 0."""
     if not bool(((demand_SPT >= 0.0) & torch.isfinite(demand_SPT)).all()):
         values = demand_SPT.detach().cpu().numpy()
         is_bad_S = ~((values >= 0.0) & np.isfinite(values)).all((1, 2))
