@@ -77,7 +77,7 @@ def r_q_normal(terms: NormalTerms) -> ReorderQuantityPlan:
     """The r and Q of least cost.
 
     At the optimum g(r) = g(r + Q) = C(r, Q) =: c. As a function of c, the area between c and g is convex and its slope
-    is Q, so Newton's method on area(c) = K lambda converges from any start; r and r + Q come from c by Newton's method
+    is Q, so Newton's method on area(c) = K lambda falls to it from above; r and r + Q come from c by Newton's method
     on each branch of the convex g. Without lead time or deviation it is the EOQ with backorders.
 
     >>> best = r_q_normal(NormalTerms(1300, 150, 8, 0.225, 7.5, 1 / 12))
@@ -174,17 +174,20 @@ def _optimise(
         level = math.sqrt(2.0 * order * h * p / (h + p))  # the cost of the EOQ with backorders
         low, high = -level / p, level / h
         if sigma > 0.0:
-            order, level = order / (sigma * sigma), level / sigma
+            # g1 rises from its least no faster than without deviation, so that the start is not below the optimum and
+            # Newton's steps fall towards it; rounding may take one too far, never below the least of g1.
+            least = rate(_least(h, p), h, p)
+            order, level = order / (sigma * sigma), level / sigma + least
             for _ in range(_NEWTON_STEPS):
                 # g1 is at least -p z and h z: both starts lie outside the roots.
                 low, high = rate_root(level, -level / p, h, p), rate_root(level, level / h, h, p)
-                if high > low:
-                    step = (level * (high - low) - rate_integral(low, high, h, p) - order) / (high - low)
-                else:
-                    step = -0.5 * (1.0 + level)
-                level -= step
-                if abs(step) <= _TOLERANCE * level:
+                step = (level * (high - low) - rate_integral(low, high, h, p) - order) / (high - low)
+                further = level - step
+                if not (further > least and high > low):
+                    further = 0.5 * (level + least)
+                if abs(further - level) <= _TOLERANCE * level:
                     break
+                level = further
             low, high = sigma * low, sigma * high
         reorder_S[s], quantity_S[s] = mu + low, high - low
         area = _point_cost(mu + low, high - low, mu, sigma, h, p)
