@@ -1,6 +1,6 @@
 """Spare parts with real costs: fill rate against money, beside nine published methods and beside Croston.
 
-Run it as `python -m tests.benchmarks.bench_spareparts [published] [own]`.
+Run it as `python -m tests.benchmarks.bench_spareparts [settings] [published] [own]`.
 
 `published`: 105 weeks to learn from, 45 to be judged on, each order there before the demand of its week. The published
 curves are those of 1,392 parts with at least two weeks of demand in training; negative binomial demand with the mean of
@@ -9,7 +9,7 @@ target, at most the largest demand so far. Croston under that reading is printed
 levels are set once, on the training weeks: sample paths by `SmoothedBootstrap`, one budget by `allocate_service`, half
 the weight on the fill rate of all units, half on the mean of the parts'. The budget is what the cheapest published
 method spent at each target; nothing of the test weeks is used. The bootstrap's settings were chosen on weeks 61 to 105
-from weeks 1 to 60. The frontier is drawn to artifacts/spareparts_frontier.png.
+from weeks 1 to 60, which `settings` prints. The frontier is drawn to artifacts/spareparts_frontier.png.
 
 `own`: the parts' own lead times (7 to 16 weeks), minimum orders, packs, order cost and holding cost; demand waits. Both
 policies replay weeks 61 to 150, of which the last 45 count; they begin with their own level less the mean demand of the
@@ -49,12 +49,33 @@ from udfs.inventory.stock_levels.smoothed_bootstrap import PooledDemand, Smoothe
 
 ARTIFACTS = Path(__file__).resolve().parents[2] / "artifacts"
 UNIT_WEIGHT = 0.5
+SETTING_WEEKS = 60
 N_PATHS = 300
 WEEKS_PER_YEAR = 52.0
 WARM_UP_WEEKS = 45
 OWN_PATHS = 16
 OWN_SHARES = (0.6, 0.8, 1.0, 1.2, 1.5, 1.8, 2.2, 2.7, 3.3, 4.0, 5.0, 6.5)
 LOT_FACTORS = (1.0, 2.0)
+
+
+def run_settings() -> None:
+    """What the bootstrap's settings were chosen by: weeks 61 to 105, learned from weeks 1 to 60."""
+    parts = load(train_weeks=SETTING_WEEKS)
+    past_ST, future_ST = parts.demand_ST[:, :SETTING_WEEKS], parts.demand_ST[:, SETTING_WEEKS:TRAIN_WEEKS]
+    pooled, level_SG = PooledDemand.of(past_ST), level_grid(past_ST.max(1))
+    cost_SG = 0.25 * parts.unit_cost_S[:, None] * level_SG
+    budgets = np.array([0.375, 0.55, 0.75, 0.95]) * float((0.25 * parts.unit_cost_S * past_ST.max(1)).sum())
+    demand_S = future_ST.sum(1)
+    sells_S = demand_S > 0.0
+    print("prior periods, pooled demands, jitter: mean fill of parts / of all units at four budgets, weeks 61 to 105")
+    for setting in ((2, 1, 0.05), (2, 1, 0.2), (2, 1, 0.5), (2, 3, 0.5), (2, 3, 1.0), (2, 10, 0.5), (8, 3, 0.5)):
+        path_SPT = SmoothedBootstrap(*setting).paths(past_ST, pooled, N_PATHS, TEST_WEEKS)
+        value_SG = FillRateCurve.of(path_SPT, level_SG).value(UNIT_WEIGHT)
+        level_SB = np.take_along_axis(level_SG, allocate_service(value_SG, cost_SG, budgets), 1)
+        served_SB = np.minimum(future_ST[:, :, None], level_SB[:, None, :]).sum(1)
+        mean_B = (served_SB[sells_S] / demand_S[sells_S, None]).mean(0)
+        units_B = served_SB.sum(0) / demand_S.sum()
+        print(*setting, "  ".join(f"{mean:.4f} / {units:.4f}" for mean, units in zip(mean_B, units_B, strict=True)))
 
 
 def croston_published(parts: SpareParts, target: float, mean_ST: FloatArray) -> FloatArray:
@@ -308,11 +329,14 @@ def compare_own(croston_N4: FloatArray, ours_B4: FloatArray) -> None:
         )
 
 
+RUNS = {"settings": run_settings, "published": run_published, "own": run_own}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("parts", nargs="*", choices=["published", "own"], default=["published", "own"])
+    parser.add_argument("parts", nargs="*", choices=list(RUNS), default=["published", "own"])
     for part in parser.parse_args().parts:
-        {"published": run_published, "own": run_own}[part]()
+        RUNS[part]()
 
 
 if __name__ == "__main__":
