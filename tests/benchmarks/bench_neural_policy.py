@@ -1,6 +1,7 @@
 """The neural ordering policy: Zipkin's lost-sales instances, and weekly demand of Favorita.
 
-Run it as `python -m tests.benchmarks.bench_neural_policy [zipkin] [favorita] [--seeds N] [--held-out]`.
+Run it as `python -m tests.benchmarks.bench_neural_policy [zipkin] [favorita] [--networks own|shared ...]
+[--seeds N] [--held-out]`.
 
 zipkin: per instance of Zipkin (2008) the published optimum, the exact one, and by how much the best base stock and the
 trained policy (mean and worst over seeds) cost more; every cost is exact. Two ways: a network for each instance, and
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -45,7 +46,7 @@ WARM_UP = 10
 
 OWN = NeuralPolicySpec(own_weights=True, whole_units=True, steps=400)
 SHARED = NeuralPolicySpec(whole_units=True, steps=1000, learning_rate=0.02)
-WEEKLY = NeuralPolicySpec(width=24, steps=400, learning_rate=5e-3, batch_series=256)
+WEEKLY = NeuralPolicySpec(width=24, steps=300, learning_rate=5e-3, batch_series=256)
 
 
 @dataclass(frozen=True)
@@ -109,14 +110,15 @@ class Instances:
         return np.concatenate(costs)
 
 
-def zipkin(seeds: int) -> None:
+def zipkin(seeds: int, networks: list[str]) -> None:
     instances = Instances.read()
     table = instances.table[["demand", "lead_time", "p"]].copy()
     table["published"], table["optimum"] = instances.table["optimal"], instances.optimum_S.round(3)
     above = {"base stock": 100.0 * (instances.base_S / instances.optimum_S - 1.0)}
-    for name, spec in (("own", OWN), ("shared", SHARED)):
+    for name in networks:
+        spec = {"own": OWN, "shared": SHARED}[name]
         began = time.process_time()
-        policies = [instances.train(NeuralPolicySpec(**{**_fields(spec), "seed": seed})) for seed in range(seeds)]
+        policies = [instances.train(replace(spec, seed=seed)) for seed in range(seeds)]
         seconds = (time.process_time() - began) / seeds
         cost_RS = np.stack([instances.cost(policy) for policy in policies])
         above_RS = 100.0 * (cost_RS / instances.optimum_S - 1.0)
@@ -129,32 +131,31 @@ def zipkin(seeds: int) -> None:
     print(table.assign(**{name: values.round(3) for name, values in above.items()}).to_string(index=False))
 
 
-def _fields(spec: NeuralPolicySpec) -> dict[str, object]:
-    return {name: getattr(spec, name) for name in NeuralPolicySpec.__dataclass_fields__}
-
-
 @dataclass(frozen=True)
 class WeeklySales:
-    """demand_ST: units a week. item_S, store_S: numbers of item and store. known_TK: the calendar of each week."""
+    """demand_ST: units a week. item_S, store_S: numbers of item and store. week_start: of the T weeks."""
 
     demand_ST: FloatArray
     item_S: np.ndarray
     store_S: np.ndarray
-    known_TK: FloatArray
+    week_start: pd.DatetimeIndex
 
     @classmethod
     def read(cls) -> WeeklySales:
         sales = pd.read_parquet(real_data.find("favorita_weekly") / "sales.parquet")
         wide = sales.pivot(index=["item_id", "store_id"], columns="week_start", values="units")
         item_S, store_S = (wide.index.codes[k].astype(np.int64) for k in (0, 1))
-        return cls(np.maximum(wide.to_numpy(float), 0.0), item_S, store_S, calendar(pd.DatetimeIndex(wide.columns)))
+        return cls(np.maximum(wide.to_numpy(float), 0.0), item_S, store_S, pd.DatetimeIndex(wide.columns))
 
 
-def calendar(week_start: pd.DatetimeIndex) -> FloatArray:
-    """Season and month (pay days) as sines and cosines, (T, 10)."""
-    year, month = week_start.dayofyear.to_numpy() / 365.25, (week_start.day.to_numpy() - 1) / 30.4
-    angles = [2.0 * np.pi * k * share for share, waves in ((year, 3), (month, 2)) for k in range(1, waves + 1)]
-    return np.stack([wave(angle) for angle in angles for wave in (np.sin, np.cos)], -1)
+def calendar(week_start: pd.DatetimeIndex, cover: int) -> FloatArray:
+    """Of each week that an order covers, the share in the first week of a month (pay day) and in 11 to 31 December."""
+    columns = []
+    for ahead in range(cover):
+        days = [week_start + pd.Timedelta(days=7 * ahead + day) for day in range(7)]
+        columns.append(np.mean([day.day <= 7 for day in days], axis=0))
+        columns.append(np.mean([(day.month == 12) & (day.day >= 11) for day in days], axis=0))
+    return np.stack(columns, -1)
 
 
 def weekly_policy(
@@ -162,14 +163,14 @@ def weekly_policy(
 ) -> tuple[NeuralPolicy, PolicyFeatures]:
     """A policy trained on the weeks before the cutoff, ordering in all weeks, and its features of all weeks."""
     past_ST = sales.demand_ST[:, :cutoff]
-    history = HistoryFeatures().tuned(past_ST, terms)
-    groups = (sales.item_S, sales.store_S)
-    known = history.of(past_ST, terms, groups=groups, known_TK=sales.known_TK[:cutoff])
+    history = HistoryFeatures(season=52).tuned(past_ST, terms)
+    groups, known_TK = (sales.item_S, sales.store_S), calendar(sales.week_start, 1 + int(terms.lead_time))
+    known = history.of(past_ST, terms, groups=groups, known_TK=known_TK[:cutoff])
     policy = train_neural_policy(
         torch.as_tensor(past_ST, dtype=torch.float32)[:, None], terms, known, spec, warm_up=history.first
     )
     # Features of a week follow from the weeks before it, so those of later weeks leave these as they are.
-    features = history.of(sales.demand_ST, terms, groups=groups, known_TK=sales.known_TK)
+    features = history.of(sales.demand_ST, terms, groups=groups, known_TK=known_TK)
     return policy.for_series(terms, features), features
 
 
@@ -187,7 +188,7 @@ def tuned_base_stock(demand_ST: FloatArray, terms: SimulationTerms, warm_up: int
 def favorita(held_out: bool, seeds: int) -> None:
     sales = WeeklySales.read()
     cutoff, end = (70, 90) if held_out else (90, sales.demand_ST.shape[1])
-    seen = WeeklySales(sales.demand_ST[:, :end], sales.item_S, sales.store_S, sales.known_TK[:end])
+    seen = WeeklySales(sales.demand_ST[:, :end], sales.item_S, sales.store_S, sales.week_start[:end])
     demand_SPT = torch.as_tensor(seen.demand_ST)[:, None]
     print(f"{len(seen.demand_ST)} series, trained on weeks before {cutoff}, judged on {cutoff} to {end - 1}")
     for lead, shortage in ((1, 4.0), (1, 9.0), (2, 4.0), (2, 9.0)):
@@ -195,7 +196,7 @@ def favorita(held_out: bool, seeds: int) -> None:
         level_S = tuned_base_stock(seen.demand_ST[:, :cutoff], terms, HistoryFeatures().first)
         policies: dict[str, OrderingPolicy] = {"tuned base stock": BaseStock(level_S)}
         for seed in range(seeds):
-            spec = NeuralPolicySpec(**{**_fields(WEEKLY), "seed": seed})
+            spec = replace(WEEKLY, seed=seed)
             began = time.process_time()
             policies[f"neural, seed {seed}"], features = weekly_policy(seen, terms, cutoff, spec)
             seconds = time.process_time() - began
@@ -218,10 +219,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", nargs="*", choices=("zipkin", "favorita", []), default=[])
     parser.add_argument("--seeds", type=int, default=0, help="default 3 for zipkin, 1 for favorita")
+    parser.add_argument("--networks", nargs="+", choices=("own", "shared"), default=["own", "shared"])
     parser.add_argument("--held-out", action="store_true")
     given = parser.parse_args()
     if "zipkin" in given.what or not given.what:
-        zipkin(given.seeds or 3)
+        zipkin(given.seeds or 3, given.networks)
     if "favorita" in given.what or not given.what:
         favorita(given.held_out, given.seeds or 1)
 

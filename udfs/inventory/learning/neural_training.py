@@ -4,7 +4,7 @@ Each step replays a batch of series and paths, and follows the gradient of what 
 relative to what the base stock costs it. Kept is the network of the look at the held-out demand that found the least
 cost; the first look is at the untrained network, so none is worse there than the base stock it begins with.
 
-A step depends on spec and data alone; on a CPU with a fixed number of threads the result is the same to the bit.
+A step depends on spec and data alone; on a CPU, where training keeps to one thread, so do the bits of the result.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from udfs.inventory.learning.neural_spec import NeuralPolicySpec
 from udfs.inventory.simulation.simulator import simulate
 from udfs.inventory.simulation.state import Stock, StockState
 from udfs.inventory.simulation.terms import SimulationTerms
+from udfs.series_threads import kernels_own_the_cores
 
 _LEAST_SPREAD: Final = 1e-3
 """An input that varies less than this in training says nothing, and is not blown up to say something."""
@@ -102,9 +103,19 @@ def train_neural_policy(
 
     Raises:
         ValueError: shapes that do not fit, weights that are not finite and >= 0, or what `simulate` refuses.
+
+    >>> demand_SPT = torch.poisson(torch.full((1, 64, 30), 5.0), generator=torch.Generator().manual_seed(0))
+    >>> terms = SimulationTerms(lead_time=1, holding_cost=1.0, shortage_cost=9.0)
+    >>> policy = train_neural_policy(demand_SPT, terms, PolicyFeatures([5.0], [30.0]), NeuralPolicySpec(steps=20))
+    >>> from udfs.inventory.simulation.levels import BaseStock
+    >>> before, after = (simulate(each, demand_SPT, terms).cost.mean() for each in (BaseStock(30.0), policy))
+    >>> bool(after < before)
+    True
     """
     training = Replay(demand_SPT, features.to(torch.as_tensor(demand_SPT).device), start, warm_up)
-    return _Trainer(training, terms, spec, validation, weight_S).run()
+    # Batches are small: a second thread costs more than it brings, and sums that it splits depend on their number.
+    with kernels_own_the_cores():
+        return _Trainer(training, terms, spec, validation, weight_S).run()
 
 
 class _Trainer:
