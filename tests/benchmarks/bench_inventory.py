@@ -1,6 +1,6 @@
 """Inventory at scale: seconds, rates and agreement beside stockpyl in the same run.
 
-`python -m tests.benchmarks.bench_inventory [s_s] [--threads 2]`
+`python -m tests.benchmarks.bench_inventory [s_s] [simulation] [--threads 2]`
 
 Each part is a module of its own with a `report(threads)` that prints its table; without a name all parts run.
 """
@@ -12,10 +12,11 @@ from collections.abc import Callable
 
 import torch
 
-from tests.benchmarks import bench_s_s
+from tests.benchmarks import bench_s_s, bench_simulation
 
 PARTS: dict[str, Callable[[int], None]] = {
     "s_s": bench_s_s.report,
+    "simulation": bench_simulation.report,
 }
 
 

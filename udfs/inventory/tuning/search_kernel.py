@@ -3,8 +3,8 @@
 Two numbers per series: `shift`, added to the first level of every period, and `size`, which is the cap of a capped
 base stock and S - s of an (s, S) policy. A coarse grid around the start, then a neighbourhood that moves while it finds
 something better and is halved when it does not (pattern search: Hooke & Jeeves 1961); at last no neighbour at the
-smallest step is better. All candidates meet the same demand, which lies turned round in `demand_NTB` (N blocks of 64
-paths) and is never copied again.
+smallest step is better, nor any within three steps. All candidates meet the same demand, which lies turned round in
+`demand_NTB` (N blocks of 64 paths) and is never copied again.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ ROW_HAND, ROW_SHORT, ROW_SALES, ROW_ORDERS, ROW_WASTED = (
 )
 """Rows of the sums."""
 
+_LAST_REACH = 3
 SHIFT, SIZE, COST, FILL, TRIED = range(5)
 """What is found for a series."""
 
@@ -93,7 +94,10 @@ def _search(problem, work, best_K, steps_2, unit, reach, most, required):  # typ
         if _look_around(problem, work, best_K, 1, steps, least_size, required):
             continue
         if steps[0] <= unit and steps[1] <= unit:
-            break
+            # Sampled cost is ragged: a last look beyond the neighbours finds the way out of a dent.
+            if not _look_around(problem, work, best_K, _LAST_REACH, steps, least_size, required):
+                break
+            continue
         for k in range(2):
             steps[k] = max(np.floor(0.5 * steps[k] / unit + 0.5), 1.0) * unit if steps[k] > unit else unit
 
@@ -112,8 +116,10 @@ def _turned(demand_PT, begin, demand_NTB):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def tune_series(kind, base_ST, unit_SK, cost_SK, demand_SPT, start, warm_up, step_S2, unit, reach, most, required_S,
-                begin, end, best_SK):  # type: ignore[no-untyped-def]  # fmt: skip
+def tune_series(  # type: ignore[no-untyped-def]
+    kind, base_ST, unit_SK, cost_SK, demand_SPT, start, warm_up, step_S2, unit, reach, most, required_S, begin, end,
+    best_SK,
+):  # fmt: skip
     """Tune series begin..end; `best_SK` holds shift and size to start from, and then what was found."""
     _, n_paths, n_periods = demand_SPT.shape
     hand_SP, back_SP, pipeline_SPL = start

@@ -64,7 +64,8 @@ def tune(
             with at most `size` units an order; "s_s": at or below level + shift order up to level + shift + size.
         demand_SPT: sample paths, units, finite and >= 0, (S, P, T) on the CPU, float32 or float64.
         terms: of S series.
-        level: where the search starts, units; a number, [S], or [S, T] where it moves with the period.
+        level: where the search starts, units; a number, [S], or [S, T] where it moves with the period. It is rounded
+            to the smallest step, as levels between whole units order parts of units.
         size: where the search starts, >= 0; a number or [S]. None is the economic order quantity for "s_s" and
             the mean demand of a review period times 1.5 for a cap.
         spec: how hard to search; None is the default.
@@ -74,8 +75,8 @@ def tune(
         warm_up: first periods that are replayed but not counted.
 
     Returns:
-        Levels at least as good on the paths as those started from, and as their neighbours at the smallest step.
-        The policy of a series depends on that series alone.
+        Levels at least as good on the paths as those started from (rounded), and as their neighbours at the smallest
+        step. The policy of a series depends on that series alone.
 
     Raises:
         ValueError: an unknown kind; sizes below 0 or NaN, a fill rate outside [0, 1); what `simulate` refuses.
@@ -86,7 +87,8 @@ def tune(
     check_simulation(demand_SPT, warm_up, None, start)
     check_demand(demand_SPT)
     n_series, _, n_periods = demand_SPT.shape
-    base_ST = np.clip(BaseStock(level).parameters(n_series, n_periods)[0], -NO_LIMIT, NO_LIMIT)
+    level_ST = np.clip(BaseStock(level).parameters(n_series, n_periods)[0], -NO_LIMIT, NO_LIMIT)
+    base_ST = np.round(level_ST / spec.unit) * spec.unit
     demand = np.ascontiguousarray(demand_SPT.detach().numpy())
     cost_SK = np.stack([terms.column(name, n_series) for name in _COSTS], axis=1)
     mean_S, spread_S = _spread(demand, terms)
