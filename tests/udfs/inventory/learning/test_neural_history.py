@@ -104,7 +104,7 @@ def test_a_network_that_knows_the_calendar_beats_the_moving_level_on_later_perio
     known_TK = np.stack([np.sin(angle_T), np.cos(angle_T), np.cos(2.0 * angle_T)], -1)
     history = HistoryFeatures().tuned(demand_ST[:, :50], TERMS)
     past = history.of(demand_ST[:, :50], TERMS, known_TK=known_TK[:50])
-    spec = NeuralPolicySpec(steps=60, learning_rate=0.02)
+    spec = NeuralPolicySpec(steps=40, learning_rate=0.03)
     demand_SPT = torch.as_tensor(demand_ST, dtype=torch.float32)[:, None]
     made = train_neural_policy(demand_SPT[:, :, :50], TERMS, past, spec, warm_up=8)
     features = history.of(demand_ST, TERMS, known_TK=known_TK)

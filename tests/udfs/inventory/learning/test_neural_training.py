@@ -39,7 +39,7 @@ def test_it_beats_the_best_base_stock_and_nears_the_optimum() -> None:
     base, optimum = best_base_stock(problem), optimal_policy(problem).cost_S[0]
     features = PolicyFeatures([5.0], base.level_S.astype(float))
     terms = SimulationTerms(lead_time=2, holding_cost=1.0, shortage_cost=4.0)
-    spec = NeuralPolicySpec(whole_units=True, steps=200, batch_paths=64, learning_rate=0.02, evaluate_every=100)
+    spec = NeuralPolicySpec(whole_units=True, steps=160, batch_paths=64, learning_rate=0.02, evaluate_every=80)
     held_out = Replay(poisson(1, 256, 60, seed=1), features, warm_up=10)
     made = train_neural_policy(poisson(1, 500, 30), terms, features, spec, warm_up=10, validation=held_out)
     table = tabulate_policy(made, problem)
@@ -75,7 +75,11 @@ def test_the_gradient_is_that_of_finite_differences() -> None:
 def test_training_lowers_the_cost_from_a_bad_level(own_weights: bool) -> None:
     features = PolicyFeatures([5.0, 5.0], [25.0, 6.0])
     made = train_neural_policy(
-        poisson(2, 64, 30), TERMS, features, replace(QUICK, steps=60, own_weights=own_weights), warm_up=5
+        poisson(2, 64, 30),
+        TERMS,
+        features,
+        replace(QUICK, steps=40, own_weights=own_weights, learning_rate=0.02),
+        warm_up=5,
     )
     test = poisson(2, 64, 60, seed=9)
     before = simulate(BaseStock(np.array([25.0, 6.0])), test, TERMS, warm_up=10).cost_per_period
@@ -131,7 +135,9 @@ def test_batches_of_series_paths_and_their_starting_stock_belong_together() -> N
 def test_packs_minimum_orders_and_reviews_are_trained_through() -> None:
     terms = SimulationTerms(lead_time=1, holding_cost=1.0, shortage_cost=9.0, pack=4, moq=8, review_period=2)
     features = PolicyFeatures([5.0], [10.0])
-    made = train_neural_policy(poisson(1, 64, 40), terms, features, replace(QUICK, steps=60), warm_up=10)
+    made = train_neural_policy(
+        poisson(1, 64, 40), terms, features, replace(QUICK, steps=40, learning_rate=0.02), warm_up=10
+    )
     test = poisson(1, 64, 60, seed=3)
     found, base = (simulate(policy, test, terms, warm_up=10) for policy in (made, BaseStock(10.0)))
     assert float(found.cost.mean()) < 0.95 * float(base.cost.mean())
@@ -139,17 +145,19 @@ def test_packs_minimum_orders_and_reviews_are_trained_through() -> None:
 
 
 def test_a_reorder_point_is_trained_though_orders_have_a_fixed_cost() -> None:
-    """From a bad (s, S) to within 3% of the best one with the same S - s, found by trying all."""
+    """From a bad (s, S) to within 2% of the best one with the same S - s, found by trying all."""
     terms = SimulationTerms(lead_time=2, holding_cost=1.0, shortage_cost=9.0, order_cost=64.0, backorder_share=1.0)
-    lot, demand, test = 25.0, poisson(1, 128, 40), poisson(1, 128, 120, seed=8)
+    lot, test = 25.0, poisson(1, 128, 120, seed=8)
 
     def cost(policy: OrderingPolicy) -> float:
         return float(simulate(policy, test, terms, warm_up=20).cost_per_period)
 
     best = min(cost(ReorderPoint(s, s + lot)) for s in np.arange(5.0, 26.0))
-    spec = replace(QUICK, steps=80, batch_paths=32, learning_rate=0.03)
-    made = train_neural_policy(demand, terms, PolicyFeatures([5.0], [4.0], lot=[lot]), spec, warm_up=10)
-    assert cost(made) < 1.03 * best < 0.9 * cost(ReorderPoint(4.0, 4.0 + lot))
+    spec = replace(QUICK, steps=80, batch_paths=32, learning_rate=0.03, evaluate_every=20)
+    features = PolicyFeatures([5.0], [4.0], lot=[lot])
+    held_out = Replay(poisson(1, 128, 80, seed=5), features, warm_up=20)
+    made = train_neural_policy(poisson(1, 128, 40), terms, features, spec, warm_up=10, validation=held_out)
+    assert cost(made) < 1.02 * best < 0.8 * cost(ReorderPoint(4.0, 4.0 + lot))
 
 
 def test_series_that_cost_nothing_do_not_break_the_weights() -> None:
