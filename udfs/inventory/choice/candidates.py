@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy import special
 
+from udfs.inventory.choice.learned import neural
 from udfs.inventory.choice.plan import Plan, economic_lot
 from udfs.inventory.choice.situation import Situation
 from udfs.inventory.choice.tuned import tuned_base_stock, tuned_s_s
@@ -45,6 +46,7 @@ CANDIDATES: dict[str, Callable[[Situation], Plan]] = {
     "s_s": s_s,
     "tuned_base_stock": tuned_base_stock,
     "tuned_s_s": tuned_s_s,
+    "neural": neural,
 }
 
 

@@ -21,8 +21,8 @@ class Situation:
 
     paths: sample paths and mean of the days after it. level_SH: quantile, at the cycle service level, of the demand of
     lead time and review from each day on, units: where most candidates begin. sd_SH: standard deviation of the
-    forecast error of each day, units. terms: of supply, each whole and in range. unit_price_S: currency per unit, NaN if
-    unknown.
+    forecast error of each day, units. terms: of supply, each whole and in range. unit_price_S: currency per unit, NaN
+    if unknown.
     """
 
     paths: DemandPaths
