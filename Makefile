@@ -21,16 +21,24 @@ lint: setup
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-bench: setup  ## the feature and forecasting benchmarks against their peers (minutes, uses every core)
+bench: setup  ## features, forecasting and inventory against their peers (a quarter of an hour, uses every core)
 	$(BIN)/python -m tests.benchmarks.bench_features
 	$(BIN)/python -m tests.benchmarks.bench_forecasting
+	$(BIN)/python -m tests.benchmarks.bench_inventory
+	$(BIN)/python -m tests.benchmarks.bench_classical_policies
+	$(BIN)/python -m tests.benchmarks.bench_stock_networks
+	$(BIN)/python -m tests.benchmarks.bench_order_list
 
-accuracy: setup  ## accuracy against published figures and peers, on the data sets beside the project (most of an hour)
+accuracy: setup  ## accuracy against published figures and peers, on the data sets beside the project (over an hour)
 	$(BIN)/python -m tests.benchmarks.bench_m4
 	$(BIN)/python -m tests.benchmarks.bench_published
 	$(BIN)/python -m tests.benchmarks.bench_calibration
 	$(BIN)/python -m tests.benchmarks.bench_m5 test
 	$(BIN)/python -m tests.benchmarks.bench_networks
+	$(BIN)/python -m tests.benchmarks.bench_lost_sales
+	$(BIN)/python -m tests.benchmarks.bench_neural_policy
+	$(BIN)/python -m tests.benchmarks.bench_spareparts
+	$(BIN)/python -m tests.benchmarks.bench_favorita
 
 setup: java $(STAMP)
 

@@ -67,7 +67,25 @@ def _order_head(context: RunContext) -> str:
         f"gold.order_plan: {plan.num_rows:,} series, {ordered.num_rows:,} to order for {value:,.0f} {currency}; "
         "the largest orders"
     )
-    return _table(title, ("sku", "product", "location", "qty", currency, "why"), rows)
+    return _table(title, ("sku", "product", "location", "qty", currency, "why"), rows) + _policy_words(context)
+
+
+def _policy_words(context: RunContext) -> str:
+    """Which policies order, and what they cost beside the benchmark where they were not chosen by it."""
+    names = ["policy", "held_out_cost", "held_out_benchmark_cost"]
+    of_day = pc.field("as_of") == context.as_of
+    rows = context.lakehouse.read_arrow("gold.policy_value", columns=names, filters=of_day)
+    counts = {row["values"]: row["counts"] for row in pc.value_counts(rows["policy"]).to_pylist()}
+    words = ", ".join(f"{name} {counts[name]:,}" for name in sorted(counts, key=lambda name: (-counts[name], name)))
+    text = f"gold.policy_value: policies chosen by money: {words}"
+    known = rows.drop_null()
+    cost, benchmark = (pc.sum(known[name]).as_py() or 0.0 for name in names[1:])
+    if benchmark > 0.0:
+        text += (
+            f"; in a replay that did not choose them {cost:,.0f} {context.mapping.currency} a year against "
+            f"{benchmark:,.0f} with z x sigma x sqrt(lead time + review): {cost / benchmark - 1.0:+.1%}"
+        )
+    return text + "\n"
 
 
 def status(lake: Lakehouse, run_id: str | None = None, *, with_hashes: bool = False) -> str:

@@ -41,6 +41,21 @@ keep(order_overview(plan, risk), "order_overview", review)
 # COMMAND ----------
 
 # MAGIC %md
+# MAGIC ## The policies behind it, in money
+# MAGIC
+# MAGIC Cost a year of holding, ordering and lost margin: *held out* is the last replay, which did not take part in the
+# MAGIC choice that it tests; the benchmark is a safety stock of z x sigma x sqrt(lead time + review).
+
+# COMMAND ----------
+
+value = read_day(review, "gold.policy_value")
+money = ["held_out_cost", "held_out_benchmark_cost", "expected_cost", "benchmark_cost"]
+by_policy = value.groupby("policy").agg(series=("unique_id", "count"), **{name: (name, "sum") for name in money})
+print(by_policy.round(0).to_string())
+
+# COMMAND ----------
+
+# MAGIC %md
 # MAGIC ## Projected stock of the chosen series
 # MAGIC
 # MAGIC At the end of day t the projection is
@@ -53,8 +68,8 @@ keep(order_overview(plan, risk), "order_overview", review)
 # MAGIC   the policy reckons; the line drops to its lowest point and then jumps.
 # MAGIC
 # MAGIC The 90% quantile is that of the summed demand, not the sum of daily quantiles, which no run of days would
-# MAGIC reach. It follows the policy's own distribution and meets `demand_p90` of the order plan after lead time plus
-# MAGIC review. No later order is drawn, so the stock runs down after this one: past the grey dashed line the next
+# MAGIC reach. It is that of the forecast's sample paths (`forecast.lead_time_demand`) and meets `demand_p90` of the order
+# MAGIC plan after lead time plus review. No later order is drawn, so the stock runs down after this one: past the grey dashed line the next
 # MAGIC review's order would help. Demand below zero is not served in time. The picture ends at the lowest level
 # MAGIC before that line. The order-up-to level is one for the position, which the order reaches today; the stock
 # MAGIC itself stays below it, unless the order was rounded up to a pack or a minimum.
