@@ -69,10 +69,11 @@ print(by_policy.round(0).to_string())
 # MAGIC
 # MAGIC The 90% quantile is that of the summed demand, not the sum of daily quantiles, which no run of days would
 # MAGIC reach. It is that of the forecast's sample paths (`forecast.lead_time_demand`) and meets `demand_p90` of the
-# MAGIC order plan after lead time plus review. No later order is drawn, so the stock runs down after this one: past the
-# MAGIC grey dashed line the next review's order would help. Demand below zero is not served in time. The picture ends
-# MAGIC at the lowest level before that line. The order-up-to level is one for the position, which the order reaches today;
-# MAGIC the stock itself stays below it, unless the order was rounded up to a pack or a minimum.
+# MAGIC order plan after lead time plus review. No later order is drawn, so the stock runs down after this one: past
+# MAGIC the grey dashed line the next review's order would help. Demand below zero is not served in time. The
+# MAGIC picture ends at the lowest level before that line. The order-up-to level is one for the position, which the
+# MAGIC order reaches today; the stock itself stays below it, unless the order was rounded up to a pack or a
+# MAGIC minimum.
 
 # COMMAND ----------
 
