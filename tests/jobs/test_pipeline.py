@@ -41,11 +41,12 @@ def test_orders_respect_stock_packs_and_order_up_to(finished: Lakehouse) -> None
     for row in finished.read_arrow("gold.order_plan").to_pylist():
         assert row["order_qty"] % 6 == 0
         if row["order_qty"]:
+            assert row["position_qty"] <= row["reorder_point_qty"]
             raised = row["position_qty"] + row["order_qty"]
             assert row["order_up_to_qty"] <= raised < row["order_up_to_qty"] + 6
             assert row["order_value"] == pytest.approx(1.5 * row["order_qty"])
         else:
-            assert row["position_qty"] >= row["order_up_to_qty"]
+            assert row["position_qty"] >= row["reorder_point_qty"]
         assert row["reason"]
         assert not row["is_supply_assumed"]
 
