@@ -1,4 +1,4 @@
-"""Compiled loops that replay 64 paths of one series side by side, so that one instruction serves 8 or 16 of them.
+"""Compiled loops that replay 128 paths of one series side by side, so that one instruction serves 8 or 16 of them.
 
 The state of the paths lies in one flat array `x`: row after row of `LANES` numbers at offsets the compiler knows, which
 is how it sees that rows do not overlap and may be computed in vectors. Numbers have the type of the demand. `fastmath`
@@ -17,9 +17,9 @@ import numpy as np
 
 from udfs.inventory.simulation.terms import ROUNDING_32, ROUNDING_64
 
-LANES: Final = 64
-CHUNK: Final = 64
-"""Periods whose demand is turned round at once; 64 x 64 numbers stay in the first cache."""
+LANES: Final = 128
+CHUNK: Final = 32
+"""Periods whose demand is turned round at once; 32 x 128 numbers stay in the first cache."""
 
 (HAND, BACK, ON_ORDER, WANTED, CYCLE_SHORT, USED) = (row * LANES for row in range(6))
 SUMS: Final = 6 * LANES

@@ -256,6 +256,7 @@ def check_simulation(demand_SPT: Tensor, warm_up: int, lead_times_SPT: Tensor | 
             raise ValueError(
                 f"lead_times_SPT: expected whole periods from 0 to {MAX_LEAD_TIME}, found others; round them"
             )
+    _check_start(start, demand_SPT)
 
 
 def check_demand(demand_SPT: Tensor) -> None:

@@ -4,7 +4,7 @@ Two numbers per series: `shift`, added to the first level of every period, and `
 base stock and S - s of an (s, S) policy. A coarse grid around the start, then a neighbourhood that moves while it finds
 something better and is halved when it does not (pattern search: Hooke & Jeeves 1961); at last no neighbour at the
 smallest step is better, nor any within three steps. All candidates meet the same demand, which lies turned round in
-`demand_NTB` (N blocks of 64 paths) and is never copied again.
+`demand_NTB` (N blocks of 128 paths) and is never copied again.
 """
 
 from __future__ import annotations
