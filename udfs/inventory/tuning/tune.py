@@ -16,7 +16,7 @@ from udfs.inventory.simulation.levels import BaseStock, CappedBaseStock, Reorder
 from udfs.inventory.simulation.simulator import check_demand, check_simulation
 from udfs.inventory.simulation.state import Stock
 from udfs.inventory.simulation.terms import SimulationTerms
-from udfs.inventory.tuning.search_kernel import COST, FILL, SHIFT, SIZE, TRIED, tune_series
+from udfs.inventory.tuning.search_kernel import SIZE, tune_series
 from udfs.inventory.tuning.spec import TuningSpec
 from udfs.series_threads import over_series
 
@@ -82,10 +82,7 @@ def tune(
         ValueError: an unknown kind; sizes below 0 or NaN, a fill rate outside [0, 1); what `simulate` refuses.
     """
     spec = spec or TuningSpec()
-    if kind not in KINDS:
-        raise ValueError(f"kind: expected one of {sorted(KINDS)}, found {kind!r}")
-    check_simulation(demand_SPT, warm_up, None, start)
-    check_demand(demand_SPT)
+    _check(kind, demand_SPT, start, warm_up)
     n_series, _, n_periods = demand_SPT.shape
     level_ST = np.clip(BaseStock(level).parameters(n_series, n_periods)[0], -NO_LIMIT, NO_LIMIT)
     base_ST = np.round(level_ST / spec.unit) * spec.unit
@@ -106,19 +103,23 @@ def tune(
         )  # fmt: skip
 
     over_series(kernel, n_series)
-    shift_S, size_S = best_SK[:, SHIFT].copy(), best_SK[:, SIZE].copy()
-    return Tuned(
-        _policy(kind, base_ST + shift_S[:, None], size_S),
-        shift_S,
-        size_S,
-        best_SK[:, COST].copy(),
-        best_SK[:, FILL].copy(),
-        best_SK[:, FILL] >= required_S,
-        best_SK[:, TRIED].copy(),
-    )
+    return _tuned(kind, base_ST, best_SK, required_S)
 
 
 _COSTS: Final = ("holding_cost", "shortage_cost", "order_cost", "waste_cost")
+
+
+def _check(kind: str, demand_SPT: Tensor, start: Stock | None, warm_up: int) -> None:
+    if kind not in KINDS:
+        raise ValueError(f"kind: expected one of {sorted(KINDS)}, found {kind!r}")
+    check_simulation(demand_SPT, warm_up, None, start)
+    check_demand(demand_SPT)
+
+
+def _tuned(kind: Kind, base_ST: FloatArray, best_SK: FloatArray, required_S: FloatArray) -> Tuned:
+    shift_S, size_S, cost_S, fill_S, tried_S = best_SK.T.copy()
+    policy = _policy(kind, base_ST + shift_S[:, None], size_S)
+    return Tuned(policy, shift_S, size_S, cost_S, fill_S, fill_S >= required_S, tried_S)
 
 
 def _policy(kind: Kind, level_ST: FloatArray, size_S: FloatArray) -> LevelPolicy:
