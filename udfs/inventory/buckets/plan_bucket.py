@@ -185,8 +185,10 @@ def chosen_policies(
     else:
         class_S = classes_of(evidence.classes, unique_id_S)
         choice = choose(evidence.replays, unique_id_S, class_S, spec, as_of, evidence.windows)
-    unpriced_S, long_S = ~situation.has_money, situation.has_money & ~can_replay(situation)
+    unpriced_S, free_S = np.isnan(situation.terms.unit_cost), situation.terms.unit_cost == 0.0
     _by_rule(choice, unpriced_S, WITHOUT_MONEY, "neither unit cost nor price is known: money cannot decide")
+    _by_rule(choice, free_S, WITHOUT_MONEY, "a unit costs nothing: money cannot decide")
+    long_S = situation.has_money & ~can_replay(situation)
     days = situation.paths.n_days
     _by_rule(choice, long_S, WITHOUT_REPLAY, f"lead time and review exceed the {days} days that a replay can show")
     return choice

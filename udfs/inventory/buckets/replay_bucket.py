@@ -18,6 +18,7 @@ from udfs.inventory.choice.replay import Replay, can_replay, replay_actual
 from udfs.inventory.choice.situation import Situation
 from udfs.inventory.demand_distribution import FloatArray
 from udfs.inventory.spec import InventorySpec
+from udfs.inventory.supply import MOST
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,9 @@ def replay_bucket(
         spec: candidates and terms.
         path_terms: see `PathTerms`.
 
-    A series is left out at a cutoff where its forecast or terms are unfit, where a day of the horizon was not observed,
-    where its unit cost is unknown, or where lead time and review exceed the horizon: `can_replay`.
+    A series is left out at a cutoff where its forecast or terms are unfit, where a day of the horizon was not observed
+    or is no demand (from 0 to `MOST` units), where its unit cost is unknown or 0, or where lead time and review exceed
+    the horizon: `can_replay`.
     """
     rows = [REPLAY_SCHEMA.empty_table()]
     for cutoff, forecast in sorted(forecasts.items()):
@@ -74,7 +76,7 @@ def _replayed(
 ) -> pa.Table:
     """Rows of `REPLAY_SCHEMA` for the series of one cutoff that can be replayed."""
     actual_SH = _actual_days(actual, forecast, cutoff)
-    seen = np.flatnonzero(np.isfinite(actual_SH).all(1))
+    seen = np.flatnonzero(((actual_SH >= 0.0) & (actual_SH <= MOST)).all(1))
     situation, fit = situation_of(forecast.take(seen), supply, prices, spec, path_terms)
     at = np.flatnonzero(can_replay(situation))
     if not at.size:
