@@ -55,6 +55,12 @@ def _result_settings(context: RunContext, *names: str) -> list[Any]:
     return [settings[name] for name in names]
 
 
+def _settings_without_limits(context: RunContext, *names: str) -> list[Any]:
+    """What stages before the order depend on: the day's budget and capacity are not theirs."""
+    settings = context.settings.without_limits().result_settings()
+    return [settings[name] for name in names]
+
+
 _PLAN = tuple(name for name in series_inputs.TABLES if name != series_inputs.FEATURES)
 STAGES: tuple[Stage, ...] = (
     Stage("ingest", lambda context, _: ingest.main(context), (), ingest.fingerprint, is_per_run=False),
@@ -112,7 +118,7 @@ STAGES: tuple[Stage, ...] = (
         "replay",
         replay.main,
         ("forecast.demand", "forecast.champion", "features.sku_daily", "features.sku_profile", "silver.supply"),
-        lambda c: [str(c.as_of), *_result_settings(c, "inventory", "horizon", "replays")],
+        lambda c: [str(c.as_of), *_settings_without_limits(c, "inventory", "horizon", "replays")],
     ),
     Stage(
         "inventory",
@@ -121,12 +127,13 @@ STAGES: tuple[Stage, ...] = (
             "forecast.demand",
             "forecast.champion",
             "features.sku_daily",
+            "features.sku_profile",
             "silver.supply",
             "silver.stock",
             "inventory.replay",
             "inventory.replay_summary",
         ),
-        lambda c: [str(c.as_of), *_result_settings(c, "inventory")],
+        lambda c: [str(c.as_of), *_settings_without_limits(c, "inventory")],
     ),
     Stage(
         "order",

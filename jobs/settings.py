@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import tomllib
 from datetime import date
 from pathlib import Path
@@ -110,9 +111,14 @@ class Settings(_Frozen):
         values["forecast"].pop("device", None)
         return values
 
+    def without_limits(self) -> Settings:
+        """The same without the day's budget and capacity, which only cut what is wanted: a run can be cut anew."""
+        unlimited = dataclasses.replace(self.inventory, budget=math.inf, capacity_qty=math.inf)
+        return self.model_copy(update={"inventory": unlimited})
+
     def config_hash(self, mapping: SourceMapping) -> str:
-        """Hash of the pipeline, the settings that can change a result, and the source mapping."""
-        return digest(PIPELINE_VERSION, self.result_settings(), mapping.model_dump(mode="json"))
+        """Hash of the pipeline, the settings that can change a result but for the day's limits, and the mapping."""
+        return digest(PIPELINE_VERSION, self.without_limits().result_settings(), mapping.model_dump(mode="json"))
 
 
 def _spec(kind: type, section: Any) -> Any:

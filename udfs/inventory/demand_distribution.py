@@ -147,13 +147,16 @@ class DemandDistribution:
         """Choose each series' family and keep its two moments.
 
         "auto" takes a count family where `is_count_S` (default: mean below 20 units) and the gamma elsewhere;
-        a count family is the negative binomial where the variance exceeds the mean and Poisson otherwise.
-        Raises ValueError for an unknown name.
+        a count family is the negative binomial where the variance exceeds the mean and Poisson otherwise. A mean or a
+        variance of zero is the limit of a demand that is certain.
+        Raises ValueError for an unknown name, or a mean or variance that is not finite and >= 0.
         """
         if distribution not in DISTRIBUTION_NAMES:
             raise ValueError(f"distribution: expected one of {DISTRIBUTION_NAMES}, found {distribution!r}")
         mean_S = np.asarray(mean_S, dtype=np.float64)
         variance_S = np.asarray(variance_S, dtype=np.float64)
+        for name, values_S in (("mean_S", mean_S), ("variance_S", variance_S)):
+            _refuse(name, "finite and >= 0", values_S, ~(np.isfinite(values_S) & (values_S >= 0.0)))
         if is_count_S is None:
             is_count_S = mean_S < COUNT_MEAN_BELOW
         family_S = np.full(mean_S.shape, _CODE["gamma"], dtype=np.int8)
@@ -169,7 +172,12 @@ class DemandDistribution:
         return cls(mean_S, np.sqrt(variance_S), family_S)
 
     def quantile(self, probability: float | FloatArray) -> FloatArray:
-        """The smallest x with P(D <= x) >= probability, units, shape [S]; probability in (0, 1), scalar or [S]."""
+        """The smallest x with P(D <= x) >= probability, units, shape [S]; probability in (0, 1), scalar or [S].
+
+        Raises ValueError for a probability of 0, of 1 (which no finite stock may reach) or outside.
+        """
+        probability = np.asarray(probability, dtype=np.float64)
+        _refuse("probability", "strictly between 0 and 1", probability, ~((probability > 0.0) & (probability < 1.0)))
         return np.maximum(self._ask("quantile", probability), 0.0)
 
     def survival(self, x: float | FloatArray) -> FloatArray:
@@ -204,6 +212,12 @@ class DemandDistribution:
             if rows.size:
                 answer_S[rows] = getattr(family, question)(self.mean_S[rows], variance_S[rows], argument_S[rows])
         return answer_S
+
+
+def _refuse(name: str, expected: str, values: FloatArray, is_bad: BoolArray) -> None:
+    rows = np.flatnonzero(is_bad)
+    if rows.size:
+        raise ValueError(f"{name}: expected {expected}, found {np.ravel(values)[rows[0]]:g} in row {rows[0]}")
 
 
 def _replace_limits(family_S: NDArray[np.int8], mean_S: FloatArray, variance_S: FloatArray) -> None:

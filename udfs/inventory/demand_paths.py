@@ -10,8 +10,10 @@ from dataclasses import dataclass
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 from udfs.inventory.demand_distribution import FloatArray
+from udfs.inventory.lot_sizing.parameters import PROBABILITY, WHOLE, check
 from udfs.series_threads import over_series
 
 WEEK_DAYS = 7
@@ -22,7 +24,7 @@ class DemandPaths:
     """Demand in units a day, finite and >= 0.
 
     path_SNH: sample paths. mean_SH: the forecast's mean, which the paths' mean meets as nearly as quantiles allow.
-    Raises ValueError for shapes that do not fit.
+    Raises ValueError for shapes that do not fit, or demand that is not finite and >= 0.
     """
 
     path_SNH: FloatArray
@@ -35,6 +37,11 @@ class DemandPaths:
                 f"expected paths of shape (S, N, H) and means of shape (S, H), found {self.path_SNH.shape} and "
                 f"{self.mean_SH.shape}"
             )
+        for name in ("path_SNH", "mean_SH"):
+            values = getattr(self, name)
+            least, most = values.min(initial=0.0), values.max(initial=0.0)
+            if not (least >= 0.0 and most < np.inf):  # NaN fails both
+                raise ValueError(f"{name}: expected finite units >= 0, found {least:g} to {most:g}")
 
     def __len__(self) -> int:
         return len(self.mean_SH)
@@ -48,9 +55,12 @@ class DemandPaths:
         return DemandPaths(self.path_SNH[rows], self.mean_SH[rows])
 
     def sums(self, days_S: FloatArray) -> FloatArray:
-        """Demand of the first days_S days after the cutoff (whole, >= 0), units, (S, N)."""
+        """Demand of the first days_S days after the cutoff, units, (S, N).
+
+        Raises ValueError for days that are not whole and >= 0.
+        """
         sum_SN = np.empty(self.path_SNH.shape[:2])
-        days = np.asarray(days_S, dtype=np.int64)
+        days = _whole_days(days_S)
 
         def kernel(start: int, stop: int) -> None:
             for s in range(start, stop):
@@ -78,9 +88,11 @@ class DemandPaths:
         """Quantile of the demand of the days_S days from each day of the horizon on, units, (S, H).
 
         The least sum that a share `level` of the paths does not exceed: order-up-to levels that move with the calendar.
+        Raises ValueError for days that are not whole and >= 0, or a level not strictly between 0 and 1.
         """
         level_SH = np.empty(self.mean_SH.shape)
-        days = np.asarray(days_S, dtype=np.int64)
+        days = _whole_days(days_S)
+        check("level_S", np.asarray(level_S), PROBABILITY)
         n_paths = self.path_SNH.shape[1]
         rank_S = np.clip(np.ceil(np.asarray(level_S) * n_paths - 1e-9).astype(np.int64) - 1, 0, n_paths - 1)
 
@@ -93,11 +105,20 @@ class DemandPaths:
 
 
 def rolling_sums(day_SH: FloatArray, days_S: FloatArray) -> FloatArray:
-    """Sum of the days_S days from each day on, (S, H); beyond the horizon the last week goes on."""
+    """Sum of the days_S days from each day on, (S, H); beyond the horizon the last week goes on.
+
+    Raises ValueError for days that are not whole and >= 0.
+    """
     sum_SH = np.empty(day_SH.shape)
-    for s, days in enumerate(np.asarray(days_S, dtype=np.int64)):
+    for s, days in enumerate(_whole_days(days_S)):
         _rolling(_cumulated(np.ascontiguousarray(day_SH[s], dtype=np.float64)), days, sum_SH[s])
     return sum_SH
+
+
+def _whole_days(days_S: FloatArray) -> NDArray[np.int64]:
+    days_S = np.asarray(days_S, dtype=np.float64)
+    check("days_S", days_S, WHOLE)
+    return days_S.astype(np.int64)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from udfs.inventory.demand_distribution import FloatArray
+from udfs.inventory.lot_sizing.parameters import AT_LEAST_ZERO, FINITE, WHOLE_POSITIVE, check
 
 # Positions and levels are sums of floats: this share of a pack is rounding error and buys no further pack.
 _PACK_TOLERANCE = 1e-9
@@ -15,7 +16,8 @@ def inventory_position(
 ) -> FloatArray:
     """Inventory position: on hand + on order - backorders, units, [S] (Snyder & Shen 2019, section 4.1).
 
-    A feed that counts backorders as negative stock on hand gives the same position.
+    A feed that counts backorders as negative stock on hand gives the same position. NaN, stock that is not known, stays
+    NaN.
     """
     return np.asarray(on_hand_S + on_order_S - backorders_S, dtype=np.float64)
 
@@ -25,7 +27,14 @@ def round_order(raw_S: FloatArray, moq_S: FloatArray, pack_S: FloatArray) -> Flo
 
     raw_S: units wanted, [S]; nothing is ordered where it is zero or less. moq_S: units >= 0, itself rounded up to
     whole packs. pack_S: whole units >= 1.
+    Raises ValueError for a fractional pack, a negative minimum, or a quantity that is not finite, with its first row.
     """
+    for name, values_S, rule in (
+        ("raw_S", raw_S, FINITE),
+        ("moq_S", moq_S, AT_LEAST_ZERO),
+        ("pack_S", pack_S, WHOLE_POSITIVE),
+    ):
+        check(name, values_S, rule)
     wanted_S = np.maximum(raw_S, moq_S)
     packs_S = np.ceil(wanted_S / pack_S - _PACK_TOLERANCE)
     return np.where(raw_S > _PACK_TOLERANCE * pack_S, np.maximum(packs_S, 1.0) * pack_S, 0.0)

@@ -133,3 +133,19 @@ def test_a_negative_level_is_surely_exceeded() -> None:
 def test_unknown_distribution_is_refused() -> None:
     with pytest.raises(ValueError, match=r"expected one of .* found 'weibull'"):
         one(1.0, 1.0, "weibull")
+
+
+@pytest.mark.parametrize("bad", [np.nan, -1.0, np.inf])
+def test_moments_that_make_no_sense_are_refused(bad: float) -> None:
+    good_S, bad_S = np.array([2.0, 2.0]), np.array([2.0, bad])
+    with pytest.raises(ValueError, match=f"mean_S: expected finite and >= 0, found {bad:g} in row 1"):
+        DemandDistribution.fit(bad_S, good_S, "gamma")
+    with pytest.raises(ValueError, match=f"variance_S: expected finite and >= 0, found {bad:g} in row 1"):
+        DemandDistribution.fit(good_S, bad_S, "gamma")
+
+
+@pytest.mark.parametrize("family", ["normal", "gamma", "poisson"])
+@pytest.mark.parametrize("probability", [0.0, 1.0, np.nan])
+def test_a_probability_of_zero_or_one_is_refused(probability: float, family: str) -> None:
+    with pytest.raises(ValueError, match=f"probability: expected strictly between 0 and 1, found {probability:g}"):
+        one(4.0, 4.0, family).quantile(probability)

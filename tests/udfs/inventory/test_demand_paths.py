@@ -56,3 +56,28 @@ def test_days_of_cover() -> None:
 def test_shapes_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match=r"expected paths of shape \(S, N, H\)"):
         DemandPaths(PATH_SNH, PATH_SNH[:, 0, :5])
+
+
+@pytest.mark.parametrize("bad", [np.nan, -1.0, np.inf])
+def test_demand_that_makes_no_sense_is_refused(bad: float) -> None:
+    path_SNH, mean_SH = np.ones((2, 3, 4)), np.ones((2, 4))
+    path_SNH[1, 2, 3] = bad
+    with pytest.raises(ValueError, match=f"path_SNH: expected finite units >= 0, found .*{bad:g}"):
+        DemandPaths(path_SNH, mean_SH)
+    mean_SH[0, 1] = bad
+    with pytest.raises(ValueError, match=f"mean_SH: expected finite units >= 0, found .*{bad:g}"):
+        DemandPaths(np.ones((2, 3, 4)), mean_SH)
+
+
+@pytest.mark.parametrize("days", [-1.0, 1.5, np.nan, np.inf])
+def test_days_that_make_no_sense_are_refused(days: float) -> None:
+    days_S = np.array([1.0, 1.0, days, 1.0])
+    for ask in (PATHS.sums, PATHS.mean_ahead, lambda days_S: PATHS.quantile_ahead(days_S, np.full(4, 0.5))):
+        with pytest.raises(ValueError, match=f"days_S: expected a whole number >= 0, found {days:g} in row 2"):
+            ask(days_S)
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0, np.nan])
+def test_a_service_level_that_no_stock_reaches_is_refused(level: float) -> None:
+    with pytest.raises(ValueError, match=f"level_S: expected a probability strictly .*, found {level:g} in row 3"):
+        PATHS.quantile_ahead(np.ones(4), np.array([0.5, 0.5, 0.5, level]))

@@ -1,4 +1,7 @@
+import re
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,3 +31,24 @@ def test_rounding_error_buys_no_further_pack() -> None:
 def test_position_counts_backorders_once() -> None:
     on_hand, on_order = np.array([10.0, -3.0]), np.array([4.0, 2.0])
     assert inventory_position(on_hand, on_order, np.array([5.0, 0.0])).tolist() == [9.0, -1.0]
+
+
+def test_a_position_of_unknown_stock_is_unknown() -> None:
+    assert np.isnan(inventory_position(np.array([np.nan, 1.0]), np.zeros(2))).tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("pack_S", 0.5, "pack_S: expected a whole number >= 1, found 0.5 in row 1"),
+        ("pack_S", 0.0, "pack_S: expected a whole number >= 1, found 0 in row 1"),
+        ("moq_S", -1.0, "moq_S: expected a finite number >= 0, found -1 in row 1"),
+        ("moq_S", np.nan, "moq_S: expected a finite number >= 0, found nan in row 1"),
+        ("raw_S", np.nan, "raw_S: expected a finite number, found nan in row 1"),
+    ],
+)
+def test_quantities_that_make_no_sense(name: str, value: float, message: str) -> None:
+    given_S = {key: np.array([2.0, 2.0]) for key in ("raw_S", "moq_S", "pack_S")}
+    given_S[name] = np.array([2.0, value])
+    with pytest.raises(ValueError, match=re.escape(message)):
+        round_order(**given_S)

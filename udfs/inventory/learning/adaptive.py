@@ -41,7 +41,7 @@ class AdaptivePolicy:
     """
 
     def __init__(self, spec: AdaptiveSpec, n_paths: int = 1) -> None:
-        if n_paths < 1 or n_paths != int(n_paths):
+        if not 1 <= n_paths < np.inf or n_paths % 1 != 0:
             raise ValueError(f"n_paths: expected a whole number >= 1, found {n_paths}")
         shape = (spec.n_series, n_paths)
         self.spec = spec
@@ -83,7 +83,8 @@ class AdaptivePolicy:
     def run(self, demand_SPT: FloatArray, n_blocks: int = 1) -> FloatArray:
         """Learn along demand paths from an empty stock with lost sales; mean cost per period of each block, [S, P, B].
 
-        It does what `simulate` does with `order`, in one compiled loop, and goes on from what was learned before.
+        It does what `simulate` does with `order`, in one compiled loop, and goes on from what was learned before. With
+        a lead time of T or more nothing arrives within the demand, so that all of it is lost.
 
         Args:
             demand_SPT: units >= 0 in each of T periods.
@@ -96,7 +97,7 @@ class AdaptivePolicy:
         shape = self._value_SP2.shape[:2]
         if demand_SPT.ndim != 3 or demand_SPT.shape[:2] != shape:
             raise ValueError(f"demand_SPT: expected shape {shape} by periods, found {demand_SPT.shape}")
-        if n_blocks < 1 or demand_SPT.shape[2] == 0 or demand_SPT.shape[2] % n_blocks:
+        if not n_blocks >= 1 or demand_SPT.shape[2] == 0 or demand_SPT.shape[2] % n_blocks:
             raise ValueError(f"n_blocks: expected a divisor of {demand_SPT.shape[2]} periods, found {n_blocks}")
         bad = np.flatnonzero(~(np.isfinite(demand_SPT) & (demand_SPT >= 0.0)).all((1, 2)))
         if bad.size:

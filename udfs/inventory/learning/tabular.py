@@ -57,13 +57,13 @@ class TabularSpec:
 
     def __post_init__(self) -> None:
         checks = (
-            ("steps", self.steps >= 1 and self.steps == int(self.steps), "a whole number >= 1"),
+            ("steps", _is_count(self.steps), "a whole number >= 1"),
             ("first_exploration", 0.0 <= self.first_exploration <= 1.0, "a probability"),
             ("last_exploration", 0.0 <= self.last_exploration <= self.first_exploration, "at most the first"),
             ("rate_power", 0.5 < self.rate_power <= 1.0, "above .5 and at most 1"),
             ("average_rate", 0.0 < self.average_rate <= 1.0, "above 0 and at most 1"),
-            ("least_visits", self.least_visits >= 1, "a whole number >= 1"),
-            ("order_cap", self.order_cap is None or self.order_cap >= 1, "whole units >= 1, or None"),
+            ("least_visits", _is_count(self.least_visits), "a whole number >= 1"),
+            ("order_cap", self.order_cap is None or _is_count(self.order_cap), "whole units >= 1, or None"),
         )
         for name, is_good, expected in checks:
             if not is_good:
@@ -71,6 +71,10 @@ class TabularSpec:
         seed = np.asarray(self.seed)
         if seed.dtype.kind not in "iu" or (seed < 0).any():
             raise ValueError(f"seed: expected whole numbers >= 0, found {self.seed}")
+
+
+def _is_count(value: float) -> bool:
+    return 1 <= value < np.inf and value % 1 == 0
 
 
 @dataclass(frozen=True)

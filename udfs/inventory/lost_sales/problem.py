@@ -54,7 +54,7 @@ class LostSalesProblem:
     def __post_init__(self) -> None:
         pmf_SN = np.ascontiguousarray(self.pmf_SN, dtype=np.float64)
         _check_pmf(pmf_SN)
-        if self.lead_time != int(self.lead_time) or not 1 <= self.lead_time <= MAX_LEAD_TIME:
+        if not 1 <= self.lead_time <= MAX_LEAD_TIME or self.lead_time % 1 != 0:
             raise ValueError(f"lead_time: expected whole periods from 1 to {MAX_LEAD_TIME}, found {self.lead_time}")
         object.__setattr__(self, "pmf_SN", pmf_SN)
         # Added up from the left, so that the zeros behind a short pmf change no bit.

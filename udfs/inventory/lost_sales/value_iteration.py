@@ -143,8 +143,8 @@ def _evaluate(pmf_SN, mean_S, holding_S, shortage_S, cap_S, lead_time, tolerance
 
 
 def _check_tolerance(tolerance: float) -> None:
-    if not tolerance > 0.0:
-        raise ValueError(f"tolerance: expected currency per period > 0, found {tolerance}")
+    if not 0.0 < tolerance < np.inf:
+        raise ValueError(f"tolerance: expected finite currency per period > 0, found {tolerance}")
 
 
 def _check_settled(cost_S: FloatArray, tolerance: float) -> None:

@@ -12,6 +12,7 @@ import numba
 import numpy as np
 
 from udfs.inventory.demand_distribution import FloatArray
+from udfs.inventory.lot_sizing.parameters import AT_LEAST_ZERO, check, reject
 from udfs.series_threads import over_series
 
 
@@ -39,12 +40,12 @@ class FillRateCurve:
         level_SG = np.ascontiguousarray(level_SG, dtype=np.float64)
         if path_SPT.ndim != 3 or level_SG.ndim != 2 or len(path_SPT) != len(level_SG):
             raise ValueError(f"expected paths (S, P, T) and levels (S, G), found {path_SPT.shape}, {level_SG.shape}")
-        for name, values in (("paths", path_SPT), ("levels", level_SG)):
-            if not (np.isfinite(values) & (values >= 0.0)).all():
-                raise ValueError(f"{name}: expected finite units >= 0")
-        if (np.diff(level_SG, axis=1) < 0.0).any():
-            row = int(np.flatnonzero((np.diff(level_SG, axis=1) < 0.0).any(1))[0])
-            raise ValueError(f"levels: expected them to increase along G, found a fall in row {row}")
+        check("path_SPT", path_SPT, AT_LEAST_ZERO)
+        check("level_SG", level_SG, AT_LEAST_ZERO)
+        reject(
+            np.asarray((np.diff(level_SG, axis=1) < 0.0).any(1)),
+            lambda row: f"level_SG: expected levels that increase along G, found {level_SG[row]}",
+        )
         served_SG, share_SG = np.zeros(level_SG.shape), np.zeros(level_SG.shape)
         demand_S, sells_S = np.zeros(len(level_SG)), np.zeros(len(level_SG))
         arrays = (path_SPT, level_SG, served_SG, share_SG, demand_S, sells_S)
@@ -77,10 +78,12 @@ def level_grid(largest_S: FloatArray, n_levels: int = 64, reach: float = 4.0) ->
     Raises ValueError for demand that is not finite and >= 0, fewer than 8 levels, or a reach below 1.
     """
     largest_S = np.asarray(largest_S, dtype=np.float64)
-    if not (np.isfinite(largest_S) & (largest_S >= 0.0)).all():
-        raise ValueError("largest: expected finite units >= 0")
-    if n_levels < 8 or reach < 1.0:
-        raise ValueError(f"expected at least 8 levels and a reach of at least 1, found {n_levels} and {reach}")
+    check("largest_S", largest_S, AT_LEAST_ZERO)
+    if not (8 <= n_levels < np.inf and n_levels % 1 == 0):
+        raise ValueError(f"n_levels: expected a whole number >= 8, found {n_levels}")
+    if not 1.0 <= reach < np.inf:
+        raise ValueError(f"reach: expected a finite number >= 1, found {reach}")
+    n_levels = int(n_levels)
     n_below = n_levels * 5 // 8
     below_G = np.linspace(0.0, 1.0, n_below, endpoint=False) ** 1.3
     share_G = np.concatenate([below_G, np.linspace(1.0, reach, n_levels - n_below)])

@@ -38,17 +38,31 @@ def newsvendor(demand: DemandDistribution, holding_cost: ArrayLike, shortage_cos
     h_S, p_S, _ = per_series(
         holding_cost=(holding_cost, POSITIVE), shortage_cost=(shortage_cost, POSITIVE), demand=(demand.mean_S, FINITE)
     )
-    if h_S.size != demand.mean_S.size:
-        raise ValueError(f"demand: expected {h_S.size} series, found {demand.mean_S.size}")
+    _check_series(demand, h_S.size)
     level_S = demand.quantile(p_S / (p_S + h_S))
     return StockLevel(level_S, newsvendor_cost(level_S, demand, h_S, p_S))
 
 
 def newsvendor_cost(
-    level_S: FloatArray, demand: DemandDistribution, holding_cost_S: FloatArray, shortage_cost_S: FloatArray
+    level_S: ArrayLike, demand: DemandDistribution, holding_cost_S: ArrayLike, shortage_cost_S: ArrayLike
 ) -> FloatArray:
-    """Expected cost h E[(x - D)+] + p E[(D - x)+] of any stock x, currency, [S] (Snyder & Shen 2019, eq. (4.6))."""
-    return np.asarray(holding_cost_S * demand.on_hand(level_S) + shortage_cost_S * demand.loss(level_S))
+    """Expected cost h E[(x - D)+] + p E[(D - x)+] of any stock x, currency, [S] (Snyder & Shen 2019, eq. (4.6)).
+
+    Args:
+        level_S: x, units, finite; below 0 it adds to the shortage. demand: [S].
+        holding_cost_S, shortage_cost_S: h and p, currency per unit, >= 0.
+
+    Raises:
+        ValueError: a parameter out of range, with its first row, or another number of series.
+    """
+    level_S, h_S, p_S, _ = per_series(
+        level_S=(level_S, FINITE),
+        holding_cost_S=(holding_cost_S, AT_LEAST_ZERO),
+        shortage_cost_S=(shortage_cost_S, AT_LEAST_ZERO),
+        demand=(demand.mean_S, FINITE),
+    )
+    _check_series(demand, level_S.size)
+    return np.asarray(h_S * demand.on_hand(level_S) + p_S * demand.loss(level_S))
 
 
 def newsvendor_normal(
@@ -168,6 +182,11 @@ def newsvendor_profit(
     )
     best = newsvendor(demand, c_S - v_S + h_S, r_S - c_S + p_S)
     return NewsvendorProfit(best.level_S, (r_S - c_S) * demand.mean_S - best.cost_S)
+
+
+def _check_series(demand: DemandDistribution, n_series: int) -> None:
+    if demand.mean_S.size != n_series:
+        raise ValueError(f"demand: expected {n_series} series, found {demand.mean_S.size}")
 
 
 def _of_family(

@@ -15,6 +15,7 @@ import numba
 import numpy as np
 
 from udfs.inventory.demand_distribution import FloatArray
+from udfs.inventory.lot_sizing.parameters import AT_LEAST_ZERO, POSITIVE, check
 from udfs.series_threads import over_series
 
 
@@ -33,16 +34,18 @@ class PooledDemand:
         if not 0.0 < self.frequency < 1.0:
             raise ValueError(f"PooledDemand.frequency: expected a share in (0, 1), found {self.frequency}")
         sizes_M = self.relative_size_M
-        if sizes_M.ndim != 1 or not len(sizes_M) or not (np.isfinite(sizes_M) & (sizes_M > 0.0)).all():
-            raise ValueError("PooledDemand.relative_size_M: expected at least one finite number > 0, all of them so")
+        if sizes_M.ndim != 1 or not len(sizes_M):
+            raise ValueError(f"PooledDemand.relative_size_M: expected [M] with M >= 1, found shape {sizes_M.shape}")
+        check("PooledDemand.relative_size_M", sizes_M, POSITIVE)
 
     @classmethod
     def of(cls, demand_ST: FloatArray, least_demands: int = 4) -> PooledDemand:
         """Pool the items that have at least `least_demands` periods with a demand.
 
-        Raises ValueError for demand that is not finite and >= 0, or if no item has that many.
+        Raises ValueError for demand that is not finite and >= 0, fewer than one demand, or if no item has that many.
         """
         demand_ST = _checked(demand_ST)
+        _check_count("least_demands", least_demands)
         sells_ST = demand_ST > 0.0
         known_S = sells_ST.sum(1) >= least_demands
         if not known_S.any():
@@ -84,11 +87,12 @@ class SmoothedBootstrap:
 
         demand_ST: the past, finite and >= 0, a row without any demand has none to come. Row s draws from a stream
         seeded with seed + s, whatever the other rows hold.
-        Raises ValueError for other demand, or fewer than one path or period.
+        Raises ValueError for other demand, fewer than one path or period, or a negative seed.
         """
         demand_ST = _checked(demand_ST)
-        if n_paths < 1 or n_periods < 1:
-            raise ValueError(f"expected at least one path and period, found {n_paths} and {n_periods}")
+        _check_count("n_paths", n_paths)
+        _check_count("n_periods", n_periods)
+        _check_count("seed", seed, least=0)
         path_SPT = np.zeros((len(demand_ST), n_paths, n_periods))
         settings = (pooled.frequency, pooled.relative_size_M, self.prior_periods, self.pooled_demands, self.jitter)
         over_series(lambda lo, hi: _draw(demand_ST, *settings, seed, path_SPT, lo, hi), len(demand_ST))
@@ -97,9 +101,15 @@ class SmoothedBootstrap:
 
 def _checked(demand_ST: FloatArray) -> FloatArray:
     demand_ST = np.ascontiguousarray(demand_ST, dtype=np.float64)
-    if demand_ST.ndim != 2 or not (np.isfinite(demand_ST) & (demand_ST >= 0.0)).all():
-        raise ValueError("demand: expected finite units >= 0 of shape (S, T)")
+    if demand_ST.ndim != 2:
+        raise ValueError(f"demand_ST: expected [S, T], found shape {demand_ST.shape}")
+    check("demand_ST", demand_ST, AT_LEAST_ZERO)
     return demand_ST
+
+
+def _check_count(name: str, value: int, least: int = 1) -> None:
+    if not isinstance(value, int | np.integer) or value < least:
+        raise ValueError(f"{name}: expected a whole number >= {least}, found {value!r}")
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")

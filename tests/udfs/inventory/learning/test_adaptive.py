@@ -142,9 +142,16 @@ def test_bad_settings_are_refused(name: str, value: Any, message: str) -> None:
         AdaptiveSpec(**{**GOOD, name: value})
 
 
+def test_a_lead_time_beyond_the_demand_loses_all_of_it() -> None:
+    policy = AdaptivePolicy(AdaptiveSpec(20.0, 10.0, 1.0, 4.0, [6.0, 5.0]), 1)
+    paid_S = policy.run(np.full((2, 1, 6), 3.0))[:, 0, 0]
+    assert paid_S[0] == 4.0 * 3.0
+    assert paid_S[1] < paid_S[0]
+
+
 def test_bad_runs_are_refused() -> None:
     spec = AdaptiveSpec(**GOOD)
-    for n_paths in (0, 1.5):
+    for n_paths in (0, 1.5, np.nan, np.inf):
         with pytest.raises(ValueError, match="n_paths: expected a whole number >= 1"):
             AdaptivePolicy(spec, n_paths)  # type: ignore[arg-type]
     policy = AdaptivePolicy(spec, 2)

@@ -91,6 +91,7 @@ def test_the_stream_is_uniform_and_seeded() -> None:
     [
         ("steps", 0, "steps: expected a whole number >= 1, found 0"),
         ("steps", 1.5, "steps: expected a whole number"),
+        ("steps", float("inf"), "steps: expected a whole number >= 1, found inf"),
         ("first_exploration", 1.1, "first_exploration: expected a probability"),
         ("last_exploration", 0.4, "last_exploration: expected at most the first"),
         ("last_exploration", -0.1, "last_exploration: expected at most the first"),
@@ -98,7 +99,9 @@ def test_the_stream_is_uniform_and_seeded() -> None:
         ("rate_power", float("nan"), "rate_power: expected above .5"),
         ("average_rate", 0.0, "average_rate: expected above 0"),
         ("least_visits", 0, "least_visits: expected a whole number >= 1"),
+        ("least_visits", float("inf"), "least_visits: expected a whole number >= 1, found inf"),
         ("order_cap", 0, "order_cap: expected whole units >= 1, or None"),
+        ("order_cap", 2.5, "order_cap: expected whole units >= 1, or None, found 2.5"),
         ("seed", -1, "seed: expected whole numbers >= 0"),
         ("seed", 0.5, "seed: expected whole numbers >= 0"),
     ],

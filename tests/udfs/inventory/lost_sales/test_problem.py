@@ -43,6 +43,8 @@ def test_a_greatest_demand_bounds_the_quantile() -> None:
         ("lead_time", 0, "lead_time: expected whole periods from 1 to 4, found 0"),
         ("lead_time", 5, "found 5"),
         ("lead_time", 1.5, "found 1.5"),
+        ("lead_time", np.nan, "lead_time: expected whole periods from 1 to 4, found nan"),
+        ("lead_time", np.inf, "found inf"),
         ("holding_cost_S", 0.0, "holding_cost_S: expected currency > 0, found 0 in row 0"),
         ("shortage_cost_S", [9.0, np.nan], "shortage_cost_S: expected currency > 0, found nan in row 1"),
         ("shortage_cost_S", [9.0, -1.0], "found -1 in row 1"),

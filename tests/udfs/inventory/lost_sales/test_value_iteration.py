@@ -102,10 +102,10 @@ def test_a_policy_with_two_ends_has_no_one_cost() -> None:
         policy_cost(problem, np.array([[3, 1, 2, 1, 0]]))
 
 
-@pytest.mark.parametrize("tolerance", [0.0, -1.0, np.nan])
+@pytest.mark.parametrize("tolerance", [0.0, -1.0, np.nan, np.inf])
 def test_a_bad_tolerance_is_refused(tolerance: float) -> None:
     problem = LostSalesProblem(poisson_pmf(1.0), 1.0, 4.0, 1)
-    with pytest.raises(ValueError, match="tolerance: expected currency per period > 0"):
+    with pytest.raises(ValueError, match="tolerance: expected finite currency per period > 0"):
         optimal_policy(problem, tolerance)
-    with pytest.raises(ValueError, match="tolerance: expected currency per period > 0"):
+    with pytest.raises(ValueError, match="tolerance: expected finite currency per period > 0"):
         policy_cost(problem, np.zeros((1, problem.n_states), dtype=np.int64), tolerance)

@@ -64,10 +64,10 @@ def test_the_grid_is_whole_rising_and_reaches_beyond_the_largest_demand() -> Non
     [
         (np.zeros((2, 3)), np.zeros((2, 3)), "expected paths"),
         (np.zeros((2, 3, 1)), np.zeros((1, 3)), "expected paths"),
-        (np.full((1, 1, 1), np.nan), np.zeros((1, 1)), "paths: expected finite"),
-        (np.full((1, 1, 1), -1.0), np.zeros((1, 1)), "paths: expected finite"),
-        (np.ones((1, 1, 1)), np.full((1, 1), np.inf), "levels: expected finite"),
-        (np.ones((2, 1, 1)), np.array([[0.0, 1.0], [1.0, 0.0]]), "found a fall in row 1"),
+        (np.full((1, 1, 1), np.nan), np.zeros((1, 1)), "path_SPT: expected .*, found nan in row 0"),
+        (np.full((1, 1, 1), -1.0), np.zeros((1, 1)), "path_SPT: expected .*, found -1 in row 0"),
+        (np.ones((1, 1, 1)), np.full((1, 1), np.inf), "level_SG: expected .*, found inf in row 0"),
+        (np.ones((2, 1, 1)), np.array([[0.0, 1.0], [1.0, 0.0]]), r"increase along G, found \[1. 0.\] in row 1"),
     ],
 )
 def test_paths_and_levels_that_make_no_sense(path_SPT: np.ndarray, level_SG: np.ndarray, message: str) -> None:
@@ -80,8 +80,11 @@ def test_a_weight_and_a_grid_out_of_range() -> None:
     for weight in (-0.1, 1.1, np.nan):
         with pytest.raises(ValueError, match="unit_weight: expected a share"):
             curve.value(weight)
-    with pytest.raises(ValueError, match="largest: expected finite"):
+    with pytest.raises(ValueError, match=r"largest_S: expected .*, found nan in row 0"):
         level_grid(np.array([np.nan]))
-    for n_levels, reach in ((7, 4.0), (64, 0.9)):
-        with pytest.raises(ValueError, match="at least 8 levels"):
-            level_grid(np.ones(1), n_levels, reach)
+    for n_levels in (7, 8.5, np.nan, np.inf):
+        with pytest.raises(ValueError, match=f"n_levels: expected a whole number >= 8, found {n_levels}"):
+            level_grid(np.ones(1), n_levels)  # type: ignore[arg-type]
+    for reach in (0.9, np.nan, np.inf):
+        with pytest.raises(ValueError, match=f"reach: expected a finite number >= 1, found {reach}"):
+            level_grid(np.ones(1), reach=reach)

@@ -187,6 +187,10 @@ def test_a_parameter_out_of_range_is_named(call: Callable[[Any], Any], name: str
         (lambda: newsvendor_quantity(1, 1, 1, 1, "gauss"), "distribution: expected one of"),  # type: ignore[arg-type]
         (lambda: newsvendor(_two(), [1, 2, 3], 1), "one length"),
         (lambda: newsvendor(_two(1), [1, 2, 3], 1), "demand: expected 3 series, found 1"),
+        (lambda: newsvendor_cost([1, np.nan], _two(), 1, 1), "level_S: expected a finite number, found nan in row 1"),
+        (lambda: newsvendor_cost(1, _two(), [1, -1], 1), "holding_cost_S: expected a finite number >= 0, found -1"),
+        (lambda: newsvendor_cost(1, _two(), 1, np.nan), "shortage_cost_S: expected a finite number >= 0, found nan"),
+        (lambda: newsvendor_cost([1, 2], _two(1), 1, 1), "demand: expected 2 series, found 1"),
         (lambda: newsvendor_profit(_two(), 1, 1, 0), "revenue: expected more than the purchase cost 1, found 1"),
         (lambda: newsvendor_profit(_two(), 2, 1, 1), "purchase_cost: expected more than the salvage value 1, found 1"),
         (lambda: newsvendor_profit(_two(), 2, -1, -2), "purchase_cost: expected a finite number >= 0"),

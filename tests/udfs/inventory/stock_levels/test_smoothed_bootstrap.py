@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -68,9 +70,17 @@ def test_a_frequency_out_of_range(frequency: float) -> None:
         PooledDemand(frequency, np.ones(1))
 
 
-@pytest.mark.parametrize("sizes", [np.ones(0), np.zeros(1), np.array([np.inf]), np.ones((1, 1))])
-def test_sizes_that_make_no_sense(sizes: np.ndarray) -> None:
-    with pytest.raises(ValueError, match="relative_size_M: expected at least one finite number > 0"):
+@pytest.mark.parametrize(
+    ("sizes", "found"),
+    [
+        (np.ones(0), r"shape \(0,\)"),
+        (np.ones((1, 1)), r"shape \(1, 1\)"),
+        (np.zeros(1), "0 in row 0"),
+        (np.array([1.0, np.inf]), "inf in row 1"),
+    ],
+)
+def test_sizes_that_make_no_sense(sizes: np.ndarray, found: str) -> None:
+    with pytest.raises(ValueError, match=f"relative_size_M: expected .*, found {found}"):
         PooledDemand(0.1, sizes)
 
 
@@ -81,11 +91,18 @@ def test_settings_out_of_range(setting: dict[str, float]) -> None:
 
 
 def test_demand_that_makes_no_sense() -> None:
-    for demand_ST in (np.ones(3), -np.ones((1, 3)), np.full((1, 3), np.nan)):
-        with pytest.raises(ValueError, match="demand: expected finite units >= 0"):
+    for demand_ST, found in (
+        (np.ones(3), r"shape \(3,\)"),
+        (-np.ones((1, 3)), "-1 in row 0, column 0"),
+        (np.full((1, 3), np.nan), "nan in row 0"),
+    ):
+        with pytest.raises(ValueError, match=f"demand_ST: expected .*, found {found}"):
             SmoothedBootstrap().paths(demand_ST, POOLED, 1, 1)
     with pytest.raises(ValueError, match="at least 4 demands, found none"):
         PooledDemand.of(np.ones((1, 3)))
-    for n_paths, n_periods in ((0, 1), (1, 0)):
-        with pytest.raises(ValueError, match="at least one path and period"):
-            SmoothedBootstrap().paths(np.ones((1, 3)), POOLED, n_paths, n_periods)
+    with pytest.raises(ValueError, match="least_demands: expected a whole number >= 1, found 0"):
+        PooledDemand.of(np.ones((1, 3)), least_demands=0)
+    numbers: dict[str, Any] = {"n_paths": 1, "n_periods": 1, "seed": 0}
+    for name, value in (("n_paths", 0), ("n_periods", 0), ("n_periods", 1.5), ("seed", -1)):
+        with pytest.raises(ValueError, match=f"{name}: expected a whole number >= .*, found {value}"):
+            SmoothedBootstrap().paths(np.ones((1, 3)), POOLED, **{**numbers, name: value})
