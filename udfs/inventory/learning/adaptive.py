@@ -43,7 +43,7 @@ class AdaptivePolicy:
     def __init__(self, spec: AdaptiveSpec, n_paths: int = 1) -> None:
         if not 1 <= n_paths < np.inf or n_paths % 1 != 0:
             raise ValueError(f"n_paths: expected a whole number >= 1, found {n_paths}")
-        shape = (spec.n_series, n_paths)
+        shape = (spec.n_series, int(n_paths))
         self.spec = spec
         initial_S12 = np.stack([spec.initial_level_S, spec.initial_cap_S], axis=-1)[:, None]
         self._value_SP2 = np.array(np.broadcast_to(initial_S12, (*shape, 2)))

@@ -59,7 +59,11 @@ class TabularSpec:
         checks = (
             ("steps", _is_count(self.steps), "a whole number >= 1"),
             ("first_exploration", 0.0 <= self.first_exploration <= 1.0, "a probability"),
-            ("last_exploration", 0.0 <= self.last_exploration <= self.first_exploration, "at most the first"),
+            (
+                "last_exploration",
+                0.0 <= self.last_exploration <= self.first_exploration,
+                f"0 to first_exploration {self.first_exploration}",
+            ),
             ("rate_power", 0.5 < self.rate_power <= 1.0, "above .5 and at most 1"),
             ("average_rate", 0.0 < self.average_rate <= 1.0, "above 0 and at most 1"),
             ("least_visits", _is_count(self.least_visits), "a whole number >= 1"),
@@ -68,6 +72,8 @@ class TabularSpec:
         for name, is_good, expected in checks:
             if not is_good:
                 raise ValueError(f"{name}: expected {expected}, found {getattr(self, name)}")
+        for name in ("steps", "least_visits"):
+            object.__setattr__(self, name, int(getattr(self, name)))  # kernels take whole numbers as such
         seed = np.asarray(self.seed)
         if seed.dtype.kind not in "iu" or (seed < 0).any():
             raise ValueError(f"seed: expected whole numbers >= 0, found {self.seed}")

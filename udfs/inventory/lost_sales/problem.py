@@ -56,6 +56,7 @@ class LostSalesProblem:
         _check_pmf(pmf_SN)
         if not 1 <= self.lead_time <= MAX_LEAD_TIME or self.lead_time % 1 != 0:
             raise ValueError(f"lead_time: expected whole periods from 1 to {MAX_LEAD_TIME}, found {self.lead_time}")
+        object.__setattr__(self, "lead_time", int(self.lead_time))  # kernels take whole numbers as such
         object.__setattr__(self, "pmf_SN", pmf_SN)
         # Added up from the left, so that the zeros behind a short pmf change no bit.
         object.__setattr__(self, "mean_S", np.cumsum(pmf_SN * np.arange(pmf_SN.shape[1]), axis=1)[:, -1])
