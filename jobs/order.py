@@ -65,6 +65,8 @@ def _cut(context: RunContext) -> Cut | None:
     if math.isinf(spec.budget) and math.isinf(spec.capacity_qty):
         return None
     of_run = pc.field("run_id") == context.run.run_id
-    proposal = context.lakehouse.read_arrow(PROPOSAL, columns=["order_value", "order_qty"], filters=of_run)
+    proposal = context.lakehouse.read_arrow(
+        PROPOSAL, columns=["order_value", "order_qty", "expected_value"], filters=of_run
+    )
     steps = context.lakehouse.read_arrow(STEP, columns=STEP_SCHEMA.names, filters=of_run)
     return cut_of(proposal, steps, spec.budget, spec.capacity_qty)

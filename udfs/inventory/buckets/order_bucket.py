@@ -16,12 +16,15 @@ from udfs.inventory.orders.budget_cut import Cut, cut_rate, steps_within
 def cut_of(proposal: pa.Table, steps: pa.Table, budget: float, capacity_qty: float) -> Cut | None:
     """The cut that keeps the orders of all buckets within the day's budget (currency) and capacity (units).
 
-    proposal: order_value and order_qty of all buckets. steps: rows of `STEP_SCHEMA` of all buckets. None where the
-    proposals are within both limits as they are.
+    proposal: order_value, order_qty and expected_value of all buckets. steps: rows of `STEP_SCHEMA` of all buckets. A
+    line without an expected value cannot be weighed: it is ordered as proposed, and the others share the capacity that
+    it leaves. None where the proposals are within both limits as they are.
     """
     value, quantity = (math.fsum(proposal[name].drop_null().to_pylist()) for name in ("order_value", "order_qty"))
     if value <= budget and quantity <= capacity_qty:
         return None
+    unweighed = proposal.filter(proposal["expected_value"].is_null())
+    capacity_qty = max(capacity_qty - math.fsum(unweighed["order_qty"].to_pylist()), 0.0)
     steps = steps.sort_by([("unique_id", "ascending"), ("step", "ascending")])
     return cut_rate(*_runs(steps), count_N=_numbers(steps, "step_count"), budget=budget, capacity=capacity_qty)
 
@@ -30,7 +33,7 @@ def order_bucket(proposal: pa.Table, steps: pa.Table, cut: Cut | None) -> pa.Tab
     """The order plan of a bucket: the proposal, or what the cut leaves of it, with a reason that says so.
 
     proposal: rows of `PROPOSAL_SCHEMA`. steps: rows of `STEP_SCHEMA` of its series. cut: of all buckets' steps; None
-    where there is no limit. A line whose unit cost is unknown cannot be weighed and stays as proposed; its reason
+    where there is no limit. A line whose unit cost is unknown or 0 cannot be weighed and stays as proposed; its reason
     says so. A line that is not worth its money within the limits is not ordered.
     """
     proposal = proposal.select(PROPOSAL_SCHEMA.names).sort_by("unique_id")
@@ -82,9 +85,10 @@ def _numbers(table: pa.Table, name: str) -> FloatArray:
 def _reasons(proposal: pa.Table, order_S: FloatArray, is_cut_S: np.ndarray, cut: Cut) -> list[str]:
     why = _why(cut)
     reasons = []
-    for reason, wanted, order, is_cut, is_known in zip(
+    for reason, wanted, value, order, is_cut, is_known in zip(
         proposal["reason"].to_pylist(),
         proposal["order_qty"].to_pylist(),
+        proposal["order_value"].to_pylist(),
         order_S.tolist(),
         is_cut_S.tolist(),
         proposal["expected_value"].is_valid().to_pylist(),
@@ -94,7 +98,8 @@ def _reasons(proposal: pa.Table, order_S: FloatArray, is_cut_S: np.ndarray, cut:
             head = f"Order {order:g} of {wanted:g}" if order > 0 else f"No order of the {wanted:g} wanted"
             reasons.append(f"{head}: {why}. Without the limit: {reason}")
         elif not is_known and wanted > 0:
-            reasons.append(f"{reason} Its unit cost is unknown: outside the budget.")
+            cost = "Its unit cost is unknown" if value is None else "A unit costs nothing"
+            reasons.append(f"{reason} {cost}: outside the budget.")
         else:
             reasons.append(reason)
     return reasons

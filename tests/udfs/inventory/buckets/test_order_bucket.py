@@ -16,8 +16,9 @@ MEANS = dict(zip(IDS, RNG.uniform(0.5, 8.0, len(IDS)).tolist(), strict=True))
 COSTS = dict(zip(IDS, RNG.uniform(1.0, 9.0, len(IDS)).tolist(), strict=True))
 
 
-def planned(ids: list[str], costless: tuple[str, ...] = ()) -> BucketPlan:
-    supply = [(s, 4.0, 0.0, None if s in costless else COSTS[s], 6.0, 3.0) for s in ids]
+def planned(ids: list[str], costless: tuple[str, ...] = (), free: tuple[str, ...] = ()) -> BucketPlan:
+    costs = {s: None if s in costless else 0.0 if s in free else COSTS[s] for s in ids}
+    supply = [(s, 4.0, 0.0, costs[s], 6.0, 3.0) for s in ids]
     return plan_bucket(
         forecast_table({s: ([MEANS[s]] * 14, [1.0 + MEANS[s] / 3] * 14) for s in ids}),
         supply_table(supply),
@@ -80,6 +81,26 @@ def test_a_line_of_unknown_cost_stays_and_says_so() -> None:
     row = order_bucket(plan.proposal, plan.steps, cut_of(plan.proposal, plan.steps, 1.0, np.inf)).to_pylist()[3]
     assert row["order_qty"] == plan.proposal["order_qty"][3].as_py() > 0
     assert row["reason"].endswith("Its unit cost is unknown: outside the budget.")
+
+
+def test_a_line_that_costs_nothing_stays_and_says_so() -> None:
+    free = planned(IDS, free=("s03",))
+    row = order_bucket(free.proposal, free.steps, cut_of(free.proposal, free.steps, 1.0, np.inf)).to_pylist()[3]
+    assert row["order_qty"] == free.proposal["order_qty"][3].as_py() > 0
+    assert row["order_value"] == 0.0
+    assert row["reason"].endswith("A unit costs nothing: outside the budget.")
+
+
+def test_lines_that_cannot_be_weighed_take_their_part_of_the_capacity() -> None:
+    plan = planned(IDS, costless=tuple(IDS[:6]))
+    wanted = plan.proposal["order_qty"].to_pylist()
+    for units in (sum(wanted[:6]) + 30.0, 0.5 * sum(wanted), sum(wanted) - 3.0):
+        ordered = order_bucket(plan.proposal, plan.steps, cut_of(plan.proposal, plan.steps, np.inf, units))
+        quantity = ordered["order_qty"].to_pylist()
+        assert quantity[:6] == wanted[:6]
+        assert sum(wanted[:6]) < sum(quantity) <= units
+    little = cut_of(plan.proposal, plan.steps, np.inf, 1.0)
+    assert order_bucket(plan.proposal, plan.steps, little)["order_qty"].to_pylist() == [*wanted[:6], *[0.0] * 18]
 
 
 def test_a_series_has_one_number_wherever_it_travels() -> None:
