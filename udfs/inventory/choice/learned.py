@@ -55,9 +55,7 @@ def _features(situation: Situation, begin: Plan) -> PolicyFeatures:
     spread_SH = (situation.level_SH - ahead_SH) / (scale_S1 * situation.protection_days[:, None])
     extra_SHK = np.stack([spread_SH, mean_SH / scale_S1], axis=2)
     lot_S = begin.order_up_to_SH[:, 0] - begin.reorder_point_SH[:, 0]
-    return PolicyFeatures(
-        scale=scale_S1[:, 0], level=begin.reorder_point_SH, extra=extra_SHK, lot=lot_S
-    )
+    return PolicyFeatures(scale=scale_S1[:, 0], level=begin.reorder_point_SH, extra=extra_SHK, lot=lot_S)
 
 
 def _weights(situation: Situation) -> torch.Tensor:

@@ -8,7 +8,12 @@ import torch
 from udfs.inventory.choice.plan import Plan, economic_lot
 from udfs.inventory.choice.situation import Situation
 from udfs.inventory.demand_distribution import FloatArray
+from udfs.inventory.tuning.spec import TuningSpec
 from udfs.inventory.tuning.tune import Kind, tune
+
+SEARCH = TuningSpec(most_candidates=25)
+"""A short search: the last percent of cost on a hundred paths is chance. On 1,131 M5 series, replayed at two cutoffs, 400
+candidates cost 1.1% more than 25."""
 
 
 def tuned_base_stock(situation: Situation) -> Plan:
@@ -31,7 +36,7 @@ def _tuned(kind: Kind, situation: Situation, lot_S: FloatArray) -> Plan:
     if not priced.size:
         return begin
     here = situation.take(priced)
-    first_SNH = torch.from_numpy(here.paths.path_SNH[:, : here.spec.tuning_paths])
+    first_SNH = torch.from_numpy(here.paths.path_SNH[:, : here.spec.tuning_paths]).float()
     horizon = here.paths.n_days
     level_SH = begin.reorder_point_SH[priced]
     found = tune(
@@ -40,6 +45,7 @@ def _tuned(kind: Kind, situation: Situation, lot_S: FloatArray) -> Plan:
         here.simulation_terms(),
         np.concatenate([level_SH, level_SH], axis=1),
         lot_S[priced],
+        spec=SEARCH,
         required_fill_rate=here.spec.least_fill_rate,
         start=here.steady_stock(level_SH[:, 0], begin.order_up_to_SH[priced, 0], first_SNH.shape[1]),
         warm_up=horizon,
