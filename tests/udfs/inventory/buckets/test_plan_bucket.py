@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from datetime import timedelta
 
@@ -191,6 +192,41 @@ def test_every_series_ends_in_the_plan_or_in_the_failures_with_its_error() -> No
     assert lines["zero"]["order_qty"] == 0.0
     assert lines["zero"]["days_of_cover"] == 0.0
     assert lines["billion"]["order_qty"] > 1e9
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("p50", 1e9, "forecast: expected quantiles from 0 to .*, rising along the levels, found others"),
+        ("p50", -1.0, "forecast: expected quantiles from 0 to .*, rising along the levels, found others"),
+        ("p99", NAN, "forecast: expected quantiles from 0 to .*, rising along the levels, found others"),
+        ("path_level", -0.1, "forecast: expected path_level, path_season and path_short >= 0 .*, found others"),
+        ("path_level", 1.1, "forecast: expected path_level, .* with a sum of at most 1 and .*, found others"),
+        ("path_decay", 1.0, r"forecast: expected path_level, .* path_decay in \[0, 1\), found others"),
+        ("path_decay", NAN, r"forecast: expected path_level, .* path_decay in \[0, 1\), found others"),
+    ],
+)
+def test_a_forecast_without_paths_loses_its_series_alone(column: str, value: float, message: str) -> None:
+    table = forecast_table({"bad": steady(3.0, 2.0, 3), "good": steady(3.0, 2.0, 3)})
+    at = table.column_names.index(column)
+    values = [value if row == 1 else old for row, old in enumerate(table[column].to_pylist())]
+    result = plan(forecast=table.set_column(at, column, pa.array(values, pa.float64())))
+    failure = rows_of(result.failures)["bad"]
+    assert failure["error_class"] == "BadForecastError"
+    assert re.search(message, str(failure["error"]))
+    assert result.proposal["unique_id"].to_pylist() == ["good"]
+
+
+def test_a_lead_time_beyond_the_forecast_goes_on_at_its_last_week() -> None:
+    result = plan(
+        forecast=forecast_table({"long": steady(3.0, 0.0), "short": steady(3.0, 0.0)}),
+        supply=supply_table([("long", 60.0, 0.0, 1.0, 1.0, 1.0), ("short", 6.0, 0.0, 1.0, 1.0, 1.0)]),
+        stock=stock_table([(series, 0.0, 0.0, AS_OF) for series in ("long", "short")]),
+    )
+    assert {s: line["order_qty"] for s, line in rows_of(result.proposal).items()} == {"long": 183.0, "short": 21.0}
+    rules = {s: str(row["rule"]) for s, row in rows_of(result.policy).items()}
+    assert "lead time and review exceed the 28 days that a replay can show" in rules["long"]
+    assert "exceed" not in rules["short"]
 
 
 def test_bad_series_change_no_bit_of_the_others() -> None:
