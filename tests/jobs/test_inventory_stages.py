@@ -11,6 +11,7 @@ import pytest
 
 from jobs import STAGE_NAMES
 from jobs.pipeline import run_stages
+from jobs.replay import choices
 from lakehouse.delta_io import Lakehouse
 from tests.jobs.run_tool import copied, day, make_context
 from tests.tiny_retailer import SKUS, STORES
@@ -56,6 +57,12 @@ def test_every_candidate_is_replayed_on_the_demand_that_came(finished: Lakehouse
     np.testing.assert_allclose(replay["replay_cost"], parts, rtol=1e-12)
     assert (replay["sales_qty"] <= replay["demand_qty"] * (1 + 1e-12)).all()
     assert (replay["replay_cost"] > 0).all()
+
+
+def test_a_choice_is_held_out_where_there_are_two_replays(lake: Lakehouse) -> None:
+    two, one = (choices(make_context(None, lake, None, AS_OF, f"replays={count}")) for count in (2, 1))
+    assert two == {CUTOFFS[1]: CUTOFFS[:1], AS_OF: CUTOFFS}
+    assert one == {AS_OF: CUTOFFS[1:]}
 
 
 def test_sums_of_all_buckets_are_those_of_all_replays(finished: Lakehouse) -> None:
@@ -159,10 +166,14 @@ def test_a_capacity_is_kept_beside_a_budget(finished: Lakehouse, feeds: Path, tm
 def test_a_change_of_terms_replays_again(finished: Lakehouse, feeds: Path, tmp_path: Path) -> None:
     lake = copied(finished, tmp_path / "lake")
     stages = ("forecast", "replay", "inventory", "order")
-    other = "inventory.service_level=0.8"
-    run_stages(make_context(None, lake, feeds, AS_OF, other), ["train", "backtest", "calibrate"])
-    assert set(statuses(lake, feeds, other, names=stages).values()) == {"done"}
-    assert len(set(frame(lake, "inventory.policy")["run_id"])) == 2
+    other = ("inventory.service_level=0.8", "replays=1")
+    run_stages(make_context(None, lake, feeds, AS_OF, *other), ["train", "backtest", "calibrate"])
+    assert set(statuses(lake, feeds, *other, names=stages).values()) == {"done"}
+    policy = frame(lake, "inventory.policy")
+    assert sorted(policy.groupby("run_id").size()) == [SERIES, SERIES]
+    once = policy[policy["service_level"] == 0.8]
+    assert once[MONEY[:2]].notna().all().all()
+    assert once[MONEY[2:]].isna().all().all(), "a single replay decides, so none is left to test the choice on"
     assert set(statuses(lake, feeds, names=stages).values()) == {"reused"}
 
 

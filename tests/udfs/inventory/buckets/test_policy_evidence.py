@@ -33,6 +33,7 @@ ACTUAL = {u: RNG.poisson(3.0, 2 * H).astype(float).tolist() for u in IDS}
 SUPPLY = [(u, float(i % 5), 0.3, 1.0 + i, 1.0, float(1 + i % 3)) for i, u in enumerate(IDS)]
 PRICES = [(row[0], 1.5 * row[3]) for row in SUPPLY]
 CLASSES = pa.concat_tables([class_table(IDS[:9]), class_table(IDS[9:], "erratic")])
+CLASS_OF = {row["unique_id"]: row["demand_class"] for row in CLASSES.to_pylist()}
 
 
 def planned(evidence: PolicyEvidence | None, spec: InventorySpec = SPEC) -> BucketPlan:
@@ -129,6 +130,19 @@ def test_without_a_window_held_out_there_is_no_held_out_cost() -> None:
     assert row["policy"] == "s_s", "equal costs go to the candidate that is named first"
 
 
+def test_before_anything_could_be_replayed_the_first_candidate_orders() -> None:
+    replay = replay_bucket({}, actual_table({}), supply_table(), price_table(), CLASSES, CHOICES, SPEC, PATH_TERMS)
+    summary = merge_replay_summaries(replay.summary)
+    nothing = PolicyEvidence(ReplayEvidence(replay.replay, summary), CLASSES, CUTOFFS, CUTOFFS[1])
+    plan = planned(nothing)
+    assert plan.proposal.equals(planned(None).proposal)
+    for row in plan.policy.to_pylist():
+        assert row["policy"] == "s_s"
+        assert row["rule"].startswith(f"first candidate for {CLASS_OF[row['unique_id']]} demand")
+        assert {row[name] for name in row if name.startswith(("replayed", "held_out"))} == {None}
+        assert row["benchmark_cost"] > 0.0
+
+
 # ----------------------------------------------------------------------------------------------- costs replayed
 def replays() -> PolicyEvidence:
     found = replay_bucket(
@@ -175,8 +189,7 @@ def test_a_policy_that_orders_served_its_class_enough_or_came_nearest() -> None:
         }
         fit = {policy for policy, rate in rates.items() if rate >= SPEC.least_fill_rate}
         fit = fit or {max(rates, key=rates.__getitem__)}
-        ids = [row["unique_id"] for row in CLASSES.to_pylist() if row["demand_class"] == name]
-        assert {plan[u]["policy"] for u in ids} <= fit
+        assert {plan[u]["policy"] for u in IDS if CLASS_OF[u] == name} <= fit
         assert len(rates) == 3
 
 
