@@ -46,7 +46,7 @@ class AdaptivePolicy:
         shape = (spec.n_series, int(n_paths))
         self.spec = spec
         initial_S12 = np.stack([spec.initial_level_S, spec.initial_cap_S], axis=-1)[:, None]
-        self._value_SP2 = np.array(np.broadcast_to(initial_S12, (*shape, 2)))
+        self._value_SP2 = np.array(np.broadcast_to(initial_S12, (*shape, 2)), order="C")
         self._mean_SP2 = self._value_SP2.copy()
         self._square_SP2 = np.zeros((*shape, 2))
         # Derivatives of the units in each slot (0: can be sold in this period) with respect to level and cap.

@@ -59,7 +59,7 @@ class LostSalesProblem:
         object.__setattr__(self, "lead_time", int(self.lead_time))  # kernels take whole numbers as such
         object.__setattr__(self, "pmf_SN", pmf_SN)
         # Added up from the left, so that the zeros behind a short pmf change no bit.
-        object.__setattr__(self, "mean_S", np.cumsum(pmf_SN * np.arange(pmf_SN.shape[1]), axis=1)[:, -1])
+        object.__setattr__(self, "mean_S", np.cumsum(pmf_SN * np.arange(pmf_SN.shape[1]), axis=1)[:, -1].copy())
         n_series = len(pmf_SN)
         for name in ("holding_cost_S", "shortage_cost_S"):
             cost_S = _column(name, getattr(self, name), n_series)

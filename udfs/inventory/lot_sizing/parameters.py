@@ -63,7 +63,7 @@ def per_period(n_series: int, n_periods: int, **given: tuple[ArrayLike, Rule]) -
             raise ValueError(
                 f"{name}: expected a number, [{n_series}] or [{n_series}, {n_periods}], found shape {table.shape}"
             )
-        tables.append(np.ascontiguousarray(np.broadcast_to(table, (n_series, n_periods))))
+        tables.append(_copy(table, (n_series, n_periods)))
     return tables
 
 
@@ -88,4 +88,13 @@ def _of_one_length(columns: dict[str, FloatArray]) -> list[FloatArray]:
     if len(set(lengths.values())) > 1:
         raise ValueError(f"expected numbers or arrays of one length [S], found lengths {lengths}")
     n_series = next(iter(lengths.values()), 1)
-    return [np.ascontiguousarray(np.broadcast_to(column, (n_series,))) for column in columns.values()]
+    return [_copy(column, (n_series,)) for column in columns.values()]
+
+
+def _copy(values: FloatArray, shape: tuple[int, ...]) -> FloatArray:
+    """The values in the given shape, one after the other and writable.
+
+    A view would be read-only where nothing is broadcast: another type to a compiled kernel, which would be compiled
+    anew for each mix of them.
+    """
+    return np.array(np.broadcast_to(values, shape), order="C")

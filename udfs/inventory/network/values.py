@@ -26,7 +26,7 @@ def checked(name: str, values: ArrayLike, shape: tuple[int, ...], rule: str) -> 
     """
     given = np.asarray(values, dtype=np.float64)
     try:
-        array = np.array(np.broadcast_to(given, shape))
+        array = np.array(np.broadcast_to(given, shape), order="C")  # one layout, so that kernels are compiled once
     except ValueError:
         raise ValueError(f"{name}: expected a shape that fits {shape}, found {given.shape}") from None
     expected, is_good = _RULES[rule]
