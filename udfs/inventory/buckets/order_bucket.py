@@ -109,10 +109,14 @@ def _why(cut: Cut) -> str:
     """What stopped an order, with what a unit of the limit earns on the lines that were taken."""
     binding = []
     if cut.prices.budget > 0.0:
-        binding.append(f"the budget binds, a unit of currency earns {cut.prices.budget:.2f} elsewhere")
+        binding.append(f"the budget binds, a unit of currency earns {_earns(cut.prices.budget)} elsewhere")
     if cut.prices.capacity > 0.0:
-        binding.append(f"the capacity binds, a unit of it earns {cut.prices.capacity:.2f} elsewhere")
+        binding.append(f"the capacity binds, a unit of it earns {_earns(cut.prices.capacity)} elsewhere")
     if binding:
         return " and ".join(binding)
     limits = [name for name in ("budget", "capacity") if np.isfinite(getattr(cut, name))]
     return f"within the {' and the '.join(limits)} only what is expected to earn its cost is ordered"
+
+
+def _earns(price: float) -> str:
+    return f"{price:.2f}" if price >= 0.005 else "less than .01"

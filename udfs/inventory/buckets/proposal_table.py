@@ -6,14 +6,19 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from udfs.inventory.buckets.tables import PROPOSAL_SCHEMA, STEP_SCHEMA, null_unless_finite, table_of
 from udfs.inventory.choice.names import LEARNED_NAMES
 from udfs.inventory.demand_distribution import FloatArray
+from udfs.inventory.order_quantity import round_order
 from udfs.inventory.orders.marginal_value import MarginalSteps, marginal_values
 from udfs.inventory.orders.order_reason import OrderLines, order_reasons
 from udfs.inventory.orders.order_terms import OrderTerms
+
+_NEXT_TO_NOTHING = 1e-9
+"""Expected profit per unit of currency of a pack that only saves order costs, before its cover is reckoned."""
 
 if TYPE_CHECKING:
     from udfs.inventory.buckets.plan_bucket import Planned
@@ -53,21 +58,52 @@ def proposal_table(planned: Planned, as_of: date) -> pa.Table:
 
 
 def step_table(planned: Planned) -> pa.Table:
-    """Rows of `STEP_SCHEMA`: runs of equal packs in the order in which they are worth taking, within the proposal."""
+    """Rows of `STEP_SCHEMA`: runs of equal packs in the order in which they are worth taking, up to the proposal.
+
+    What a policy wants beyond the packs that pay before the next order saves order costs later. Such packs count as
+    next to nothing, those of a series with less cover first, so that a budget is spent on them last.
+    """
     rows, steps = _steps(planned)
-    first_N = np.concatenate([[True], np.diff(steps.row_N) > 0])[: len(steps.row_N)]
-    number_N = np.arange(len(first_N)) - np.maximum.accumulate(np.where(first_N, np.arange(len(first_N)), 0))
-    return table_of(
-        STEP_SCHEMA,
+    runs = pd.DataFrame(
         {
-            "unique_id": planned.forecast.unique_id_S[rows[steps.row_N]],
-            "step": number_N,
+            "row": steps.row_N,
             "step_count": steps.count_N,
             "step_qty": steps.quantity_N,
             "step_cost": steps.cost_N,
             "expected_value": steps.value_N,
+        }
+    )
+    runs = pd.concat([runs, _rest(planned, rows, runs)]).sort_values("row", kind="stable", ignore_index=True)
+    return table_of(
+        STEP_SCHEMA,
+        {
+            "unique_id": planned.forecast.unique_id_S[rows[runs["row"].to_numpy()]],
+            "step": runs.groupby("row").cumcount().to_numpy(),
+            **{name: runs[name].to_numpy() for name in ("step_count", "step_qty", "step_cost", "expected_value")},
         },
     )
+
+
+def _rest(planned: Planned, rows: np.ndarray, runs: pd.DataFrame) -> pd.DataFrame:
+    """Runs of what is proposed beyond the listed steps: the least order where none is listed, then packs."""
+    here, order_S = planned.situation.take(rows), planned.order[rows]
+    pack_S, cost_S = here.terms.pack_qty, here.terms.unit_cost
+    listed_S = np.bincount(runs["row"], runs["step_count"] * runs["step_qty"], minlength=len(rows))
+    least_S = np.where(listed_S == 0.0, round_order(pack_S, here.terms.moq_qty, pack_S), 0.0)
+    packs_S = np.round((order_S - listed_S - least_S) / pack_S)
+    with np.errstate(divide="ignore"):
+        cover_S = (planned.position[rows] + listed_S) / here.daily_mean
+    rate_S = _NEXT_TO_NOTHING / (1.0 + np.clip(np.nan_to_num(cover_S, posinf=1e6), 0.0, 1e6))
+    # No step of a series may be worth more than the one before it.
+    last_S = np.full(len(rows), np.inf)
+    last_S[runs["row"]] = np.where(runs["step_count"].to_numpy() > 0, runs["expected_value"], np.inf)
+    parts = []
+    for count_S, qty_S in ((np.where(least_S > 0.0, 1.0, 0.0), least_S), (packs_S, pack_S)):
+        at = np.flatnonzero(count_S > 0.0)
+        value_S = np.minimum(rate_S * qty_S * cost_S, np.where(last_S > 0.0, last_S, np.inf))
+        columns = {"step_count": count_S.astype(np.int64), "step_qty": qty_S, "step_cost": qty_S * cost_S}
+        parts.append(pd.DataFrame({"row": at} | {k: v[at] for k, v in (columns | {"expected_value": value_S}).items()}))
+    return pd.concat(parts)
 
 
 def _lines(planned: Planned) -> OrderLines:

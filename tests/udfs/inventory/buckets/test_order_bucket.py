@@ -60,6 +60,13 @@ def test_a_budget_is_kept_over_all_buckets_and_each_line_says_why(share: float) 
             assert "the budget" in row["reason"]
 
 
+@pytest.mark.parametrize("share", [0.5, 0.9, 0.99])
+def test_a_budget_is_spent_as_far_as_packs_allow(share: float) -> None:
+    plan = order_bucket(PLAN.proposal, PLAN.steps, cut_of(PLAN.proposal, PLAN.steps, share * WANTED, np.inf))
+    dearest_pack = 6.0 * max(COSTS.values())
+    assert share * WANTED - dearest_pack <= sum(plan["order_value"].to_pylist()) <= share * WANTED + 1e-9
+
+
 def test_more_budget_never_earns_less() -> None:
     def earned(share: float) -> float:
         plan = order_bucket(PLAN.proposal, PLAN.steps, cut_of(PLAN.proposal, PLAN.steps, share * WANTED, np.inf))
@@ -114,7 +121,7 @@ def test_steps_add_up_to_what_the_proposal_is_expected_to_earn() -> None:
     for line in PLAN.proposal.to_pylist():
         own = [row for row in rows if row["unique_id"] == line["unique_id"]]
         assert sum(row["step_count"] * row["expected_value"] for row in own) == pytest.approx(line["expected_value"])
-        assert sum(row["step_count"] * row["step_qty"] for row in own) <= line["order_qty"]
+        assert sum(row["step_count"] * row["step_qty"] for row in own) == line["order_qty"]
         assert [row["step"] for row in own] == list(range(len(own)))
 
 
