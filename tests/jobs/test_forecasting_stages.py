@@ -22,7 +22,7 @@ from tests.jobs.run_tool import copied, day, make_context
 from udfs.forecasting.probability.score_summary import ScoreSummary
 from udfs.forecasting.trees.model import TreeModel
 
-HORIZON, WINDOWS, SERIES = 14, 3, 12
+HORIZON, WINDOWS, SERIES, CUTOFFS = 14, 3, 12, 3
 TREES = (
     'forecast.regular_candidates=["trees","ets"]',
     'forecast.intermittent_candidates=["tsb","trees"]',
@@ -88,7 +88,7 @@ def test_a_model_beyond_the_budget_is_neither_trained_nor_missed(featured: Lakeh
     run_stages(context, ["train", "backtest", "calibrate", "forecast"])
     assert frame(lake, "forecast.model").empty
     assert not frame(lake, "forecast.backtest")["model"].eq("trees").any()
-    assert len(frame(lake, "forecast.champion")) == 2 * SERIES
+    assert len(frame(lake, "forecast.champion")) == CUTOFFS * SERIES
     assert frame(lake, "forecast.error_summary")["kind"].eq("error").any()
 
 
@@ -110,7 +110,7 @@ def test_a_rung_that_did_not_pay_yesterday_is_not_climbed_today(with_trees: Lake
 
 def test_every_series_has_a_champion_with_its_reason_and_its_scores(with_trees: Lakehouse) -> None:
     champion, backtest = frame(with_trees, "forecast.champion"), frame(with_trees, "forecast.backtest")
-    assert len(champion) == 2 * SERIES
+    assert len(champion) == CUTOFFS * SERIES
     assert champion["rule"].str.contains("scaled pinball over 3 windows").all()
     candidates = {name for model in champion["model"] for name in model.split("+")}
     assert candidates <= set(backtest["model"])
@@ -131,7 +131,7 @@ def test_lead_time_demand_adds_up_the_daily_forecast(with_trees: Lakehouse) -> N
     chosen = demand.merge(champion[["unique_id", "cutoff", "model"]]).sort_values(["unique_id", "cutoff", "ds"])
     summed = chosen.groupby(["unique_id", "cutoff"])["mean"].cumsum().to_numpy()
     lead = frame(with_trees, "forecast.lead_time_demand").sort_values(["unique_id", "cutoff", "days"])
-    assert len(lead) == 2 * SERIES * HORIZON
+    assert len(lead) == CUTOFFS * SERIES * HORIZON
     np.testing.assert_allclose(lead["mean"], summed, rtol=1e-9)
     quantiles = lead[["p05", "p10", "p25", "p50", "p75", "p90", "p95", "p99"]].to_numpy()
     assert (np.diff(quantiles, axis=1) >= 0).all()

@@ -116,6 +116,7 @@ def choose(
         second = select(scores, class_S, summary, cutoff, _selection(proven)).choice
         for name in ("model_S", "rule_S", "runner_up_S", "score_S", "runner_up_score_S"):
             getattr(choice, name)[unproven] = getattr(second, name)[unproven]
+    choice.rule_S[:] = [rule.replace("no backtest scores", "no replays") for rule in choice.rule_S]
     return choice
 
 

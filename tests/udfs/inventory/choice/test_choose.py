@@ -69,7 +69,8 @@ def test_a_series_without_a_replay_follows_its_class_and_an_empty_class_the_firs
     evidence = ReplayEvidence(
         empty, merge_replay_summaries(summarise_replays(empty, np.array([]), np.array([]), SPEC, NOW, DAYS))
     )
-    assert choose(evidence, np.array(["a"]), np.array([SMOOTH]), SPEC, NOW, DAYS).model_S[0] == "s_s"
+    found = choose(evidence, np.array(["a"]), np.array([SMOOTH]), SPEC, NOW, DAYS)
+    assert (found.model_S[0], found.rule_S[0]) == ("s_s", "first candidate for smooth demand: no replays to choose by")
 
 
 def test_a_learned_policy_is_taken_only_where_it_beat_the_tuned_base_stock() -> None:
