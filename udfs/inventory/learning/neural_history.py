@@ -5,6 +5,7 @@ Dimensions: S series, T periods, K features.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -40,7 +41,7 @@ class HistoryFeatures:
         season: periods of a year, whose demand a year ago is looked at; 0 looks at none.
 
     Raises:
-        ValueError: `first` or `season` out of range, or a smoothing constant outside (0, 1).
+        ValueError: `first`, `season` or `safety` out of range, or a smoothing constant outside (0, 1).
     """
 
     first: int = 8
@@ -51,10 +52,12 @@ class HistoryFeatures:
     season: int = 0
 
     def __post_init__(self) -> None:
-        if self.first < 1 or self.season < 0:
-            raise ValueError(
-                f"HistoryFeatures: expected first >= 1 and season >= 0, found {self.first} and {self.season}"
-            )
+        for name, least in (("first", 1), ("season", 0)):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value % 1 == 0 and value >= least):
+                raise ValueError(f"HistoryFeatures.{name}: expected whole periods >= {least}, found {value}")
+        if not math.isfinite(self.safety):
+            raise ValueError(f"HistoryFeatures.safety: expected a finite number, found {self.safety}")
         for name in ("fast", "middle", "slow"):
             if not 0.0 < getattr(self, name) < 1.0:
                 raise ValueError(f"HistoryFeatures.{name}: expected a number in (0, 1), found {getattr(self, name)}")

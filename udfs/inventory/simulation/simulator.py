@@ -39,7 +39,7 @@ def simulate(
         policy: see `OrderingPolicy`. Where its parameters require a gradient, so do the costs; orders rounded to packs
             pass the gradient of what was wanted, the number of orders has none.
         demand_SPT: units, finite and >= 0, (S, P, T), float32 or float64, on any device.
-        terms: of S series.
+        terms: of S series. With a lead time of T periods or more no order arrives: demand beyond the start is not met.
         start: stock at the start of period 0; None is empty shelves with nothing on order.
         lead_times_SPT: whole periods until an order placed in period t arrives, instead of `terms.lead_time`; orders
             may overtake each other. (S, P, T) or broadcastable.
@@ -248,8 +248,8 @@ def check_simulation(demand_SPT: Tensor, warm_up: int, lead_times_SPT: Tensor | 
             f"demand_SPT: expected floats of shape (S, P, T) with P, T >= 1, found {demand_SPT.dtype} of shape "
             f"{tuple(demand_SPT.shape)}"
         )
-    if not 0 <= warm_up < demand_SPT.shape[2]:
-        raise ValueError(f"warm_up: expected 0 to {demand_SPT.shape[2] - 1} of the periods, found {warm_up}")
+    if not (0 <= warm_up < demand_SPT.shape[2] and warm_up % 1 == 0):
+        raise ValueError(f"warm_up: expected whole periods from 0 to {demand_SPT.shape[2] - 1}, found {warm_up}")
     if lead_times_SPT is not None:
         values = lead_times_SPT.double()
         if not bool(((values >= 0.0) & (values <= MAX_LEAD_TIME) & (values == values.floor())).all()):

@@ -46,7 +46,7 @@ class GradientSpec:
     def __post_init__(self) -> None:
         if self.method not in _OPTIMISERS:
             raise ValueError(f"method: expected one of {sorted(_OPTIMISERS)}, found {self.method!r}")
-        if self.n_steps != int(self.n_steps) or self.n_steps < 1:
+        if not (math.isfinite(self.n_steps) and self.n_steps % 1 == 0 and self.n_steps >= 1):
             raise ValueError(f"n_steps: expected a whole number >= 1, found {self.n_steps:g}")
         if not (math.isfinite(self.step) and self.step > 0.0):
             raise ValueError(f"step: expected a number > 0, found {self.step:g}")

@@ -28,5 +28,5 @@ class TuningSpec:
             raise ValueError(f"unit: expected units > 0, found {self.unit:g}")
         for name in ("reach", "most_candidates"):
             value = getattr(self, name)
-            if value != int(value) or value < 1:
+            if not (math.isfinite(value) and value % 1 == 0 and value >= 1):
                 raise ValueError(f"{name}: expected a whole number >= 1, found {value:g}")

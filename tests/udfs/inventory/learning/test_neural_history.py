@@ -116,8 +116,10 @@ def test_a_network_that_knows_the_calendar_beats_the_moving_level_on_later_perio
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("first", 0, "expected first >= 1 and season >= 0, found 0 and 0"),
-        ("season", -1, "expected first >= 1 and season >= 0, found 8 and -1"),
+        ("first", 0, "first: expected whole periods >= 1, found 0"),
+        ("first", float("nan"), "first: expected whole periods >= 1, found nan"),
+        ("safety", float("inf"), "safety: expected a finite number, found inf"),
+        ("season", -1, "season: expected whole periods >= 0, found -1"),
         ("middle", 1.0, r"HistoryFeatures.middle: expected a number in \(0, 1\), found 1.0"),
     ],
 )

@@ -127,7 +127,7 @@ def test_perishables_pay_for_waste() -> None:
         ({"required_fill_rate": 1.0}, r"required_fill_rate: expected a share in \[0, 1\), found 1 in row 0"),
         ({"required_fill_rate": np.ones(2)}, r"required_fill_rate: expected a number or \[5\]"),
         ({"level": np.ones(3)}, "level: expected a number"),
-        ({"warm_up": 60}, "warm_up: expected 0 to 59"),
+        ({"warm_up": 60}, "warm_up: expected whole periods from 0 to 59"),
         ({"demand_SPT": DEMAND - 50.0}, "demand_SPT: expected finite units >= 0"),
     ],
 )
@@ -137,7 +137,9 @@ def test_bad_arguments_are_refused(bad: dict[str, Any], message: str) -> None:
         tune(**(good | bad))
 
 
-@pytest.mark.parametrize("bad", [{"unit": 0.0}, {"unit": np.nan}, {"reach": 0}, {"most_candidates": 1.5}])
+@pytest.mark.parametrize(
+    "bad", [{"unit": 0.0}, {"unit": np.nan}, {"reach": 0}, {"reach": np.nan}, {"most_candidates": 1.5}]
+)
 def test_bad_specs_are_refused(bad: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(bad))}: expected"):
         TuningSpec(**bad)
