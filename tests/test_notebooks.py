@@ -281,8 +281,9 @@ def test_the_fans_are_the_champions_of_both_cutoffs(review: ReviewParameters) ->
     lake = review.lakehouse
     sales = read_series(lake, "silver.sales_daily", chosen, ["unique_id", "ds", "y"])
     quantiles = ["mean", "p05", "p25", "p50", "p75", "p95"]
-    demand = read_series(lake, "forecast.demand", chosen, ["unique_id", "cutoff", "model", "ds", *quantiles])
-    champion = read_series(lake, "forecast.champion", chosen, ["unique_id", "cutoff", "model", "rule"])
+    of_both = pc.field("cutoff").isin([AS_OF - timedelta(days=HORIZON), AS_OF])
+    demand = read_series(lake, "forecast.demand", chosen, ["unique_id", "cutoff", "model", "ds", *quantiles], of_both)
+    champion = read_series(lake, "forecast.champion", chosen, ["unique_id", "cutoff", "model", "rule"], of_both)
     figure = forecast_fans(chosen, sales, demand, champion)
     tables = {"demand": demand, "champion": champion}
     for panel, row in enumerate(chosen.itertuples()):

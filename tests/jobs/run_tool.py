@@ -24,7 +24,6 @@ SMALL = [
     "horizon=14",
     "replays=2",
     "inventory.lead_time_days=5",
-    "inventory.n_paths=60",
     "inventory.tuning_paths=20",
 ]
 BUCKET_STAGES = ["features", "train", "backtest", "calibrate", "forecast", "replay", "inventory", "order"]
