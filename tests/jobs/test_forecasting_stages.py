@@ -111,7 +111,10 @@ def test_a_rung_that_did_not_pay_yesterday_is_not_climbed_today(with_trees: Lake
 def test_every_series_has_a_champion_with_its_reason_and_its_scores(with_trees: Lakehouse) -> None:
     champion, backtest = frame(with_trees, "forecast.champion"), frame(with_trees, "forecast.backtest")
     assert len(champion) == CUTOFFS * SERIES
-    assert champion["rule"].str.contains("scaled pinball over 3 windows").all()
+    # The first cutoff lies so early that its first window has too little history for trees.
+    is_first = champion["cutoff"] == champion["cutoff"].min()
+    assert champion.loc[~is_first, "rule"].str.contains("scaled pinball over 3 windows").all()
+    assert champion.loc[is_first, "rule"].str.contains("scaled pinball over [23] windows").all()
     candidates = {name for model in champion["model"] for name in model.split("+")}
     assert candidates <= set(backtest["model"])
     assert len(backtest.drop_duplicates(["unique_id", "cutoff", "model"])) == len(backtest)
