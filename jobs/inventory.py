@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from jobs.bucket_stage import BucketStage, run_bucket_stage
 from jobs.bucket_task import BucketTask, KernelResult
 from jobs.features import silver_buckets
-from jobs.inventory_inputs import PROFILE, champion_forecast, forecast_inputs, path_terms, prices, supply
+from jobs.inventory_inputs import PROFILE, SUPPLY, champion_forecast, forecast_inputs, path_terms, prices
 from jobs.replay import REPLAY, REPLAY_SUMMARY, choices, replays_input
 from lakehouse.buckets import PinnedTable
 from lakehouse.ledger import StageRecord
@@ -50,7 +50,7 @@ def kernel(inputs: dict[str, pa.Table], parameters: InventoryParameters) -> Kern
     )
     plan = plan_bucket(
         forecast=forecast,
-        supply=supply(inputs),
+        supply=inputs[SUPPLY],
         stock=inputs[_STOCK],
         prices=prices(inputs, parameters.as_of),
         as_of=parameters.as_of,

@@ -63,11 +63,6 @@ def prices(inputs: dict[str, pa.Table], as_of: date) -> pa.Table:
     return features.filter(pc.equal(features["ds"], as_of)).select(["unique_id", "unit_price"])
 
 
-def supply(inputs: dict[str, pa.Table]) -> pa.Table:
-    """Terms of supply as the feed states them."""
-    return inputs[SUPPLY]
-
-
 def path_terms(context: RunContext) -> PathTerms:
     """What makes the forecast stage's sample paths again."""
     spec = context.settings.forecast

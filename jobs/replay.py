@@ -11,7 +11,7 @@ import pyarrow as pa
 from jobs.bucket_stage import BucketStage, run_bucket_stage
 from jobs.bucket_task import BucketTask, KernelResult
 from jobs.features import silver_buckets
-from jobs.inventory_inputs import FEATURES, PROFILE, champion_forecast, forecast_inputs, path_terms, prices, supply
+from jobs.inventory_inputs import FEATURES, PROFILE, SUPPLY, champion_forecast, forecast_inputs, path_terms, prices
 from jobs.series_inputs import replay_cutoffs
 from lakehouse.buckets import PinnedTable
 from lakehouse.ledger import StageRecord
@@ -43,7 +43,7 @@ def kernel(inputs: dict[str, pa.Table], parameters: ReplayParameters) -> KernelR
     found = replay_bucket(
         forecasts={cutoff: champion_forecast(inputs, cutoff) for cutoff in parameters.cutoffs},
         actual=features.select(["unique_id", "ds", "y_latent"]).rename_columns(["unique_id", "ds", "y"]),
-        supply=supply(inputs),
+        supply=inputs[SUPPLY],
         prices=prices(inputs, parameters.as_of),
         classes=inputs[PROFILE],
         choices=parameters.choices,

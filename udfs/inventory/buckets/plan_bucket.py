@@ -22,7 +22,7 @@ from udfs.inventory.buckets.inputs import (
     read_supply,
 )
 from udfs.inventory.buckets.policy_table import policy_table
-from udfs.inventory.buckets.proposal_table import proposal_table, step_table
+from udfs.inventory.buckets.proposal_table import priced_steps, proposal_table, step_table
 from udfs.inventory.buckets.tables import failure_table
 from udfs.inventory.choice.candidates import plans_of
 from udfs.inventory.choice.choose import ReplayEvidence, choose
@@ -66,7 +66,8 @@ class Planned:
     """Everything known about the S series that can be planned.
 
     names: of the candidates. choice: the policy of each series. order_KS: units that each candidate would order today.
-    reorder_point_KS, order_up_to_KS: their levels today. expected: on the sample paths. chosen_S: index of the
+    reorder_point_KS, order_up_to_KS: their levels today. expected: on the sample paths. protection_SN: demand of lead
+    time and review on each of them, units. chosen_S: index of the
     candidate that decides.
     """
 
@@ -81,6 +82,7 @@ class Planned:
     reorder_point_KS: FloatArray
     order_up_to_KS: FloatArray
     expected: Mapping[str, Replay]
+    protection_SN: FloatArray
 
     def of_chosen(self, values_KS: FloatArray) -> FloatArray:
         """The chosen candidate's value of each series, [S]."""
@@ -136,7 +138,9 @@ def plan_bucket(
         rows = fit[at] if fit.size else fit
         inputs = (readable.take(rows), supply_in.take(rows), stock_in.take(rows))
         planned = _plan(*inputs, as_of, spec, path_terms, evidence)
-        tables.append((policy_table(planned, as_of, evidence), proposal_table(planned, as_of), step_table(planned)))
+        priced = priced_steps(planned)
+        proposed = proposal_table(planned, as_of, priced), step_table(planned, priced)
+        tables.append((policy_table(planned, as_of, evidence), *proposed))
     policy, proposal, steps = (pa.concat_tables(parts) for parts in zip(*tables, strict=True))
     return BucketPlan(
         policy=policy.sort_by(ordered),
@@ -172,6 +176,7 @@ def _plan(
         reorder_point_KS=np.stack([plan.reorder_point_SH[:, 0] for plan in plans.values()]),
         order_up_to_KS=np.stack([plan.order_up_to_SH[:, 0] for plan in plans.values()]),
         expected={name: replay_paths(plan, situation, spec.tuning_paths) for name, plan in plans.items()},
+        protection_SN=paths.sums(situation.protection_days),
     )
 
 

@@ -25,7 +25,7 @@ def policy_table(planned: Planned, as_of: date, evidence: PolicyEvidence | None)
     """Rows of `POLICY_SCHEMA`. Costs are per year, NULL where the unit cost is unknown or nothing was replayed."""
     n_series = len(planned.forecast)
     terms, choice, paths = planned.supply.terms, planned.choice, planned.situation.paths
-    sum_SN = paths.sums(planned.situation.protection_days)
+    sum_SN = planned.protection_SN
     order_up_to_S = planned.of_chosen(planned.order_up_to_KS)
     mean_S = paths.mean_ahead(planned.situation.protection_days)[:, 0]
     return table_of(

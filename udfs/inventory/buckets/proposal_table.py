@@ -17,6 +17,7 @@ from udfs.inventory.orders.marginal_value import MarginalSteps, marginal_values
 from udfs.inventory.orders.order_reason import OrderLines, order_reasons
 from udfs.inventory.orders.order_terms import OrderTerms
 
+PricedSteps = tuple[np.ndarray, MarginalSteps]
 _NEXT_TO_NOTHING = 1e-9
 """Expected profit per unit of currency of a pack that only saves order costs, before its cover is reckoned."""
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from udfs.inventory.buckets.plan_bucket import Planned
 
 
-def proposal_table(planned: Planned, as_of: date) -> pa.Table:
+def proposal_table(planned: Planned, as_of: date, priced: PricedSteps) -> pa.Table:
     """Rows of `PROPOSAL_SCHEMA`: order lines before a budget or a capacity is looked at."""
     terms, stock, lines = planned.supply.terms, planned.stock, _lines(planned)
     is_order_S = lines.order_S > 0.0
@@ -39,7 +40,7 @@ def proposal_table(planned: Planned, as_of: date) -> pa.Table:
             "order_date": [as_of] * len(planned.forecast),
             "order_qty": lines.order_S,
             "order_value": null_unless_finite(value_S),
-            "expected_value": null_unless_finite(_value_of_order(planned)),
+            "expected_value": null_unless_finite(_value_of_order(planned, priced)),
             "position_qty": lines.position_S,
             "on_hand_qty": stock.on_hand_S,
             "on_order_qty": stock.on_order_S,
@@ -57,13 +58,13 @@ def proposal_table(planned: Planned, as_of: date) -> pa.Table:
     )
 
 
-def step_table(planned: Planned) -> pa.Table:
+def step_table(planned: Planned, priced: PricedSteps) -> pa.Table:
     """Rows of `STEP_SCHEMA`: runs of equal packs in the order in which they are worth taking, up to the proposal.
 
     What a policy wants beyond the packs that pay before the next order saves order costs later. Such packs count as
     next to nothing, those of a series with less cover first, so that a budget is spent on them last.
     """
-    rows, steps = _steps(planned)
+    rows, steps = priced
     runs = pd.DataFrame(
         {
             "row": steps.row_N,
@@ -108,7 +109,7 @@ def _rest(planned: Planned, rows: np.ndarray, runs: pd.DataFrame) -> pd.DataFram
 
 def _lines(planned: Planned) -> OrderLines:
     paths, chosen_S = planned.situation.paths, planned.choice.model_S
-    sum_SN = paths.sums(planned.situation.protection_days)
+    sum_SN = planned.protection_SN
     is_learned_S = np.isin(chosen_S.astype(str), LEARNED_NAMES)
     return OrderLines(
         order_S=planned.order,
@@ -124,16 +125,16 @@ def _lines(planned: Planned) -> OrderLines:
     )
 
 
-def _value_of_order(planned: Planned) -> FloatArray:
+def _value_of_order(planned: Planned, priced: PricedSteps) -> FloatArray:
     """Expected profit of the packs that are worth their money, currency, [S]; NaN for an unknown unit cost."""
-    rows, steps = _steps(planned)
+    rows, steps = priced
     value_S = np.where(planned.situation.has_money, 0.0, np.nan)
     value_S[rows] = steps.total(steps.count_N, steps.value_N)
     return value_S
 
 
-def _steps(planned: Planned) -> tuple[np.ndarray, MarginalSteps]:
-    """The series that are ordered at a known cost, and their steps up to the proposal.
+def priced_steps(planned: Planned) -> PricedSteps:
+    """The positions of the series that are ordered at a known cost, and their steps up to the proposal.
 
     A unit is reckoned over the days that the order is meant to last: lead time, review, and the lot beyond them.
     """
