@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-from jobs import STAGE_NAMES, reports
-from jobs.progress import Progress
-from lakehouse.delta_io import Lakehouse
+from jobs import STAGE_NAMES
+from jobs.engine.progress import Progress
+from jobs.views import reports
+from lakehouse.delta.io import Lakehouse
+from lakehouse.delta.ledger import WriterLock
 from lakehouse.errors import ConfigError, ShelfcastError
-from lakehouse.ledger import WriterLock
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,7 +60,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from jobs.demo import demo
+    from jobs.views.demo import demo
 
     return demo(options.lakehouse, main)
 

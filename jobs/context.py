@@ -8,12 +8,12 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobs.progress import Progress
+from jobs.engine.progress import Progress
 from jobs.settings import Settings, run_id_of
-from lakehouse.delta_io import Lakehouse
-from lakehouse.ledger import Ledger, RunIdentity
-from lakehouse.session import build_session
-from lakehouse.sources import SourceMapping
+from lakehouse.delta.io import Lakehouse
+from lakehouse.delta.ledger import Ledger, RunIdentity
+from lakehouse.delta.session import build_session
+from lakehouse.feeds.sources import SourceMapping
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -11,27 +11,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from jobs import (
-    STAGE_NAMES,
-    backtest,
-    calibrate,
-    clean,
-    features,
-    forecast,
-    ingest,
-    inventory,
-    order,
-    publish,
-    replay,
-    series_inputs,
-    train,
-)
+from jobs import STAGE_NAMES
 from jobs.context import RunContext
-from jobs.earlier import earlier_run
-from jobs.memory import MemoryWatch
+from jobs.engine.memory import MemoryWatch
 from jobs.settings import PIPELINE_VERSION, digest
+from jobs.stages.demand import clean, features, ingest
+from jobs.stages.forecasting import backtest, calibrate, forecast, series_inputs, train
+from jobs.stages.forecasting.earlier import earlier_run
+from jobs.stages.gold import publish
+from jobs.stages.inventory import inventory, order, replay
+from lakehouse.delta.ledger import StageRecord
 from lakehouse.errors import ConfigError, PromiseError
-from lakehouse.ledger import StageRecord
 
 
 @dataclass(frozen=True, slots=True)

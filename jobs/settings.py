@@ -14,13 +14,13 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 import jobs
+from lakehouse.delta.session import SparkSettings
 from lakehouse.errors import ConfigError
-from lakehouse.session import SparkSettings
-from lakehouse.sources import SourceMapping, load_source
-from udfs.forecasting.networks.spec import NetworkSpec
-from udfs.forecasting.spec import ForecastSpec
-from udfs.forecasting.trees.spec import TreeSpec
-from udfs.inventory.spec import InventorySpec
+from lakehouse.feeds.sources import SourceMapping, load_source
+from udfs.forecasting.forecast_spec import ForecastSpec
+from udfs.forecasting.models.networks.network_spec import NetworkSpec
+from udfs.forecasting.models.trees.tree_spec import TreeSpec
+from udfs.inventory.inventory_spec import InventorySpec
 
 # Raise it when a stage's meaning changes, so that results of an older pipeline are not taken for this one's.
 PIPELINE_VERSION = "1"

@@ -16,9 +16,9 @@ from datetime import timedelta
 import pandas as pd
 import pyarrow.compute as pc
 
-from jobs.review.accuracy import accuracy_by, accuracy_overall, verdict
-from jobs.review.forecast_charts import accuracy_overview, forecast_fans
-from jobs.review.series import choose_series, grouping_column, keep, read_day, read_series, review_parameters
+from jobs.views.accuracy import accuracy_by, accuracy_overall, verdict
+from jobs.views.forecast_charts import accuracy_overview, forecast_fans
+from jobs.views.series import choose_series, grouping_column, keep, read_day, read_series, review_parameters
 
 # COMMAND ----------
 

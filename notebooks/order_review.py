@@ -13,9 +13,9 @@
 
 import pyarrow.compute as pc
 
-from jobs.review.order_charts import order_overview, stock_projections
-from jobs.review.series import choose_series, keep, read_day, read_series, review_parameters
-from jobs.sql_functions import register
+from jobs.views.order_charts import order_overview, stock_projections
+from jobs.views.series import choose_series, keep, read_day, read_series, review_parameters
+from jobs.views.sql_functions import register
 
 # COMMAND ----------
 
@@ -99,7 +99,7 @@ keep(stock_projections(chosen, policy, lead_time), "stock_projections", review)
 # MAGIC ## Stock formulas in SQL
 # MAGIC
 # MAGIC Where this notebook has a Spark session, SQL cells know `eoq`, `safety_stock`, `reorder_point` and
-# MAGIC `newsvendor_quantity` from here on; `jobs/sql_functions.py` lists their parameters, and serves DuckDB as well.
+# MAGIC `newsvendor_quantity` from here on; `jobs/views/sql_functions.py` lists their parameters, and serves DuckDB as well.
 
 # COMMAND ----------
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lakehouse.delta_io import Lakehouse
-from lakehouse.session import SparkSettings, build_session
+from lakehouse.delta.io import Lakehouse
+from lakehouse.delta.session import SparkSettings, build_session
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

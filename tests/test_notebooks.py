@@ -21,11 +21,11 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from jobs.pipeline import run_stages
-from jobs.review.accuracy import accuracy_by, accuracy_overall, verdict
-from jobs.review.forecast_charts import forecast_fans
-from jobs.review.order_charts import stock_projections
-from jobs.review.series import MOST_SERIES, ReviewParameters, choose_series, read_day, read_series, review_parameters
-from lakehouse.delta_io import Lakehouse
+from jobs.views.accuracy import accuracy_by, accuracy_overall, verdict
+from jobs.views.forecast_charts import forecast_fans
+from jobs.views.order_charts import stock_projections
+from jobs.views.series import MOST_SERIES, ReviewParameters, choose_series, read_day, read_series, review_parameters
+from lakehouse.delta.io import Lakehouse
 from lakehouse.errors import ConfigError
 from tests.jobs.run_tool import day, make_context
 from tests.tiny_retailer import write_feeds

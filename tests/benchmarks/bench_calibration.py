@@ -21,16 +21,16 @@ import torch
 
 from tests import real_data
 from tests.benchmarks import m5_data
-from udfs.demand_profile import DEMAND_CLASSES, demand_statistics
+from udfs.demand.demand_profile import DEMAND_CLASSES, demand_statistics
 from udfs.forecasting import metrics, registry
+from udfs.forecasting.forecast_spec import QUANTILES, ForecastSpec
 from udfs.forecasting.forecaster import Forecast
 from udfs.forecasting.probability.calibration import Calibration, covered
 from udfs.forecasting.probability.error_correlation import Copula, ErrorCorrelation
 from udfs.forecasting.probability.lead_time import lead_time_demand
 from udfs.forecasting.probability.paths import PathSource
 from udfs.forecasting.probability.score_summary import ScoreSummary, demand_units
-from udfs.forecasting.spec import QUANTILES, ForecastSpec
-from udfs.sku_batch import SkuBatch
+from udfs.series.sku_batch import SkuBatch
 
 HORIZON = 28
 WINDOWS = 3

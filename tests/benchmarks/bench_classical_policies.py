@@ -12,10 +12,10 @@ import numpy as np
 from stockpyl.rq import r_q_cost, r_q_optimal_r_for_q, r_q_poisson_exact
 from stockpyl.wagner_whitin import wagner_whitin as stockpyl_wagner_whitin
 
-from udfs.inventory.lot_sizing.lot_plan import DynamicDemand
-from udfs.inventory.lot_sizing.wagner_whitin import wagner_whitin
-from udfs.inventory.stock_levels.r_q_normal import NormalTerms, r_q_normal
-from udfs.inventory.stock_levels.r_q_poisson import PoissonTerms, r_q_poisson
+from udfs.inventory.theory.lot_sizing.lot_plan import DynamicDemand
+from udfs.inventory.theory.lot_sizing.wagner_whitin import wagner_whitin
+from udfs.inventory.theory.stock_levels.r_q_normal import NormalTerms, r_q_normal
+from udfs.inventory.theory.stock_levels.r_q_poisson import PoissonTerms, r_q_poisson
 
 N_OURS, N_THEIRS, PERIODS = 100_000, 30, 26
 

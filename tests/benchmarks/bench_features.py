@@ -29,8 +29,8 @@ import pyarrow as pa
 
 from tests.benchmarks.feature_competitors import COMPETITORS
 from tests.benchmarks.retail_input import SERIES_PER_BUCKET, write_input
-from tests.udfs.feature_oracle import differences
-from udfs.features import FeatureSpec
+from tests.udfs.demand.feature_oracle import differences
+from udfs.demand.features.sku_features import FeatureSpec
 
 ROOT = Path(__file__).resolve().parents[2]
 TOLERANCE = 1e-9

@@ -34,10 +34,10 @@ from tests import real_data
 from tests.benchmarks import forecasting_competitors as competitors
 from tests.udfs.forecasting.series import batch_of, m5_table, mixed_series
 from udfs.forecasting import metrics, registry
-from udfs.forecasting.ets.forms import EtsGrid
-from udfs.forecasting.ets.recursion import grid_sse, start_states
-from udfs.forecasting.spec import QUANTILES, ForecastSpec
-from udfs.sku_batch import SkuBatch
+from udfs.forecasting.forecast_spec import QUANTILES, ForecastSpec
+from udfs.forecasting.models.ets.ets_forms import EtsGrid
+from udfs.forecasting.models.ets.recursion import grid_sse, start_states
+from udfs.series.sku_batch import SkuBatch
 
 T = TypeVar("T")
 

@@ -28,14 +28,14 @@ from udfs.inventory.learning.adaptive_spec import AdaptiveSpec
 from udfs.inventory.learning.q_learning import q_learning
 from udfs.inventory.learning.sarsa import SARSA_SPEC, sarsa
 from udfs.inventory.learning.tabular import TabularSpec
-from udfs.inventory.lost_sales.base_stock import backorder_base_stock, best_base_stock
-from udfs.inventory.lost_sales.capped_base_stock import best_capped_base_stock
-from udfs.inventory.lost_sales.constant_order import best_constant_order
-from udfs.inventory.lost_sales.demand_pmf import geometric_pmf, poisson_pmf
-from udfs.inventory.lost_sales.level_search import capped_orders
-from udfs.inventory.lost_sales.myopic import myopic_policy
-from udfs.inventory.lost_sales.problem import LostSalesProblem
-from udfs.inventory.lost_sales.value_iteration import optimal_policy, policy_cost
+from udfs.inventory.theory.lost_sales.capped_base_stock import best_capped_base_stock
+from udfs.inventory.theory.lost_sales.constant_order import best_constant_order
+from udfs.inventory.theory.lost_sales.demand_pmf import geometric_pmf, poisson_pmf
+from udfs.inventory.theory.lost_sales.level_search import capped_orders
+from udfs.inventory.theory.lost_sales.lost_sales_base_stock import backorder_base_stock, best_base_stock
+from udfs.inventory.theory.lost_sales.myopic import myopic_policy
+from udfs.inventory.theory.lost_sales.problem import LostSalesProblem
+from udfs.inventory.theory.lost_sales.value_iteration import optimal_policy, policy_cost
 
 MEAN = 5.0
 SHORTAGE_COSTS = (4.0, 9.0, 19.0, 39.0)

@@ -20,10 +20,10 @@ import torch
 from tests import real_data
 from udfs.forecasting import metrics
 from udfs.forecasting.choice.ensemble import JOIN, Ensemble
+from udfs.forecasting.forecast_spec import QUANTILES, ForecastSpec
 from udfs.forecasting.forecaster import Forecaster
 from udfs.forecasting.registry import make
-from udfs.forecasting.spec import QUANTILES, ForecastSpec
-from udfs.sku_batch import PAD_MULTIPLE_DAYS, SkuBatch
+from udfs.series.sku_batch import PAD_MULTIPLE_DAYS, SkuBatch
 
 HORIZON, SEASON = 48, 24
 VALIDATION = (48, 96, 144, 192)

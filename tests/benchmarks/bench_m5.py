@@ -25,17 +25,17 @@ from statsforecast.models import SeasonalExponentialSmoothingOptimized
 from tests.benchmarks import m5_data
 from tests.benchmarks.m5_data import HORIZON
 from tests.benchmarks.m5_wrmsse import Wrmsse
-from udfs.features import FeatureSpec
-from udfs.forecasting.ets.model import ExponentialSmoothing
+from udfs.demand.features.sku_features import FeatureSpec
+from udfs.forecasting.forecast_spec import QUANTILES
 from udfs.forecasting.forecaster import Forecaster
 from udfs.forecasting.hierarchy.top_down import fit_top_down
-from udfs.forecasting.naive import SeasonalNaive
-from udfs.forecasting.regression.log_totals import LogRegression
-from udfs.forecasting.spec import QUANTILES
-from udfs.forecasting.trees.model import fit_trees
-from udfs.forecasting.trees.rows import RowSpec
-from udfs.forecasting.trees.spec import TreeSpec
-from udfs.sku_batch import SkuBatch
+from udfs.forecasting.models.ets.ets_model import ExponentialSmoothing
+from udfs.forecasting.models.naive import SeasonalNaive
+from udfs.forecasting.models.regression.log_totals import LogRegression
+from udfs.forecasting.models.trees.tree_model import fit_trees
+from udfs.forecasting.models.trees.tree_rows import RowSpec
+from udfs.forecasting.models.trees.tree_spec import TreeSpec
+from udfs.series.sku_batch import SkuBatch
 
 TREES = TreeSpec(
     categorical_known=("event_code", "event_kind"),

@@ -18,17 +18,17 @@ from pathlib import Path
 
 import numpy as np
 
+from jobs.engine.training import train_network
 from jobs.settings import RaySettings
-from jobs.train_networks import train_network
 from tests.benchmarks import m5_data
 from tests.benchmarks.m5_wrmsse import Wrmsse
 from udfs.forecasting.hierarchy.top_down import fit_top_down
-from udfs.forecasting.naive import SeasonalNaive
-from udfs.forecasting.networks.model import NetworkModel
-from udfs.forecasting.networks.spec import BLOCKS, NetworkSpec
-from udfs.forecasting.networks.windows import NetworkSeries
-from udfs.forecasting.regression.log_totals import LogRegression
-from udfs.sku_batch import SkuBatch
+from udfs.forecasting.models.naive import SeasonalNaive
+from udfs.forecasting.models.networks.network_model import NetworkModel
+from udfs.forecasting.models.networks.network_spec import BLOCKS, NetworkSpec
+from udfs.forecasting.models.networks.windows import NetworkSeries
+from udfs.forecasting.models.regression.log_totals import LogRegression
+from udfs.series.sku_batch import SkuBatch
 
 SPEC = {
     "horizon": m5_data.HORIZON,

@@ -31,14 +31,14 @@ from udfs.inventory.learning.neural_history import HistoryFeatures
 from udfs.inventory.learning.neural_spec import NeuralPolicySpec
 from udfs.inventory.learning.neural_training import Replay, train_neural_policy
 from udfs.inventory.learning.order_tabulation import tabulate_policy
-from udfs.inventory.lost_sales.base_stock import best_base_stock
-from udfs.inventory.lost_sales.demand_pmf import geometric_pmf, poisson_pmf
-from udfs.inventory.lost_sales.problem import LostSalesProblem
-from udfs.inventory.lost_sales.value_iteration import optimal_policy, policy_cost
 from udfs.inventory.simulation.levels import BaseStock
 from udfs.inventory.simulation.simulator import simulate
 from udfs.inventory.simulation.state import OrderingPolicy
 from udfs.inventory.simulation.terms import SimulationTerms
+from udfs.inventory.theory.lost_sales.demand_pmf import geometric_pmf, poisson_pmf
+from udfs.inventory.theory.lost_sales.lost_sales_base_stock import best_base_stock
+from udfs.inventory.theory.lost_sales.problem import LostSalesProblem
+from udfs.inventory.theory.lost_sales.value_iteration import optimal_policy, policy_cost
 
 MEAN = 5.0
 PMFS = {"poisson": poisson_pmf(MEAN), "geometric": geometric_pmf(MEAN)}

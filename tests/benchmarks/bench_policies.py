@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
 
-from lakehouse.delta_io import Lakehouse
+from lakehouse.delta.io import Lakehouse
 
 RESAMPLES = 2000
 _PAIRS = {

@@ -31,18 +31,18 @@ import pandas as pd
 import torch
 
 from tests import real_data
-from udfs.demand_profile import demand_statistics
+from udfs.demand.demand_profile import demand_statistics
 from udfs.forecasting import metrics
 from udfs.forecasting.choice.backtest import Windows, backtest_windows
 from udfs.forecasting.choice.ensemble import JOIN, Ensemble
+from udfs.forecasting.forecast_spec import ForecastSpec, quantile_column
 from udfs.forecasting.forecaster import Forecast, Forecaster
 from udfs.forecasting.frames import forecast, panel_of
 from udfs.forecasting.probability.calibrated import Calibrated
 from udfs.forecasting.probability.calibration import Calibration
 from udfs.forecasting.probability.score_summary import ScoreSummary, demand_units
 from udfs.forecasting.registry import make, names
-from udfs.forecasting.spec import ForecastSpec, quantile_column
-from udfs.sku_batch import SkuBatch
+from udfs.series.sku_batch import SkuBatch
 
 LEVELS = tuple(round(0.1 * k, 1) for k in range(1, 10))
 CALIBRATED = "calibrated:"

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from stockpyl.ss import s_s_discrete_exact
 
-from udfs.inventory.s_s.zheng_federgruen import SSPolicy, s_s_negative_binomial, s_s_poisson
+from udfs.inventory.theory.s_s.zheng_federgruen import SSPolicy, s_s_negative_binomial, s_s_poisson
 
 SEED = 1991
 N_COMPARED = 200

@@ -42,10 +42,10 @@ from udfs.inventory.simulation.result import SimulationResult
 from udfs.inventory.simulation.simulator import simulate
 from udfs.inventory.simulation.state import OrderingPolicy, Stock
 from udfs.inventory.simulation.terms import SimulationTerms
-from udfs.inventory.stock_levels.fill_rate_curve import FillRateCurve, level_grid
-from udfs.inventory.stock_levels.fill_rate_level import fill_rate_level
-from udfs.inventory.stock_levels.service_allocation import allocate_service
-from udfs.inventory.stock_levels.smoothed_bootstrap import PooledDemand, SmoothedBootstrap
+from udfs.inventory.theory.stock_levels.fill_rate_curve import FillRateCurve, level_grid
+from udfs.inventory.theory.stock_levels.fill_rate_level import fill_rate_level
+from udfs.inventory.theory.stock_levels.service_allocation import allocate_service
+from udfs.inventory.theory.stock_levels.smoothed_bootstrap import PooledDemand, SmoothedBootstrap
 
 ARTIFACTS = Path(__file__).resolve().parents[2] / "artifacts"
 UNIT_WEIGHT = 0.5

@@ -21,7 +21,7 @@ from stockpyl.instances import load_instance
 
 from tests.real_data import ROOT
 from tests.udfs.inventory.network import test_channel_allocation, test_guaranteed_service, test_serial
-from udfs.inventory.network import channel_allocation, guaranteed_service, serial, two_echelon
+from udfs.inventory.theory.network import channel_allocation, guaranteed_service, serial, two_echelon
 
 INSTANCES = str(ROOT / "inventory_theory" / "textbook_instances.json")
 TAILS = {f"{name}_tail_prob": 1e-12 for name in ("ltd_lower", "ltd_upper", "sum_ltd_lower", "sum_ltd_upper")}

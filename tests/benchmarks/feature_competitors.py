@@ -22,13 +22,13 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from jobs.bucket_task import BucketTask
-from jobs.features import FeatureParameters, kernel
-from jobs.runners.spark import SparkRunner
-from lakehouse.buckets import PinnedTable
-from lakehouse.delta_io import Lakehouse, WrittenFile
+from jobs.engine.runners.spark import SparkRunner
+from jobs.engine.task import BucketTask
+from jobs.stages.demand.features import FeatureParameters, kernel
+from lakehouse.delta.files import PinnedTable
+from lakehouse.delta.io import Lakehouse, WrittenFile
 from tests.benchmarks.retail_input import bucket_file
-from udfs.features import FeatureSpec, sku_daily_features
+from udfs.demand.features.sku_features import FeatureSpec, sku_daily_features
 
 _SALES, _CALENDAR, _FEATURES = "silver.sales_daily", "silver.calendar", "features.sku_daily"
 _SALES_COLUMNS = ("unique_id", "location_id", "ds", "y", "unit_price", "is_promo")
@@ -85,7 +85,7 @@ def spark_session(**settings: str):
 
 
 def ours(folder: Path, buckets: int, out: Path) -> Spent:
-    """The product: a bucket task of `jobs.features` on the Spark runner, committed to the Delta table."""
+    """The product: a bucket task of `jobs.stages.demand.features` on the Spark runner, committed to the Delta table."""
     spark = spark_session()
     lake = _lakehouse_over(folder, buckets, out)
     sales = PinnedTable(
@@ -118,7 +118,7 @@ def _import_in_workers(spark) -> None:
     """Start Spark's Python workers and their imports, as the other engines' processes have done theirs by now."""
 
     def work(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        import jobs.features  # noqa: F401
+        import jobs.stages.demand.features  # noqa: F401
 
         for batch in batches:
             time.sleep(0.5)  # keep this worker busy, so that every core starts one
@@ -229,7 +229,7 @@ def duckdb(folder: Path, buckets: int, out: Path) -> Spent:
     """One COPY; every column is written, so none is pruned."""
     import duckdb as engine
 
-    from tests.udfs.feature_oracle import feature_sql
+    from tests.udfs.demand.feature_oracle import feature_sql
 
     connection = engine.connect(config={"threads": CORES, "preserve_insertion_order": False})
     files = ", ".join(f"'{file}'" for file in _files(folder, buckets))

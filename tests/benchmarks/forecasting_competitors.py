@@ -21,7 +21,7 @@ from statsforecast.models import (
     SeasonalExponentialSmoothingOptimized,
 )
 
-from udfs.sku_batch import SkuBatch
+from udfs.series.sku_batch import SkuBatch
 
 ALIAS = "peer"
 

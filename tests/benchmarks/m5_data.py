@@ -10,8 +10,8 @@ import pandas as pd
 import torch
 
 from tests import real_data
-from udfs.covariates import Covariates, Traits
-from udfs.sku_batch import SkuBatch
+from udfs.series.covariates import Covariates, Traits
+from udfs.series.sku_batch import SkuBatch
 
 HORIZON = 28
 TEST_CUTOFFS = (dt.date(2016, 1, 3), dt.date(2016, 1, 31), dt.date(2016, 2, 28))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tests.benchmarks.m5_data import HORIZON
-from udfs.sku_batch import SkuBatch
+from udfs.series.sku_batch import SkuBatch
 
 LEVELS: tuple[tuple[str, ...], ...] = (
     (),

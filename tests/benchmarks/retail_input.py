@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lakehouse.parquet_options import ROW_GROUP_ROWS, parquet_write_options
+from lakehouse.delta.parquet_options import ROW_GROUP_ROWS, parquet_write_options
 
 FIRST_DAY = 17_897  # 2019-01-01
 SERIES_PER_BUCKET = 428  # some 312,000 rows of two years: 64 buckets for 27,400 series

@@ -12,17 +12,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from jobs import backtest, features, forecast, inventory, order, replay, series_inputs
-from jobs.bucket_task import KernelResult
-from lakehouse.tables import contract
-from udfs.features import FeatureSpec
+from jobs.engine.task import KernelResult
+from jobs.stages.demand import features
+from jobs.stages.forecasting import backtest, forecast, series_inputs
+from jobs.stages.inventory import inventory, order, replay
+from lakehouse.schema.tables import contract
+from udfs.demand.features.sku_features import FeatureSpec
 from udfs.forecasting import registry
+from udfs.forecasting.forecast_spec import ForecastSpec
 from udfs.forecasting.forecaster import Forecast, Forecaster
-from udfs.forecasting.spec import ForecastSpec
-from udfs.inventory.buckets.inputs import ASSUMABLE_TERMS, PathTerms
-from udfs.inventory.choice.choose import REPLAY_SUMMARY_SCHEMA, merge_replay_summaries
-from udfs.inventory.spec import InventorySpec
-from udfs.sku_batch import SkuBatch
+from udfs.inventory.inventory_spec import InventorySpec
+from udfs.inventory.kernels.planning_inputs import ASSUMABLE_TERMS, PathTerms
+from udfs.inventory.policies.choose import REPLAY_SUMMARY_SCHEMA, merge_replay_summaries
+from udfs.series.sku_batch import SkuBatch
 
 FIRST, DAYS, HORIZON = date(2024, 1, 1), 90, 14
 LAST = FIRST + timedelta(days=DAYS - 1)

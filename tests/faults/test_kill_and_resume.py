@@ -16,7 +16,7 @@ import psutil
 import pyarrow.compute as pc
 import pytest
 
-from lakehouse.delta_io import Lakehouse
+from lakehouse.delta.io import Lakehouse
 from tests.jobs.run_tool import SMALL, copied, day, hashes
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.bucket_task import Kernel, KernelResult
+from jobs.engine.task import Kernel, KernelResult
 
 
 def holds(inputs: dict[str, pa.Table], unique_id: str) -> bool:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobs.context import RunContext
-from jobs.progress import Progress
+from jobs.engine.progress import Progress
 from jobs.settings import load_mapping, load_settings
-from lakehouse.content_hash import content_hash
-from lakehouse.delta_io import Lakehouse
-from lakehouse.tables import TABLES
+from lakehouse.delta.content_hash import content_hash
+from lakehouse.delta.io import Lakehouse
+from lakehouse.schema.tables import TABLES
 from tests.tiny_retailer import FIRST_DAY
 
 if TYPE_CHECKING:

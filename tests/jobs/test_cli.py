@@ -9,10 +9,10 @@ import pytest
 
 from jobs import STAGE_NAMES
 from jobs.cli import main
-from lakehouse.content_hash import content_hash
-from lakehouse.delta_io import Lakehouse
-from lakehouse.ledger import WriterLock
-from lakehouse.tables import TABLES, contract
+from lakehouse.delta.content_hash import content_hash
+from lakehouse.delta.io import Lakehouse
+from lakehouse.delta.ledger import WriterLock
+from lakehouse.schema.tables import TABLES, contract
 from tests.jobs.run_tool import LOCAL, SMALL, copied, day
 
 BASE = [part for setting in (*SMALL, *LOCAL) for part in ("--set", setting)]

@@ -11,16 +11,16 @@ import pandas as pd
 import pyarrow.compute as pc
 import pytest
 
-from jobs import series_inputs, train
-from jobs.earlier import earlier_run, earlier_summary
-from jobs.model_archive import fitted, load, pack
 from jobs.pipeline import run_stages
 from jobs.settings import load_settings
-from lakehouse.buckets import read_bucket
-from lakehouse.delta_io import Lakehouse
+from jobs.stages.forecasting import series_inputs, train
+from jobs.stages.forecasting.earlier import earlier_run, earlier_summary
+from jobs.stages.forecasting.model_archive import fitted, load, pack
+from lakehouse.delta.files import read_bucket
+from lakehouse.delta.io import Lakehouse
 from tests.jobs.run_tool import copied, day, make_context
+from udfs.forecasting.models.trees.tree_model import TreeModel
 from udfs.forecasting.probability.score_summary import ScoreSummary
-from udfs.forecasting.trees.model import TreeModel
 
 HORIZON, WINDOWS, SERIES, CUTOFFS = 14, 3, 12, 3
 TREES = (

@@ -11,8 +11,8 @@ import pytest
 
 from jobs import STAGE_NAMES
 from jobs.pipeline import run_stages
-from jobs.replay import choices
-from lakehouse.delta_io import Lakehouse
+from jobs.stages.inventory.replay import choices
+from lakehouse.delta.io import Lakehouse
 from tests.jobs.run_tool import copied, day, make_context
 from tests.tiny_retailer import SKUS, STORES
 

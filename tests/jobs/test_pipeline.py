@@ -10,10 +10,10 @@ import pytest
 
 from jobs import STAGE_NAMES
 from jobs.pipeline import run_stages
-from lakehouse.delta_io import Lakehouse
+from lakehouse.delta.io import Lakehouse
+from lakehouse.delta.ledger import WriterLock
 from lakehouse.errors import ConfigError, LockedError, PromiseError
-from lakehouse.ledger import WriterLock
-from lakehouse.tables import TABLES
+from lakehouse.schema.tables import TABLES
 from tests.jobs.run_tool import copied, day, hashes, make_context
 from tests.tiny_retailer import SKUS, STORES, write_feeds, write_sales
 
@@ -168,7 +168,7 @@ class _BreaksOn:
     name = "breaks"
 
     def __init__(self, unique_id: str, spec: object) -> None:
-        from udfs.forecasting.naive import SeasonalNaive
+        from udfs.forecasting.models.naive import SeasonalNaive
 
         self._bad, self._inner = unique_id, SeasonalNaive()
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jobs import features, forecast
 from jobs.pipeline import run_stages
-from lakehouse.delta_io import Lakehouse
+from jobs.stages.demand import features
+from jobs.stages.forecasting import forecast
+from lakehouse.delta.io import Lakehouse
 from lakehouse.errors import PromiseError
 from tests.jobs.kernels import Dies, Raises
 from tests.jobs.run_tool import BUCKET_STAGES, copied, day, hashes, make_context

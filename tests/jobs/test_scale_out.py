@@ -11,7 +11,7 @@ from pathlib import Path
 import pyspark
 import pytest
 
-from lakehouse.delta_io import Lakehouse
+from lakehouse.delta.io import Lakehouse
 from tests.jobs.run_tool import SMALL, copied, day, hashes
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,10 +9,10 @@ import duckdb
 import numpy as np
 import pytest
 
-from jobs.sql_functions import register, register_duckdb
-from udfs.inventory.lot_sizing.eoq import eoq
-from udfs.inventory.stock_levels.newsvendor import newsvendor_quantity
-from udfs.inventory.stock_levels.safety_stock import reorder_point, safety_stock
+from jobs.views.sql_functions import register, register_duckdb
+from udfs.inventory.theory.lot_sizing.eoq import eoq
+from udfs.inventory.theory.stock_levels.newsvendor import newsvendor_quantity
+from udfs.inventory.theory.stock_levels.safety_stock import reorder_point, safety_stock
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -15,13 +15,13 @@ import psutil
 import pytest
 import torch
 
+from jobs.engine.training import train_network
 from jobs.settings import RaySettings
-from jobs.train_networks import train_network
 from lakehouse.errors import EngineError
 from tests.jobs.train_tool import NAME, SPEC
-from tests.udfs.forecasting.networks.stores import HORIZON, small, stores
-from udfs.forecasting.networks.training import Training, fit
-from udfs.forecasting.networks.windows import NetworkSeries
+from tests.udfs.forecasting.models.networks.stores import HORIZON, small, stores
+from udfs.forecasting.models.networks.training import Training, fit
+from udfs.forecasting.models.networks.windows import NetworkSeries
 
 ROOT = Path(__file__).resolve().parents[2]
 ONE, TWO = RaySettings(workers=1), RaySettings(workers=2)

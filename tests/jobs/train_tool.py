@@ -7,10 +7,10 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from jobs.engine.training import train_network
 from jobs.settings import RaySettings
-from jobs.train_networks import train_network
-from tests.udfs.forecasting.networks.stores import small
-from udfs.forecasting.networks.spec import NetworkSpec
+from tests.udfs.forecasting.models.networks.stores import small
+from udfs.forecasting.models.networks.network_spec import NetworkSpec
 
 NAME = "killed"
 SPEC: NetworkSpec = small(max_steps=400, evaluate_every=20, patience=100)

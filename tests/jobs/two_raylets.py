@@ -10,7 +10,9 @@ import sys
 
 from ray.cluster_utils import Cluster
 
-from jobs import cli, forecast, inventory
+from jobs import cli
+from jobs.stages.forecasting import forecast
+from jobs.stages.inventory import inventory
 from tests.jobs.kernels import Located
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
-from lakehouse.sources import SourceMapping
-from lakehouse.tables import contract
+from lakehouse.feeds.sources import SourceMapping
+from lakehouse.schema.tables import contract
 
 INGESTED_AT = datetime(2024, 6, 1, 12)
 

@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 from pyspark.sql import functions as F
 
 from lakehouse.errors import SourceError
-from lakehouse.feed_files import find_feed_files, read_feed_file, read_lookup
-from lakehouse.sources import Feed, SourceMapping, load_source
-from lakehouse.tables import contract
-from lakehouse.transforms.bronze import CORRUPT_PREFIX, to_bronze
+from lakehouse.feeds.bronze import CORRUPT_PREFIX, to_bronze
+from lakehouse.feeds.feed_files import find_feed_files, read_feed_file, read_lookup
+from lakehouse.feeds.sources import Feed, SourceMapping, load_source
+from lakehouse.schema.tables import contract
 from tests.real_data import find
 
 if TYPE_CHECKING:

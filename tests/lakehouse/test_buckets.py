@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from lakehouse.buckets import PinnedTable, bucket_of, read_bucket, write_bucket
-from lakehouse.delta_io import Lakehouse
+from lakehouse.delta.files import PinnedTable, bucket_of, read_bucket, write_bucket
+from lakehouse.delta.io import Lakehouse
 from lakehouse.errors import ContractError
 
 if TYPE_CHECKING:

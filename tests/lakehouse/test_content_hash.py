@@ -13,9 +13,9 @@ from deltalake import write_deltalake
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lakehouse.content_hash import content_hash, row_hashes
-from lakehouse.delta_io import Lakehouse
-from lakehouse.tables import contract
+from lakehouse.delta.content_hash import content_hash, row_hashes
+from lakehouse.delta.io import Lakehouse
+from lakehouse.schema.tables import contract
 
 NAME = "features.sku_daily"
 

@@ -7,8 +7,8 @@ from datetime import date
 import pyarrow as pa
 import pytest
 
-from lakehouse.contracts import Contract
 from lakehouse.errors import ContractError
+from lakehouse.schema.contract import Contract
 
 PRICES = Contract("test.prices", "Prices of a day.", ("sku_id", "ds", "unit_price"), ("sku_id", "ds"))
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from lakehouse.delta_io import Lakehouse
+from lakehouse.delta.io import Lakehouse
+from lakehouse.delta.ledger import Ledger, RunIdentity, StageRecord, WriterLock
 from lakehouse.errors import LockedError
-from lakehouse.ledger import Ledger, RunIdentity, StageRecord, WriterLock
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -96,7 +96,7 @@ def test_failures_are_replaced_bucket_by_bucket(lake: Lakehouse) -> None:
 
 def test_a_second_process_is_refused_and_told_who_holds_the_lock(lake: Lakehouse) -> None:
     script = (
-        "import sys; from lakehouse.delta_io import Lakehouse; from lakehouse.ledger import WriterLock\n"
+        "import sys; from lakehouse.delta.io import Lakehouse; from lakehouse.delta.ledger import WriterLock\n"
         "with WriterLock(Lakehouse(sys.argv[1])): print('locked', flush=True); sys.stdin.read()"
     )
     holder = subprocess.Popen(

@@ -9,8 +9,8 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from lakehouse.errors import ContractError
-from lakehouse.quality import QualityRule, check_conservation, contract_rules, keep_one, parse, split
-from lakehouse.tables import FEED_COLUMNS, contract
+from lakehouse.feeds.quality import QualityRule, check_conservation, contract_rules, keep_one, parse, split
+from lakehouse.schema.tables import FEED_COLUMNS, contract
 from tests.lakehouse.bronze_rows import bronze
 
 

@@ -15,10 +15,10 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 
 from jobs.pipeline import run_stages
-from lakehouse.content_hash import content_hash
-from lakehouse.delta_io import Lakehouse
+from lakehouse.delta.content_hash import content_hash
+from lakehouse.delta.io import Lakehouse
 from lakehouse.errors import ContractError
-from lakehouse.tables import TABLES, contract
+from lakehouse.schema.tables import TABLES, contract
 from tests.jobs.run_tool import copied, day, make_context
 
 if TYPE_CHECKING:

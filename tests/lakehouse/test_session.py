@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lakehouse import session
+from lakehouse.delta import session
+from lakehouse.delta.session import SparkSettings, build_session, check_engines, jars_folder, java_version
 from lakehouse.errors import EngineError
-from lakehouse.session import SparkSettings, build_session, check_engines, jars_folder, java_version
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

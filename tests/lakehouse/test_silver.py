@@ -16,17 +16,17 @@ from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 
 from lakehouse.errors import ContractError
-from lakehouse.feed_files import find_feed_files, read_feed_file
-from lakehouse.sources import SourceMapping, load_source
-from lakehouse.tables import contract
-from lakehouse.transforms import dimensions
-from lakehouse.transforms.bronze import to_bronze
-from lakehouse.transforms.planned_daily import planned_daily
-from lakehouse.transforms.sales_daily import sales_daily
-from lakehouse.transforms.silver import CleanedSales, clean_feed, clean_sales
+from lakehouse.feeds.bronze import to_bronze
+from lakehouse.feeds.feed_files import find_feed_files, read_feed_file
+from lakehouse.feeds.sources import SourceMapping, load_source
+from lakehouse.schema.tables import contract
+from lakehouse.transforms.silver import dimensions
+from lakehouse.transforms.silver.cleaning import CleanedSales, clean_feed, clean_sales
+from lakehouse.transforms.silver.planned_daily import planned_daily
+from lakehouse.transforms.silver.sales_daily import sales_daily
 from tests.lakehouse.bronze_rows import bronze, mapping
 from tests.real_data import find
-from udfs.returns import match_cancellations
+from udfs.demand.returns import match_cancellations
 
 CANCELLATIONS = {"when": "transaction_id LIKE 'C%' AND units < 0", "match_on": ["customer_id", "sku_id"]}
 DAY = date(2024, 1, 1)

@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 from pyspark.sql import functions as F
 
-from lakehouse.columns import COLUMNS
 from lakehouse.errors import ConfigError
-from lakehouse.feed_files import find_feed_files, read_feed_file, read_lookup
-from lakehouse.sources import SourceMapping, load_source
-from lakehouse.tables import FEED_COLUMNS, FEED_REQUIRED, contract
-from lakehouse.transforms.bronze import to_bronze
+from lakehouse.feeds.bronze import to_bronze
+from lakehouse.feeds.feed_files import find_feed_files, read_feed_file, read_lookup
+from lakehouse.feeds.sources import SourceMapping, load_source
+from lakehouse.schema.columns import COLUMNS
+from lakehouse.schema.tables import FEED_COLUMNS, FEED_REQUIRED, contract
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import torch
 
-from udfs.sku_batch import SkuBatch
+from udfs.series.sku_batch import SkuBatch
 
 
 @dataclass(frozen=True, slots=True)

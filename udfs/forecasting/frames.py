@@ -16,19 +16,19 @@ import pandas as pd
 import pyarrow as pa
 import torch
 
-from udfs.covariates import Covariates, Traits
-from udfs.demand_profile import demand_statistics
+from udfs.demand.demand_profile import demand_statistics
 from udfs.forecasting import registry
-from udfs.forecasting.buckets.forecast_bucket import forecast_or_fall_back
 from udfs.forecasting.choice.auto import AutoForecaster
 from udfs.forecasting.choice.backtest import backtest
+from udfs.forecasting.forecast_spec import QUANTILES, ForecastSpec, choose_device, quantile_column
 from udfs.forecasting.forecaster import Forecast, Forecaster, check_request
+from udfs.forecasting.kernels.forecast_bucket import forecast_or_fall_back
 from udfs.forecasting.probability.error_correlation import ErrorCorrelation
 from udfs.forecasting.probability.paths import PathSource
 from udfs.forecasting.probability.score_summary import ScoreSummary, demand_units
-from udfs.forecasting.spec import QUANTILES, ForecastSpec, choose_device, quantile_column
-from udfs.sku_batch import SkuBatch
-from udfs.time_axis import TimeAxis
+from udfs.series.covariates import Covariates, Traits
+from udfs.series.sku_batch import SkuBatch
+from udfs.series.time_axis import TimeAxis
 
 Frame = TypeVar("Frame", pd.DataFrame, pa.Table)
 
@@ -81,7 +81,7 @@ def forecast(
         model: a registered name (`registry.names()`) or any `Forecaster`.
         horizon: steps to forecast after each series' own last row.
         season_length: steps of a season: 7 for days, 12 for months, 24 for hours.
-        freq: D, W, MS, ME, QS, h, ..., or a whole number where ds counts steps; see `udfs.time_axis.SUPPORTED`.
+        freq: D, W, MS, ME, QS, h, ..., or a whole number where ds counts steps; see `udfs.series.time_axis.SUPPORTED`.
         quantiles: increasing levels within (0, 1).
         device: "auto" (cuda where there is one), "cpu", "cuda" or "cuda:<n>".
         seed: of models that draw random numbers.

@@ -11,7 +11,7 @@ import torch
 from udfs.forecasting import quantile_kernel
 from udfs.forecasting.masked import power
 from udfs.forecasting.quantile_kernel import MIN_ERRORS, MIN_EXCESS, MIN_MEAN
-from udfs.series_threads import over_series
+from udfs.series.series_threads import over_series
 
 MAX_COUNT_MEAN = 20.0
 """Above this mean a count distribution and a continuous one hardly differ, and its table would grow long."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from udfs.forecasting.forecaster import Choice, Forecast, Forecaster
-from udfs.sku_batch import SkuBatch
+from udfs.series.sku_batch import SkuBatch
 
 MAX_MESSAGE_CHARS = 500
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import torch
 
-from udfs.sku_batch import SkuBatch
+from udfs.series.sku_batch import SkuBatch
 
 
 def difference_scale(batch: SkuBatch, power: int, lag: int = 1) -> torch.Tensor:

@@ -9,20 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from udfs.forecasting.arima.model import Arima
 from udfs.forecasting.choice.auto import AutoForecaster
 from udfs.forecasting.choice.backtest import ForecasterSource
 from udfs.forecasting.choice.class_route import ClassRoute
-from udfs.forecasting.croston.model import VARIANTS, Croston
-from udfs.forecasting.ets.model import ExponentialSmoothing
+from udfs.forecasting.forecast_spec import ForecastSpec
 from udfs.forecasting.forecaster import Forecaster
-from udfs.forecasting.naive import HistoricMean, SeasonalNaive
-from udfs.forecasting.naive2 import Naive2
-from udfs.forecasting.regression.lags import LagRegression
-from udfs.forecasting.regression.model import Regression
-from udfs.forecasting.spec import ForecastSpec
-from udfs.forecasting.theta.model import Theta
-from udfs.forecasting.trees.count_trees import CountTrees
+from udfs.forecasting.models.arima.arima_model import Arima
+from udfs.forecasting.models.croston.croston_model import VARIANTS, Croston
+from udfs.forecasting.models.ets.ets_model import ExponentialSmoothing
+from udfs.forecasting.models.naive import HistoricMean, SeasonalNaive
+from udfs.forecasting.models.naive2 import Naive2
+from udfs.forecasting.models.regression.lags import LagRegression
+from udfs.forecasting.models.regression.regression_model import Regression
+from udfs.forecasting.models.theta.theta_model import Theta
+from udfs.forecasting.models.trees.count_trees import CountTrees
 
 Factory = Callable[[ForecastSpec], Forecaster]
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from udfs.inventory.orders.order_list import order_list
-    from udfs.inventory.s_s.zheng_federgruen import s_s_poisson
     from udfs.inventory.simulation.simulator import simulate
+    from udfs.inventory.theory.s_s.zheng_federgruen import s_s_poisson
 
 __all__ = ["order_list", "s_s_poisson", "simulate"]
 
@@ -22,7 +22,7 @@ def __getattr__(name: str) -> Any:
 
         return order_list
     if name == "s_s_poisson":
-        from udfs.inventory.s_s.zheng_federgruen import s_s_poisson
+        from udfs.inventory.theory.s_s.zheng_federgruen import s_s_poisson
 
         return s_s_poisson
     if name == "simulate":

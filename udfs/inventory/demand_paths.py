@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from udfs.inventory.demand_distribution import FloatArray
-from udfs.inventory.lot_sizing.parameters import PROBABILITY, WHOLE, check
-from udfs.series_threads import over_series
+from udfs.inventory.parameters import PROBABILITY, WHOLE, check
+from udfs.series.series_threads import over_series
 
 WEEK_DAYS = 7
 

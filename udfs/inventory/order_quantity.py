@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from udfs.inventory.demand_distribution import FloatArray
-from udfs.inventory.lot_sizing.parameters import AT_LEAST_ZERO, FINITE, WHOLE_POSITIVE, check
+from udfs.inventory.parameters import AT_LEAST_ZERO, FINITE, WHOLE_POSITIVE, check
 
 # Positions and levels are sums of floats: this share of a pack is rounding error and buys no further pack.
 _PACK_TOLERANCE = 1e-9

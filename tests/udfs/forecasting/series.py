@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from tests import real_data
-from udfs.sku_batch import SkuBatch
+from udfs.series.sku_batch import SkuBatch
 
 CUTOFF = dt.date(2024, 3, 31)
 

@@ -6,7 +6,7 @@ import torch
 
 from tests.udfs.forecasting.series import batch_of
 from udfs.forecasting.forecaster import Choice, merge
-from udfs.forecasting.naive import HistoricMean
+from udfs.forecasting.models.naive import HistoricMean
 
 BATCH = batch_of({"a": np.full(20, 1.0), "b": np.full(20, 2.0), "c": np.full(20, 3.0)})
 

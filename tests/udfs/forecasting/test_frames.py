@@ -11,10 +11,10 @@ import torch
 import udfs.forecasting
 from tests.udfs.forecasting.series import long_table, mixed_series
 from udfs.forecasting import forecast, forecast_paths
-from udfs.forecasting.buckets.forecast_bucket import forecast_bucket
-from udfs.forecasting.ets.model import ExponentialSmoothing
+from udfs.forecasting.forecast_spec import ForecastSpec
 from udfs.forecasting.frames import PATH_LEVELS, ForecastWarning, panel_of
-from udfs.forecasting.spec import ForecastSpec
+from udfs.forecasting.kernels.forecast_bucket import forecast_bucket
+from udfs.forecasting.models.ets.ets_model import ExponentialSmoothing
 
 LEVELS = (0.1, 0.5, 0.975)
 

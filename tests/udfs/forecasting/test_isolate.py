@@ -8,8 +8,8 @@ import numpy as np
 from tests.udfs.forecasting.series import batch_of
 from udfs.forecasting.forecaster import Forecast
 from udfs.forecasting.isolate import forecast_isolated
-from udfs.forecasting.naive import HistoricMean
-from udfs.sku_batch import SkuBatch
+from udfs.forecasting.models.naive import HistoricMean
+from udfs.series.sku_batch import SkuBatch
 
 
 @dataclass(frozen=True)

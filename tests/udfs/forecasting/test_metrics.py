@@ -9,9 +9,9 @@ from utilsforecast import losses
 from tests import real_data
 from tests.udfs.forecasting.series import CUTOFF, batch_of
 from udfs.forecasting import metrics
-from udfs.forecasting.naive import SeasonalNaive
-from udfs.forecasting.naive2 import Naive2
-from udfs.sku_batch import SkuBatch
+from udfs.forecasting.models.naive import SeasonalNaive
+from udfs.forecasting.models.naive2 import Naive2
+from udfs.series.sku_batch import SkuBatch
 
 RNG = np.random.default_rng(9)
 SERIES = {f"s{s}": 1 + RNG.poisson(4, 60).astype(float) for s in range(6)}

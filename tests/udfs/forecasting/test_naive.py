@@ -8,7 +8,7 @@ from statsforecast.models import HistoricAverage
 from statsforecast.models import SeasonalNaive as PeerSeasonalNaive
 
 from tests.udfs.forecasting.series import batch_of
-from udfs.forecasting.naive import HistoricMean, SeasonalNaive
+from udfs.forecasting.models.naive import HistoricMean, SeasonalNaive
 
 
 def test_seasonal_naive_equals_statsforecast() -> None:

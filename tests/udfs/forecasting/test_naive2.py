@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from tests.udfs.forecasting.series import CUTOFF, batch_of
-from udfs.forecasting.naive2 import Naive2, seasonal_indices
-from udfs.sku_batch import SkuBatch
+from udfs.forecasting.models.naive2 import Naive2, seasonal_indices
+from udfs.series.sku_batch import SkuBatch
 
 RNG = np.random.default_rng(4)
 WEEK = np.array([0.6, 0.8, 0.9, 1.0, 1.1, 1.3, 1.3])

@@ -10,7 +10,7 @@ import torch
 
 from tests.udfs.forecasting.series import batch_of
 from udfs.forecasting.forecaster import Forecaster
-from udfs.forecasting.pretrained import Pretrained, contexts
+from udfs.forecasting.models.pretrained import Pretrained, contexts
 
 LEVELS = (0.05, 0.1, 0.5, 0.9, 0.99)
 

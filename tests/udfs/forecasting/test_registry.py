@@ -6,10 +6,10 @@ import torch
 
 from tests.udfs.forecasting.series import batch_of, mixed_series
 from udfs.forecasting import registry
+from udfs.forecasting.forecast_spec import ForecastSpec, choose_device
 from udfs.forecasting.forecaster import Forecaster
-from udfs.forecasting.naive import SeasonalNaive
-from udfs.forecasting.spec import ForecastSpec, choose_device
-from udfs.sku_batch import SkuBatch
+from udfs.forecasting.models.naive import SeasonalNaive
+from udfs.series.sku_batch import SkuBatch
 
 LEVELS = (0.1, 0.5, 0.9)
 

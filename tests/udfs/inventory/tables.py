@@ -8,8 +8,8 @@ from datetime import date, timedelta
 import pyarrow as pa
 from scipy import special
 
-from udfs.forecasting.spec import quantile_column
-from udfs.inventory.buckets.inputs import PATH_COLUMNS, PathTerms
+from udfs.forecasting.forecast_spec import quantile_column
+from udfs.inventory.kernels.planning_inputs import PATH_COLUMNS, PathTerms
 
 AS_OF = date(2016, 2, 28)
 LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)

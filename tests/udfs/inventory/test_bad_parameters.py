@@ -18,40 +18,40 @@ import pytest
 from udfs.inventory import order_list, s_s_poisson
 from udfs.inventory.demand_distribution import DemandDistribution
 from udfs.inventory.demand_paths import DemandPaths
+from udfs.inventory.inventory_spec import InventorySpec
 from udfs.inventory.learning.adaptive_spec import AdaptiveSpec
 from udfs.inventory.learning.tabular import TabularSpec
-from udfs.inventory.lost_sales.base_stock import best_base_stock
-from udfs.inventory.lost_sales.demand_pmf import empirical_pmf, geometric_pmf, poisson_pmf
-from udfs.inventory.lost_sales.problem import LostSalesProblem
-from udfs.inventory.lot_sizing.eoq import eoq, eoq_cost
-from udfs.inventory.lot_sizing.eoq_backorders import eoq_backorders
-from udfs.inventory.lot_sizing.eoq_disruptions import eoq_disruptions
-from udfs.inventory.lot_sizing.eoq_yield import eoq_additive_yield, eoq_multiplicative_yield
-from udfs.inventory.lot_sizing.epq import epq
-from udfs.inventory.lot_sizing.joint_replenishment import joint_replenishment
-from udfs.inventory.lot_sizing.lot_plan import DynamicDemand, plan_cost
-from udfs.inventory.lot_sizing.quantity_discounts import (
+from udfs.inventory.order_quantity import round_order
+from udfs.inventory.orders.marginal_value import marginal_values
+from udfs.inventory.orders.order_terms import OrderTerms
+from udfs.inventory.theory.lost_sales.demand_pmf import empirical_pmf, geometric_pmf, poisson_pmf
+from udfs.inventory.theory.lost_sales.lost_sales_base_stock import best_base_stock
+from udfs.inventory.theory.lost_sales.problem import LostSalesProblem
+from udfs.inventory.theory.lot_sizing.eoq import eoq, eoq_cost
+from udfs.inventory.theory.lot_sizing.eoq_backorders import eoq_backorders
+from udfs.inventory.theory.lot_sizing.eoq_disruptions import eoq_disruptions
+from udfs.inventory.theory.lot_sizing.eoq_yield import eoq_additive_yield, eoq_multiplicative_yield
+from udfs.inventory.theory.lot_sizing.epq import epq
+from udfs.inventory.theory.lot_sizing.joint_replenishment import joint_replenishment
+from udfs.inventory.theory.lot_sizing.lot_plan import DynamicDemand, plan_cost
+from udfs.inventory.theory.lot_sizing.quantity_discounts import (
     PriceBreaks,
     eoq_all_units_discounts,
     eoq_incremental_discounts,
 )
-from udfs.inventory.lot_sizing.silver_meal import silver_meal
-from udfs.inventory.lot_sizing.wagner_whitin import wagner_whitin
-from udfs.inventory.network import serial, two_echelon
-from udfs.inventory.network.channel_allocation import ChannelTerms, allocate, littlewood_protection
-from udfs.inventory.network.guaranteed_service import ServiceTree, place_safety_stock
-from udfs.inventory.order_quantity import round_order
-from udfs.inventory.orders.marginal_value import marginal_values
-from udfs.inventory.orders.order_terms import OrderTerms
-from udfs.inventory.s_s.power_approximation import s_s_power_approximation
-from udfs.inventory.s_s.zheng_federgruen import s_s_cost, s_s_discrete, s_s_negative_binomial
-from udfs.inventory.spec import InventorySpec
-from udfs.inventory.stock_levels.base_stock import base_stock
-from udfs.inventory.stock_levels.fill_rate_curve import FillRateCurve, level_grid
-from udfs.inventory.stock_levels.fill_rate_level import fill_rate_level
-from udfs.inventory.stock_levels.finite_horizon import FiniteHorizon, finite_horizon
-from udfs.inventory.stock_levels.half_gap import half_gap, half_gap_order
-from udfs.inventory.stock_levels.newsvendor import (
+from udfs.inventory.theory.lot_sizing.silver_meal import silver_meal
+from udfs.inventory.theory.lot_sizing.wagner_whitin import wagner_whitin
+from udfs.inventory.theory.network import serial, two_echelon
+from udfs.inventory.theory.network.channel_allocation import ChannelTerms, allocate, littlewood_protection
+from udfs.inventory.theory.network.guaranteed_service import ServiceTree, place_safety_stock
+from udfs.inventory.theory.s_s.power_approximation import s_s_power_approximation
+from udfs.inventory.theory.s_s.zheng_federgruen import s_s_cost, s_s_discrete, s_s_negative_binomial
+from udfs.inventory.theory.stock_levels.base_stock import base_stock
+from udfs.inventory.theory.stock_levels.fill_rate_curve import FillRateCurve, level_grid
+from udfs.inventory.theory.stock_levels.fill_rate_level import fill_rate_level
+from udfs.inventory.theory.stock_levels.finite_horizon import FiniteHorizon, finite_horizon
+from udfs.inventory.theory.stock_levels.half_gap import half_gap, half_gap_order
+from udfs.inventory.theory.stock_levels.newsvendor import (
     newsvendor,
     newsvendor_cost,
     newsvendor_lognormal,
@@ -61,24 +61,29 @@ from udfs.inventory.stock_levels.newsvendor import (
     newsvendor_profit,
     newsvendor_quantity,
 )
-from udfs.inventory.stock_levels.newsvendor_discrete import newsvendor_paths, newsvendor_pmf
-from udfs.inventory.stock_levels.newsvendor_supply import (
+from udfs.inventory.theory.stock_levels.newsvendor_discrete import newsvendor_paths, newsvendor_pmf
+from udfs.inventory.theory.stock_levels.newsvendor_supply import (
     newsvendor_disruptions,
     newsvendor_normal_yield,
     newsvendor_uniform_yield,
 )
-from udfs.inventory.stock_levels.periodic_review import ReviewTerms, best_periodic_review, periodic_review, review_cost
-from udfs.inventory.stock_levels.r_q_approximations import (
+from udfs.inventory.theory.stock_levels.periodic_review import (
+    ReviewTerms,
+    best_periodic_review,
+    periodic_review,
+    review_cost,
+)
+from udfs.inventory.theory.stock_levels.r_q_approximations import (
     r_q_eoq_backorders,
     r_q_eoq_safety_stock,
     r_q_expected_inventory_level,
     r_q_loss_function,
 )
-from udfs.inventory.stock_levels.r_q_normal import NormalTerms, best_reorder_point, r_q_normal, r_q_normal_cost
-from udfs.inventory.stock_levels.r_q_poisson import PoissonTerms, r_q_poisson, r_q_poisson_cost
-from udfs.inventory.stock_levels.safety_stock import reorder_point, safety_stock
-from udfs.inventory.stock_levels.service_allocation import allocate_service
-from udfs.inventory.stock_levels.smoothed_bootstrap import PooledDemand, SmoothedBootstrap
+from udfs.inventory.theory.stock_levels.r_q_normal import NormalTerms, best_reorder_point, r_q_normal, r_q_normal_cost
+from udfs.inventory.theory.stock_levels.r_q_poisson import PoissonTerms, r_q_poisson, r_q_poisson_cost
+from udfs.inventory.theory.stock_levels.safety_stock import reorder_point, safety_stock
+from udfs.inventory.theory.stock_levels.service_allocation import allocate_service
+from udfs.inventory.theory.stock_levels.smoothed_bootstrap import PooledDemand, SmoothedBootstrap
 
 NUMBERS = (np.nan, -1.5, np.inf, 0.0, 0.5, 1.0)
 DEMAND = DemandDistribution.fit(np.array([5.0]), np.array([6.0]), "gamma")

@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from udfs.inventory.spec import InventorySpec
+from udfs.inventory.inventory_spec import InventorySpec
 from udfs.inventory.supply import SupplyTerms, find_bad_terms
 
 GOOD = {

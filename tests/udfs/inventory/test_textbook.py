@@ -20,38 +20,38 @@ from stockpyl.wagner_whitin import wagner_whitin as reference_wagner_whitin
 
 from tests.real_data import find
 from udfs.inventory.demand_distribution import DemandDistribution
-from udfs.inventory.lot_sizing.eoq import eoq
-from udfs.inventory.lot_sizing.eoq_backorders import eoq_backorders
-from udfs.inventory.lot_sizing.eoq_disruptions import eoq_disruptions
-from udfs.inventory.lot_sizing.eoq_yield import eoq_additive_yield, eoq_multiplicative_yield
-from udfs.inventory.lot_sizing.epq import epq
-from udfs.inventory.lot_sizing.joint_replenishment import joint_replenishment
-from udfs.inventory.lot_sizing.lot_plan import DynamicDemand
-from udfs.inventory.lot_sizing.quantity_discounts import (
+from udfs.inventory.theory.lot_sizing.eoq import eoq
+from udfs.inventory.theory.lot_sizing.eoq_backorders import eoq_backorders
+from udfs.inventory.theory.lot_sizing.eoq_disruptions import eoq_disruptions
+from udfs.inventory.theory.lot_sizing.eoq_yield import eoq_additive_yield, eoq_multiplicative_yield
+from udfs.inventory.theory.lot_sizing.epq import epq
+from udfs.inventory.theory.lot_sizing.joint_replenishment import joint_replenishment
+from udfs.inventory.theory.lot_sizing.lot_plan import DynamicDemand
+from udfs.inventory.theory.lot_sizing.quantity_discounts import (
     PriceBreaks,
     eoq_all_units_discounts,
     eoq_incremental_discounts,
 )
-from udfs.inventory.lot_sizing.wagner_whitin import wagner_whitin
-from udfs.inventory.stock_levels.base_stock import base_stock
-from udfs.inventory.stock_levels.finite_horizon import FiniteHorizon, finite_horizon
-from udfs.inventory.stock_levels.newsvendor import (
+from udfs.inventory.theory.lot_sizing.wagner_whitin import wagner_whitin
+from udfs.inventory.theory.stock_levels.base_stock import base_stock
+from udfs.inventory.theory.stock_levels.finite_horizon import FiniteHorizon, finite_horizon
+from udfs.inventory.theory.stock_levels.newsvendor import (
     newsvendor_lognormal,
     newsvendor_normal,
     newsvendor_poisson,
     newsvendor_profit,
 )
-from udfs.inventory.stock_levels.newsvendor_discrete import newsvendor_pmf
-from udfs.inventory.stock_levels.newsvendor_supply import newsvendor_disruptions, newsvendor_uniform_yield
-from udfs.inventory.stock_levels.r_q_normal import NormalTerms, r_q_normal, r_q_normal_cost
-from udfs.inventory.stock_levels.r_q_poisson import PoissonTerms, r_q_poisson
+from udfs.inventory.theory.stock_levels.newsvendor_discrete import newsvendor_pmf
+from udfs.inventory.theory.stock_levels.newsvendor_supply import newsvendor_disruptions, newsvendor_uniform_yield
+from udfs.inventory.theory.stock_levels.r_q_normal import NormalTerms, r_q_normal, r_q_normal_cost
+from udfs.inventory.theory.stock_levels.r_q_poisson import PoissonTerms, r_q_poisson
 
 Instance = dict[str, Any]
 Numbers = list[float]
 ELSEWHERE = {
-    "(s,S)": "tests/udfs/inventory/s_s",
-    "serial SSM": "tests/udfs/inventory/network (serial systems)",
-    "GSM": "tests/udfs/inventory/network (guaranteed service)",
+    "(s,S)": "tests/udfs/inventory/theory/s_s",
+    "serial SSM": "tests/udfs/inventory/theory/network (serial systems)",
+    "GSM": "tests/udfs/inventory/theory/network (guaranteed service)",
 }
 NOT_COVERED = {
     "example_4_1_network": "example 4.1 once more, as a network of one node",

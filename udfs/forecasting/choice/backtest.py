@@ -1,7 +1,7 @@
 """Rolling-origin backtest: what a model would have forecast at past cutoffs, held against what then happened.
 
 Hyndman & Athanasopoulos, section 5.10 (time series cross-validation); Tashman (2000), Out-of-sample tests of
-forecasting accuracy, IJF 16(4). Dimensions as in `udfs.sku_batch`, and W windows, oldest first.
+forecasting accuracy, IJF 16(4). Dimensions as in `udfs.series.sku_batch`, and W windows, oldest first.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 from udfs.forecasting import metrics
 from udfs.forecasting.forecaster import Forecaster, check_request
 from udfs.forecasting.isolate import SeriesFailure, forecast_isolated
-from udfs.sku_batch import SkuBatch
+from udfs.series.sku_batch import SkuBatch
 
 ForecasterSource = Forecaster | Callable[[date], Forecaster | None]
 """A model, or what gives the model for a cutoff: one fitted to the days until then. None: there is none for it."""

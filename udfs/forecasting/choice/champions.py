@@ -12,7 +12,7 @@ from udfs.forecasting.choice.backtest import ForecasterSource, forecaster_at
 from udfs.forecasting.choice.ensemble import average
 from udfs.forecasting.choice.selection import Selection
 from udfs.forecasting.forecaster import Forecast, Forecaster, check_request, merge
-from udfs.sku_batch import SkuBatch
+from udfs.series.sku_batch import SkuBatch
 
 
 @dataclass(frozen=True, slots=True)

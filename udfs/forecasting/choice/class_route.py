@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from udfs.demand_profile import DEMAND_CLASSES, demand_statistics
-from udfs.forecasting.croston.model import VARIANTS, Croston
-from udfs.forecasting.ets.model import ExponentialSmoothing
+from udfs.demand.demand_profile import DEMAND_CLASSES, demand_statistics
 from udfs.forecasting.forecaster import Choice, Forecast, check_request, merge
-from udfs.forecasting.naive import HistoricMean
-from udfs.sku_batch import SkuBatch
+from udfs.forecasting.models.croston.croston_model import VARIANTS, Croston
+from udfs.forecasting.models.ets.ets_model import ExponentialSmoothing
+from udfs.forecasting.models.naive import HistoricMean
+from udfs.series.sku_batch import SkuBatch
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 
 from udfs.forecasting.forecaster import Forecast, Forecaster, check_request
-from udfs.sku_batch import SkuBatch
+from udfs.series.sku_batch import SkuBatch
 
 JOIN = "+"
 """Between the members' names in the name of an ensemble."""

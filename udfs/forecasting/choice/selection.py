@@ -14,7 +14,7 @@ where sigma^2 is the mean variance of d between windows of a series and tau^2 wh
 exceeds sigma^2 / W by. The class's mean of d counts as if `prior_series` more series had shown no difference.
 
 Everything a class needs is a sum over its series, so buckets of series can be summarised apart and added up.
-Dimensions as in `udfs.sku_batch`, and W windows, K models.
+Dimensions as in `udfs.series.sku_batch`, and W windows, K models.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from udfs.demand_profile import DEMAND_CLASSES
+from udfs.demand.demand_profile import DEMAND_CLASSES
 from udfs.forecasting.choice.ensemble import JOIN
 from udfs.forecasting.forecaster import Choice
 

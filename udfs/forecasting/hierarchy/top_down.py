@@ -17,9 +17,9 @@ from datetime import date
 import numpy as np
 import torch
 
-from udfs.covariates import Covariates
 from udfs.forecasting.forecaster import Forecast, Forecaster, check_request
-from udfs.sku_batch import SkuBatch
+from udfs.series.covariates import Covariates
+from udfs.series.sku_batch import SkuBatch
 
 _MEDIAN = (0.5,)
 _MAX_FACTOR = 2.0

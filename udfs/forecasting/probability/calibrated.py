@@ -9,13 +9,13 @@ from datetime import date, timedelta
 import numpy as np
 import torch
 
-from udfs.demand_profile import DEMAND_CLASSES, demand_statistics
+from udfs.demand.demand_profile import DEMAND_CLASSES, demand_statistics
 from udfs.forecasting.choice.backtest import Backtest, Windows
 from udfs.forecasting.choice.selection import Selection
 from udfs.forecasting.forecaster import Forecast, Forecaster
 from udfs.forecasting.probability.calibration import Calibration
 from udfs.forecasting.probability.score_summary import ScoreSummary, demand_units
-from udfs.sku_batch import SkuBatch
+from udfs.series.sku_batch import SkuBatch
 
 WITHOUT = ("no_sales", "new")
 """Classes that keep the quantiles they have: no backtest has seen them."""

@@ -17,7 +17,7 @@ import pyarrow as pa
 import torch
 from scipy.optimize import nnls
 
-from udfs.demand_profile import DEMAND_CLASSES
+from udfs.demand.demand_profile import DEMAND_CLASSES
 from udfs.forecasting.probability.score_summary import N_LEVELS, PAIR_SHAPE, ScoreSummary, pair_cells, to_numpy
 
 _DECAYS = (0.2, 0.4, 0.6, 0.8, 0.9, 0.95)

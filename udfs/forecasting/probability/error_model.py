@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from udfs.demand_profile import demand_statistics
+from udfs.demand.demand_profile import demand_statistics
+from udfs.forecasting.forecast_spec import ForecastSpec
 from udfs.forecasting.forecaster import Forecast
 from udfs.forecasting.probability.calibrated import calibrated
 from udfs.forecasting.probability.calibration import Calibration
 from udfs.forecasting.probability.error_correlation import Copula, ErrorCorrelation
 from udfs.forecasting.probability.score_summary import ScoreSummary, demand_units
-from udfs.forecasting.spec import ForecastSpec
-from udfs.sku_batch import SkuBatch
+from udfs.series.sku_batch import SkuBatch
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ import numba
 import numpy as np
 import pyarrow as pa
 
+from udfs.forecasting.forecast_spec import quantile_column
 from udfs.forecasting.forecaster import check_request
 from udfs.forecasting.probability.paths import PathSource
-from udfs.forecasting.spec import quantile_column
-from udfs.series_threads import over_series
+from udfs.series.series_threads import over_series
 
 N_PATHS = 300
 """Enough for a standard error of .6 points in the share of paths below the 99% quantile, 1.7 below the 90%."""

@@ -8,7 +8,7 @@ correlate as the backtest showed.
 A path follows from the seed, the series' unique_id, the path's number and what is stored of the series, through a
 counter-based generator: it does not depend on the other series, on their order, or on how many paths are drawn.
 
-Dimensions beyond those of `udfs.sku_batch`: N paths, X numbers of a day's shape, P numbers of a series' scores.
+Dimensions beyond those of `udfs.series.sku_batch`: N paths, X numbers of a day's shape, P numbers of a series' scores.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from udfs.forecasting.probability.quantile_function import (
     score_correlation,
 )
 from udfs.forecasting.probability.score_summary import to_numpy
-from udfs.series_threads import over_series
+from udfs.series.series_threads import over_series
 
 _GOLDEN, _MIX_1, _MIX_2 = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 """Constants of splitmix64: Steele, Lea & Flood (2014), Fast splittable pseudorandom number generators, OOPSLA."""

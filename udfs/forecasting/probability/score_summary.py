@@ -5,7 +5,7 @@ in whole numbers and 0 for others. A quantile of counts is mean + scale * (a qua
 spread over [y - 1/2, y + 1/2] before they are summed up: rounding spreads already, and on the M5 spreading twice made
 50% intervals cover 52%.
 
-Dimensions beyond those of `udfs.sku_batch`: W windows, C cells of scaled errors (class x horizon group x level x
+Dimensions beyond those of `udfs.series.sku_batch`: W windows, C cells of scaled errors (class x horizon group x level x
 dispersion), B bins of an error histogram, D cells of error products (class x level).
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from udfs.demand_profile import DEMAND_CLASSES
+from udfs.demand.demand_profile import DEMAND_CLASSES
 
 HORIZON_GROUPS = 4
 """The days of the horizon fall into this many groups of equal length: weeks, where the horizon is four weeks."""

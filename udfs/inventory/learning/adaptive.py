@@ -21,7 +21,7 @@ from torch import Tensor
 from udfs.inventory.demand_distribution import FloatArray
 from udfs.inventory.learning.adaptive_spec import AdaptiveSpec
 from udfs.inventory.simulation.state import StockState
-from udfs.series_threads import over_series
+from udfs.series.series_threads import over_series
 
 _SOLD_OUT: Final = 1e-9  # units; less than this on hand is a rounding error of the orders
 

@@ -15,10 +15,10 @@ import torch
 
 from udfs.inventory.demand_distribution import FloatArray
 from udfs.inventory.learning.neural_features import PolicyFeatures
-from udfs.inventory.lost_sales.problem import IntArray
 from udfs.inventory.simulation.levels import BaseStock
 from udfs.inventory.simulation.simulator import simulate
 from udfs.inventory.simulation.terms import SimulationTerms
+from udfs.inventory.theory.lost_sales.problem import IntArray
 
 _LARGEST_SURPRISE: Final = 3.0  # in logs: twenty times what was expected
 _LAGS: Final = 3

@@ -22,7 +22,7 @@ from udfs.inventory.learning.neural_spec import NeuralPolicySpec
 from udfs.inventory.simulation.simulator import simulate
 from udfs.inventory.simulation.state import Stock, StockState
 from udfs.inventory.simulation.terms import SimulationTerms
-from udfs.series_threads import kernels_own_the_cores
+from udfs.series.series_threads import kernels_own_the_cores
 
 _LEAST_SPREAD: Final = 1e-3
 """An input that varies less than this in training says nothing, and is not blown up to say something."""

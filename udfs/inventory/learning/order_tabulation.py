@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from udfs.inventory.lost_sales.order_table import OrderTable, make_table, state_digits
-from udfs.inventory.lost_sales.problem import LostSalesProblem
 from udfs.inventory.simulation.state import OrderingPolicy, StockState
+from udfs.inventory.theory.lost_sales.order_table import OrderTable, make_table, state_digits
+from udfs.inventory.theory.lost_sales.problem import LostSalesProblem
 
 
 def tabulate_policy(policy: OrderingPolicy, problem: LostSalesProblem, first_row: int = 0) -> OrderTable:

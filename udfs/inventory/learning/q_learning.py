@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from udfs.inventory.learning.tabular import TabularPolicy, TabularSpec, learn_table
-from udfs.inventory.lost_sales.problem import LostSalesProblem
+from udfs.inventory.theory.lost_sales.problem import LostSalesProblem
 
 
 def q_learning(problem: LostSalesProblem, spec: TabularSpec | None = None) -> TabularPolicy:
@@ -21,7 +21,7 @@ def q_learning(problem: LostSalesProblem, spec: TabularSpec | None = None) -> Ta
     Raises:
         ValueError: a table of more than a million entries.
 
-    >>> from udfs.inventory.lost_sales.demand_pmf import poisson_pmf
+    >>> from udfs.inventory.theory.lost_sales.demand_pmf import poisson_pmf
     >>> problem = LostSalesProblem(poisson_pmf(1.0), holding_cost_S=1.0, shortage_cost_S=4.0, lead_time=1)
     >>> learned = q_learning(problem, TabularSpec(steps=1_000_000))
     >>> learned.policy.order_SX[0, :4].tolist()  # with 0, 1, 2 or 3 units to sell in this period

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from udfs.inventory.learning.tabular import TabularPolicy, TabularSpec, learn_table
-from udfs.inventory.lost_sales.problem import LostSalesProblem
+from udfs.inventory.theory.lost_sales.problem import LostSalesProblem
 
 SARSA_SPEC: Final = TabularSpec(first_exploration=0.2, last_exploration=0.01)
 """Sarsa learns what its own random orders cost as well, so that they must nearly cease."""
@@ -24,7 +24,7 @@ def sarsa(problem: LostSalesProblem, spec: TabularSpec | None = None) -> Tabular
     Raises:
         ValueError: a table of more than a million entries.
 
-    >>> from udfs.inventory.lost_sales.demand_pmf import poisson_pmf
+    >>> from udfs.inventory.theory.lost_sales.demand_pmf import poisson_pmf
     >>> problem = LostSalesProblem(poisson_pmf(1.0), holding_cost_S=1.0, shortage_cost_S=4.0, lead_time=1)
     >>> learned = sarsa(problem, TabularSpec(steps=1_000_000, last_exploration=0.01))
     >>> learned.policy.order_SX[0, :4].tolist()  # with 0, 1, 2 or 3 units to sell in this period

@@ -15,10 +15,10 @@ import numba
 import numpy as np
 
 from udfs.inventory.demand_distribution import FloatArray
-from udfs.inventory.lost_sales.chain import positions
-from udfs.inventory.lost_sales.order_table import OrderTable
-from udfs.inventory.lost_sales.problem import LostSalesProblem
-from udfs.series_threads import over_series
+from udfs.inventory.theory.lost_sales.chain import positions
+from udfs.inventory.theory.lost_sales.order_table import OrderTable
+from udfs.inventory.theory.lost_sales.problem import LostSalesProblem
+from udfs.series.series_threads import over_series
 
 MAX_ENTRIES: Final = 1_000_000
 """Of one series: states times orders. More of them than steps would leave most unlearned."""

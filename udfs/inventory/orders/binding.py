@@ -11,8 +11,8 @@ from udfs.inventory.demand_distribution import FloatArray
 from udfs.inventory.orders.budget_cut import Cut
 from udfs.inventory.orders.marginal_value import MarginalSteps
 from udfs.inventory.orders.order_terms import OrderTerms
+from udfs.inventory.orders.order_words import money, units
 from udfs.inventory.orders.step_table import IntArray
-from udfs.inventory.orders.words import money, units
 
 BINDINGS: Final = ("profit", "pack", "moq", "most", "budget", "capacity", "budget and capacity")
 _ROUNDING: Final = 1e-9

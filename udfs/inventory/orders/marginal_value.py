@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from udfs.inventory.demand_distribution import BoolArray, FloatArray
 from udfs.inventory.orders.order_terms import OrderTerms
-from udfs.series_threads import over_series
+from udfs.series.series_threads import over_series
 
 IntArray = NDArray[np.int64]
 _jit = numba.njit(cache=True, nogil=True, error_model="numpy")

@@ -13,9 +13,9 @@ from udfs.inventory.orders.binding import binding_notes, find_binding
 from udfs.inventory.orders.budget_cut import Cut, cut_rate, steps_within
 from udfs.inventory.orders.marginal_value import MarginalSteps, marginal_values
 from udfs.inventory.orders.order_terms import OrderTerms
+from udfs.inventory.orders.order_words import order_head, plural, units
 from udfs.inventory.orders.path_summary import PathSummary, summarise_paths
 from udfs.inventory.orders.step_table import IntArray
-from udfs.inventory.orders.words import order_head, plural, units
 
 
 @dataclass(frozen=True, slots=True)

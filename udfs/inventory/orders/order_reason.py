@@ -7,11 +7,11 @@ from typing import Final
 
 import numpy as np
 
-from udfs.inventory.buckets.inputs import ForecastInput, IdArray, StockInput, SupplyInput
-from udfs.inventory.choice.names import BY_SERVICE_LEVEL
 from udfs.inventory.demand_distribution import FloatArray
+from udfs.inventory.kernels.planning_inputs import ForecastInput, IdArray, StockInput, SupplyInput
 from udfs.inventory.order_quantity import round_order
-from udfs.inventory.orders.words import order_head, plural, units
+from udfs.inventory.orders.order_words import order_head, plural, units
+from udfs.inventory.policies.names import BY_SERVICE_LEVEL
 from udfs.inventory.supply import SupplyTerms
 
 _TERM_WORDS: Final = {

@@ -8,7 +8,7 @@ import numba
 import numpy as np
 
 from udfs.inventory.demand_distribution import FloatArray
-from udfs.series_threads import over_series
+from udfs.series.series_threads import over_series
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from udfs.inventory.demand_distribution import FloatArray
-from udfs.series_threads import over_series
+from udfs.series.series_threads import over_series
 
 IntArray = NDArray[np.int64]
 _jit = numba.njit(cache=True, nogil=True, error_model="numpy")

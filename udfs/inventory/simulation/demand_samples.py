@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from udfs.inventory.demand_distribution import FloatArray
-from udfs.series_threads import over_series
+from udfs.series.series_threads import over_series
 
 _GOLDEN, _MIX_1, _MIX_2 = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 """Constants of splitmix64: Steele, Lea & Flood (2014), Fast splittable pseudorandom number generators, OOPSLA."""

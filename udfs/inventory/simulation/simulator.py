@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from udfs.inventory.simulation.kernel import bad_demand, can_compile, simulate_compiled
 from udfs.inventory.simulation.levels import Levels
 from udfs.inventory.simulation.result import SimulationResult
+from udfs.inventory.simulation.simulation_kernel import bad_demand, can_compile, simulate_compiled
 from udfs.inventory.simulation.state import OrderingPolicy, Stock, StockState
 from udfs.inventory.simulation.terms import MAX_LEAD_TIME, SimulationTerms, rounding_of
 

@@ -13,8 +13,8 @@ import numba
 import numpy as np
 
 from udfs.inventory.simulation import lanes
-from udfs.inventory.simulation.kernel import begin_lanes, keep_sums, lanes_for, ring_length
 from udfs.inventory.simulation.lanes import CAPPED, CHUNK, LANES, LIFE, N_STATE, N_SUMS, REORDER_POINT, SUMS, replay
+from udfs.inventory.simulation.simulation_kernel import begin_lanes, keep_sums, lanes_for, ring_length
 
 ROW_HAND, ROW_SHORT, ROW_SALES, ROW_ORDERS, ROW_WASTED = (
     (offset - SUMS) // LANES

@@ -10,15 +10,15 @@ from torch import Tensor
 
 from udfs.inventory.demand_distribution import BoolArray, FloatArray
 from udfs.inventory.simulation import lanes
-from udfs.inventory.simulation.kernel import LevelPolicy, start_arrays, unit_columns
 from udfs.inventory.simulation.lanes import NO_LIMIT
 from udfs.inventory.simulation.levels import BaseStock, CappedBaseStock, ReorderPoint
+from udfs.inventory.simulation.simulation_kernel import LevelPolicy, start_arrays, unit_columns
 from udfs.inventory.simulation.simulator import check_demand, check_simulation
 from udfs.inventory.simulation.state import Stock
 from udfs.inventory.simulation.terms import SimulationTerms
 from udfs.inventory.tuning.search_kernel import SIZE, tune_series
-from udfs.inventory.tuning.spec import TuningSpec
-from udfs.series_threads import over_series
+from udfs.inventory.tuning.tuning_spec import TuningSpec
+from udfs.series.series_threads import over_series
 
 Kind = Literal["base_stock", "capped_base_stock", "s_s"]
 KINDS: Final = {"base_stock": lanes.BASE_STOCK, "capped_base_stock": lanes.CAPPED, "s_s": lanes.REORDER_POINT}

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 import torch
 
+from tests.udfs.demand.test_demand_profile import HAND_MADE
 from tests.udfs.forecasting.series import batch_of, m5_table, mixed_series
-from tests.udfs.test_demand_profile import HAND_MADE
 from udfs.forecasting import metrics, registry
 from udfs.forecasting.choice.auto import AutoForecaster
 from udfs.forecasting.choice.backtest import Backtest
 from udfs.forecasting.choice.class_route import ClassRoute
+from udfs.forecasting.forecast_spec import QUANTILES, ForecastSpec
 from udfs.forecasting.forecaster import Forecast
-from udfs.forecasting.naive import HistoricMean, SeasonalNaive
-from udfs.forecasting.spec import QUANTILES, ForecastSpec
-from udfs.sku_batch import SkuBatch
+from udfs.forecasting.models.naive import HistoricMean, SeasonalNaive
+from udfs.series.sku_batch import SkuBatch
 
 LEVELS = (0.1, 0.5, 0.9)
 

@@ -12,10 +12,10 @@ from utilsforecast import losses
 from tests.udfs.forecasting.series import CUTOFF, batch_of, mixed_series
 from udfs.forecasting.choice.backtest import Backtest, BacktestSpec, Windows, backtest
 from udfs.forecasting.choice.backtest_scores import SCORES, score_windows
-from udfs.forecasting.ets.model import ExponentialSmoothing
 from udfs.forecasting.forecaster import Forecast
-from udfs.forecasting.naive import HistoricMean, SeasonalNaive
-from udfs.sku_batch import SkuBatch
+from udfs.forecasting.models.ets.ets_model import ExponentialSmoothing
+from udfs.forecasting.models.naive import HistoricMean, SeasonalNaive
+from udfs.series.sku_batch import SkuBatch
 
 LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 HORIZON = 7

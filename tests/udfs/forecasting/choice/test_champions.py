@@ -8,18 +8,18 @@ import pytest
 import torch
 
 from tests.udfs.forecasting.series import CUTOFF, batch_of, mixed_series
-from udfs.demand_profile import DEMAND_CLASSES, demand_statistics
+from udfs.demand.demand_profile import DEMAND_CLASSES, demand_statistics
 from udfs.forecasting.choice.backtest import BacktestSpec, Windows, backtest_windows
 from udfs.forecasting.choice.champions import Champions
 from udfs.forecasting.choice.class_route import ClassRoute
 from udfs.forecasting.choice.selection import Selection
-from udfs.forecasting.croston.model import Croston
 from udfs.forecasting.forecaster import Choice, Forecaster
-from udfs.forecasting.naive import HistoricMean, SeasonalNaive
+from udfs.forecasting.models.croston.croston_model import Croston
+from udfs.forecasting.models.naive import HistoricMean, SeasonalNaive
 from udfs.forecasting.probability.calibrated import Calibrated, calibrate_backtest, summarise_errors
 from udfs.forecasting.probability.calibration import Calibration
 from udfs.forecasting.probability.score_summary import ScoreSummary, demand_units
-from udfs.sku_batch import SkuBatch
+from udfs.series.sku_batch import SkuBatch
 
 LEVELS = (0.1, 0.5, 0.9)
 MODELS = {"seasonal_naive": SeasonalNaive(), "historic_mean": HistoricMean(), "tsb": Croston("tsb")}

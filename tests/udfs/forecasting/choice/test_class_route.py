@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from tests.udfs.demand.test_demand_profile import HAND_MADE
 from tests.udfs.forecasting.series import batch_of
-from tests.udfs.test_demand_profile import HAND_MADE
 from udfs.forecasting.choice.class_route import ClassRoute
-from udfs.forecasting.croston.model import VARIANTS, Croston
-from udfs.forecasting.ets.model import ExponentialSmoothing
+from udfs.forecasting.models.croston.croston_model import VARIANTS, Croston
+from udfs.forecasting.models.ets.ets_model import ExponentialSmoothing
 
 LEVELS = (0.1, 0.5, 0.9)
 

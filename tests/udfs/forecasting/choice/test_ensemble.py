@@ -7,10 +7,10 @@ import torch
 from tests.udfs.forecasting.series import batch_of, mixed_series
 from udfs.forecasting import metrics
 from udfs.forecasting.choice.ensemble import Ensemble, average
-from udfs.forecasting.croston.model import Croston
-from udfs.forecasting.ets.model import ExponentialSmoothing
 from udfs.forecasting.forecaster import Forecaster
-from udfs.forecasting.naive import HistoricMean, SeasonalNaive
+from udfs.forecasting.models.croston.croston_model import Croston
+from udfs.forecasting.models.ets.ets_model import ExponentialSmoothing
+from udfs.forecasting.models.naive import HistoricMean, SeasonalNaive
 
 LEVELS = (0.1, 0.5, 0.9)
 MEMBERS = (SeasonalNaive(), HistoricMean(), Croston("tsb"))

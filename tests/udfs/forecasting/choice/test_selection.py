@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from udfs.demand_profile import DEMAND_CLASSES
+from udfs.demand.demand_profile import DEMAND_CLASSES
 from udfs.forecasting.choice.selection import (
     CLASS_SUMMARY_SCHEMA,
     Selection,

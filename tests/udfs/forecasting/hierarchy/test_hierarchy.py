@@ -18,7 +18,7 @@ from udfs.forecasting.hierarchy.hierarchy import (
     reconcile_forecast,
     reconcile_quantiles,
 )
-from udfs.forecasting.naive import SeasonalNaive
+from udfs.forecasting.models.naive import SeasonalNaive
 
 RNG = np.random.default_rng(3)
 SKU = np.repeat(np.arange(8), 5)

@@ -12,7 +12,7 @@ import torch
 from tests import real_data
 from udfs.forecasting import metrics
 from udfs.forecasting.hierarchy.hierarchy import Hierarchy, aggregate
-from udfs.sku_batch import SkuBatch
+from udfs.series.sku_batch import SkuBatch
 
 KEYS = ["item_id", "store_id", "dept_id", "cat_id", "state_id"]
 FIRST_DAY = 1495

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from tests.udfs.forecasting.series import batch_of, mixed_series
-from udfs.covariates import Covariates, Traits
 from udfs.forecasting.forecaster import Forecaster
 from udfs.forecasting.hierarchy.top_down import TopDown, fit_top_down, group_totals
-from udfs.forecasting.naive import HistoricMean, SeasonalNaive
-from udfs.sku_batch import SkuBatch
+from udfs.forecasting.models.naive import HistoricMean, SeasonalNaive
+from udfs.series.covariates import Covariates, Traits
+from udfs.series.sku_batch import SkuBatch
 
 LEVELS = (0.1, 0.5, 0.9)
 STORES = ("north", "south", "west")

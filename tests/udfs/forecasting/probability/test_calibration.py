@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy import stats
 
-from udfs.demand_profile import DEMAND_CLASSES
+from udfs.demand.demand_profile import DEMAND_CLASSES
 from udfs.forecasting.forecaster import Forecast
 from udfs.forecasting.probability.calibration import Calibration, CalibrationSpec, covered
 from udfs.forecasting.probability.score_summary import N_BINS, ScoreSummary, demand_units

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import special, stats
 
-from udfs.demand_profile import DEMAND_CLASSES
+from udfs.demand.demand_profile import DEMAND_CLASSES
 from udfs.forecasting.probability.error_correlation import Copula, ErrorCorrelation
 from udfs.forecasting.probability.lead_time import lead_time_demand, window_demand
 from udfs.forecasting.probability.paths import PathSource, sample_paths

@@ -10,13 +10,13 @@ import torch
 
 from udfs.inventory.learning.adaptive import AdaptivePolicy
 from udfs.inventory.learning.adaptive_spec import AdaptiveSpec
-from udfs.inventory.lost_sales.base_stock import best_base_stock
-from udfs.inventory.lost_sales.demand_pmf import geometric_pmf, poisson_pmf
-from udfs.inventory.lost_sales.level_search import capped_orders
-from udfs.inventory.lost_sales.problem import LostSalesProblem
-from udfs.inventory.lost_sales.value_iteration import optimal_policy, policy_cost
 from udfs.inventory.simulation.simulator import simulate
 from udfs.inventory.simulation.terms import SimulationTerms
+from udfs.inventory.theory.lost_sales.demand_pmf import geometric_pmf, poisson_pmf
+from udfs.inventory.theory.lost_sales.level_search import capped_orders
+from udfs.inventory.theory.lost_sales.lost_sales_base_stock import best_base_stock
+from udfs.inventory.theory.lost_sales.problem import LostSalesProblem
+from udfs.inventory.theory.lost_sales.value_iteration import optimal_policy, policy_cost
 
 GOOD: dict[str, Any] = {
     "initial_level_S": [20.0, 30.0],

@@ -14,14 +14,14 @@ from udfs.inventory.learning.neural_features import PolicyFeatures
 from udfs.inventory.learning.neural_spec import NeuralPolicySpec
 from udfs.inventory.learning.neural_training import Replay, train_neural_policy
 from udfs.inventory.learning.order_tabulation import tabulate_policy
-from udfs.inventory.lost_sales.base_stock import best_base_stock
-from udfs.inventory.lost_sales.demand_pmf import poisson_pmf
-from udfs.inventory.lost_sales.problem import LostSalesProblem
-from udfs.inventory.lost_sales.value_iteration import optimal_policy, policy_cost
 from udfs.inventory.simulation.levels import BaseStock, ReorderPoint
 from udfs.inventory.simulation.simulator import simulate
 from udfs.inventory.simulation.state import OrderingPolicy, Stock
 from udfs.inventory.simulation.terms import SimulationTerms
+from udfs.inventory.theory.lost_sales.demand_pmf import poisson_pmf
+from udfs.inventory.theory.lost_sales.lost_sales_base_stock import best_base_stock
+from udfs.inventory.theory.lost_sales.problem import LostSalesProblem
+from udfs.inventory.theory.lost_sales.value_iteration import optimal_policy, policy_cost
 
 QUICK = NeuralPolicySpec(width=8, steps=15, batch_paths=16, evaluate_every=5)
 TERMS = SimulationTerms(lead_time=np.array([2.0, 1.0]), holding_cost=1.0, shortage_cost=np.array([4.0, 9.0]))

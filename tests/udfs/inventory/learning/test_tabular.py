@@ -13,10 +13,10 @@ import pytest
 from udfs.inventory.learning.q_learning import q_learning
 from udfs.inventory.learning.sarsa import SARSA_SPEC, sarsa
 from udfs.inventory.learning.tabular import TabularPolicy, TabularSpec, uniform
-from udfs.inventory.lost_sales.demand_pmf import geometric_pmf, poisson_pmf
-from udfs.inventory.lost_sales.order_table import state_digits
-from udfs.inventory.lost_sales.problem import LostSalesProblem
-from udfs.inventory.lost_sales.value_iteration import optimal_policy, policy_cost
+from udfs.inventory.theory.lost_sales.demand_pmf import geometric_pmf, poisson_pmf
+from udfs.inventory.theory.lost_sales.order_table import state_digits
+from udfs.inventory.theory.lost_sales.problem import LostSalesProblem
+from udfs.inventory.theory.lost_sales.value_iteration import optimal_policy, policy_cost
 
 _next = numba.njit(lambda stream: uniform(stream))
 Learner = Callable[[LostSalesProblem, TabularSpec], TabularPolicy]

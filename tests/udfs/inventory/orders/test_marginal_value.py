@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from udfs import series_threads
 from udfs.inventory.orders.marginal_value import MarginalSteps, marginal_values
 from udfs.inventory.orders.order_terms import OrderTerms
+from udfs.series import series_threads
 
 S, P = 4, 9
 

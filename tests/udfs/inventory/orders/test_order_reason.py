@@ -2,8 +2,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from tests.udfs.inventory.tables import AS_OF, PATH_TERMS, forecast_table, price_table, stock_table, supply_table
-from udfs.inventory.buckets.plan_bucket import plan_bucket
-from udfs.inventory.spec import InventorySpec
+from udfs.inventory.inventory_spec import InventorySpec
+from udfs.inventory.kernels.plan_bucket import plan_bucket
 
 SPEC = InventorySpec(service_level=0.9, review_days=2, candidates=("base_stock",), n_paths=50, tuning_paths=20)
 

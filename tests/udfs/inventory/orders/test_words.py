@@ -1,6 +1,6 @@
 import pytest
 
-from udfs.inventory.orders.words import money, order_head, plural, units
+from udfs.inventory.orders.order_words import money, order_head, plural, units
 
 
 @pytest.mark.parametrize(

@@ -9,15 +9,15 @@ import pytest
 import torch
 from scipy import stats
 
-from udfs.inventory.s_s.discrete_demand import PoissonDemand
-from udfs.inventory.s_s.zheng_federgruen import s_s_cost, s_s_poisson
 from udfs.inventory.simulation.demand_samples import CountDemand
 from udfs.inventory.simulation.levels import BaseStock, CappedBaseStock, ReorderPoint
 from udfs.inventory.simulation.simulator import simulate
 from udfs.inventory.simulation.state import Stock
 from udfs.inventory.simulation.terms import SimulationTerms
-from udfs.inventory.tuning.spec import TuningSpec
+from udfs.inventory.theory.s_s.discrete_demand import PoissonDemand
+from udfs.inventory.theory.s_s.zheng_federgruen import s_s_cost, s_s_poisson
 from udfs.inventory.tuning.tune import tune
+from udfs.inventory.tuning.tuning_spec import TuningSpec
 
 TERMS = SimulationTerms(
     [0, 1, 2, 3, 1.0], 1.0, [4, 9, 19, 30, 9.0], order_cost=[0, 5, 20, 10, 3.0], backorder_share=[0, 1, 0.5, 0, 0]

@@ -1,0 +1,102 @@
+"""Progress that a person can read and a machine can parse."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jobs.engine.task import UnitResult
+
+_EVERY_SECONDS = 2.0
+
+
+@dataclass(slots=True)
+class Progress:
+    """Reports stages and units: plain lines to `stream`, JSON lines to `json_path` when given.
+
+    On a terminal the running line is redrawn in place; elsewhere a line is printed every couple of seconds.
+    """
+
+    stream: IO[str] = field(default_factory=lambda: sys.stderr)
+    json_path: Path | None = None
+    quiet: bool = False
+    _stage: str = ""
+    _total: int = 0
+    _done: int = 0
+    _series: int = 0
+    _failed: int = 0
+    _started: float = 0.0
+    _last: float = 0.0
+
+    def say(self, text: str) -> None:
+        if not self.quiet:
+            self._clear_line()
+            print(text, file=self.stream, flush=True)
+
+    def event(self, kind: str, **values: Any) -> None:
+        """One JSON line with a UTC time, for machines."""
+        if self.json_path is None:
+            return
+        line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": kind, **values}
+        with self.json_path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line, default=str) + "\n")
+
+    def begin_units(self, stage: str, total: int, already_done: int) -> None:
+        self._stage, self._total, self._done = stage, total, 0
+        self._series = self._failed = 0
+        self._started = self._last = time.monotonic()
+        if already_done:
+            self.say(f"  {stage}: {already_done} buckets were done before, {total} to do")
+        self.event("units_begin", stage=stage, units=total, already_done=already_done)
+
+    def unit(self, result: UnitResult) -> None:
+        """Count a finished bucket and show where the stage stands."""
+        self._done += 1
+        self._series += result.series
+        self._failed += result.failed_series
+        self.event(
+            "unit",
+            stage=self._stage,
+            bucket=result.bucket,
+            series=result.series,
+            failed_series=result.failed_series,
+            rows=result.rows,
+            seconds=round(result.seconds, 3),
+            error=result.error,
+            units_done=self._done,
+            units=self._total,
+        )
+        now = time.monotonic()
+        if now - self._last >= _EVERY_SECONDS or (self._is_terminal() and self._done < self._total):
+            self._last = now
+            self._show(self.unit_line(now))
+
+    def unit_line(self, now: float) -> str:
+        elapsed = max(now - self._started, 1e-9)
+        rate = self._series / elapsed
+        left = (self._total - self._done) * elapsed / self._done if self._done else 0.0
+        return (
+            f"  {self._stage}: {self._done}/{self._total} buckets, {self._series:,} series done, "
+            f"{self._failed} failed, {rate:,.0f} series/s, {left:.0f} s left"
+        )
+
+    def _is_terminal(self) -> bool:
+        return hasattr(self.stream, "isatty") and self.stream.isatty()
+
+    def _show(self, line: str) -> None:
+        if self.quiet:
+            return
+        if self._is_terminal():
+            print(f"\r\033[K{line}", end="", file=self.stream, flush=True)
+        else:
+            print(line, file=self.stream, flush=True)
+
+    def _clear_line(self) -> None:
+        if self._is_terminal():
+            print("\r\033[K", end="", file=self.stream)

@@ -1,0 +1,32 @@
+"""One bucket task, three engines: in this process, on Spark, on Ray. All give the same content, to the bit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from jobs.engine.task import BucketTask, UnitResult
+
+if TYPE_CHECKING:
+    from jobs.context import RunContext
+
+
+class Runner(Protocol):
+    """Executes a task on buckets and yields each result as it is ready, in any order; failed units included."""
+
+    def run(self, task: BucketTask, buckets: Sequence[int]) -> Iterator[UnitResult]: ...
+
+
+def runner_for(name: str, context: RunContext) -> Runner:
+    """The runner that the configuration names for a stage; engines are imported only when used."""
+    if name == "spark":
+        from jobs.engine.runners.spark import SparkRunner
+
+        return SparkRunner(context.spark, context.settings.runner.commit_every)
+    if name == "ray":
+        from jobs.engine.runners.ray import RayRunner
+
+        return RayRunner(context.settings.ray)
+    from jobs.engine.runners.local import LocalRunner
+
+    return LocalRunner()

@@ -1,0 +1,127 @@
+"""Bucket tasks on Ray: actors on CPUs or (fractional) GPUs that open the bucket's files themselves."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+from ray.exceptions import RayError
+
+from jobs.engine.task import BucketTask, UnitResult, execute_caught
+from jobs.settings import RaySettings
+from lakehouse.errors import EngineError
+
+
+class BucketWorker:
+    """Holds a task and runs it on the buckets it is given; its process imports the models once."""
+
+    def __init__(self, task: list[Any]) -> None:
+        import torch
+
+        torch.set_num_threads(1)  # one worker per core: threads would fight, and reductions would change their order
+        self._task: BucketTask = ray.get(task[0])
+
+    def run(self, bucket: int) -> UnitResult:
+        return execute_caught(self._task, bucket)
+
+
+@dataclass(frozen=True, slots=True)
+class RayRunner:
+    """Runs buckets on a pool of actors. A lost actor is restarted, its bucket tried again, as often as `conf` says."""
+
+    settings: RaySettings
+
+    def run(self, task: BucketTask, buckets: Sequence[int]) -> Iterator[UnitResult]:
+        if not buckets:
+            return
+        start_ray(self.settings)
+        workers = min(self._worker_count(), len(buckets))
+        remote_class = ray.remote(
+            num_cpus=self.settings.cpus_per_worker,
+            num_gpus=self.settings.gpus_per_worker,
+            max_restarts=self.settings.max_restarts,
+            max_task_retries=self.settings.max_task_retries,
+        )(BucketWorker)
+        # A reference that this process holds to the end: Ray drops an actor's own large arguments once it has started,
+        # and a restarted actor would look for them in vain.
+        shared = [ray.put(task)]
+        pool: list[Any] = [remote_class.remote(shared) for _ in range(workers)]
+        try:
+            yield from self._drain(pool, lambda: remote_class.remote(shared), list(buckets))
+        finally:
+            for actor in pool:
+                ray.kill(actor)
+
+    def _drain(self, pool: list[Any], new_actor: Callable[[], Any], buckets: list[int]) -> Iterator[UnitResult]:
+        """Keep each actor of the pool on one bucket; hand the next to whoever is done.
+
+        A bucket that kills its worker for good costs itself: a new worker takes the place of the dead one, which
+        would otherwise fail every bucket it is handed, at once.
+        """
+        waiting = buckets[::-1]
+        running = {}
+        for slot in range(len(pool)):
+            bucket = waiting.pop()
+            running[pool[slot].run.remote(bucket)] = (slot, bucket)
+        while running:
+            (done,), _ = ray.wait(list(running), num_returns=1)
+            slot, bucket = running.pop(done)
+            try:
+                result = ray.get(done)
+            except RayError as error:  # the worker died more often than it may be restarted
+                result = UnitResult(bucket, error_class=type(error).__name__, error=_first_line(error))
+                ray.kill(pool[slot])
+                pool[slot] = new_actor()
+            yield result
+            if waiting:
+                bucket = waiting.pop()
+                running[pool[slot].run.remote(bucket)] = (slot, bucket)
+
+    def _worker_count(self) -> int:
+        """Workers asked for, bounded by what the cluster can hold at once; an impossible request is refused."""
+        fits = sum(self._fits_on(node["Resources"]) for node in ray.nodes() if node["Alive"])
+        if fits < 1:
+            total = ray.cluster_resources()
+            raise EngineError(
+                f"a worker asks for {self.settings.cpus_per_worker} CPU and {self.settings.gpus_per_worker} GPU; no "
+                f"node of the Ray cluster has both (all nodes together: {total.get('CPU', 0)} CPU and "
+                f"{total.get('GPU', 0)} GPU); lower ray.cpus_per_worker or ray.gpus_per_worker, or join a larger "
+                "cluster with ray.address"
+            )
+        return min(self.settings.workers, fits) if self.settings.workers else fits
+
+    def _fits_on(self, resources: dict[str, float]) -> int:
+        """Workers that fit on one node: a worker never spans nodes, nor does a fraction of a GPU span GPUs."""
+        fits = int(resources.get("CPU", 0) / self.settings.cpus_per_worker + 1e-9)
+        share = self.settings.gpus_per_worker
+        if not share:
+            return fits
+        gpus = int(resources.get("GPU", 0))
+        return min(fits, gpus * int(1 / share + 1e-9) if share < 1 else int(gpus / share + 1e-9))
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else "the worker died without a message"
+
+
+def start_ray(settings: RaySettings) -> None:
+    """Join the Ray cluster that `conf` names, or start one here; nothing to do when one is up already."""
+    if ray.is_initialized():
+        return
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if settings.address:
+        ray.init(address=settings.address, log_to_driver=False)
+        return
+    ray.init(
+        address="local",  # not whatever cluster runs on this machine or RAY_ADDRESS names: conf alone decides
+        include_dashboard=False,
+        log_to_driver=False,
+        object_store_memory=settings.object_store_mb * 2**20,
+        configure_logging=True,
+        logging_level=logging.ERROR,
+    )

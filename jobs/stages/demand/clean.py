@@ -1,0 +1,149 @@
+"""Clean: bronze becomes silver, and every source row is used, quarantined, a duplicate or out of scope."""
+
+from __future__ import annotations
+
+from functools import partial, reduce
+
+from pyspark import StorageLevel
+from pyspark.sql import DataFrame
+
+from jobs.context import RunContext
+from lakehouse.delta.changed_buckets import write_changed_buckets
+from lakehouse.delta.ledger import StageRecord
+from lakehouse.errors import ConfigError
+from lakehouse.feeds.quality import Split, check_conservation
+from lakehouse.feeds.sources import SourceMapping
+from lakehouse.schema.tables import FEED_COLUMNS
+from lakehouse.transforms.silver import dimensions
+from lakehouse.transforms.silver.cleaning import CleanedSales, clean_feed, clean_sales
+from lakehouse.transforms.silver.planned_daily import planned_daily
+from lakehouse.transforms.silver.sales_daily import EstimateLatent, sales_daily
+from udfs.demand.censoring.censored_demand import CensoringSpec, latent_table
+from udfs.demand.returns import match_cancellations
+
+FEEDS = tuple(FEED_COLUMNS)
+_SALES_DAILY, _PLANNED = "silver.sales_daily", "silver.planned_daily"
+
+
+def main(context: RunContext) -> StageRecord:
+    """Write silver.*, ops.quarantine and ops.row_count from all of bronze."""
+    check_buckets(context)
+    versions = {feed: context.lakehouse.version(f"bronze.{feed}") for feed in context.mapping.feeds}
+    sales = clean_sales(
+        _bronze(context, "sales", versions), context.mapping, context.settings.buckets, match_cancellations
+    )
+    sales.persist()
+    feeds = {
+        feed: clean_feed(_bronze(context, feed, versions), feed, context.mapping, context.settings.buckets)
+        for feed in context.mapping.feeds
+        if feed != "sales"
+    }
+    try:
+        rejected = check_rows(context, sales, feeds, versions)
+        series = sales.series.persist(StorageLevel.MEMORY_AND_DISK)
+        write_dimensions(context, sales, series, feeds)
+        rows = write_sales_daily(context, sales, series, feeds)
+        write_planned_daily(context, sales, series, feeds)
+        # A feed without a rejected row is not read again for them.
+        write_quarantine(context, [sales.split, *(feed for name, feed in feeds.items() if name in rejected)])
+        count = series.count()
+        series.unpersist()
+    finally:
+        sales.unpersist()
+    return StageRecord("succeeded", rows=rows, series=count)
+
+
+def _bronze(context: RunContext, feed: str, versions: dict[str, int]) -> DataFrame:
+    return context.lakehouse.read_spark(context.spark, f"bronze.{feed}", versions[feed])
+
+
+def check_rows(context: RunContext, sales: CleanedSales, feeds: dict[str, Split], versions: dict[str, int]) -> set[str]:
+    """Count where each feed's rows went into ops.row_count; refuse counts that do not add up to bronze.
+
+    Returns the feeds with quarantined rows.
+    """
+    counts = reduce(DataFrame.unionByName, [sales.counts, *(feed.counts for feed in feeds.values())]).persist()
+    try:
+        context.lakehouse.write_spark(counts.coalesce(1), "ops.row_count")
+        rows = counts.collect()
+    finally:
+        counts.unpersist()
+    for feed, version in versions.items():
+        outcomes = {(row["outcome"], row["rule_id"]): row["rows"] for row in rows if row["feed"] == feed}
+        check_conservation(feed, context.lakehouse.rows(f"bronze.{feed}", version), outcomes)
+    return {row["feed"] for row in rows if row["outcome"] == "quarantined"}
+
+
+def write_sales_daily(context: RunContext, sales: CleanedSales, series: DataFrame, feeds: dict[str, Split]) -> int:
+    """Write the buckets of silver.sales_daily that changed; returns the table's rows."""
+    _, last_day = sales.span()
+    stock = feeds.get("stock")
+    frame = sales_daily(
+        sales.lines,
+        series,
+        context.mapping,
+        last_day,
+        context.settings.buckets,
+        prices=feeds["prices"].accepted if "prices" in feeds else None,
+        promotions=feeds["promotions"].accepted if "promotions" in feeds else None,
+        stock=dimensions.stock(stock, context.spark) if stock else None,
+        latent=latent_demand(context.mapping),
+    )
+    changes = write_changed_buckets(context.lakehouse, frame, _SALES_DAILY)
+    if changes is not None:
+        context.progress.say(
+            f"  clean: {len(changes.extended)} buckets gained days, {len(changes.rewritten)} were rewritten"
+        )
+    return context.lakehouse.rows(_SALES_DAILY)
+
+
+def latent_demand(mapping: SourceMapping) -> EstimateLatent | None:
+    """How demand on days without stock is estimated; None where no feed says and the mapping infers no such days."""
+    delivers_stock = "stock" in mapping.feeds or "on_hand_qty" in mapping.feeds["sales"].columns
+    if not delivers_stock and not mapping.clean.infer_stockouts:
+        return None
+    return partial(latent_table, spec=CensoringSpec(infer_runs=mapping.clean.infer_stockouts))
+
+
+def write_planned_daily(context: RunContext, sales: CleanedSales, series: DataFrame, feeds: dict[str, Split]) -> None:
+    """Write the prices and promotions that the feeds state for the horizon after the last sale."""
+    frame = planned_daily(
+        series,
+        sales.span()[1],
+        context.settings.horizon,
+        prices=feeds["prices"].accepted if "prices" in feeds else None,
+        promotions=feeds["promotions"].accepted if "promotions" in feeds else None,
+    )
+    context.lakehouse.write_spark(frame, _PLANNED)
+
+
+def write_dimensions(context: RunContext, sales: CleanedSales, series: DataFrame, feeds: dict[str, Split]) -> None:
+    lake, spark = context.lakehouse, context.spark
+    first_day, last_day = sales.span()
+    locations = dimensions.locations(feeds.get("locations"), series, context.mapping.country).persist()
+    tables = {
+        "silver.products": dimensions.products(feeds.get("products"), series),
+        "silver.locations": locations,
+        "silver.calendar": dimensions.calendar(feeds.get("calendar"), locations, first_day, last_day),
+        "silver.stock": dimensions.stock(feeds.get("stock"), spark),
+        "silver.supply": dimensions.supply(feeds.get("supply"), spark),
+    }
+    for name, frame in tables.items():
+        lake.write_spark(frame.coalesce(1), name)
+    locations.unpersist()
+
+
+def write_quarantine(context: RunContext, splits: list[Split]) -> None:
+    rows = reduce(DataFrame.unionByName, [each.quarantined for each in splits])
+    context.lakehouse.write_spark(rows.repartition("source_file", "source_row"), "ops.quarantine")
+
+
+def check_buckets(context: RunContext) -> None:
+    """The number of buckets is fixed for the life of a lakehouse: another one would split each series' history."""
+    context.lakehouse.ensure(_SALES_DAILY, context.spark)
+    known = context.lakehouse.settled_property(_SALES_DAILY, "shelfcast.buckets", str(context.settings.buckets))
+    if known != str(context.settings.buckets):
+        raise ConfigError(
+            f"buckets = {context.settings.buckets}, but the lakehouse was made with {known}; "
+            "keep that number or start a new lakehouse"
+        )

@@ -1,0 +1,59 @@
+"""Fitted models as text in a Delta table, so that workers anywhere read them as they read everything else."""
+
+from __future__ import annotations
+
+import base64
+import io
+import tarfile
+import tempfile
+import zlib
+from collections.abc import Callable
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+
+import pyarrow as pa
+
+from udfs.forecasting.choice.backtest import ForecasterSource
+from udfs.forecasting.forecaster import Forecaster
+from udfs.forecasting.models.networks.network_model import NetworkModel
+from udfs.forecasting.models.networks.network_spec import BLOCKS
+from udfs.forecasting.models.trees.tree_model import TreeModel
+
+LOADERS: dict[str, Callable[[Path], Forecaster]] = {"trees": TreeModel.load} | dict.fromkeys(BLOCKS, NetworkModel.load)
+"""Models that are fitted to all series before buckets are forecast, and what reads their folder."""
+
+
+def pack(folder: Path) -> str:
+    """The folder's files as text; equal files give equal text."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+            entry = tarfile.TarInfo(str(path.relative_to(folder)))  # no clock, no owner
+            entry.size = path.stat().st_size
+            with path.open("rb") as file:
+                archive.addfile(entry, file)
+    return base64.b64encode(zlib.compress(buffer.getvalue(), 6)).decode()
+
+
+@lru_cache(maxsize=32)
+def load(name: str, artifact: str) -> Forecaster:
+    """The model of a packed folder; a worker unpacks each once."""
+    with tempfile.TemporaryDirectory() as folder:
+        with tarfile.open(fileobj=io.BytesIO(zlib.decompress(base64.b64decode(artifact)))) as archive:
+            archive.extractall(folder, filter="data")
+        return LOADERS[name](Path(folder))
+
+
+def fitted(models: pa.Table | None) -> dict[str, ForecasterSource]:
+    """For every name in `LOADERS` what gives the model fitted for a cutoff, from rows of forecast.model; None where
+    there is none: not trained, because it was not worth it or history was too short."""
+    rows = [] if models is None else models.select(["model", "cutoff", "artifact"]).to_pylist()
+    by_name: dict[str, dict[date, str]] = {name: {} for name in LOADERS}
+    for row in rows:
+        by_name[row["model"]][row["cutoff"]] = row["artifact"]
+
+    def source(name: str, artifacts: dict[date, str]) -> Callable[[date], Forecaster | None]:
+        return lambda cutoff: load(name, artifacts[cutoff]) if cutoff in artifacts else None
+
+    return {name: source(name, artifacts) for name, artifacts in by_name.items()}

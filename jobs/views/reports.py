@@ -1,0 +1,211 @@
+"""What the command line prints: a run's summary, the ledger, the data dictionary."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.compute as pc
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+from lakehouse.delta.content_hash import content_hash
+from lakehouse.delta.io import Lakehouse
+from lakehouse.delta.session import build_session
+from lakehouse.errors import ConfigError
+from lakehouse.schema.tables import TABLES, contract
+
+if TYPE_CHECKING:
+    from jobs.context import RunContext
+    from jobs.pipeline import StageReport
+    from jobs.settings import Settings
+
+_WIDTH = 150
+
+
+def run_summary(context: RunContext, done: Sequence[StageReport]) -> str:
+    """What the run did, stage by stage, and the head of the order plan once it is published."""
+    rows = [
+        (
+            report.stage,
+            report.status,
+            f"{report.record.seconds:.1f}",
+            f"{report.record.peak_memory_mb / 1024:.1f}",
+            f"{report.record.rows:,}",
+            f"{report.record.series:,}" if report.record.series else "",
+            f"{report.record.failed_series:,}" if report.record.series else "",
+        )
+        for report in done
+    ]
+    header = ("stage", "status", "seconds", "peak GiB", "rows", "series", "failed")
+    text = _table(f"run {context.run.run_id} of {context.mapping.name}, as of {context.as_of}", header, rows)
+    if any(report.stage == "publish" for report in done):
+        text += _order_head(context)
+    return text
+
+
+def _order_head(context: RunContext) -> str:
+    plan = context.lakehouse.read_arrow("gold.order_plan", filters=pc.field("as_of") == context.as_of)
+    ordered = plan.filter(pc.greater(plan["order_qty"], 0))
+    value = pc.sum(ordered["order_value"]).as_py() or 0.0
+    currency = context.mapping.currency
+    top = ordered.sort_by([("order_value", "descending"), ("unique_id", "ascending")]).slice(0, 8)
+    rows = [
+        (
+            row["sku_id"],
+            row["product_name"] or "",
+            row["location_id"],
+            f"{row['order_qty']:,.0f}",
+            f"{row['order_value'] or 0:,.2f}",
+            row["reason"].split(". ")[0].removesuffix("."),
+        )
+        for row in top.to_pylist()
+    ]
+    title = (
+        f"gold.order_plan: {plan.num_rows:,} series, {ordered.num_rows:,} to order for {value:,.0f} {currency}; "
+        "the largest orders"
+    )
+    return _table(title, ("sku", "product", "location", "qty", currency, "why"), rows) + _policy_words(context)
+
+
+def _policy_words(context: RunContext) -> str:
+    """Which policies order, and what they cost beside the benchmark where they were not chosen by it."""
+    names = ["policy", "held_out_cost", "held_out_benchmark_cost"]
+    of_day = pc.field("as_of") == context.as_of
+    rows = context.lakehouse.read_arrow("gold.policy_value", columns=names, filters=of_day)
+    counts = {row["values"]: row["counts"] for row in pc.value_counts(rows["policy"]).to_pylist()}
+    words = ", ".join(f"{name} {counts[name]:,}" for name in sorted(counts, key=lambda name: (-counts[name], name)))
+    text = f"gold.policy_value: policies chosen by money: {words}"
+    known = rows.drop_null()
+    cost, benchmark = (pc.sum(known[name]).as_py() or 0.0 for name in names[1:])
+    if benchmark > 0.0:
+        text += (
+            f"; in a replay that did not choose them {cost:,.0f} {context.mapping.currency} a year against "
+            f"{benchmark:,.0f} with z x sigma x sqrt(lead time + review): {cost / benchmark - 1.0:+.1%}"
+        )
+    return text + "\n"
+
+
+def status(lake: Lakehouse, run_id: str | None = None, *, with_hashes: bool = False) -> str:
+    """The ledger of one run (the latest by default): stages, units, failures, row accounts; the other runs by name."""
+    runs = lake.read_arrow("ops.run").to_pylist()
+    if not runs:
+        raise ConfigError(f"no run yet in {lake.base}; `shelfcast run --lakehouse {lake.root} ...` starts one")
+    runs.sort(key=lambda row: row["started_at"])
+    chosen = run_id or runs[-1]["run_id"]
+    stages = [row for row in runs if row["run_id"] == chosen]
+    if not stages:
+        known = sorted({row["run_id"] for row in runs})
+        raise ConfigError(f"no run {chosen!r} in {lake.base}; the runs are {', '.join(known)}")
+    parts = [_stages(chosen, stages), _unit_counts(lake, chosen), _failures(lake, chosen), _row_accounts(lake)]
+    others = sorted({row["run_id"] for row in runs} - {chosen})
+    if others:
+        parts.append(f"other runs: {', '.join(others)} (--run RUN_ID shows one)\n")
+    if with_hashes:
+        names = [name for name in TABLES if not name.startswith("ops.") and lake.exists(name)]
+        parts.append(_table("content", ("table", "hash"), [(name, content_hash(lake, name)) for name in names]))
+    return "".join(parts)
+
+
+def _stages(run_id: str, stages: Sequence[dict[str, Any]]) -> str:
+    rows = [
+        (
+            row["stage"],
+            row["status"],
+            f"{row['started_at']:%Y-%m-%d %H:%M:%S}",
+            f"{row['seconds']:.1f}",
+            f"{row['peak_memory_mb'] / 1024:.1f}",
+            f"{row['rows']:,}",
+            f"{row['series']:,}" if row["series"] else "",
+            f"{row['failed_series']:,}" if row["series"] else "",
+            row["error"] or "",
+        )
+        for row in stages
+    ]
+    title = f"run {run_id}: source {stages[0]['source']}, as of {stages[0]['as_of']}"
+    return _table(title, ("stage", "status", "started (UTC)", "s", "GiB", "rows", "series", "failed", "error"), rows)
+
+
+def _unit_counts(lake: Lakehouse, run_id: str) -> str:
+    units = lake.read_arrow("ops.run_unit", filters=pc.field("run_id") == run_id).to_pylist()
+    broken = [row for row in units if row["status"] != "succeeded"]
+    rows = [
+        (row["stage"], str(row["bucket"]), str(row["attempts"]), row["error_class"], row["error"]) for row in broken
+    ]
+    return _table("buckets that failed", ("stage", "bucket", "attempts", "error", "message"), rows) if rows else ""
+
+
+def _failures(lake: Lakehouse, run_id: str) -> str:
+    failures = lake.read_arrow("ops.failure", filters=pc.field("run_id") == run_id)
+    if not failures.num_rows:
+        return "series that failed: none\n"
+    groups = failures.group_by(["stage", "error_class", "fallback"]).aggregate([("unique_id", "count_distinct")])
+    rows = [
+        (row["stage"], row["error_class"], row["fallback"] or "", str(row["unique_id_count_distinct"]))
+        for row in groups.sort_by([("stage", "ascending"), ("error_class", "ascending")]).to_pylist()
+    ]
+    return _table("series that failed (ops.failure names each)", ("stage", "error", "fallback", "series"), rows)
+
+
+def _row_accounts(lake: Lakehouse) -> str:
+    counts = lake.read_arrow("ops.row_count")
+    if not counts.num_rows:
+        return ""
+    order = [(name, "ascending") for name in ("feed", "outcome", "rule_id")]
+    rows = [
+        (row["feed"], row["outcome"], row["rule_id"], f"{row['rows']:,}") for row in counts.sort_by(order).to_pylist()
+    ]
+    return _table("where the source rows went", ("feed", "outcome", "rule", "rows"), rows)
+
+
+def describe(name: str | None) -> str:
+    """The data dictionary of a table, or one line per table."""
+    if name is None:
+        names = [(declared.name, ", ".join(declared.key), declared.comment) for declared in TABLES.values()]
+        return _table("tables (shelfcast describe TABLE shows columns)", ("table", "key", "meaning"), names)
+    declared = contract(name)
+    rows = [
+        (
+            column.name,
+            declared.sql_type(column.name).lower(),
+            "key" if column.name in declared.key else "",
+            column.comment,
+            column.check or "",
+        )
+        for column in declared.declared()
+    ]
+    partitions = f", partitioned by {', '.join(declared.partitions)}" if declared.partitions else ""
+    title = f"{name}: {declared.comment}{partitions}"
+    return _table(title, ("column", "type", "", "meaning", "check"), rows)
+
+
+def tables(lake: Lakehouse) -> str:
+    """Every table that exists, with its version and rows."""
+    rows = [
+        (name, str(lake.version(name)), f"{lake.rows(name):,}", declared.comment)
+        for name, declared in TABLES.items()
+        if lake.exists(name)
+    ]
+    return _table(lake.base, ("table", "version", "rows", "meaning"), rows)
+
+
+def create_tables(lake: Lakehouse, settings: Settings) -> None:
+    """Create every table of the house that is missing."""
+    spark = build_session(settings.spark) if lake.catalog else None
+    for name in TABLES:
+        lake.ensure(name, spark)
+
+
+def _table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A plain text table, no wider than a terminal should be."""
+    table = Table(title=title, title_justify="left", box=SIMPLE, header_style="", title_style="bold")
+    for name in header:
+        numeric = name in {"seconds", "peak GiB", "rows", "series", "failed", "qty", "s", "GiB", "attempts", "version"}
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    buffer = io.StringIO()
+    Console(file=buffer, width=_WIDTH, highlight=False, markup=False).print(table)
+    return buffer.getvalue()

@@ -1,0 +1,166 @@
+"""What the review notebooks share: whose series to show, their rows, figures accounted for, pictures kept."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lakehouse.delta.io import Lakehouse
+from lakehouse.errors import ConfigError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SERIES_SHOWN = 4  # small multiples of which a planner can still read each
+MOST_SERIES = 8
+_WIDGETS = {
+    "lakehouse": ("lake/demo", "Lakehouse folder or URI"),
+    "skus": ("", "SKUs or series, comma-separated"),
+    "as_of": ("", "As-of day, YYYY-MM-DD"),
+    "figures": ("artifacts/figures", "Folder for figures"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewParameters:
+    """What a review shows. No `skus`: those of the largest order value. No `as_of`: the latest one published."""
+
+    lakehouse: Lakehouse
+    skus: tuple[str, ...]
+    as_of: date
+    figures: Path
+
+
+def review_parameters(dbutils: Any = None) -> ReviewParameters:
+    """From the widgets of a notebook on Databricks (its `dbutils`), else from SHELFCAST_LAKEHOUSE and its like.
+
+    Raises ConfigError where the lakehouse has no order plan or the as-of day is none of its days.
+    """
+    given = {name: _parameter(dbutils, name) for name in _WIDGETS}
+    lake = Lakehouse(given["lakehouse"])
+    published = lake.read_arrow("gold.order_plan", columns=["as_of"])["as_of"].unique().to_pylist()
+    if not published:
+        raise ConfigError(
+            f"no order plan in {lake.base}; make one with `shelfcast run`, or name the lakehouse that has one in "
+            "SHELFCAST_LAKEHOUSE"
+        )
+    as_of = _day(given["as_of"]) if given["as_of"] else max(published)
+    if as_of not in published:
+        days = ", ".join(str(day) for day in sorted(published)[-5:])
+        raise ConfigError(f"as_of: expected a published day (the last ones are {days}), found {as_of}")
+    skus = tuple(part.strip() for part in given["skus"].split(",") if part.strip())
+    return ReviewParameters(lake, skus, as_of, Path(given["figures"]))
+
+
+def _parameter(dbutils: Any, name: str) -> str:
+    default, label = _WIDGETS[name]
+    default = os.environ.get(f"SHELFCAST_{name.upper()}") or default
+    if dbutils is None:
+        return default
+    dbutils.widgets.text(name, default, label)
+    return str(dbutils.widgets.get(name)).strip() or default
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(f"as_of: expected a day as YYYY-MM-DD, found {text!r}") from None
+
+
+def read_day(review: ReviewParameters, name: str) -> pd.DataFrame:
+    """A gold table's rows of the as-of day: one per series. Raises ConfigError where there are none."""
+    rows = review.lakehouse.read_arrow(name, filters=pc.field("as_of") == review.as_of)
+    if not rows.num_rows:
+        raise ConfigError(
+            f"{name} has no rows as of {review.as_of}; run `shelfcast run --stages publish`, or take a later day: "
+            "accuracy needs a history longer than the horizon"
+        )
+    return _frame(rows)
+
+
+def grouping_column(rows: pd.DataFrame, otherwise: str) -> str:
+    """Department where the feed has several, else category; `otherwise` where it has neither."""
+    return next((column for column in ("department", "category") if rows[column].nunique() > 1), otherwise)
+
+
+def choose_series(plan: pd.DataFrame, skus: Sequence[str]) -> pd.DataFrame:
+    """Rows of the order plan to show, largest order value first; `skus` are SKUs or series keys.
+
+    A SKU stands for all its series. Without `skus`, the largest order of each of `SERIES_SHOWN` different SKUs.
+    Raises ConfigError for a name that the plan does not have, and for more series than a page shows.
+    """
+    ranked = plan.sort_values(
+        ["order_value", "order_qty", "unique_id"], ascending=[False, False, True], na_position="last"
+    )
+    if not skus:
+        return ranked.drop_duplicates("sku_id").head(SERIES_SHOWN).reset_index(drop=True)
+    unknown = sorted(set(skus) - set(plan["sku_id"]) - set(plan["unique_id"]))
+    if unknown:
+        raise ConfigError(f"skus: expected SKUs or series of the order plan, found {', '.join(unknown)}")
+    chosen = ranked[ranked["sku_id"].isin(skus) | ranked["unique_id"].isin(skus)]
+    if len(chosen) > MOST_SERIES:
+        raise ConfigError(
+            f"skus: expected at most {MOST_SERIES} series, found {len(chosen)}; name series as sku|location|channel, "
+            f"such as {chosen['unique_id'].iloc[0]}"
+        )
+    return chosen.reset_index(drop=True)
+
+
+def read_series(
+    lake: Lakehouse, name: str, chosen: pd.DataFrame, columns: Sequence[str], where: Any = None
+) -> pd.DataFrame:
+    """Rows of the chosen series alone, sorted by the columns as given; `where` is a further pyarrow expression.
+
+    Every table below gold is partitioned by bucket, so the other buckets' files are not opened. A table of results
+    is read for the run that the chosen rows belong to.
+    """
+    ids = chosen["unique_id"].tolist()
+    rows = pc.field("unique_id").isin(ids)
+    buckets = _buckets(lake, chosen)
+    if buckets:
+        rows = rows & pc.field("bucket").isin(buckets)
+    if name.partition(".")[0] in ("forecast", "inventory"):
+        rows = rows & (pc.field("run_id") == chosen["run_id"].iloc[0])
+    found = lake.read_arrow(name, columns=columns, filters=rows if where is None else rows & where)
+    return _frame(found.sort_by([(column, "ascending") for column in columns if column in ("unique_id", "ds")]))
+
+
+def _buckets(lake: Lakehouse, chosen: pd.DataFrame) -> list[int]:
+    rows = pc.field("unique_id").isin(chosen["unique_id"].tolist())
+    rows = rows & (pc.field("run_id") == chosen["run_id"].iloc[0])
+    return pc.unique(lake.read_arrow("inventory.policy", columns=["bucket"], filters=rows)["bucket"]).to_pylist()
+
+
+def _frame(table: pa.Table) -> pd.DataFrame:
+    """Arrow as pandas, days as timestamps at midnight (a chart's axis wants them so)."""
+    frame = table.to_pandas()
+    for field in table.schema:
+        if pa.types.is_date(field.type):
+            frame[field.name] = pd.to_datetime(frame[field.name])
+    return frame
+
+
+def keep(figure: Figure, name: str, review: ReviewParameters) -> None:
+    """Show the figure where a notebook runs; as a script, save it as PNG in the figures folder and say where."""
+    if "IPython" in sys.modules and sys.modules["IPython"].get_ipython() is not None:
+        from IPython.display import Image, display  # only there where a notebook runs
+
+        picture = io.BytesIO()
+        figure.savefig(picture, format="png")
+        display(Image(picture.getvalue()))
+        return
+    review.figures.mkdir(parents=True, exist_ok=True)
+    path = review.figures / f"{name}.png"
+    figure.savefig(path)
+    print(path)

@@ -1,0 +1,265 @@
+"""The one way to read and write Delta tables, by contract.
+
+A table lives at `<root>/<schema>/<table>`; with a catalog it is registered there as `<catalog>.<schema>.<table>` over
+the same location, so that Spark goes through the catalog while bucket workers open the files themselves.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import posixpath
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlparse
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import DeltaTable, Schema
+from deltalake.exceptions import TableNotFoundError
+from deltalake.transaction import AddAction, RemoveAction
+
+from lakehouse.errors import ContractError
+from lakehouse.schema.contract import TABLE_PROPERTIES, Contract, sql_string
+from lakehouse.schema.tables import contract
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenFile:
+    """A data file that a worker wrote and the driver has yet to commit."""
+
+    table: str
+    path: str  # relative to the table
+    size_bytes: int
+    rows: int
+    partition_values: tuple[tuple[str, str], ...]
+    modified_ms: int
+    stats_json: str
+
+
+@dataclass(frozen=True)
+class Lakehouse:
+    """Tables below `root` (a local folder or an object-store URI), named in `catalog` when there is one."""
+
+    root: str
+    catalog: str | None = None
+
+    @cached_property
+    def is_local(self) -> bool:
+        return urlparse(self.root).scheme in ("", "file")
+
+    @cached_property
+    def base(self) -> str:
+        """Root without a file:// scheme; local folders are absolute, so that a worker elsewhere finds them."""
+        if self.is_local:
+            return os.path.abspath(self.root.removeprefix("file://"))
+        return self.root.rstrip("/")
+
+    def uri(self, name: str) -> str:
+        schema, table = name.split(".")
+        return posixpath.join(self.base, schema, table)
+
+    def identifier(self, name: str) -> str:
+        """The table's name in Spark SQL."""
+        if self.catalog:
+            schema, table = name.split(".")
+            return f"`{self.catalog}`.`{schema}`.`{table}`"
+        return f"delta.`{self.uri(name)}`"
+
+    # -- the table itself -------------------------------------------------------------------------------------------
+    def exists(self, name: str) -> bool:
+        return DeltaTable.is_deltatable(self.uri(name))
+
+    def open(self, name: str, version: int | None = None) -> DeltaTable:
+        """The Delta table, at a version when given. Raises ContractError when it does not exist."""
+        try:
+            return DeltaTable(self.uri(name), version=version)
+        except TableNotFoundError as error:
+            raise ContractError(
+                f"{name} does not exist in {self.base}; run the stage that writes it first (see `shelfcast run --help`)"
+            ) from error
+
+    def ensure(self, name: str, spark: SparkSession | None = None) -> DeltaTable:
+        """Create the table from its contract if it is missing; refuse one that does not match its contract."""
+        declared = contract(name)
+        if self.catalog and spark is not None:
+            self._ensure_in_catalog(declared, spark)
+        elif self.catalog and not self.exists(name):
+            raise ContractError(
+                f"{name} is missing from catalog {self.catalog!r}; create the tables first: `shelfcast tables --create`"
+            )
+        elif not self.exists(name):
+            self._create(declared)
+        table = self.open(name)
+        check_table(declared, table)
+        return table
+
+    def _create(self, declared: Contract) -> None:
+        if self.is_local:
+            os.makedirs(self.uri(declared.name), exist_ok=True)
+        table = DeltaTable.create(
+            self.uri(declared.name),
+            schema=Schema.from_json(declared.delta_schema_json()),
+            partition_by=list(declared.partitions) or None,
+            name=declared.table_name,
+            description=declared.comment,
+            configuration=TABLE_PROPERTIES,
+        )
+        checks = declared.checks()
+        if checks:
+            table.alter.add_constraint(checks)
+
+    def _ensure_in_catalog(self, declared: Contract, spark: SparkSession) -> None:
+        """Make the table there by DDL; one that lies at its location, unknown to this catalog, is registered."""
+        identifier, location = self.identifier(declared.name), self.uri(declared.name)
+        if spark.catalog.tableExists(identifier):
+            return
+        spark.sql(f"CREATE SCHEMA IF NOT EXISTS `{self.catalog}`.`{declared.schema_name}`")
+        if self.exists(declared.name):
+            spark.sql(f"CREATE TABLE {identifier} USING DELTA LOCATION {sql_string(location)}")
+            return
+        for statement in declared.ddl(identifier, location):
+            spark.sql(statement)
+
+    def settled_property(self, name: str, key: str, value: str) -> str:
+        """A table property that is set once: the value it has, or `value` when nobody set it before."""
+        table = self.open(name)
+        found = table.metadata().configuration.get(key)
+        if found is None:
+            table.alter.set_table_properties({key: value}, raise_if_not_exists=False)
+        return value if found is None else found
+
+    def version(self, name: str) -> int:
+        """The latest version, -1 while the table does not exist."""
+        return self.open(name).version() if self.exists(name) else -1
+
+    def rows(self, name: str, version: int | None = None, where: dict[str, str] | None = None) -> int:
+        """Rows of a version (of the partitions `where`), from the log alone: no file is opened."""
+        actions = pa.table(self.open(name, version).get_add_actions(flatten=True))
+        for column, value in (where or {}).items():
+            actions = actions.filter(pc.equal(actions[f"partition.{column}"].cast(pa.string()), value))
+        return int(pc.sum(actions["num_records"]).as_py() or 0)
+
+    # -- Spark ------------------------------------------------------------------------------------------------------
+    def read_spark(self, spark: SparkSession, name: str, version: int | None = None) -> DataFrame:
+        """The table as a Spark frame, pinned to a version when given."""
+        reader = spark.read.format("delta")
+        if version is not None:
+            return reader.option("versionAsOf", version).load(self.uri(name))
+        if not self.catalog:
+            return reader.load(self.uri(name))
+        self.ensure(name, spark)
+        return spark.table(self.identifier(name))
+
+    def write_spark(self, frame: DataFrame, name: str, replace_where: str | None = None) -> int:
+        """Write a Spark frame as the contract's mode says; returns the table's new version.
+
+        `append` adds; `overwrite` replaces all; `replace_partitions` replaces what `replace_where` selects (all when
+        None). The frame must have exactly the contract's columns; they are put in order, never cast silently.
+        """
+        declared = contract(name)
+        self.ensure(name, frame.sparkSession)
+        check_frame(declared, frame)
+        if declared.mode == "append":
+            return self.append_spark(frame, name)
+        writer = frame.select(*declared.columns).write.format("delta").mode("overwrite")
+        if replace_where:
+            writer = writer.option("replaceWhere", replace_where)
+        return self._save(writer, declared)
+
+    def append_spark(self, frame: DataFrame, name: str) -> int:
+        """Add a Spark frame's rows to a table, whatever its mode; returns the new version."""
+        declared = contract(name)
+        self.ensure(name, frame.sparkSession)
+        check_frame(declared, frame)
+        return self._save(frame.select(*declared.columns).write.format("delta").mode("append"), declared)
+
+    def _save(self, writer: DataFrameWriter, declared: Contract) -> int:
+        writer.save(self.uri(declared.name))
+        table = self.open(declared.name)
+        check_table(declared, table)
+        return table.version()
+
+    # -- Arrow ------------------------------------------------------------------------------------------------------
+    def read_arrow(
+        self,
+        name: str,
+        version: int | None = None,
+        columns: Sequence[str] | None = None,
+        filters: Any = None,
+    ) -> pa.Table:
+        """A table that stays small (ledger, gold) as Arrow; `filters` is a pyarrow dataset expression."""
+        if not self.exists(name):
+            return contract(name).arrow_schema().empty_table().select(columns or contract(name).columns)
+        dataset = self.open(name, version).to_pyarrow_dataset()
+        return dataset.to_table(columns=list(columns) if columns else None, filter=filters)
+
+    def upsert(self, name: str, rows: list[dict[str, Any]]) -> None:
+        """Insert or replace rows of a small table by its key (the ledger's way of writing)."""
+        if not rows:
+            return
+        declared = contract(name)
+        source = pa.Table.from_pylist(
+            [{column: row.get(column) for column in declared.columns} for row in rows], schema=declared.arrow_schema()
+        )
+        condition = " AND ".join(f"t.`{key}` = s.`{key}`" for key in declared.key)
+        merge = self.ensure(name).merge(source, condition, source_alias="s", target_alias="t")
+        merge.when_matched_update_all().when_not_matched_insert_all().execute()
+
+    def commit_files(self, name: str, files: Sequence[WrittenFile], replace: dict[str, list[str]]) -> int:
+        """Commit files that workers wrote, in one version, in place of the partitions that `replace` selects.
+
+        `replace` maps a partition column to the values replaced; doing a bucket again therefore replaces it. An empty
+        `files` still clears those partitions. Returns the new version.
+        """
+        declared = contract(name)
+        table = self.ensure(name)
+        actions: list[AddAction | RemoveAction] = [
+            AddAction(f.path, f.size_bytes, dict(f.partition_values), f.modified_ms, True, f.stats_json) for f in files
+        ]
+        table.create_write_transaction(
+            actions,
+            "overwrite",
+            table.schema(),
+            partition_by=list(declared.partitions),
+            partition_filters=[(column, "in", values) for column, values in replace.items()],
+        )
+        table.update_incremental()
+        check_table(declared, table)
+        return table.version()
+
+
+def check_table(declared: Contract, table: DeltaTable) -> None:
+    """Raise ContractError when a table has other columns than its contract or a feature not every engine reads."""
+    found = json.loads(table.schema().to_json())["fields"]
+    expected = json.loads(declared.delta_schema_json())["fields"]
+    if [(f["name"], f["type"]) for f in found] != [(f["name"], f["type"]) for f in expected]:
+        raise ContractError(
+            f"{declared.name}: the table has columns {[f['name'] for f in found]}, its contract "
+            f"{list(declared.columns)}; it was written by another version. Use a new lakehouse, or migrate it."
+        )
+    protocol = table.protocol()
+    if protocol.min_reader_version > 1 or protocol.reader_features:
+        raise ContractError(
+            f"{declared.name}: reader version {protocol.min_reader_version} with {protocol.reader_features}; "
+            "deltalake, DuckDB and Spark must all read it: drop deletion vectors, column mapping and row tracking"
+        )
+
+
+def check_frame(declared: Contract, frame: DataFrame) -> None:
+    """Raise ContractError when a Spark frame's columns or types differ from the contract."""
+    expected = {name: declared.sql_type(name).lower() for name in declared.columns}
+    found = dict(frame.dtypes)
+    if found != expected:
+        missing = sorted(set(expected) - set(found))
+        extra = sorted(set(found) - set(expected))
+        wrong = {n: (found[n], expected[n]) for n in expected if n in found and found[n] != expected[n]}
+        raise ContractError(
+            f"{declared.name}: the frame does not match its contract: missing {missing}, unexpected {extra}, "
+            f"of another type (found, expected) {wrong}"
+        )

@@ -1,0 +1,215 @@
+"""Quality rules: every row of a feed is used, or is set aside under exactly one rule that says why.
+
+Rules are tried in order and the first one that a row breaks claims it, so that the counts by rule add up to the feed.
+A rule whose condition is NULL is not broken, as with a SQL CHECK.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from lakehouse.errors import ContractError
+from lakehouse.schema.columns import COLUMNS
+from lakehouse.schema.contract import sql_string
+from lakehouse.schema.tables import FEED_COLUMNS, FEED_REQUIRED, contract
+
+Outcome = Literal["used", "quarantined", "duplicate", "out_of_scope"]
+
+LINEAGE = ("source_file", "source_row", "source_column", "row_hash", "batch_id", "ingested_at")
+SOURCE_ORDER = ("source_file", "source_row", "source_column")
+
+# Money and units are summed exactly, so that a sum is the same to the bit however the rows are spread over tasks.
+EXACT = "DECIMAL(18,6)"
+_KEY_PARTS = ("sku_id", "location_id", "channel_id")
+_SOUGHT = {
+    "date": "a date as yyyy-mm-dd",
+    "timestamp": "a time as yyyy-mm-dd hh:mm:ss",
+    "double": "a number below 1e12",
+    "boolean": "true or false",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class QualityRule:
+    """A rule: rows for which the Spark SQL condition `reject_when` is true get `outcome`.
+
+    The condition sees the typed columns of the feed, and their text as `raw.<column>`. `shows` names the columns whose
+    text the reason quotes.
+    """
+
+    id: str
+    reject_when: str
+    reason: str
+    shows: tuple[str, ...] = ()
+    outcome: Outcome = "quarantined"
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A feed's rows, each with its `outcome` and the `rule_id` that decided it ('' for none)."""
+
+    feed: str
+    rows: DataFrame
+    rules: tuple[QualityRule, ...]
+
+    @property
+    def accepted(self) -> DataFrame:
+        """Rows that broke no rule."""
+        return self.rows.filter("outcome = 'used'")
+
+    @property
+    def quarantined(self) -> DataFrame:
+        """Quarantined rows in the shape of ops.quarantine; the payload is the row's feed columns as JSON text."""
+        shaped = self.rows.filter("outcome = 'quarantined'").select(
+            F.lit(self.feed).alias("feed"),
+            "rule_id",
+            _reason(self.rules).alias("reason"),
+            "source_file",
+            "source_row",
+            F.coalesce("source_column", F.lit("")).alias("source_column"),
+            F.to_json("raw", {"ignoreNullFields": "false"}).alias("payload"),
+            "batch_id",
+        )
+        return shaped.select(*contract("ops.quarantine").columns)
+
+    @property
+    def counts(self) -> DataFrame:
+        """Rows by outcome and rule, in the shape of ops.row_count."""
+        return row_counts(self.feed, self.rows.groupBy("outcome", "rule_id").agg(F.count("*").alias("rows")))
+
+
+def row_counts(feed: str, counted: DataFrame) -> DataFrame:
+    """Sum `rows` by `outcome` and `rule_id` into the shape of ops.row_count."""
+    summed = counted.groupBy("outcome", "rule_id").agg(F.sum("rows").cast("long").alias("rows"))
+    return summed.select(F.lit(feed).alias("feed"), "outcome", "rule_id", "rows")
+
+
+def check_conservation(feed: str, bronze_rows: int, rows_by_outcome: Mapping[tuple[str, str], int]) -> None:
+    """Raise ContractError unless the counts, by (outcome, rule_id), add up to the rows of the bronze table."""
+    accounted = sum(rows_by_outcome.values())
+    if accounted != bronze_rows:
+        raise ContractError(
+            f"{feed}: expected one outcome for every bronze row; bronze holds {bronze_rows} rows, the outcomes add up "
+            f"to {accounted} ({accounted - bronze_rows:+d}): {dict(rows_by_outcome)}. Do not use this silver version."
+        )
+
+
+def parse(bronze: DataFrame, feed: str) -> DataFrame:
+    """The feed's columns by type, NULL where empty or unparseable, beside their text in the struct `raw`.
+
+    Numbers become DECIMAL(18,6), rounded half up in the sixth decimal. Dates must have all of yyyy-mm-dd: Spark alone
+    would read '2020' as the first of January.
+    """
+    names = FEED_COLUMNS[feed]
+    raw = F.struct(*names).alias("raw")
+    return bronze.select(raw, *(_typed(name).alias(name) for name in names), *LINEAGE)
+
+
+def contract_rules(feed: str, columns: Iterable[str]) -> tuple[QualityRule, ...]:
+    """The rules that follow from the feed layout, for the `columns` that the source delivers.
+
+    In order: a required column is empty; text does not parse; a value is outside its column's range; a key part
+    contains the separator of `unique_id`; a period ends before it begins.
+    """
+    given = [name for name in FEED_COLUMNS[feed] if name in {*columns, *FEED_REQUIRED[feed]}]
+    rules = [
+        QualityRule(f"missing_{name}", f"trim(coalesce(raw.{name}, '')) = ''", f"{name} is required and is empty")
+        for name in FEED_REQUIRED[feed]
+    ]
+    for name in given:
+        if (sought := _SOUGHT.get(COLUMNS[name].type)) is not None:
+            condition = f"{name} IS NULL AND trim(raw.{name}) <> ''"
+            rules.append(QualityRule(f"unparseable_{name}", condition, f"{name} must be {sought}", (name,)))
+    for name in given:
+        if (check := COLUMNS[name].check) is not None:
+            rules.append(QualityRule(f"out_of_range_{name}", f"NOT ({check})", f"expected {check}", (name,)))
+    for name in given:
+        if name in _KEY_PARTS:
+            reason = f"{name} must not contain '|', which separates the parts of unique_id"
+            rules.append(QualityRule(f"separator_in_{name}", f"contains({name}, '|')", reason, (name,)))
+    if "ds_to" in given:
+        reason = "a period must not end before it begins"
+        rules.append(QualityRule("period_reversed", "ds_to < ds_from", reason, ("ds_from", "ds_to")))
+    return tuple(rules)
+
+
+def split(frame: DataFrame, feed: str, rules: Iterable[QualityRule]) -> Split:
+    """Give each row of a parsed frame its outcome: that of the first rule it breaks, or 'used'.
+
+    All rules are evaluated in one pass over the rows. Raises ContractError when two rules share an id.
+    """
+    ordered = tuple(rules)
+    ids = [rule.id for rule in ordered]
+    if repeated := sorted({rule_id for rule_id in ids if ids.count(rule_id) > 1}):
+        raise ContractError(f"{feed}: rules must have different ids, {repeated} occur twice; rename the source's own")
+    broken = _evaluate_once(F.coalesce(*(F.expr(_claim(rule)) for rule in ordered), F.lit("")))
+    outcome = F.lit("used")
+    for rule in reversed(ordered):
+        if rule.outcome != "quarantined":
+            outcome = F.when(F.col("rule_id") == rule.id, rule.outcome).otherwise(outcome)
+    outcome = F.when(F.col("rule_id").isin(_ids_with("quarantined", ordered)), "quarantined").otherwise(outcome)
+    return Split(feed, frame.withColumn("rule_id", broken).withColumn("outcome", outcome), ordered)
+
+
+def keep_one(feed_split: Split, key: tuple[str, ...], *, last: bool) -> Split:
+    """Of the accepted rows that share a key, keep the first or `last` by source order; the others are duplicates."""
+    direction = F.desc if last else F.asc
+    window = Window.partitionBy("outcome", *key).orderBy(*(direction(name) for name in SOURCE_ORDER))
+    is_repeat = (F.col("outcome") == "used") & (F.row_number().over(window) > 1)
+    rows = (
+        feed_split.rows.withColumn("is_repeat", is_repeat)
+        .withColumn("rule_id", F.when(F.col("is_repeat"), "repeated_key").otherwise(F.col("rule_id")))
+        .withColumn("outcome", F.when(F.col("is_repeat"), "duplicate").otherwise(F.col("outcome")))
+        .drop("is_repeat")
+    )
+    return replace(feed_split, rows=rows)
+
+
+def _typed(name: str) -> Column:
+    text = f"nullif(trim({name}), '')"
+    match COLUMNS[name].type:
+        case "string":
+            return F.expr(f"CASE WHEN trim({name}) <> '' THEN {name} END")
+        case "double":
+            return F.expr(f"try_cast({text} AS {EXACT})")
+        case "date":
+            return F.expr(f"CASE WHEN length(trim({name})) = 10 THEN try_cast(trim({name}) AS DATE) END")
+        case "boolean" | "timestamp" as type_:
+            return F.expr(f"try_cast({text} AS {type_.upper()})")
+        case other:
+            raise ContractError(
+                f"{name}: feed columns of type {other} have no parser; add one to lakehouse/feeds/quality.py"
+            )
+
+
+def _evaluate_once(value: Column) -> Column:
+    """Keep the optimiser from copying a long expression into every filter and column that uses it.
+
+    It copies no expression that depends on the partition's number; this one does so only in form.
+    """
+    return F.when(F.spark_partition_id() >= 0, value)
+
+
+def _claim(rule: QualityRule) -> str:
+    return f"CASE WHEN ({rule.reject_when}) THEN {sql_string(rule.id)} END"
+
+
+def _ids_with(outcome: Outcome, rules: tuple[QualityRule, ...]) -> list[str]:
+    return [rule.id for rule in rules if rule.outcome == outcome]
+
+
+def _reason(rules: tuple[QualityRule, ...]) -> Column:
+    """The rule's reason and the values that broke it, as the feed wrote them."""
+    words = F.create_map(*(F.lit(text) for rule in rules for text in (rule.id, rule.reason)))
+    found = []
+    for name in sorted({name for rule in rules for name in rule.shows}):
+        shown_by = [rule.id for rule in rules if name in rule.shows]
+        value = F.coalesce(F.concat(F.lit("'"), f"raw.{name}", F.lit("'")), F.lit("NULL"))
+        found.append(F.when(F.col("rule_id").isin(shown_by), F.concat(F.lit(f"{name} = "), value)))
+    values = F.concat_ws(", ", *found)  # leaves NULLs out
+    return F.concat(words[F.col("rule_id")], F.when(values != "", F.concat(F.lit("; found "), values)).otherwise(""))

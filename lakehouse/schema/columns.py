@@ -1,0 +1,286 @@
+"""Every column, declared once: type, unit, meaning and range.
+
+Tables (`schema/tables`) refer to these by name, so a name means the same thing everywhere. Units are in the
+names: `_qty` is in units of the SKU, `_days` in days, `_cost`, `_price` and `_value` in the currency of the
+configuration. `ds` is a DATE and never passes through a time zone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+ColumnType = Literal["string", "double", "int", "long", "byte", "boolean", "date", "timestamp", "array<double>"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column's one declaration.
+
+    `check` is a SQL condition that every non-null value satisfies (it becomes a Delta CHECK). A `volatile` column
+    (a clock reading, a duration) is left out of content hashes.
+    """
+
+    name: str
+    type: ColumnType
+    comment: str
+    check: str | None = None
+    volatile: bool = False
+
+
+def _column(name: str, type_: ColumnType, comment: str, check: str | None = None, *, volatile: bool = False) -> Column:
+    return Column(name, type_, comment, check, volatile)
+
+
+def _quantile_columns() -> tuple[Column, ...]:
+    levels = {"p05": 5, "p10": 10, "p25": 25, "p50": 50, "p75": 75, "p90": 90, "p95": 95, "p99": 99}
+    return tuple(
+        _column(name, "double", f"{level}% quantile of the demand forecast, in units", f"{name} >= 0")
+        for name, level in levels.items()
+    )
+
+
+def _feature_columns() -> tuple[Column, ...]:
+    lags = tuple(
+        _column(f"lag_{n}", "double", f"Units sold {n} day(s) before ds; NULL where not observed")
+        for n in (1, 7, 14, 28)
+    )
+    rolling = tuple(
+        column
+        for n in (7, 28, 56)
+        for column in (
+            _column(f"rolling_mean_{n}", "double", f"Mean units over the {n} days before ds"),
+            _column(
+                f"rolling_std_{n}",
+                "double",
+                f"Sample standard deviation of units over the {n} days before ds",
+            ),
+            _column(f"zero_share_{n}", "double", f"Share of days without a sale over the {n} days before ds"),
+        )
+    )
+    weekday = tuple(
+        _column(f"weekday_mean_{n}", "double", f"Mean units on the same weekday of the {n} weeks before ds")
+        for n in (4, 8)
+    )
+    return lags + rolling + weekday
+
+
+_ALL: tuple[Column, ...] = (
+    # keys
+    _column("sku_id", "string", "Stock keeping unit, as the retailer names it"),
+    _column("location_id", "string", "Store, warehouse or chain that sells the SKU"),
+    _column("channel_id", "string", "Sales channel, 'all' where the feed knows none"),
+    _column("unique_id", "string", "Series key: sku_id|location_id|channel_id"),
+    _column("ds", "date", "Calendar day at the place of sale"),
+    _column("bucket", "int", "Stable hash of unique_id: the unit of work, retry and resume", "bucket >= 0"),
+    _column("cutoff", "date", "Last day whose demand the forecast knew"),
+    _column("as_of", "date", "Last day of data that the run used"),
+    _column("model", "string", "Forecasting model"),
+    # feeds
+    _column("units", "double", "Units on the source line; negative for a cancellation"),
+    _column(
+        "unit_price",
+        "double",
+        "Selling price per unit, in currency; the last known price where nothing was sold",
+    ),
+    _column("discount_value", "double", "Discount given on the line, in currency"),
+    _column(
+        "is_promo",
+        "boolean",
+        "True where the SKU was promoted (display, mailer, price mark-down by the feed)",
+    ),
+    _column("on_hand_qty", "double", "Stock on hand at the end of the day, in units"),
+    _column("on_order_qty", "double", "Units ordered and not yet received"),
+    _column("transaction_id", "string", "Receipt or invoice that the line belongs to"),
+    _column("customer_id", "string", "Customer or household of the line"),
+    _column("sold_at", "timestamp", "Time of the sale as the feed states it, without a zone"),
+    _column("ds_from", "date", "First day of the period, inclusive"),
+    _column("ds_to", "date", "Last day of the period, inclusive"),
+    _column("promo_kind", "string", "Kind of promotion as the feed names it"),
+    _column("product_name", "string", "Description of the SKU"),
+    _column("category", "string", "Product category, second level of the product tree"),
+    _column("department", "string", "Department, first level of the product tree"),
+    _column("brand", "string", "Brand"),
+    _column("location_name", "string", "Name of the location"),
+    _column("region", "string", "Region or state of the location"),
+    _column("country", "string", "ISO 3166 alpha-2 country of the location, for public holidays"),
+    _column("event_name", "string", "Name of the retailer's event or the public holiday"),
+    _column("is_event", "boolean", "True where the calendar feed names an event"),
+    _column("benefit_regions", "string", "Regions, by comma, where food benefits (such as SNAP) are paid out that day"),
+    _column("is_benefit_day", "boolean", "True where food benefits are paid out in the location's region that day"),
+    _column("is_holiday", "boolean", "True on a public holiday of the location's country"),
+    _column("lead_time_days", "double", "Days from order to receipt", "lead_time_days >= 0"),
+    _column("order_cost", "double", "Fixed cost of placing one order, in currency", "order_cost >= 0"),
+    _column("unit_cost", "double", "Purchase cost per unit, in currency", "unit_cost >= 0"),
+    _column("moq_qty", "double", "Minimum order quantity, in units", "moq_qty >= 0"),
+    _column("pack_qty", "double", "Units per pack; orders are whole packs", "pack_qty > 0"),
+    # lineage
+    _column("source_file", "string", "File that the row came from, relative to the input folder"),
+    _column("source_row", "long", "Record number in the file, from 1, the header not counted"),
+    _column("source_column", "string", "Column of a wide file that the row was melted from"),
+    _column("row_hash", "string", "Hash of the whole source record: equal hashes are exact duplicates"),
+    _column("batch_id", "string", "Ingest batch: a hash of the file's name and content"),
+    _column("ingested_at", "timestamp", "When the row was ingested (UTC)", volatile=True),
+    # silver
+    _column("y", "double", "Units sold that day: demand as observed; NULL where not observed"),
+    _column("is_filled", "boolean", "True where the feed had no row and the gap rule supplied y"),
+    _column("is_censored", "boolean", "True where stock ran out, so that y may be below demand"),
+    _column("y_latent", "double", "Demand: y, and where stock ran out its expectation given what was sold"),
+    _column("y_latent_low", "double", "10% quantile of demand on a day without stock; y on any other"),
+    _column("y_latent_high", "double", "90% quantile of demand on a day without stock; y on any other"),
+    # features
+    *_feature_columns(),
+    _column("days_since_sale", "int", "Days between ds and the last earlier day with a sale"),
+    _column("history_days", "int", "Days of history before ds"),
+    _column("price_ratio_28", "double", "Price on ds over its mean of the 28 days before"),
+    _column("day_of_week", "byte", "ISO day of week, 1 = Monday", "day_of_week BETWEEN 1 AND 7"),
+    _column("week_of_year", "byte", "ISO week of the year", "week_of_year BETWEEN 1 AND 53"),
+    _column("month", "byte", "Month of the year", "month BETWEEN 1 AND 12"),
+    _column("is_month_end", "boolean", "True on the last day of a month"),
+    # demand profile
+    _column(
+        "demand_class",
+        "string",
+        "Syntetos-Boylan class: smooth, erratic, intermittent, lumpy; or new, no_sales",
+    ),
+    _column("adi", "double", "Average inter-demand interval, in days", "adi >= 1"),
+    _column("cv2", "double", "Squared coefficient of variation of the non-zero demands", "cv2 >= 0"),
+    _column("zero_share", "double", "Share of observed days without a sale", "zero_share BETWEEN 0 AND 1"),
+    _column("season_strength", "double", "Strength of the weekly season, 0 to 1 (Hyndman)"),
+    _column("first_sale_ds", "date", "First day with a sale"),
+    _column("last_sale_ds", "date", "Last day with a sale"),
+    _column("mean_demand", "double", "Mean units per observed day"),
+    # forecast
+    _column("mean", "double", "Mean of the demand forecast, in units", "mean >= 0"),
+    _column("sd", "double", "Standard deviation of the forecast error at that horizon, in units", "sd >= 0"),
+    *_quantile_columns(),
+    _column("rule", "string", "Rule that decided, in plain words"),
+    _column("runner_up", "string", "The model or policy that came second"),
+    _column("score", "double", "Score of the chosen model or policy, lower is better"),
+    _column("runner_up_score", "double", "Score of the runner-up, lower is better"),
+    _column("artifact", "string", "A fitted model's files, as a packed archive in base64"),
+    _column("rmsse", "double", "Root mean squared error over that of one-day differences before the cutoff"),
+    _column("mase", "double", "Mean absolute error over that of the seasonal naive forecast before the cutoff"),
+    _column("scaled_pinball", "double", "Mean pinball loss over the levels, over the mean absolute one-day difference"),
+    *(
+        _column(f"coverage_{n}", "double", f"Share of days within the central {n}% interval, its ends included")
+        for n in (50, 80, 90)
+    ),
+    _column("mean_error", "double", "Forecast less actual, in units a day"),
+    _column("n_days", "int", "Days of the window that were observed"),
+    _column("score_sum", "double", "Sum over series of their mean scores"),
+    _column("difference_sum", "double", "Sum over series of their mean score less that of the class's first candidate"),
+    _column("difference_square_sum", "double", "Sum over series of the square of that difference"),
+    _column("repeated_series", "long", "Series with two windows or more"),
+    _column("window_variance_sum", "double", "Sum over these of the difference's variance between windows"),
+    _column("inverse_windows_sum", "double", "Sum over series of one over their number of windows"),
+    _column("kind", "string", "What a row of sums is about: error (histogram) or product (of two days' errors)"),
+    _column("cell", "int", "Number of the cell: demand class, part of the horizon, level and dispersion of demand"),
+    _column("horizon", "int", "Days of the forecasts summed up"),
+    _column("values", "array<double>", "The sums; see udfs/forecasting/probability/score_summary.py"),
+    _column("path_level", "double", "Correlation that errors of any two days ahead share"),
+    _column("path_season", "double", "Correlation that errors a whole season apart share besides"),
+    _column("path_short", "double", "Correlation that errors share besides, fading with the days between them"),
+    _column("path_decay", "double", "What is left of that fading correlation after each day"),
+    # inventory
+    _column("policy", "string", "Inventory policy family"),
+    _column("service_level", "double", "Target cycle service level", "service_level > 0 AND service_level < 1"),
+    _column("review_days", "double", "Days between two reviews", "review_days >= 0"),
+    _column("demand_mean", "double", "Expected demand over lead time plus review, in units"),
+    _column("demand_sd", "double", "Standard deviation of demand over lead time plus review"),
+    _column("demand_p50", "double", "Median of demand over lead time plus review"),
+    _column("demand_p90", "double", "90% quantile of demand over lead time plus review"),
+    _column("safety_stock_qty", "double", "Reorder point less expected demand over lead time plus review"),
+    _column("reorder_point_qty", "double", "Stock position at or below which an order is placed"),
+    _column(
+        "order_up_to_qty",
+        "double",
+        "Level that an order raises the stock position to",
+        "order_up_to_qty >= 0",
+    ),
+    _column("expected_fill_rate", "double", "Expected share of demand served from stock"),
+    _column(
+        "expected_cost",
+        "double",
+        "Expected holding, ordering and lost margin per year on the sample paths, in currency",
+    ),
+    _column("benchmark_cost", "double", "The same for the safety stock of z x sigma x sqrt(lead time + review)"),
+    _column("replayed_fill_rate", "double", "Share of demand served from stock in the replays that decided"),
+    _column("replayed_cost", "double", "Cost per year in these replays: holding, ordering, lost margin, in currency"),
+    _column("replayed_benchmark_cost", "double", "The benchmark's cost per year in these replays, in currency"),
+    _column(
+        "held_out_cost",
+        "double",
+        "Cost per year in the last replay of the policy that the replays before it had chosen, in currency",
+    ),
+    _column("held_out_benchmark_cost", "double", "The benchmark's cost per year in that last replay, in currency"),
+    _column("replay_cost", "double", "Holding, ordering and lost margin a day in the replay, in currency"),
+    _column("replay_holding_cost", "double", "Cost of holding stock a day, in currency"),
+    _column("replay_ordering_cost", "double", "Cost of placing orders a day, in currency"),
+    _column("replay_shortage_cost", "double", "Margin lost a day for want of stock, in currency"),
+    _column("demand_qty", "double", "Units wanted over the days of the replay"),
+    _column("sales_qty", "double", "Units of it served from stock the same day"),
+    _column("demand_sum", "double", "Units wanted, summed over series and replays"),
+    _column("sales_sum", "double", "Units of it served from stock the same day"),
+    _column("step", "int", "Number of the run of equal packs, from 0, in the order in which they are worth taking"),
+    _column("step_count", "int", "Equal packs in the run"),
+    _column("step_qty", "double", "Units of one pack of the run; the first is the least order"),
+    _column("step_cost", "double", "What one of them costs, in currency"),
+    _column("expected_value", "double", "Expected profit of the units to order over not ordering them, in currency"),
+    _column(
+        "is_supply_assumed",
+        "boolean",
+        "True where supply terms come from the configuration, not from the feed",
+    ),
+    _column("order_date", "date", "Day on which the order is to be placed"),
+    _column("order_qty", "double", "Units to order, after minimum order and pack size", "order_qty >= 0"),
+    _column("order_value", "double", "Order quantity times unit cost, in currency", "order_value >= 0"),
+    _column("position_qty", "double", "Stock position: on hand plus on order less backorders"),
+    _column("days_of_cover", "double", "Days that the stock position lasts at the forecast mean"),
+    _column("expected_receipt_ds", "date", "Day on which the order is expected to arrive"),
+    _column("is_stock_assumed", "boolean", "True where the stock position is an assumption of the configuration"),
+    _column("stockout_risk", "double", "Probability that demand over the lead time exceeds the position"),
+    _column("expected_shortage_qty", "double", "Expected demand over the lead time that the position cannot serve"),
+    _column("reason", "string", "Why, in plain words and numbers"),
+    # gold
+    _column("currency", "string", "ISO 4217 currency of money columns"),
+    _column("value_at_risk", "double", "Expected unserved demand over the lead time at the selling price, in currency"),
+    _column("actual", "double", "Units sold in the tested period"),
+    _column("forecast", "double", "Units forecast for the tested period"),
+    _column("naive_forecast", "double", "Units that the seasonal naive model forecast for the tested period"),
+    _column("bias", "double", "Forecast less actual, over actual"),
+    _column("wape", "double", "Weighted absolute percentage error: sum |actual - forecast| / sum actual"),
+    _column("naive_wape", "double", "Weighted absolute percentage error of the seasonal naive forecast"),
+    _column("share_below_p90", "double", "Share of days whose actual lies at or below the 90% quantile"),
+    _column("days", "int", "Days compared or summed up"),
+    # operations
+    _column("run_id", "string", "Run: the as-of day and a hash of pipeline and configuration"),
+    _column("stage", "string", "Stage of the pipeline"),
+    _column("source", "string", "Source mapping"),
+    _column("feed", "string", "Feed of the source: sales, products, stock, ..."),
+    _column("config_hash", "string", "Hash of every setting that can change a result"),
+    _column("input_versions", "string", "Delta version of each input table, as JSON"),
+    _column("fingerprint", "string", "Hash of a stage's inputs and settings: equal means nothing to do"),
+    _column("status", "string", "running, succeeded or failed"),
+    _column("attempts", "int", "Times the unit was tried"),
+    _column("seconds", "double", "Wall-clock seconds", volatile=True),
+    _column("started_at", "timestamp", "Start (UTC)", volatile=True),
+    _column("finished_at", "timestamp", "End (UTC)", volatile=True),
+    _column("peak_memory_mb", "double", "Highest memory in use while the stage ran, in MiB", volatile=True),
+    _column("series", "long", "Series in the unit"),
+    _column("rows", "long", "Rows written or counted"),
+    _column("failed_series", "long", "Series that failed in the unit"),
+    _column("error_class", "string", "Class of the error"),
+    _column("error", "string", "What went wrong"),
+    _column("fallback", "string", "What was used instead, 'none' where nothing was"),
+    _column("rule_id", "string", "Quality rule that rejected the row"),
+    _column("payload", "string", "The rejected row as JSON"),
+    _column("outcome", "string", "used, quarantined, duplicate, out_of_scope"),
+    _column("file_bytes", "long", "Size of the file"),
+    _column("host", "string", "Machine that ran it", volatile=True),
+    _column("table_name", "string", "Table, as schema.table"),
+)
+
+COLUMNS: dict[str, Column] = {column.name: column for column in _ALL}
+if len(COLUMNS) != len(_ALL):
+    raise AssertionError("a column is declared twice in lakehouse/schema/columns.py")

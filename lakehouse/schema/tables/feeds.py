@@ -1,0 +1,131 @@
+"""What a retailer delivers: the feeds as they came, and typed, gap-free tables made of them."""
+
+from __future__ import annotations
+
+from lakehouse.schema.contract import Contract
+from lakehouse.schema.tables.column_groups import SERIES
+
+_LINEAGE = ("source_file", "source_row", "source_column", "row_hash", "batch_id", "ingested_at")
+
+# The feed layout: what a retailer can deliver, and what of it must be there.
+FEED_COLUMNS: dict[str, tuple[str, ...]] = {
+    "sales": (
+        "sku_id",
+        "location_id",
+        "channel_id",
+        "ds",
+        "units",
+        "unit_price",
+        "discount_value",
+        "is_promo",
+        "on_hand_qty",
+        "transaction_id",
+        "customer_id",
+        "sold_at",
+    ),
+    "prices": ("sku_id", "location_id", "ds_from", "ds_to", "unit_price"),
+    "promotions": ("sku_id", "location_id", "ds_from", "ds_to", "promo_kind"),
+    "products": ("sku_id", "product_name", "category", "department", "brand"),
+    "locations": ("location_id", "location_name", "region", "country"),
+    "calendar": ("location_id", "ds", "event_name", "benefit_regions"),
+    "stock": ("sku_id", "location_id", "channel_id", "ds", "on_hand_qty", "on_order_qty"),
+    "supply": (
+        "sku_id",
+        "location_id",
+        "channel_id",
+        "lead_time_days",
+        "order_cost",
+        "unit_cost",
+        "moq_qty",
+        "pack_qty",
+    ),
+}
+FEED_REQUIRED: dict[str, tuple[str, ...]] = {
+    "sales": ("sku_id", "location_id", "ds", "units"),
+    "prices": ("sku_id", "location_id", "ds_from", "unit_price"),
+    "promotions": ("sku_id", "location_id", "ds_from"),
+    "products": ("sku_id",),
+    "locations": ("location_id",),
+    "calendar": ("ds",),
+    "stock": ("sku_id", "location_id", "ds", "on_hand_qty"),
+    "supply": ("sku_id", "location_id"),
+}
+
+
+def _bronze(feed: str, columns: tuple[str, ...]) -> Contract:
+    return Contract(
+        name=f"bronze.{feed}",
+        comment=f"The {feed} feed as it came, one row per source record, text where it does not parse",
+        columns=(*columns, *_LINEAGE),
+        key=("source_file", "source_row", "source_column"),
+        partitions=("batch_id",),
+        text=frozenset({*columns, "source_column"}),  # an unmelted record has no source_column
+    )
+
+
+CONTRACTS: tuple[Contract, ...] = (
+    *(_bronze(feed, columns) for feed, columns in FEED_COLUMNS.items()),
+    Contract(
+        "silver.sales_daily",
+        "Units sold per series and day: typed, deduplicated, cancellations reversed, gaps filled by rule",
+        (
+            *SERIES,
+            "ds",
+            "y",
+            "unit_price",
+            "discount_value",
+            "is_promo",
+            "on_hand_qty",
+            "is_filled",
+            "is_censored",
+            "y_latent",
+            "y_latent_low",
+            "y_latent_high",
+            "bucket",
+        ),
+        ("unique_id", "ds"),
+        ("bucket",),
+    ),
+    Contract(
+        "silver.planned_daily",
+        "Prices and promotions that the feeds state for days after the last sale, per series and day",
+        ("unique_id", "ds", "unit_price", "is_promo", "bucket"),
+        ("unique_id", "ds"),
+        ("bucket",),
+    ),
+    Contract(
+        "silver.products",
+        "Products, one row per SKU",
+        ("sku_id", "product_name", "category", "department", "brand"),
+        ("sku_id",),
+        mode="overwrite",
+    ),
+    Contract(
+        "silver.locations",
+        "Locations with the country whose public holidays they keep",
+        ("location_id", "location_name", "region", "country"),
+        ("location_id",),
+        mode="overwrite",
+    ),
+    Contract(
+        "silver.calendar",
+        "Days per location, from the first sale to a year after the last: public holidays and the retailer's events",
+        ("location_id", "ds", "is_holiday", "is_event", "is_benefit_day", "event_name"),
+        ("location_id", "ds"),
+        mode="overwrite",
+    ),
+    Contract(
+        "silver.stock",
+        "Stock on hand and on order per series and day, as counted",
+        ("unique_id", "ds", "on_hand_qty", "on_order_qty", "bucket"),
+        ("unique_id", "ds"),
+        ("bucket",),
+    ),
+    Contract(
+        "silver.supply",
+        "Supply terms per series: lead time, costs, minimum order and pack size; NULL where the feed has none",
+        ("unique_id", "lead_time_days", "order_cost", "unit_cost", "moq_qty", "pack_qty", "bucket"),
+        ("unique_id",),
+        ("bucket",),
+    ),
+)

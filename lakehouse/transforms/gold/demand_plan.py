@@ -1,0 +1,158 @@
+"""The tables a planner or BI tool opens first: wide, named, sorted by what matters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from lakehouse.schema.contract import Contract
+from lakehouse.schema.tables import contract
+
+# Sums must not depend on the order of their terms, or a content hash would: nine decimals, exact.
+_EXACT = "decimal(30,9)"
+
+
+@dataclass(frozen=True, slots=True)
+class GoldInputs:
+    """Rows of one run that the gold tables are made of, as Spark frames."""
+
+    demand: DataFrame
+    champion: DataFrame
+    profile: DataFrame
+    policy: DataFrame
+    order_plan: DataFrame
+    actuals: DataFrame  # unique_id, ds, y, unit_price
+    products: DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class GoldTerms:
+    """Constants of the run that gold rows carry."""
+
+    run_id: str
+    as_of: date
+    cutoff: date  # of the forecast that is held against actuals
+    currency: str
+
+
+def order_plan(inputs: GoldInputs, terms: GoldTerms) -> DataFrame:
+    """One row per series with its order line, policy, champion and product."""
+    policy = inputs.policy.select(
+        "unique_id",
+        "policy",
+        "reorder_point_qty",
+        "order_up_to_qty",
+        "safety_stock_qty",
+        "service_level",
+        "lead_time_days",
+        "is_supply_assumed",
+    )
+    rows = (
+        _with_product(inputs.order_plan.drop("bucket"), inputs.products)
+        .join(policy, "unique_id")
+        .join(_champion(inputs, terms.as_of), "unique_id", "left")
+        .join(inputs.profile.select("unique_id", "demand_class"), "unique_id", "left")
+    )
+    return _shaped(rows, contract("gold.order_plan"), _constants(terms))
+
+
+def policy_value(inputs: GoldInputs, terms: GoldTerms) -> DataFrame:
+    """One row per series with its policy and what that costs beside the benchmark."""
+    rows = _with_product(inputs.policy.drop("as_of"), inputs.products).join(
+        inputs.profile.select("unique_id", "demand_class"), "unique_id", "left"
+    )
+    return _shaped(rows, contract("gold.policy_value"), _constants(terms))
+
+
+def stock_risk(inputs: GoldInputs, terms: GoldTerms) -> DataFrame:
+    """One row per series with the risk of running out before today's order can arrive, and what it would cost."""
+    prices = inputs.actuals.filter(F.col("ds") == F.lit(terms.as_of)).select("unique_id", "unit_price")
+    rows = (
+        _with_product(inputs.order_plan.drop("bucket"), inputs.products)
+        .join(inputs.policy.select("unique_id", "lead_time_days"), "unique_id")
+        .join(prices, "unique_id", "left")
+        .withColumn("value_at_risk", F.col("expected_shortage_qty") * F.col("unit_price"))
+    )
+    return _shaped(rows, contract("gold.stock_risk"), _constants(terms))
+
+
+def forecast_accuracy(inputs: GoldInputs, terms: GoldTerms, benchmark: str | None) -> DataFrame:
+    """Forecast against actual per series over the days after `terms.cutoff`, beside the benchmark's forecast.
+
+    Where the champion is the benchmark itself, its forecast stands in both columns.
+    """
+    tested = inputs.demand.filter(F.col("cutoff") == F.lit(terms.cutoff))
+    champion = _champion(inputs, terms.cutoff)
+    chosen = tested.join(champion, ["unique_id", "model"]).select(
+        "unique_id", "model", "ds", F.col("mean").alias("forecast"), "p90"
+    )
+    naive = tested.filter(F.col("model") == F.lit(benchmark)).select(
+        "unique_id", "ds", F.col("mean").alias("naive_forecast")
+    )
+    daily = (
+        chosen.join(inputs.actuals.select("unique_id", "ds", F.col("y").alias("actual")), ["unique_id", "ds"])
+        .join(naive, ["unique_id", "ds"], "left")
+        .filter("actual IS NOT NULL")
+        .withColumn(
+            "naive_forecast",
+            F.when(F.col("model") == F.lit(benchmark), F.col("forecast")).otherwise(F.col("naive_forecast")),
+        )
+    )
+    rows = _accuracy(daily).join(inputs.profile.select("unique_id", "demand_class"), "unique_id", "left")
+    constants = _constants(terms) | {"cutoff": F.lit(terms.cutoff)}
+    return _shaped(_with_product(rows, inputs.products), contract("gold.forecast_accuracy"), constants)
+
+
+def _accuracy(daily: DataFrame) -> DataFrame:
+    """Totals, bias, WAPE and coverage per series; ratios are NULL where nothing was sold."""
+    error = F.abs(F.col("actual") - F.col("forecast"))
+    naive_error = F.abs(F.col("actual") - F.col("naive_forecast"))
+    totals = daily.groupBy("unique_id", "model").agg(
+        F.count("*").cast("int").alias("days"),
+        _exact_sum(F.col("actual")).alias("actual"),
+        _exact_sum(F.col("forecast")).alias("forecast"),
+        _exact_sum(F.col("naive_forecast")).alias("naive_forecast"),
+        _exact_sum(error).alias("error"),
+        _exact_sum(naive_error).alias("naive_error"),
+        F.count(F.when(F.col("actual") <= F.col("p90"), 1)).alias("covered"),
+    )
+    sold = F.when(F.col("actual") > 0, F.col("actual"))
+    return (
+        totals.withColumn("bias", (F.col("forecast") - F.col("actual")) / sold)
+        .withColumn("wape", F.col("error") / sold)
+        .withColumn("naive_wape", F.col("naive_error") / sold)
+        .withColumn("share_below_p90", F.col("covered") / F.col("days"))
+    )
+
+
+def _exact_sum(value: Column) -> Column:
+    return F.sum(value.cast(_EXACT)).cast("double")
+
+
+def _champion(inputs: GoldInputs, cutoff: date) -> DataFrame:
+    return inputs.champion.filter(F.col("cutoff") == F.lit(cutoff)).select("unique_id", "model")
+
+
+def _with_product(rows: DataFrame, products: DataFrame) -> DataFrame:
+    """The parts of the series key, and the product's names where the feed has them."""
+    parts = [
+        F.split_part("unique_id", F.lit("|"), F.lit(number)).alias(name)
+        for number, name in enumerate(("sku_id", "location_id", "channel_id"), start=1)
+    ]
+    named = products.select("sku_id", "product_name", "category", "department")
+    return rows.select("*", *parts).join(named, "sku_id", "left")
+
+
+def _constants(terms: GoldTerms) -> dict[str, Column]:
+    return {"run_id": F.lit(terms.run_id), "as_of": F.lit(terms.as_of), "currency": F.lit(terms.currency)}
+
+
+def _shaped(rows: DataFrame, declared: Contract, constants: Mapping[str, Column]) -> DataFrame:
+    for name, value in constants.items():
+        if name in declared.columns:
+            rows = rows.withColumn(name, value)
+    return rows.select(*declared.columns)

@@ -1,0 +1,320 @@
+"""Cleaning: bronze rows become typed rows, each with one outcome, and cancellations leave the sales they reverse.
+
+Sales rows are decided in this order:
+
+1. exact copies of a record (equal `row_hash`) are duplicates of the first by file, row and column, whatever the
+   record holds, so that the count is that of the source's own duplicates;
+2. the quality rules: first those of the feed layout, then the source's own;
+3. cancellations take their units off earlier sales, or are quarantined as a whole;
+4. series that sold on too few days are out of scope.
+
+So bronze rows = used + quarantined + duplicate + out of scope, exactly and by rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from typing import Self
+
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from lakehouse.errors import ContractError
+from lakehouse.feeds.bronze import CORRUPT_PREFIX
+from lakehouse.feeds.quality import (
+    EXACT,
+    SOURCE_ORDER,
+    QualityRule,
+    Split,
+    contract_rules,
+    keep_one,
+    parse,
+    row_counts,
+    split,
+)
+from lakehouse.feeds.sources import Cancellations, SourceMapping
+from lakehouse.schema.contract import sql_string
+from lakehouse.schema.tables import FEED_COLUMNS
+from lakehouse.transforms.silver.dimensions import country_rule
+
+# (lines: group_id, sold_at, line_id, units) -> (line_id, reversed_units, is_matched), one row per line.
+MatchReturns = Callable[[pa.Table], pa.Table]
+
+# Feeds whose rows are the values of a key; which row of a key counts is each feed's own decision.
+_KEYS: dict[str, tuple[tuple[str, ...], bool]] = {
+    "products": (("sku_id",), False),
+    "locations": (("location_id",), False),
+    "calendar": (("location_id", "ds", "event_name", "benefit_regions"), False),
+    "stock": (("unique_id", "ds"), True),
+    "supply": (("unique_id",), True),
+}
+_EARLIEST = "1970-01-01"
+_MATCHED = "cancellation_matched"
+_PARTS = ("sku_id", "location_id", "channel_id")
+_MATCH_BATCHES = 16
+_LINE_COLUMNS = (
+    "unique_id",
+    "bucket",
+    "ds",
+    "units",
+    "net_units",
+    "unit_price",
+    "discount_value",
+    "is_promo",
+    "on_hand_qty",
+    "sold_at",
+    *SOURCE_ORDER,
+)
+
+
+def unique_id() -> Column:
+    """The series key `sku_id|location_id|channel_id`; channel 'all' where the feed knows none."""
+    return F.concat_ws("|", "sku_id", "location_id", F.coalesce("channel_id", F.lit("all")))
+
+
+def bucket_of_series(n_buckets: int) -> Column:
+    """CRC-32 of `unique_id` modulo the number of buckets: any engine can compute it from the id alone."""
+    return F.expr(f"cast(crc32(cast(unique_id AS BINARY)) % {int(n_buckets)} AS INT)")
+
+
+def clean_feed(bronze: DataFrame, feed: str, mapping: SourceMapping, n_buckets: int = 1) -> Split:
+    """Any feed but sales: parse, apply the rules, keep one row per key where the feed has a key.
+
+    Of rows with one key, the last by source order counts for stock and supply (a correction follows what it corrects),
+    the first for the others. `n_buckets` matters for stock and supply, which are kept by series.
+    """
+    parsed = parse(bronze, feed)
+    if feed in ("stock", "supply"):
+        parsed = parsed.withColumn("unique_id", unique_id()).withColumn("bucket", bucket_of_series(n_buckets))
+    country = (country_rule(),) if feed == "locations" else ()
+    rules = (*_layout_rules(mapping, feed), *country, *_own_rules(mapping, feed))
+    cleaned = split(parsed, feed, rules)
+    if feed not in _KEYS:
+        return cleaned
+    key, last = _KEYS[feed]
+    return keep_one(cleaned, key, last=last)
+
+
+@dataclass(frozen=True, slots=True)
+class CleanedSales:
+    """Sales rows with their outcome before scope, and `tally`, the small frame that all counts come from.
+
+    `tally` has a row per (outcome, rule_id, unique_id), unique_id NULL unless the rows are sales lines: `rows`,
+    `first_ds`, `last_ds`. `reversals` are the effects of cancellations, None for a source without any.
+    """
+
+    split: Split
+    tally: DataFrame
+    min_selling_days: int
+    reversals: DataFrame | None = None
+
+    def persist(self) -> Self:
+        """Keep the two small frames, so that each further use costs one pass over bronze and no matching."""
+        for frame in (self.tally, self.reversals):
+            if frame is not None:
+                frame.persist()
+        return self
+
+    def unpersist(self) -> None:
+        for frame in (self.tally, self.reversals):
+            if frame is not None:
+                frame.unpersist()
+
+    @property
+    def lines(self) -> DataFrame:
+        """Sales lines in scope: `units` as sold, `net_units` less what cancellations took back (both exact)."""
+        rows = self.split.accepted.filter("rule_id = ''").select(*_LINE_COLUMNS)
+        return rows.join(self.series.select("unique_id"), "unique_id", "left_semi") if self.min_selling_days else rows
+
+    @property
+    def series(self) -> DataFrame:
+        """Series in scope: unique_id and its parts, bucket, first and last day with a line."""
+        part = [F.split_part("unique_id", F.lit("|"), F.lit(i)).alias(name) for i, name in enumerate(_PARTS, start=1)]
+        used = self.tally.filter("outcome = 'used' AND unique_id IS NOT NULL")
+        return used.select("unique_id", *part, "bucket", "first_ds", "last_ds")
+
+    @property
+    def quarantined(self) -> DataFrame:
+        return self.split.quarantined
+
+    @property
+    def counts(self) -> DataFrame:
+        """Rows by outcome and rule, in the shape of ops.row_count."""
+        return row_counts("sales", self.tally)
+
+    def span(self) -> tuple[date, date]:
+        """First and last day of the accepted sales lines, out-of-scope ones included. Raises ContractError for none."""
+        days = self.tally.filter("unique_id IS NOT NULL").agg(F.min("first_ds"), F.max("last_ds")).collect()[0]
+        if days[0] is None:
+            raise ContractError("sales: no row passed the quality rules; read ops.quarantine for the reasons")
+        return days[0], days[1]
+
+
+def clean_sales(
+    bronze: DataFrame, mapping: SourceMapping, n_buckets: int, match_returns: MatchReturns | None = None
+) -> CleanedSales:
+    """Clean the sales feed.
+
+    bronze: rows of bronze.sales. `match_returns` matches cancellations to sales; needed where the mapping has some.
+    Raises ContractError when it is missing then.
+    """
+    parsed = parse(bronze, "sales").withColumn("unique_id", unique_id())
+    parsed = parsed.withColumn("bucket", bucket_of_series(n_buckets))
+    rules = _sales_rules(mapping)
+    if mapping.clean.drop_exact_duplicates:
+        parsed = parsed.withColumn("copy_number", _copy_number())
+        rules = (QualityRule("exact_duplicate", "copy_number > 1", "a copy", outcome="duplicate"), *rules)
+    cleaned = split(parsed, "sales", rules)
+    cancellations, reversals = mapping.clean.cancellations, None
+    if cancellations is None:
+        cleaned = Split("sales", cleaned.rows.withColumn("net_units", F.col("units")), rules)
+    elif match_returns is None:
+        raise ContractError(f"{mapping.name}: the source has cancellations; pass the function that matches them")
+    else:
+        marked = _mark_cancellations(cleaned.rows, cancellations)
+        reversals = _match(marked, match_returns)
+        cleaned = _reverse(cleaned, marked, reversals, cancellations)
+    min_days = mapping.clean.min_selling_days
+    return CleanedSales(cleaned, _tally(cleaned, min_days), min_days, reversals)
+
+
+def _delivered(mapping: SourceMapping, feed: str) -> set[str]:
+    declared = mapping.feeds[feed]
+    return set(declared.columns) | ({"ds", declared.melt.value} if declared.melt else set())
+
+
+def _layout_rules(mapping: SourceMapping, feed: str) -> tuple[QualityRule, ...]:
+    # Bronze keeps a record that has not the file's columns as text in the layout's last column.
+    corrupt = f"startswith(raw.{FEED_COLUMNS[feed][-1]}, {sql_string(CORRUPT_PREFIX)})"
+    reason = "the record has not the columns of its file; the payload holds its text"
+    return (QualityRule("corrupt_record", corrupt, reason), *contract_rules(feed, _delivered(mapping, feed)))
+
+
+def _own_rules(mapping: SourceMapping, feed: str) -> tuple[QualityRule, ...]:
+    """The source's own rules; a reason quotes the feed columns that the condition names."""
+    columns = sorted(_delivered(mapping, feed))
+    return tuple(
+        QualityRule(rule.id, rule.reject_when, rule.reason, tuple(c for c in columns if _names(rule.reject_when, c)))
+        for rule in mapping.clean.rules
+        if rule.feed == feed
+    )
+
+
+def _names(condition: str, column: str) -> bool:
+    words = "".join(c if c.isalnum() or c == "_" else " " for c in condition).lower().split()
+    return column in words
+
+
+def _sales_rules(mapping: SourceMapping) -> tuple[QualityRule, ...]:
+    """Layout, plausible days, the source's own rules, then what no source may leave undecided about signs."""
+    days = (
+        QualityRule("implausible_ds", f"ds < DATE'{_EARLIEST}'", f"expected a day from {_EARLIEST} on", ("ds",)),
+        # One mistyped year would stretch every series to it; a day's grace, as places of sale are ahead of UTC.
+        QualityRule("future_ds", "ds > date_add(to_date(ingested_at), 1)", "the day is after the ingest", ("ds",)),
+    )
+    cancellations = mapping.clean.cancellations
+    when = f"coalesce({cancellations.when}, false)" if cancellations else "false"
+    signs = (
+        QualityRule(
+            "cancellation_not_negative",
+            f"{when} AND units >= 0",
+            "a cancellation must have negative units",
+            ("transaction_id", "units"),
+        ),
+        QualityRule(
+            "negative_units",
+            f"NOT {when} AND units < 0",
+            "negative units on a line that is no cancellation",
+            ("units",),
+        ),
+    )
+    return (*_layout_rules(mapping, "sales"), *days, *_own_rules(mapping, "sales"), *signs)
+
+
+def _copy_number() -> Column:
+    """1 for the first of identical records. The cells of one melted record share its hash, not their column."""
+    no_hash = F.concat_ws("|", "source_file", F.col("source_row").cast("string"))
+    record = F.when(F.coalesce("row_hash", F.lit("")) == "", no_hash).otherwise(F.col("row_hash"))
+    window = Window.partitionBy(record, F.coalesce("source_column", F.lit(""))).orderBy(*SOURCE_ORDER)
+    return F.row_number().over(window)
+
+
+def _line_id() -> Column:
+    """A line's identity as text that sorts in source order."""
+    row = F.format_string("%015d", F.col("source_row"))
+    return F.concat_ws("\u0001", "source_file", row, F.coalesce("source_column", F.lit("")))
+
+
+def _mark_cancellations(rows: DataFrame, cancellations: Cancellations) -> DataFrame:
+    """Add `line_id`, `is_cancellation` and `group_id`, NULL where a column to match on is: it matches nothing."""
+    parts = [F.concat(F.col(name).cast("string"), F.lit("\u0001")) for name in cancellations.match_on]
+    is_cancellation = F.coalesce(F.expr(cancellations.when), F.lit(False))
+    return (
+        rows.withColumn("line_id", _line_id())
+        .withColumn("is_cancellation", is_cancellation & (F.col("outcome") == "used"))
+        .withColumn("group_id", F.concat(*parts))
+    )
+
+
+def _match(marked: DataFrame, match_returns: MatchReturns) -> DataFrame:
+    """(line_id, reversed_units, is_matched) of the sales that lost units and the cancellations that took them."""
+    lines = marked.filter("outcome = 'used' AND group_id IS NOT NULL").select(
+        "group_id",
+        F.coalesce("sold_at", F.col("ds").cast("timestamp")).alias("sold_at"),
+        "line_id",
+        F.col("units").cast("double").alias("units"),
+    )
+    # Few groups hold a cancellation; only those leave the JVM, many to a batch.
+    groups = lines.filter("units < 0").select("group_id").distinct()
+    touched = lines.join(groups, "group_id", "left_semi")
+    batch = F.pmod(F.xxhash64("group_id"), F.lit(_MATCH_BATCHES))
+    schema = "line_id string, reversed_units double, is_matched boolean"
+    matched = touched.groupBy(batch).applyInArrow(_matcher(match_returns), schema)
+    return matched.filter("reversed_units > 0 OR is_matched")
+
+
+def _reverse(cleaned: Split, marked: DataFrame, reversals: DataFrame, cancellations: Cancellations) -> Split:
+    """Take the units of matched cancellations off their sales, quarantine the cancellations without one."""
+    reason = "no earlier sale with units left to cancel"
+    rule = QualityRule("cancellation_without_sale", "false", reason, (*cancellations.match_on, "units"))
+    unmatched = F.col("is_cancellation") & ~F.coalesce("is_matched", F.lit(False))
+    net = F.col("units") - F.coalesce(F.col("reversed_units").cast(EXACT), F.lit(0).cast(EXACT))
+    rule_id = F.when(unmatched, rule.id).when(F.col("is_cancellation"), _MATCHED).otherwise(F.col("rule_id"))
+    decided = (
+        marked.join(reversals, "line_id", "left")
+        .withColumn("net_units", net.cast(EXACT))
+        .withColumn("outcome", F.when(unmatched, "quarantined").otherwise(F.col("outcome")))
+        .withColumn("rule_id", rule_id)
+    )
+    return Split(cleaned.feed, decided, (*cleaned.rules, rule))
+
+
+def _matcher(match_returns: MatchReturns) -> Callable[[pa.Table], pa.Table]:
+    def match(lines: pa.Table) -> pa.Table:
+        return match_returns(lines).select(["line_id", "reversed_units", "is_matched"])
+
+    return match
+
+
+def _tally(cleaned: Split, min_selling_days: int) -> DataFrame:
+    """Count rows by outcome, rule and, for sales lines, series; decide which series are in scope."""
+    is_line = (F.col("outcome") == "used") & (F.col("rule_id") == "")
+    series = [F.when(is_line, F.col(name)).alias(name) for name in ("unique_id", "bucket")]
+    by = ["outcome", "rule_id", "unique_id", "bucket"]
+    totals = [F.min("ds").alias("first_ds"), F.max("ds").alias("last_ds")]
+    if min_selling_days == 0:
+        rows = cleaned.rows.select("outcome", "rule_id", *series, "ds")
+        return rows.groupBy(*by).agg(F.count("*").alias("rows"), *totals)
+    rows = cleaned.rows.select("outcome", "rule_id", *series, F.when(is_line, F.col("ds")).alias("ds"), "net_units")
+    days = rows.groupBy(*by, "ds").agg(F.count("*").alias("rows"), F.sum("net_units").alias("day_units"))
+    selling = F.count_if(F.col("day_units") > 0)
+    tally = days.groupBy(*by).agg(F.sum("rows").alias("rows"), *totals, selling.alias("selling_days"))
+    too_few = F.col("unique_id").isNotNull() & (F.col("selling_days") < min_selling_days)
+    return (
+        tally.withColumn("outcome", F.when(too_few, "out_of_scope").otherwise(F.col("outcome")))
+        .withColumn("rule_id", F.when(too_few, "min_selling_days").otherwise(F.col("rule_id")))
+        .drop("selling_days")
+    )

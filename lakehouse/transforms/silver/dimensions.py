@@ -1,0 +1,132 @@
+"""Dimensions: products, locations, calendar, stock and supply, one row per key, complete for what was sold.
+
+`feed` arguments are splits of `silver.clean_feed`, None where the source has no such feed.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from lakehouse.feeds.quality import QualityRule, Split
+from lakehouse.schema.tables import contract
+from lakehouse.transforms.silver.holiday_calendar import public_holidays, supported_countries
+
+CALENDAR_DAYS_AHEAD = 366  # the longest horizon plus look-ahead that a forecast may ask of the calendar
+
+
+def country_rule() -> QualityRule:
+    """Locations whose country has no known public holidays are quarantined, rather than left without holidays."""
+    known = ", ".join(f"'{code}'" for code in sorted(supported_countries()))
+    reason = "expected an ISO 3166 alpha-2 country whose public holidays are known"
+    return QualityRule("unknown_country", f"country NOT IN ({known})", reason, ("country",))
+
+
+def products(feed: Split | None, series: DataFrame) -> DataFrame:
+    """silver.products: each attribute is the first that the feed states for the SKU; sold SKUs are never missing."""
+    return _first_stated(feed, series, "silver.products", "sku_id")
+
+
+def locations(feed: Split | None, series: DataFrame, country: str | None) -> DataFrame:
+    """silver.locations: as products; `country` (of the mapping) where the feed states none."""
+    stated = _first_stated(feed, series, "silver.locations", "location_id")
+    return stated.withColumn("country", F.coalesce("country", F.lit(country).cast("string")))
+
+
+def calendar(feed: Split | None, locations: DataFrame, first: date, last: date) -> DataFrame:
+    """silver.calendar: every location on every day from `first`, the first sale, to a year after `last`, the last.
+
+    An event without a location is for all. Names of events and public holidays of a day are joined by ' + ', sorted.
+    is_benefit_day: the day's benefit_regions name the location's region.
+    is_holiday is NULL where the location's country is not known.
+    """
+    spark = locations.sparkSession
+    ahead = last + timedelta(days=CALENDAR_DAYS_AHEAD)
+    days = spark.range(1).select(F.explode(F.sequence(F.lit(first), F.lit(ahead))).alias("ds"))
+    grid = locations.select("location_id", "country", "region").crossJoin(days)
+    holidays = _holidays(spark, locations, first, ahead)
+    with_holidays = grid.join(
+        F.broadcast(holidays),
+        (grid.country == holidays.holiday_country)
+        & grid.region.eqNullSafe(holidays.holiday_region)
+        & (grid.ds == holidays.holiday_ds),
+        "left",
+    )
+    events = _events(feed, spark)
+    chain = events.filter("location_id IS NULL").select(
+        "ds", F.col("events").alias("chain_events"), F.col("regions").alias("chain_regions")
+    )
+    own = events.filter("location_id IS NOT NULL").withColumnsRenamed(
+        {"events": "own_events", "regions": "own_regions"}
+    )
+    joined = with_holidays.join(chain, "ds", "left").join(own, ["location_id", "ds"], "left")
+    none = F.array().cast("array<string>")
+    named = F.array_union(F.coalesce("chain_events", none), F.coalesce("own_events", none))
+    regions = F.array_union(F.coalesce("chain_regions", none), F.coalesce("own_regions", none))
+    holiday = F.when(F.col("holiday_name").isNull(), none).otherwise(F.array("holiday_name"))
+    names = F.array_join(F.sort_array(F.array_union(named, holiday)), " + ")
+    return joined.select(
+        "location_id",
+        "ds",
+        F.when(F.col("country").isNotNull(), F.col("holiday_name").isNotNull()).alias("is_holiday"),
+        (F.size(named) > 0).alias("is_event"),
+        F.coalesce(F.array_contains(regions, F.col("region")), F.lit(False)).alias("is_benefit_day"),
+        F.when(names != "", names).alias("event_name"),
+    )
+
+
+def stock(feed: Split | None, spark: SparkSession) -> DataFrame:
+    """silver.stock: the last count stated for each series and day; empty without a feed."""
+    return _by_series(feed, spark, "silver.stock")
+
+
+def supply(feed: Split | None, spark: SparkSession) -> DataFrame:
+    """silver.supply: the last terms stated for each series, NULL where not stated; empty without a feed."""
+    return _by_series(feed, spark, "silver.supply")
+
+
+def _first_stated(feed: Split | None, series: DataFrame, table: str, key: str) -> DataFrame:
+    columns = contract(table).columns
+    attributes = [name for name in columns if name != key]
+    sold = series.select(key).distinct()
+    if feed is None:
+        return sold.select(key, *(F.lit(None).cast("string").alias(name) for name in attributes))
+    order = F.struct("source_file", "source_row")
+    rows = feed.rows.filter("outcome = 'used' OR rule_id = 'repeated_key'")
+    stated = rows.groupBy(key).agg(
+        *(F.min_by(name, F.when(F.col(name).isNotNull(), order)).alias(name) for name in attributes)
+    )
+    return stated.join(sold, key, "full").select(*columns)
+
+
+def _by_series(feed: Split | None, spark: SparkSession, table: str) -> DataFrame:
+    declared = contract(table)
+    if feed is None:
+        return spark.createDataFrame([], ", ".join(f"{name} {declared.sql_type(name)}" for name in declared.columns))
+    typed = [F.col(name).cast(declared.sql_type(name)).alias(name) for name in declared.columns]
+    return feed.accepted.select(*typed)
+
+
+def _holidays(spark: SparkSession, locations: DataFrame, first: date, last: date) -> DataFrame:
+    """Public holidays of each country and region that a location lies in: a handful of rows, made on the driver."""
+    places = locations.filter("country IS NOT NULL").select("country", "region").distinct().collect()
+    rows = [
+        (place["country"], place["region"], day, name)
+        for place in places
+        for day, name in public_holidays(place["country"], place["region"], first, last).items()
+    ]
+    schema = "holiday_country string, holiday_region string, holiday_ds date, holiday_name string"
+    return spark.createDataFrame(rows, schema)
+
+
+def _events(feed: Split | None, spark: SparkSession) -> DataFrame:
+    """Event names and regions with benefits, as sets per location (NULL for all) and day."""
+    if feed is None:
+        return spark.createDataFrame([], "location_id string, ds date, events array<string>, regions array<string>")
+    named = feed.accepted.filter("event_name IS NOT NULL OR benefit_regions IS NOT NULL")
+    listed = F.split("benefit_regions", r"\s*,\s*")
+    return named.groupBy("location_id", "ds").agg(
+        F.collect_set("event_name").alias("events"), F.flatten(F.collect_set(listed)).alias("regions")
+    )

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from tests.udfs.forecasting.series import batch_of
+from udfs.series.covariates import Covariates, Traits
+from udfs.series.sku_batch import SkuBatch
+
+
+def _batch() -> SkuBatch:
+    batch = batch_of({"a": np.arange(1, 31.0), "b": np.arange(1, 11.0)})
+    values_SXK = torch.arange(2 * (batch.n_days + 5), dtype=torch.float64).reshape(2, -1, 1)
+    traits = Traits.from_columns({"store": ["x", None]})
+    return replace(batch, known=Covariates(("price",), values_SXK), traits=traits)
+
+
+def test_covariates_and_traits_follow_their_series() -> None:
+    batch = _batch()
+    picked = batch.select(np.array([1])).to("cpu")
+    assert picked.known is not None
+    assert picked.traits is not None
+    assert torch.equal(picked.known.values_SXK, batch.known.values_SXK[1:])  # type: ignore[union-attr]
+    assert picked.traits.codes_SC.tolist() == [[-1]]
+    assert batch.traits.codes_SC.tolist() == [[0], [-1]]  # type: ignore[union-attr]
+
+
+def test_a_batch_cut_back_knows_its_past_and_the_covariates_ahead() -> None:
+    batch = _batch()
+    earlier = batch.until(10)
+    assert (batch.cutoff - earlier.cutoff).days == 10
+    assert torch.equal(earlier.y_ST, batch.y_ST[:, :-10])
+    assert earlier.known is not None
+    assert earlier.known.days_ahead(earlier.n_days) == 15
+    y_SH, mask_SH = batch.ahead(10, 4)
+    assert y_SH.tolist() == [[21, 22, 23, 24], [1, 2, 3, 4]]
+    assert mask_SH.all()
+
+
+def test_codes_mean_the_same_in_every_batch_of_a_run() -> None:
+    first = Traits.from_columns({"store": ["b", "a"]})
+    later = Traits.from_columns({"store": ["a", "new"]}, first.values)
+    assert first.codes_SC.tolist() == [[1], [0]]
+    assert later.codes_SC.tolist() == [[0], [-1]]
+    assert Traits.from_columns({}).codes_SC.shape == (0, 0)
+
+
+def test_shapes_that_do_not_fit_are_refused() -> None:
+    batch = _batch()
+    with pytest.raises(ValueError, match="shape"):
+        Covariates(("price",), torch.zeros(2, 3))
+    with pytest.raises(ValueError, match="once"):
+        Covariates(("price", "price"), torch.zeros(2, 3, 2))
+    with pytest.raises(ValueError, match="lists of values"):
+        Traits(("store",), torch.zeros((2, 1), dtype=torch.long), ())
+    with pytest.raises(ValueError, match="known covariates"):
+        replace(batch, known=Covariates(("price",), torch.zeros(2, 3, 1)))
+    with pytest.raises(ValueError, match="traits of 2"):
+        replace(batch, traits=Traits.from_columns({"store": ["x"]}))
+    with pytest.raises(ValueError, match="days_back"):
+        batch.until(batch.n_days)
+    with pytest.raises(ValueError, match="horizon from 1 to 10"):
+        batch.ahead(10, 11)

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from udfs.series.sku_batch import SkuBatch
+from udfs.series.sku_panel import KNOWN, TRAITS, PlanTables, sku_panel
+
+CUTOFF = dt.date(2024, 3, 31)
+
+
+def _days(first: int, n: int) -> list[dt.date]:
+    """`n` days from `first` days after the cutoff."""
+    return [CUTOFF + dt.timedelta(days=first + k) for k in range(n)]
+
+
+def _history(*series: tuple[str, int, list[float | None]]) -> pa.Table:
+    """(unique_id, first day after the cutoff, prices); demand is 1, a day with price 9 is promoted."""
+    ids, ds, prices = [], [], []
+    for unique_id, first, values in series:
+        ids += [unique_id] * len(values)
+        ds += _days(first, len(values))
+        prices += values
+    return pa.table(
+        {
+            "unique_id": pa.array(ids, pa.string()).dictionary_encode(),
+            "ds": pa.array(ds, pa.date32()),
+            "y": pa.array([1.0] * len(ids)),
+            "unit_price": pa.array(prices, pa.float64()),
+            "is_promo": pa.array([p == 9.0 for p in prices]),
+        }
+    )
+
+
+def _plan(planned: pa.Table | None = None) -> PlanTables:
+    calendar = {
+        "location_id": ["n", "n", "s", "elsewhere"],
+        "ds": pa.array([CUTOFF, *_days(2, 1), *_days(2, 1), CUTOFF], pa.date32()),
+        "is_holiday": pa.array([True, None, False, True]),
+        "is_event": [False, True, True, True],
+        "is_benefit_day": [True, False, False, True],
+        "event_name": [None, "Fair", "Easter", "Zoo"],
+    }
+    products = {"sku_id": ["b", "a"], "category": ["milk", None], "department": ["food", "food"], "brand": [None, None]}
+    return PlanTables(
+        planned=planned if planned is not None else _history().drop_columns(["y"]),
+        calendar=pa.table(calendar),
+        products=pa.table({k: pa.array(v, pa.string()) for k, v in products.items()}),
+        locations=pa.table({"location_id": ["n", "s"], "region": ["NY", "CA"]}),
+    )
+
+
+def test_demand_is_that_of_the_plain_batch_and_later_rows_only_tell_the_plan() -> None:
+    history = _history(("a|n|all", -19, [3.0] * 20 + [9.0, 4.0]), ("b|s|all", -4, [None, 2.0, None, None, None]))
+    panel = sku_panel(history, CUTOFF, 3, _plan())
+    plain = SkuBatch.from_arrow(history, CUTOFF)
+    assert np.array_equal(panel.y_ST, plain.y_ST)
+    assert np.array_equal(panel.mask_ST, plain.mask_ST)
+    assert panel.known is not None
+    assert panel.known.names == KNOWN
+    price_SX, promo_SX = (panel.known.values_SXK[:, :, k].numpy() for k in (0, 1))
+    T = panel.n_days
+    assert price_SX[0, T - 20 :].tolist() == [3.0] * 20 + [9.0, 4.0, 4.0]  # the last price holds on
+    assert promo_SX[0, T:].tolist() == [1.0, 0.0, 0.0]
+    assert np.isnan(price_SX[1, : T - 4]).all()  # never carried back
+    assert price_SX[1, T - 4 :].tolist() == [2.0] * 7
+
+
+def test_the_plan_goes_on_where_history_ends() -> None:
+    planned = _history(("b|s|all", 2, [7.0, 9.0]), ("unknown|s|all", 1, [1.0])).drop_columns(["y"])
+    panel = sku_panel(_history(("b|s|all", -4, [5.0] * 5)), CUTOFF, 3, _plan(planned))
+    assert panel.known is not None
+    assert panel.known.values_SXK[0, -4:, 0].tolist() == [5.0, 5.0, 7.0, 9.0]
+    assert panel.known.values_SXK[0, -4:, 1].tolist() == [0.0, 0.0, 0.0, 1.0]
+
+
+def test_the_calendar_is_the_locations_own() -> None:
+    history = _history(("a|n|all", -4, [5.0] * 5), ("a|s|all", -4, [5.0] * 5))
+    panel = sku_panel(history, CUTOFF, 2, _plan())
+    assert panel.known is not None
+    today_SK = panel.known.values_SXK[:, -3, 2:].tolist()
+    later_SK = panel.known.values_SXK[:, -1, 2:].tolist()
+    assert today_SK == [[1, 0, 1, 0], [0, 0, 0, 0]]
+    assert later_SK == [[0, 1, 0, 2], [0, 1, 0, 1]]  # Easter is 1, Fair 2, Zoo 3, whatever the bucket holds
+
+
+def test_traits_are_coded_over_all_products_and_locations() -> None:
+    panel = sku_panel(_history(("b|s|web", -1, [5.0] * 2)), CUTOFF, 1, _plan())
+    assert panel.traits is not None
+    assert panel.traits.names == TRAITS
+    told = {
+        n: (v[c] if c >= 0 else None)
+        for n, v, c in zip(TRAITS, panel.traits.values, panel.traits.codes_SC[0].tolist(), strict=True)
+    }
+    assert told == {
+        "sku_id": "b",
+        "location_id": "s",
+        "channel_id": "web",
+        "category": "milk",
+        "department": "food",
+        "brand": None,
+        "region": "CA",
+    }
+    assert panel.traits.codes_SC[0, 0] == 1  # after product a, which this bucket does not hold
+
+
+def test_a_series_key_of_other_parts_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"sku_id\|location_id\|channel_id, found 'a'"):
+        sku_panel(_history(("a", -1, [5.0] * 2)), CUTOFF, 1, _plan())

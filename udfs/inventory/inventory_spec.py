@@ -1,0 +1,75 @@
+"""The settings of an inventory run: the service wanted, and what stands in where a feed says nothing."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from udfs.inventory.policies.names import BENCHMARK, POLICY_NAMES
+from udfs.inventory.supply import MAX_PROTECTION_DAYS
+
+
+@dataclass(frozen=True, slots=True)
+class InventorySpec:
+    """Settings for all series of a run.
+
+    service_level: wanted probability of no stockout in an order cycle, in (0, 1). least_fill_rate: share of demand
+    that a policy must serve from stock to be chosen, in (0, 1). review_days: days from one order opportunity to the
+    next. lead_time_days, moq_qty, pack_qty, order_cost: used for a series whose supply terms are unknown; order_cost is
+    that of one order line. holding_cost_rate: share of the unit cost per year. assumed_margin: an unknown unit cost is
+    taken as price x (1 - margin). assumed_cover_days: unknown stock on hand is taken as this many days of forecast
+    demand. most_lot_days: what is ordered beyond the need of the moment, to save order costs, covers at most so many
+    days. backorder_share: share of unmet demand that waits for the next receipt, the rest is lost.
+    candidates: names of the policies that compete, see `udfs.inventory.policies.candidates`; the first decides where
+    nothing else does. n_paths, tuning_paths: sample paths of demand, in all and for tuning.
+    budget: currency that one day's orders may cost; capacity_qty: units that they may bring; inf is no limit.
+    Raises ValueError for a value out of range.
+    """
+
+    service_level: float = 0.95
+    least_fill_rate: float = 0.95
+    review_days: int = 1
+    lead_time_days: int = 7
+    moq_qty: float = 1.0
+    pack_qty: float = 1.0
+    order_cost: float = 0.0
+    holding_cost_rate: float = 0.25
+    assumed_margin: float = 0.3
+    assumed_cover_days: float = 7.0
+    most_lot_days: float = 28.0
+    backorder_share: float = 0.0
+    candidates: tuple[str, ...] = ("tuned_s_s", "tuned_base_stock", "s_s", "base_stock", BENCHMARK)
+    n_paths: int = 300
+    tuning_paths: int = 100
+    budget: float = math.inf
+    capacity_qty: float = math.inf
+
+    def __post_init__(self) -> None:
+        lead, review, pack = self.lead_time_days, self.review_days, self.pack_qty
+        rules = (
+            ("service_level", 0.0 < self.service_level < 1.0, "a probability strictly between 0 and 1"),
+            ("review_days", review >= 1 and review % 1 == 0, "whole days >= 1"),
+            ("lead_time_days", lead >= 0 and lead % 1 == 0, "whole days >= 0"),
+            ("lead_time_days", lead + review <= MAX_PROTECTION_DAYS, f"<= {MAX_PROTECTION_DAYS} with review_days"),
+            ("moq_qty", 0.0 <= self.moq_qty < math.inf, "units >= 0"),
+            ("pack_qty", 1.0 <= pack < math.inf and pack % 1 == 0, "whole units >= 1"),
+            ("order_cost", 0.0 <= self.order_cost < math.inf, "currency per order >= 0"),
+            ("holding_cost_rate", 0.0 <= self.holding_cost_rate < math.inf, "a share per year >= 0"),
+            ("assumed_margin", 0.0 <= self.assumed_margin < 1.0, "a share of the price in [0, 1)"),
+            ("assumed_cover_days", 0.0 <= self.assumed_cover_days < math.inf, "days >= 0"),
+            ("least_fill_rate", 0.0 < self.least_fill_rate < 1.0, "a share strictly between 0 and 1"),
+            ("most_lot_days", 0.0 <= self.most_lot_days < math.inf, "days >= 0"),
+            ("backorder_share", 0.0 <= self.backorder_share <= 1.0, "a share in [0, 1]"),
+            ("candidates", _is_contest(self.candidates), f"some of {', '.join(POLICY_NAMES)}, each once"),
+            ("n_paths", self.n_paths >= 2 and self.n_paths % 1 == 0, "at least 2 paths"),
+            ("tuning_paths", 2 <= self.tuning_paths <= self.n_paths, f"2 to n_paths = {self.n_paths}"),
+            ("budget", self.budget >= 0.0, "currency >= 0"),
+            ("capacity_qty", self.capacity_qty >= 0.0, "units >= 0"),
+        )
+        for name, is_good, expected in rules:
+            if not is_good:
+                raise ValueError(f"InventorySpec.{name}: expected {expected}, found {getattr(self, name)!r}")
+
+
+def _is_contest(names: tuple[str, ...]) -> bool:
+    return bool(names) and len(set(names)) == len(names) and set(names) <= set(POLICY_NAMES)

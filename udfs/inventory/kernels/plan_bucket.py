@@ -1,0 +1,224 @@
+"""One bucket of series from forecast to policies and order lines: a pure function that any engine can call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from udfs.forecasting.forecaster import Choice
+from udfs.inventory.demand_distribution import FloatArray
+from udfs.inventory.inventory_spec import InventorySpec
+from udfs.inventory.kernels.plan_tables import failure_table
+from udfs.inventory.kernels.planning_inputs import (
+    ForecastInput,
+    PathTerms,
+    StockInput,
+    SupplyInput,
+    classes_of,
+    read_forecast,
+    read_stock,
+    read_supply,
+)
+from udfs.inventory.kernels.policy_table import policy_table
+from udfs.inventory.kernels.proposal_table import priced_steps, proposal_table, step_table
+from udfs.inventory.order_quantity import inventory_position, round_order
+from udfs.inventory.policies.candidates import plans_of
+from udfs.inventory.policies.choose import ReplayEvidence, choose
+from udfs.inventory.policies.names import WITHOUT_MONEY, WITHOUT_REPLAY, planned_names
+from udfs.inventory.policies.plan import Plan
+from udfs.inventory.policies.replay import Replay, can_replay, replay_paths
+from udfs.inventory.policies.situation import Situation
+from udfs.inventory.simulation.state import StockState
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyEvidence:
+    """What the choice of a policy rests on.
+
+    replays: see `ReplayEvidence`. classes: unique_id, demand_class. windows: cutoffs whose replays decide. held_out: a
+    window among them, or None; a choice made on the windows before it is compared with the benchmark on it.
+    """
+
+    replays: ReplayEvidence
+    classes: pa.Table
+    windows: tuple[date, ...]
+    held_out: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BucketPlan:
+    """The tables of one bucket, each in order of unique_id. `proposal`: order lines before budget and capacity;
+    `steps`: what each next pack of them is expected to earn."""
+
+    policy: pa.Table
+    proposal: pa.Table
+    steps: pa.Table
+    failures: pa.Table
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """Everything known about the S series that can be planned.
+
+    names: of the candidates. choice: the policy of each series. order_KS: units that each candidate would order today.
+    reorder_point_KS, order_up_to_KS: their levels today. expected: on the sample paths. protection_SN: demand of lead
+    time and review on each of them, units. chosen_S: index of the
+    candidate that decides.
+    """
+
+    forecast: ForecastInput
+    supply: SupplyInput
+    stock: StockInput
+    situation: Situation
+    names: tuple[str, ...]
+    choice: Choice
+    chosen_S: np.ndarray
+    order_KS: FloatArray
+    reorder_point_KS: FloatArray
+    order_up_to_KS: FloatArray
+    expected: Mapping[str, Replay]
+    protection_SN: FloatArray
+
+    def of_chosen(self, values_KS: FloatArray) -> FloatArray:
+        """The chosen candidate's value of each series, [S]."""
+        return np.asarray(values_KS[self.chosen_S, np.arange(len(self.chosen_S))])
+
+    @property
+    def position(self) -> FloatArray:
+        return inventory_position(self.stock.on_hand_S, self.stock.on_order_S)
+
+    @property
+    def order(self) -> FloatArray:
+        """Units to order after packs and minimum order, [S]."""
+        terms = self.supply.terms
+        return round_order(self.of_chosen(self.order_KS), terms.moq_qty, terms.pack_qty)
+
+
+def plan_bucket(
+    forecast: pa.Table,
+    supply: pa.Table,
+    stock: pa.Table,
+    prices: pa.Table,
+    as_of: date,
+    spec: InventorySpec,
+    path_terms: PathTerms,
+    evidence: PolicyEvidence | None = None,
+) -> BucketPlan:
+    """Policy parameters and one order line per series.
+
+    The order is placed at the end of `as_of`, after that day's sales, and arrives at the end of
+    `as_of` + lead time. `stockout_risk` is the probability that demand over the lead time exceeds the position:
+    what today's order can no longer change. `order_value` is quantity x unit cost, NULL where neither cost nor
+    price is known; `days_of_cover` is NULL where no demand is expected; `expected_receipt_ds` is NULL where nothing
+    is ordered. `expected_cost` is holding, ordering and lost margin in currency per year. Quantities are in units.
+
+    forecast: unique_id, model, ds, mean, sd, quantiles, path_* [, is_fallback], the rows of one cutoff, `as_of`.
+    supply: unique_id, lead_time_days, order_cost, unit_cost, moq_qty, pack_qty. stock: unique_id, on_hand_qty,
+    on_order_qty, ds. prices: unique_id, unit_price. A NULL or an absent row is filled from `spec` and flagged as
+    assumed. evidence: what replays say; without it the first candidate decides.
+
+    Every unique_id of `forecast` ends in `proposal` or, with its error, in `failures`; a series that fails
+    changes no bit of another's result. Raises ValueError where a table lacks a column or a key.
+    """
+    readable, problems = read_forecast(forecast, as_of, path_terms.levels)
+    supply_in, supply_problems = read_supply(supply, prices, readable.unique_id_S, spec)
+    stock_in, stock_problems = read_stock(stock, readable, as_of, spec)
+    problems = {**stock_problems, **supply_problems, **problems}
+    fit = np.flatnonzero(~np.isin(readable.unique_id_S, list(problems)))
+
+    ordered = [("unique_id", "ascending")]
+    tables: list[tuple[pa.Table, pa.Table, pa.Table]] = []
+    # An empty bucket is planned too, for its tables' schemas.
+    for at in list(readable.take(fit).by_horizon()) or [fit]:
+        rows = fit[at] if fit.size else fit
+        inputs = (readable.take(rows), supply_in.take(rows), stock_in.take(rows))
+        planned = _plan(*inputs, as_of, spec, path_terms, evidence)
+        priced = priced_steps(planned)
+        proposed = proposal_table(planned, as_of, priced), step_table(planned, priced)
+        tables.append((policy_table(planned, as_of, evidence), *proposed))
+    policy, proposal, steps = (pa.concat_tables(parts) for parts in zip(*tables, strict=True))
+    return BucketPlan(
+        policy=policy.sort_by(ordered),
+        proposal=proposal.sort_by(ordered),
+        steps=steps.sort_by([*ordered, ("step", "ascending")]),
+        failures=failure_table(problems),
+    )
+
+
+def _plan(
+    forecast: ForecastInput,
+    supply: SupplyInput,
+    stock: StockInput,
+    as_of: date,
+    spec: InventorySpec,
+    path_terms: PathTerms,
+    evidence: PolicyEvidence | None,
+) -> Planned:
+    paths = forecast.paths(path_terms, spec.n_paths)
+    situation = Situation.of(paths, forecast.sd_SH, supply.terms, supply.unit_price_S, spec)
+    plans = plans_of(planned_names(spec.candidates), situation)
+    names = tuple(plans)
+    choice = chosen_policies(forecast.unique_id_S, situation, evidence, as_of)
+    return Planned(
+        forecast=forecast,
+        supply=supply,
+        stock=stock,
+        situation=situation,
+        names=names,
+        choice=choice,
+        chosen_S=np.array([names.index(name) for name in choice.model_S], dtype=np.int64),
+        order_KS=np.stack([_order_today(plan, stock, supply) for plan in plans.values()]),
+        reorder_point_KS=np.stack([plan.reorder_point_SH[:, 0] for plan in plans.values()]),
+        order_up_to_KS=np.stack([plan.order_up_to_SH[:, 0] for plan in plans.values()]),
+        expected={name: replay_paths(plan, situation, spec.tuning_paths) for name, plan in plans.items()},
+        protection_SN=paths.sums(situation.protection_days),
+    )
+
+
+def chosen_policies(
+    unique_id_S: np.ndarray, situation: Situation, evidence: PolicyEvidence | None, as_of: date
+) -> Choice:
+    """The policy of each series; by rule where its money or its lead time leaves nothing for replays to decide."""
+    spec = situation.spec
+    if evidence is None:
+        choice = Choice.decided(len(situation), spec.candidates[0], "first candidate: no replays to choose by")
+    else:
+        class_S = classes_of(evidence.classes, unique_id_S)
+        choice = choose(evidence.replays, unique_id_S, class_S, spec, as_of, evidence.windows)
+    unpriced_S, free_S = np.isnan(situation.terms.unit_cost), situation.terms.unit_cost == 0.0
+    _by_rule(choice, unpriced_S, WITHOUT_MONEY, "neither unit cost nor price is known: money cannot decide")
+    _by_rule(choice, free_S, WITHOUT_MONEY, "a unit costs nothing: money cannot decide")
+    long_S = situation.has_money & ~can_replay(situation)
+    days = situation.paths.n_days
+    _by_rule(choice, long_S, WITHOUT_REPLAY, f"lead time and review exceed the {days} days that a replay can show")
+    return choice
+
+
+def _by_rule(choice: Choice, is_ruled_S: np.ndarray, name: str, rule: str) -> None:
+    choice.model_S[is_ruled_S], choice.rule_S[is_ruled_S], choice.runner_up_S[is_ruled_S] = name, rule, ""
+    choice.score_S[is_ruled_S] = choice.runner_up_score_S[is_ruled_S] = np.nan
+
+
+def _order_today(plan: Plan, stock: StockInput, supply: SupplyInput) -> FloatArray:
+    """Units that the plan's policy wants at the stock of today, before packs and minimum order, [S]."""
+    lead_S = np.maximum(supply.terms.lead_time_days.astype(np.int64), 1)
+    slot_L = np.arange(int(lead_S.max(initial=1)))
+    # When stock on order will arrive is not known: spread over the lead time.
+    pipeline_SL = np.where(slot_L < lead_S[:, None], (stock.on_order_S / lead_S)[:, None], 0.0)
+    on_hand_S1 = torch.from_numpy(stock.on_hand_S)[:, None]
+    zero_S1 = torch.zeros_like(on_hand_S1)
+    state = StockState(
+        t=0,
+        rows=slice(0, len(lead_S)),
+        on_hand_SP=on_hand_S1.clamp(min=0.0),
+        backorders_SP=(-on_hand_S1).clamp(min=0.0),
+        pipeline_SPL=torch.from_numpy(pipeline_SL)[:, None, :],
+        sales_SP=zero_S1,
+        was_short_SP=zero_S1,
+    )
+    return np.asarray(plan.policy.order(state).clamp(min=0.0)[:, 0].double().numpy())

@@ -1,0 +1,141 @@
+"""One bucket of series at past cutoffs: every candidate policy replayed on the demand that then came."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+
+from udfs.inventory.demand_distribution import FloatArray
+from udfs.inventory.inventory_spec import InventorySpec
+from udfs.inventory.kernels.plan_tables import REPLAY_SCHEMA, table_of
+from udfs.inventory.kernels.planning_inputs import ForecastInput, PathTerms, class_of, read_forecast, read_supply
+from udfs.inventory.policies.candidates import plans_of
+from udfs.inventory.policies.choose import REPLAY_SUMMARY_SCHEMA, summarise_replays
+from udfs.inventory.policies.names import with_rivals
+from udfs.inventory.policies.replay import Replay, can_replay, replay_actual
+from udfs.inventory.policies.situation import Situation
+from udfs.inventory.supply import MOST
+
+
+@dataclass(frozen=True, slots=True)
+class BucketReplay:
+    """`replay`: rows of `REPLAY_SCHEMA` by unique_id, cutoff and policy. `summary`: the bucket's class sums."""
+
+    replay: pa.Table
+    summary: pa.Table
+
+
+def replay_bucket(
+    forecasts: Mapping[date, pa.Table],
+    actual: pa.Table,
+    supply: pa.Table,
+    prices: pa.Table,
+    classes: pa.Table,
+    choices: Mapping[date, Sequence[date]],
+    spec: InventorySpec,
+    path_terms: PathTerms,
+) -> BucketReplay:
+    """Replay the candidates after each past cutoff.
+
+    Args:
+        forecasts: by cutoff, what `plan_bucket` takes as `forecast`.
+        actual: unique_id, ds, y: demand that came, NULL where it was not observed.
+        supply, prices: as for `plan_bucket`: today's terms, as no earlier ones are known.
+        classes: unique_id, demand_class.
+        choices: by day of a choice to come, the cutoffs whose replays it may use.
+        spec: candidates and terms.
+        path_terms: see `PathTerms`.
+
+    A series is left out at a cutoff where its forecast or terms are unfit, where a day of the horizon was not observed
+    or is no demand (from 0 to `MOST` units), where its unit cost is unknown or 0, or where lead time and review exceed
+    the horizon: `can_replay`.
+    """
+    rows = [REPLAY_SCHEMA.empty_table()]
+    for cutoff, forecast in sorted(forecasts.items()):
+        readable, _ = read_forecast(forecast, cutoff, path_terms.levels)
+        for same in readable.by_horizon():
+            rows.append(_replayed(readable.take(same), cutoff, actual, supply, prices, spec, path_terms))
+    table = pa.concat_tables(rows).sort_by([(key, "ascending") for key in ("unique_id", "cutoff", "policy")])
+    ids, class_S = class_of(classes)
+    summaries = [summarise_replays(table, ids, class_S, spec, day, windows) for day, windows in choices.items()]
+    return BucketReplay(table, pa.concat_tables([REPLAY_SUMMARY_SCHEMA.empty_table(), *summaries]))
+
+
+def _replayed(
+    forecast: ForecastInput,
+    cutoff: date,
+    actual: pa.Table,
+    supply: pa.Table,
+    prices: pa.Table,
+    spec: InventorySpec,
+    path_terms: PathTerms,
+) -> pa.Table:
+    """Rows of `REPLAY_SCHEMA` for the series of one cutoff that can be replayed."""
+    actual_SH = _actual_days(actual, forecast, cutoff)
+    seen = np.flatnonzero(((actual_SH >= 0.0) & (actual_SH <= MOST)).all(1))
+    situation, fit = situation_of(forecast.take(seen), supply, prices, spec, path_terms)
+    at = np.flatnonzero(can_replay(situation))
+    if not at.size:
+        return REPLAY_SCHEMA.empty_table()
+    here, index = situation.take(at), seen[fit[at]]
+    found = replay_actual(plans_of(with_rivals(spec.candidates), here), here, actual_SH[index])
+    return _rows(forecast.unique_id_S[index], cutoff, found, here)
+
+
+def situation_of(
+    forecast: ForecastInput, supply: pa.Table, prices: pa.Table, spec: InventorySpec, path_terms: PathTerms
+) -> tuple[Situation, np.ndarray]:
+    """The series whose terms are fit, and their positions in the forecast."""
+    supply_in, problems = read_supply(supply, prices, forecast.unique_id_S, spec)
+    fit = np.flatnonzero(~np.isin(forecast.unique_id_S, list(problems)))
+    kept, terms = forecast.take(fit), supply_in.take(fit)
+    paths = kept.paths(path_terms, spec.n_paths)
+    return Situation.of(paths, kept.sd_SH, terms.terms, terms.unit_price_S, spec), fit
+
+
+def _actual_days(actual: pa.Table, forecast: ForecastInput, cutoff: date) -> FloatArray:
+    """(S, H) demand of the days after the cutoff; NaN where it is not known."""
+    horizon = forecast.mean_SH.shape[1]
+    actual_SH = np.full((len(forecast), horizon), np.nan)
+    day = actual["ds"].cast(pa.date32()).cast(pa.int32()).to_numpy() - int(np.datetime64(cutoff, "D").astype(int)) - 1
+    at = {unique_id: s for s, unique_id in enumerate(forecast.unique_id_S)}
+    row = np.array([at.get(unique_id, -1) for unique_id in actual["unique_id"].to_pylist()], dtype=np.int64)
+    inside = (day >= 0) & (day < horizon) & (row >= 0)
+    y = actual["y"].cast(pa.float64()).to_numpy()
+    actual_SH[row[inside], day[inside]] = y[inside]
+    return actual_SH
+
+
+def _rows(unique_ids: np.ndarray, cutoff: date, found: Mapping[str, Replay], situation: Situation) -> pa.Table:
+    n_days = situation.paths.n_days
+    value_S = _sales_value(situation)
+    parts = [
+        table_of(
+            REPLAY_SCHEMA,
+            {
+                "unique_id": unique_ids,
+                "cutoff": [cutoff] * len(unique_ids),
+                "policy": [name] * len(unique_ids),
+                "replay_cost": replay.cost,
+                "replay_holding_cost": replay.holding_S,
+                "replay_ordering_cost": replay.ordering_S,
+                "replay_shortage_cost": replay.shortage_S,
+                "demand_qty": replay.demand_S,
+                "sales_qty": replay.sales_S,
+                "score": replay.cost / value_S,
+                "n_days": np.full(len(unique_ids), n_days),
+            },
+        )
+        for name, replay in found.items()
+    ]
+    return pa.concat_tables(parts)
+
+
+def _sales_value(situation: Situation) -> FloatArray:
+    """Expected sales a day at selling price, currency, [S]; at least one unit over the horizon, so that it is not 0."""
+    units_S = np.maximum(situation.daily_mean, 1.0 / situation.paths.n_days)
+    return units_S * (situation.terms.unit_cost + situation.margin)

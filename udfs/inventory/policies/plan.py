@@ -1,0 +1,45 @@
+"""What a candidate policy would do, and the levels that plans begin from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from udfs.inventory.demand_distribution import FloatArray
+from udfs.inventory.policies.situation import Situation
+from udfs.inventory.simulation.levels import ReorderPoint
+from udfs.inventory.simulation.state import OrderingPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a candidate would do for S series.
+
+    policy: orders for the days after the cutoff. reorder_point_SH, order_up_to_SH: its levels, units, that steady
+    stock is reckoned from; for a policy without levels those that it was started from.
+    """
+
+    policy: OrderingPolicy
+    reorder_point_SH: FloatArray
+    order_up_to_SH: FloatArray
+
+    @classmethod
+    def of_levels(cls, reorder_point_SH: FloatArray, lot_S: FloatArray) -> Plan:
+        """(s, S) whose s moves with the calendar and whose S lies `lot_S` units above."""
+        order_up_to_SH = reorder_point_SH + lot_S[:, None]
+        return cls(ReorderPoint(reorder_point_SH, order_up_to_SH), reorder_point_SH, order_up_to_SH)
+
+
+def economic_lot(situation: Situation) -> FloatArray:
+    """Units ordered beyond the need of the moment: the economic order quantity, [S].
+
+    sqrt(2 K lambda / h) (Harris 1913; Snyder & Shen 2019, section 3.2), at most `most_lot_days` days of demand. What
+    demand brings within a review is ordered anyway, so that much is taken off. 0 where the unit cost is unknown.
+    """
+    demand_S, h_S = situation.daily_mean, situation.daily_holding_cost
+    with np.errstate(divide="ignore", invalid="ignore"):
+        eoq_S = np.sqrt(2.0 * situation.terms.order_cost * demand_S / h_S)
+    most_S = situation.spec.most_lot_days * demand_S
+    eoq_S = np.where(situation.has_money, np.where(h_S > 0.0, np.minimum(eoq_S, most_S), most_S), 0.0)
+    return np.maximum(eoq_S - situation.terms.review_days * demand_S, 0.0)

@@ -1,0 +1,57 @@
+"""Candidates whose levels are tuned on the forecast's sample paths to the least cost at the service required."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from udfs.inventory.demand_distribution import FloatArray
+from udfs.inventory.policies.plan import Plan, economic_lot
+from udfs.inventory.policies.situation import Situation
+from udfs.inventory.tuning.tune import Kind, tune
+from udfs.inventory.tuning.tuning_spec import TuningSpec
+
+SEARCH = TuningSpec(most_candidates=25)
+"""A short search: the last percent of cost on a hundred paths is chance. Replayed on 12,196 M5 series at three cutoffs,
+levels found so cost .2% less than those of 400 candidates, in less than half the time."""
+
+
+def tuned_base_stock(situation: Situation) -> Plan:
+    """Base stock whose level is the service level's quantile of each day, shifted to the least cost."""
+    return _tuned("base_stock", situation, np.zeros(len(situation)))
+
+
+def tuned_s_s(situation: Situation) -> Plan:
+    """(s, S) whose s is that quantile, shifted, and whose lot S - s is searched around the economic one."""
+    return _tuned("s_s", situation, economic_lot(situation))
+
+
+def _tuned(kind: Kind, situation: Situation, lot_S: FloatArray) -> Plan:
+    """Tune on two horizons of demand, of which the second counts: by then the stock is that of the levels tried.
+
+    A path is followed by another path of the same series. Without money the levels stay as they start.
+    """
+    begin = Plan.of_levels(situation.level_SH, lot_S)
+    priced = np.flatnonzero(situation.has_money)
+    if not priced.size:
+        return begin
+    here = situation.take(priced)
+    first_SNH = torch.from_numpy(here.paths.path_SNH[:, : here.spec.tuning_paths]).float()
+    horizon = here.paths.n_days
+    level_SH = begin.reorder_point_SH[priced]
+    found = tune(
+        kind,
+        torch.cat([first_SNH, first_SNH.roll(1, dims=1)], dim=2),
+        here.simulation_terms(),
+        np.concatenate([level_SH, level_SH], axis=1),
+        lot_S[priced],
+        spec=SEARCH,
+        required_fill_rate=here.spec.least_fill_rate,
+        start=here.steady_stock(level_SH[:, 0], begin.order_up_to_SH[priced, 0], first_SNH.shape[1]),
+        warm_up=horizon,
+    )
+    reorder_point_SH, tuned_lot_S = begin.reorder_point_SH.copy(), lot_S.copy()
+    reorder_point_SH[priced] = np.maximum(level_SH + found.shift_S[:, None], 0.0)
+    most_S = here.spec.most_lot_days * here.daily_mean
+    tuned_lot_S[priced] = np.minimum(found.size_S, np.maximum(most_S, 0.0))
+    return Plan.of_levels(reorder_point_SH, tuned_lot_S)

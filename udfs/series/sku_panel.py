@@ -1,0 +1,129 @@
+"""A bucket's tables as one batch with all that is known ahead: prices, promotions, calendar, and the series' traits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+
+from udfs.series.covariates import Covariates, Traits
+from udfs.series.sku_batch import SkuBatch
+
+KNOWN = ("unit_price", "is_promo", "is_holiday", "is_event", "is_benefit_day", "event_code")
+TRAITS = ("sku_id", "location_id", "channel_id", "category", "department", "brand", "region")
+_EPOCH = date(1970, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanTables:
+    """What is known besides demand, as Arrow tables in any order.
+
+    Attributes:
+        planned: unique_id, ds, unit_price, is_promo of days after the history's last.
+        calendar: location_id, ds, is_holiday, is_event, is_benefit_day, event_name.
+        products: sku_id, category, department, brand.
+        locations: location_id, region.
+    """
+
+    planned: pa.Table
+    calendar: pa.Table
+    products: pa.Table
+    locations: pa.Table
+
+
+def sku_panel(
+    history: pa.Table, cutoff: date, horizon: int, plan: PlanTables, max_history: int | None = None
+) -> SkuBatch:
+    """The batch of `SkuBatch.from_arrow`, with covariates over its days and `horizon` more, and traits.
+
+    Args:
+        history: unique_id (`sku_id|location_id|channel_id`), ds, y, unit_price, is_promo, sorted by (unique_id, ds).
+            Prices and promotions of rows after the cutoff are planned ones; their demand is not looked at.
+        cutoff, max_history: see `SkuBatch.from_arrow`.
+        horizon: days after the cutoff that covariates reach.
+        plan: tables that hold at least the batch's locations and products; what they lack is unknown.
+
+    Covariates are `KNOWN`: a price is the last one stated up to its day, NaN before the first; a promotion that
+    nobody states is none (0.0); events carry the number of their name in the calendar's sorted names from 1, 0 for
+    none. Traits are `TRAITS`, their codes the same in every bucket of a run.
+
+    Raises:
+        ValueError: what `SkuBatch.from_arrow` raises, or a unique_id that is not three parts.
+    """
+    batch = SkuBatch.from_arrow(history, cutoff, max_history)
+    parts = [unique_id.split("|") for unique_id in batch.unique_ids]
+    bad = next((u for u, p in zip(batch.unique_ids, parts, strict=True) if len(p) != 3), None)
+    if bad is not None:
+        raise ValueError(f"expected unique_id as sku_id|location_id|channel_id, found {bad!r}")
+    sku_S, location_S, channel_S = ([p[k] for p in parts] for k in range(3))
+    values_SXK = np.full((len(batch), batch.n_days + horizon, len(KNOWN)), np.nan)
+    for table in (history, plan.planned):
+        _place(values_SXK, batch, table, horizon)
+    values_SXK[:, :, 0] = _carried_forward(values_SXK[:, :, 0])
+    values_SXK[:, :, 1] = np.nan_to_num(values_SXK[:, :, 1])
+    values_SXK[:, :, 2:] = _calendar(batch, plan.calendar, location_S, values_SXK.shape[1])
+    return replace(
+        batch,
+        known=Covariates(KNOWN, torch.from_numpy(values_SXK)),
+        traits=_traits(plan, sku_S, location_S, channel_S),
+    )
+
+
+def _place(values_SXK: np.ndarray, batch: SkuBatch, table: pa.Table, horizon: int) -> None:
+    """Write the price and promotion of each row at its series and day, where the batch has them."""
+    ids = table["unique_id"].combine_chunks()
+    ids = ids.cast(pa.string()) if pa.types.is_dictionary(ids.type) else ids
+    series = pc.fill_null(pc.index_in(ids, value_set=pa.array(batch.unique_ids, pa.string())), -1).to_numpy()
+    day = table["ds"].cast(pa.date32()).cast(pa.int32()).to_numpy().astype(np.int64)
+    at = day - (batch.cutoff - _EPOCH).days + batch.n_days - 1
+    use = (series >= 0) & (at >= 0) & (at < batch.n_days + horizon)
+    for k, name in enumerate(("unit_price", "is_promo")):
+        values = pc.fill_null(table[name].cast(pa.float64()), float("nan")).to_numpy()
+        values_SXK[series[use], at[use], k] = values[use]
+
+
+def _carried_forward(x_SX: np.ndarray) -> np.ndarray:
+    """Each value, or the last one before it; NaN before the first."""
+    seen_SX = np.where(np.isnan(x_SX), 0, np.arange(x_SX.shape[1]))
+    return np.take_along_axis(x_SX, np.maximum.accumulate(seen_SX, axis=1), axis=1)
+
+
+def _calendar(batch: SkuBatch, calendar: pa.Table, location_S: list[str], n_days: int) -> np.ndarray:
+    """(S, X, 4) holiday, event, benefit day and the code of the event's name; 0 where the calendar has no such day."""
+    locations = sorted(set(location_S))
+    place = pc.fill_null(pc.index_in(calendar["location_id"].combine_chunks(), pa.array(locations, pa.string())), -1)
+    day = calendar["ds"].cast(pa.date32()).cast(pa.int32()).to_numpy().astype(np.int64)
+    at = day - (batch.cutoff - _EPOCH).days + batch.n_days - 1
+    use = (place.to_numpy() >= 0) & (at >= 0) & (at < n_days)
+    values_LXK = np.zeros((len(locations), n_days, 4))
+    for k, name in enumerate(("is_holiday", "is_event", "is_benefit_day")):
+        flag = pc.fill_null(calendar[name], False).cast(pa.float64()).to_numpy()
+        values_LXK[place.to_numpy()[use], at[use], k] = flag[use]
+    names = pa.array(sorted(n for n in pc.unique(calendar["event_name"]).to_pylist() if n is not None), pa.string())
+    code = pc.add(pc.fill_null(pc.index_in(calendar["event_name"].combine_chunks(), names), -1), 1).to_numpy()
+    values_LXK[place.to_numpy()[use], at[use], 3] = code[use]
+    return values_LXK[[locations.index(name) for name in location_S]]
+
+
+def _traits(plan: PlanTables, sku_S: list[str], location_S: list[str], channel_S: list[str]) -> Traits:
+    wanted = pc.is_in(plan.products["sku_id"], pa.array(sorted(set(sku_S)), pa.string()))
+    product = {row["sku_id"]: row for row in plan.products.filter(wanted).to_pylist()}
+    region = {row["location_id"]: row["region"] for row in plan.locations.to_pylist()}
+    columns: dict[str, list[str | None]] = {
+        "sku_id": list(sku_S),
+        "location_id": list(location_S),
+        "channel_id": list(channel_S),
+        **{n: [product.get(sku, {}).get(n) for sku in sku_S] for n in ("category", "department", "brand")},
+        "region": [region.get(location) for location in location_S],
+    }
+    stated = {name: plan.products[name] for name in ("sku_id", "category", "department", "brand")}
+    stated |= {name: plan.locations[name] for name in ("location_id", "region")}
+    values = [
+        sorted({v for v in stated[name].to_pylist() if v is not None}) if name in stated else sorted(set(channel_S))
+        for name in TRAITS
+    ]
+    return Traits.from_columns({name: columns[name] for name in TRAITS}, values)
