@@ -141,7 +141,7 @@ def test_the_check_sees_a_forbidden_import(tmp_path: Path, file: str, source: st
     [
         (
             "udfs/a.py",
-            "import numpy\nimport torch\nfrom lakehouse.schema.tables import contract\nfrom . import r\n# import pyspark",
+            "import torch\nfrom lakehouse.schema.tables import contract\nfrom . import r\n# import pyspark",
         ),
         ("lakehouse/a.py", "import pyspark, delta, deltalake"),
         ("jobs/a.py", "import ray, pyspark, lakehouse, udfs, jobs.settings"),
