@@ -1,4 +1,4 @@
-"""A bucket task: pinned inputs, a pure kernel from `udfs`, an output contract. Any runner can execute it."""
+"""A unit task: pinned inputs, a pure kernel, output contracts. Any runner can execute it, on units of any entity."""
 
 from __future__ import annotations
 
@@ -9,66 +9,64 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from lakehouse.delta.files import PinnedTable, read_bucket, write_bucket
 from lakehouse.delta.io import WrittenFile
+from lakehouse.errors import PromiseError
+from lakehouse.schema.entities import Entity
 from udfs.forecasting.kernels.fallbacks import OTHER_CANDIDATES
 
 
 @dataclass(frozen=True, slots=True)
 class KernelResult:
-    """What a kernel returns for one bucket: result tables by name (without partition columns), failed series, count."""
+    """What a kernel returns for one unit: result tables by name (without partition columns), failures, count of ids."""
 
     tables: dict[str, pa.Table]
     failures: pa.Table | None = None
-    series: int = 0
+    ids: int = 0
 
 
 # A kernel is a module-level function (so that it pickles): inputs by table name, the stage's parameters, and for a
-# numbered task the unit's number.
+# listed entity the unit's name.
 Kernel = Callable[..., KernelResult]
 
 
 @dataclass(frozen=True, slots=True)
-class BucketTask:
-    """One stage's work on any bucket. It carries no data: a worker opens the pinned versions itself.
-
-    `is_numbered`: the units are not buckets of series but numbered pieces of work, and the kernel is told the number.
-    """
+class UnitTask:
+    """One stage's work on any unit. It carries no data: a worker opens the pinned versions itself."""
 
     stage: str
+    entity: Entity
     run_id: str
     inputs: tuple[PinnedTable, ...]
     kernel: Kernel
     parameters: Any
     outputs: tuple[tuple[str, str], ...]  # (table, uri)
-    is_numbered: bool = False
+    promise: tuple[str, str] | None = None
+
+    def partition_values(self, unit: str) -> dict[str, str]:
+        """What a result of the unit is filed under: the run, and the unit in the column of its entity."""
+        return {"run_id": self.run_id, self.entity.partition: unit}
 
 
 @dataclass(frozen=True, slots=True)
 class UnitResult:
-    """What comes back from a bucket: files and counts, never rows, so the driver's work per bucket is constant."""
+    """What comes back from a unit: files and counts, never rows, so the driver's work per unit is constant."""
 
-    bucket: int
+    unit: str
     files: tuple[WrittenFile, ...] = ()
     failures: pa.Table | None = None
-    series: int = 0
+    ids: int = 0
     seconds: float = 0.0
     attempts: int = 1
     error_class: str | None = None
     error: str | None = None
+    failed_ids: int = 0
 
     @property
     def rows(self) -> int:
         return sum(file.rows for file in self.files)
-
-    @property
-    def failed_series(self) -> int:
-        """Series that failed for good: not those that another candidate of the same stage could forecast."""
-        if self.failures is None:
-            return 0
-        rows = self.failures.select([n for n in ("unique_id", "fallback") if n in self.failures.column_names])
-        return len({row["unique_id"] for row in rows.to_pylist() if row.get("fallback") != OTHER_CANDIDATES})
 
 
 @dataclass(slots=True)
@@ -79,27 +77,66 @@ class _Clock:
         return time.perf_counter() - self.started
 
 
-def execute(task: BucketTask, bucket: int) -> UnitResult:
-    """Read the bucket, run the kernel, write its files. Raises what the kernel or the contract raises."""
+def execute(task: UnitTask, unit: str) -> UnitResult:
+    """Read the unit, run the kernel, write its files. Raises what the kernel or the contract raises."""
     clock = _Clock()
-    inputs = {pinned.name: read_bucket(pinned, bucket) for pinned in task.inputs}
-    result = task.kernel(inputs, task.parameters, *((bucket,) if task.is_numbered else ()))
-    values = {"run_id": task.run_id, "bucket": str(bucket)}
+    inputs = {pinned.name: read_bucket(pinned, unit) for pinned in task.inputs}
+    result = task.kernel(inputs, task.parameters, *((unit,) if task.entity.listed else ()))
+    failures = _failures(task, result)
+    _check_promise(task, inputs, result.tables, failures)
     files = []
     for name, uri in task.outputs:
-        file = write_bucket(name, uri, result.tables[name], values)
+        file = write_bucket(name, uri, result.tables[name], task.partition_values(unit))
         if file:
             files.append(file)
-    failures = result.failures if result.failures is not None and result.failures.num_rows else None
-    return UnitResult(bucket, tuple(files), failures, result.series, clock.seconds())
+    return UnitResult(unit, tuple(files), failures, result.ids, clock.seconds(), failed_ids=_failed_ids(failures))
 
 
-def execute_caught(task: BucketTask, bucket: int) -> UnitResult:
-    """`execute`, with an error turned into a failed unit that says what and where; other buckets go on."""
+def _failures(task: UnitTask, result: KernelResult) -> pa.Table | None:
+    """The kernel's failures by the entity's neutral name `id`; None where there are none."""
+    found = result.failures
+    if found is None or not found.num_rows:
+        return None
+    return found.rename_columns(["id" if name == task.entity.id else name for name in found.column_names])
+
+
+def _failed_ids(failures: pa.Table | None) -> int:
+    """Ids that failed for good: not those that another candidate of the same stage could see to."""
+    if failures is None:
+        return 0
+    if "fallback" in failures.column_names:
+        failures = failures.filter(pc.fill_null(pc.not_equal(failures["fallback"], OTHER_CANDIDATES), True))
+    return int(pc.count_distinct(failures["id"]).as_py())
+
+
+def _check_promise(
+    task: UnitTask, inputs: dict[str, pa.Table], outputs: dict[str, pa.Table], failures: pa.Table | None
+) -> None:
+    """Every id that came in goes out with a result or with a reason: nothing is lost inside a unit."""
+    if task.promise is None:
+        return
+    source, target = task.promise
+    known = _ids(inputs[source], task.entity.id)
+    accounted = _ids(outputs[target], task.entity.id) | (set() if failures is None else _ids(failures, "id"))
+    lost = sorted(known - accounted)
+    if lost:
+        raise PromiseError(
+            f"{len(lost)} of {len(known)} {task.entity.plural} of {source} are neither in {target} nor among the "
+            f"failures, such as {lost[:5]}; this is a defect of the stage: please report it"
+        )
+
+
+def _ids(table: pa.Table, column: str) -> set[str]:
+    values = table[column].unique().to_pylist()
+    return {value for value in values if value is not None}
+
+
+def execute_caught(task: UnitTask, unit: str) -> UnitResult:
+    """`execute`, with an error turned into a failed unit that says what and where; other units go on."""
     clock = _Clock()
     try:
-        return execute(task, bucket)
+        return execute(task, unit)
     except Exception as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
         message = f"{error} (at {where.filename.rsplit('/', 1)[-1]}:{where.lineno})"
-        return UnitResult(bucket, seconds=clock.seconds(), error_class=type(error).__name__, error=message)
+        return UnitResult(unit, seconds=clock.seconds(), error_class=type(error).__name__, error=message)

@@ -1,0 +1,205 @@
+"""A stage as one value: what it reads, what it writes, which settings, which kernel. All else follows from it.
+
+The order of stages, their commands, pinned inputs, what is replaced, fingerprints and the promise are derived here and
+in the modules beside this one; a stage never names another stage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from graphlib import CycleError, TopologicalSorter
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+
+from lakehouse.errors import ConfigError
+from lakehouse.schema.entities import Entity
+
+if TYPE_CHECKING:
+    # A worker unpickles a kernel by its module, which holds the stage: it must not load what only the driver needs.
+    from jobs.context import RunContext
+    from jobs.engine.frames import Frames
+    from jobs.engine.rounds import Round
+    from jobs.engine.task import KernelResult
+    from lakehouse.delta.ledger import StageRecord
+
+Days = Callable[["RunContext"], tuple[date | None, date | None]]
+Runs = Callable[["RunContext"], tuple[str, ...]]
+
+
+def this_run(context: RunContext) -> tuple[str, ...]:
+    return (context.run.run_id,)
+
+
+THIS: Final[Runs] = this_run
+"""Rows that this run wrote, of a table that is keyed by run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A table as a stage reads it: `columns` of the rows of `run` and `days`.
+
+    A table whose contract hashes the stage's entity into buckets is read bucket by bucket, any other whole by every
+    unit, as is one that is to be read `whole`. `is_past`: rows that an earlier day has left, so that the stage need not
+    come after the one that writes the table. `order_by` restores the order where several files hold a unit;
+    `dictionary` columns stay codes into their distinct values.
+    """
+
+    table: str
+    columns: tuple[str, ...]
+    run: Runs | None = None
+    days: Days | None = None
+    whole: bool = False
+    is_past: bool = False
+    order_by: tuple[str, ...] = ()
+    dictionary: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """Small rows that all units left in `table`, merged on the driver and carried to each unit with the task.
+
+    `merge` gets the rows of `run` (None where there is no such run, or `when` says that nobody will ask).
+    """
+
+    table: str
+    merge: Callable[[pa.Table], Any]
+    columns: tuple[str, ...] | None = None
+    run: Runs = THIS
+    when: Callable[[RunContext], bool] | None = None
+    is_past: bool = False
+    name: str = ""
+
+    @property
+    def key(self) -> str:
+        """What the stage's parameters know it by."""
+        return self.name or self.table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageValue:
+    """What every kind of stage declares.
+
+    Args:
+        name: the command, and the name of the file that holds the stage.
+        writes: the tables that it alone writes.
+        settings: names of the settings that can change its result; `ignores` names fields of them that cannot.
+        version: of its code: raise it when the same inputs give another result.
+        libraries: packages whose release can change the result.
+        identity: what else the result depends on, as plain values.
+        is_by_day: the result is for the as-of day.
+    """
+
+    name: str
+    writes: tuple[str, ...]
+    reads: tuple[Read, ...] = ()
+    settings: tuple[str, ...] = ()
+    ignores: tuple[str, ...] = ()
+    version: int = 1
+    libraries: tuple[str, ...] = ()
+    identity: Callable[[RunContext], Any] | None = None
+    is_by_day: bool = True
+
+    def tables_read(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(read.table for read in self.reads))
+
+    def depends_on(self) -> tuple[str, ...]:
+        """Tables that must be written before this stage runs."""
+        return tuple(dict.fromkeys(read.table for read in self.reads if not read.is_past))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameStage(StageValue):
+    """Relational work in Spark on the driver: `build` gets the frames that `reads` name and writes what it promises.
+
+    `part` names the part of its tables that the stage replaces, such as the as-of day's; '' is the whole table.
+    """
+
+    build: Callable[[RunContext, Frames], StageRecord]
+    part: Callable[[RunContext], str] = field(default=lambda _context: "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitStage(StageValue):
+    """Work on units of an entity: pure kernels that any runner calls, one unit at a time.
+
+    Args:
+        unit: the entity; a hashed one gives buckets, those of the first table read, a listed one the values that
+            `units` names.
+        kernel: (inputs by table, parameters) -> KernelResult; for a listed entity it gets the unit's name as well.
+        parameters: (context, sums by key) -> plain values that travel with the task.
+        engine: the runner where the settings name none: local, spark or ray.
+        promise: (table read, table written): each id of the first has a row in the second, or a failure.
+        commit_every: units per commit, where the settings' number is not wanted.
+        rounds: (context, stage) -> what is left to do, for a stage whose tables grow by day and are shared by runs.
+    """
+
+    unit: Entity
+    kernel: Callable[..., KernelResult]
+    parameters: Callable[[RunContext, Mapping[str, Any]], Any]
+    sums: tuple[Sum, ...] = ()
+    engine: str = "ray"
+    units: Callable[[RunContext], Sequence[str]] | None = None
+    promise: tuple[str, str] | None = None
+    commit_every: int | None = None
+    rounds: Callable[[RunContext, UnitStage], Sequence[Round]] | None = None
+
+    def tables_read(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys([*(read.table for read in self.reads), *(each.table for each in self.sums)]))
+
+    def depends_on(self) -> tuple[str, ...]:
+        needed = [each.table for each in (*self.reads, *self.sums) if not each.is_past]
+        return tuple(dict.fromkeys(needed))
+
+
+Stage = FrameStage | UnitStage
+
+
+def in_order(stages: Iterable[Stage]) -> tuple[Stage, ...]:
+    """The stages, each after those that write what it reads; by name where the tables leave it open.
+
+    Raises ConfigError where two write one table, a name stands twice, or stages wait for each other.
+    """
+    by_name = {stage.name: stage for stage in (found := tuple(stages))}
+    if len(by_name) != len(found):
+        raise ConfigError(f"stages must have different names; found {sorted(stage.name for stage in found)}")
+    writer = writers(found)
+    sorter = TopologicalSorter(
+        {s.name: {writer[t].name for t in s.depends_on() if t in writer} - {s.name} for s in found}
+    )
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        raise ConfigError(f"stages wait for each other: {' -> '.join(error.args[1])}") from None
+    order: list[Stage] = []
+    while sorter.is_active():
+        ready = sorted(sorter.get_ready())
+        order += [by_name[name] for name in ready]
+        sorter.done(*ready)
+    return tuple(order)
+
+
+def writers(stages: Iterable[Stage]) -> dict[str, Stage]:
+    """The one stage that writes each table. Raises ConfigError where there are two."""
+    found: dict[str, Stage] = {}
+    for stage in stages:
+        for table in stage.writes:
+            if table in found:
+                raise ConfigError(f"{table} is written by two stages, {found[table].name} and {stage.name}")
+            found[table] = stage
+    return found
+
+
+def upstream(stage: Stage, stages: Iterable[Stage]) -> set[str]:
+    """Names of the stages that `stage` builds on, however far up."""
+    writer = writers(stages)
+    names: set[str] = set()
+    waiting = [stage]
+    while waiting:
+        for table in waiting.pop().depends_on():
+            if table in writer and writer[table].name not in names:
+                names.add(writer[table].name)
+                waiting.append(writer[table])
+    return names - {stage.name}
