@@ -1,15 +1,1 @@
-"""Jobs connect tables and maths: one file per stage, in this order."""
-
-STAGE_NAMES = (
-    "ingest",
-    "clean",
-    "features",
-    "train",
-    "backtest",
-    "calibrate",
-    "forecast",
-    "replay",
-    "inventory",
-    "order",
-    "publish",
-)
+"""Jobs connect tables and maths: stages, the engine that drives them, and what people are shown."""

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-from jobs import STAGE_NAMES
 from jobs.engine.progress import Progress
+from jobs.stages import stage_modules
 from jobs.views import reports
 from lakehouse.delta.io import Lakehouse
 from lakehouse.delta.ledger import WriterLock
@@ -39,7 +39,6 @@ def _run(options: argparse.Namespace) -> int:
     from jobs.pipeline import run_stages
     from jobs.settings import load_mapping, load_settings
 
-    stages = options.stages if options.stages is not None else STAGE_NAMES
     overrides = list(options.set or [])
     if options.horizon is not None:
         overrides.append(f"horizon={options.horizon}")
@@ -54,7 +53,7 @@ def _run(options: argparse.Namespace) -> int:
         force=options.force,
     )
     with WriterLock(context.lakehouse), contextlib.closing(context):
-        done = run_stages(context, stages)
+        done = run_stages(context, options.stages)
     print(reports.run_summary(context, done))
     return 0
 
@@ -112,9 +111,10 @@ def _day(text: str) -> date:
 
 def _stage_list(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",") if name.strip()]
-    unknown = [name for name in names if name not in STAGE_NAMES]
+    known = stage_modules()
+    unknown = [name for name in names if name not in known]
     if unknown or not names:
-        raise argparse.ArgumentTypeError(f"unknown stages {unknown}; the stages are {', '.join(STAGE_NAMES)}")
+        raise argparse.ArgumentTypeError(f"unknown stages {unknown}; the stages are {', '.join(known)}")
     return names
 
 
@@ -125,9 +125,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="run all stages, or those of --stages")
     _run_options(run)
-    run.add_argument("--stages", type=_stage_list, help=f"comma-separated, of {','.join(STAGE_NAMES)}")
+    run.add_argument("--stages", type=_stage_list, help=f"comma-separated, of {','.join(stage_modules())}")
     run.set_defaults(action=_run)
-    for name in STAGE_NAMES:
+    for name in stage_modules():
         stage = commands.add_parser(name, help=f"run the stage {name} alone, as a scheduler does")
         _run_options(stage)
         stage.set_defaults(action=_run, stages=[name])

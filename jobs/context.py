@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jobs.engine.hashing import digest
 from jobs.engine.progress import Progress
 from jobs.settings import Settings, run_id_of
 from lakehouse.delta.io import Lakehouse
 from lakehouse.delta.ledger import Ledger, RunIdentity
 from lakehouse.delta.session import build_session
+from lakehouse.delta.stamp import present_stamp
+from lakehouse.errors import ConfigError
 from lakehouse.feeds.sources import SourceMapping
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+    from jobs.engine.stage import UnitStage
 
 
 @dataclass
@@ -37,6 +42,26 @@ class RunContext:
         config_hash = self.settings.config_hash(self.mapping)
         self.run = RunIdentity(run_id_of(self.as_of, config_hash), self.mapping.name, self.as_of, config_hash)
         self.ledger = Ledger(self.lakehouse, self.run)
+
+    def engine_of(self, stage: UnitStage) -> str:
+        """The runner that the settings name for a stage, else its own."""
+        return str(getattr(self.settings.runner, stage.name, stage.engine))
+
+    def attempt(self) -> str:
+        """A name for what the present stage trains: the same when it is tried again, a new one when it is forced."""
+        stamp = present_stamp()
+        fingerprint = stamp.fingerprint if stamp else ""
+        return digest(fingerprint, str(datetime.now(UTC))) if self.force else fingerprint
+
+    def check_one_source(self) -> None:
+        """A lakehouse holds one source: rows of two retailers must not meet in one series."""
+        found = set(self.lakehouse.read_arrow("ops.ingest_file", columns=["source"])["source"].to_pylist())
+        others = sorted(found - {self.mapping.name})
+        if others:
+            raise ConfigError(
+                f"the lakehouse {self.lakehouse.base} holds the source {others[0]!r}, this run is for "
+                f"{self.mapping.name!r}; give each source a --lakehouse of its own"
+            )
 
     @property
     def spark(self) -> SparkSession:

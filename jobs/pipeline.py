@@ -1,209 +1,98 @@
 """What runs, in which order, and when a stage has nothing to do.
 
-A stage's fingerprint chains what it depends on: the content of the input files, the settings it reads and the
-fingerprints of the stages before it. An equal fingerprint that succeeded means there is nothing to do.
+A stage's fingerprint chains what it depends on: the settings and the code version that it names, the as-of day, and the
+fingerprints of the stages that write what it reads. A stage is done while its tables hold that fingerprint now.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import cache
 
-from jobs import STAGE_NAMES
 from jobs.context import RunContext
+from jobs.engine.done import fingerprint_of, is_done
+from jobs.engine.drive import run_unit_stage
+from jobs.engine.frames import Frames
 from jobs.engine.memory import MemoryWatch
-from jobs.settings import PIPELINE_VERSION, digest
-from jobs.stages.demand import clean, features, ingest
-from jobs.stages.forecasting import backtest, calibrate, forecast, series_inputs, train
-from jobs.stages.forecasting.earlier import earlier_run
-from jobs.stages.gold import publish
-from jobs.stages.inventory import inventory, order, replay
+from jobs.engine.stage import Stage, UnitStage, in_order, upstream
+from jobs.stages import load_stages
 from lakehouse.delta.ledger import StageRecord
+from lakehouse.delta.stamp import Stamp, stamped
+from lakehouse.delta.state import Held
 from lakehouse.errors import ConfigError, PromiseError
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """One stage: the tables it reads, the settings it depends on, and what it does.
-
-    `is_per_run`: its results are keyed by run, so another run's success does not count for this one.
-    `is_by_day`: its results reach to the as-of day of the run that made them and no further.
-    """
-
-    name: str
-    main: Callable[[RunContext, str], StageRecord]
-    inputs: tuple[str, ...]
-    depends_on: Callable[[RunContext], Any]
-    is_per_run: bool = True
-    is_by_day: bool = False
-
-
-def _result_settings(context: RunContext, *names: str) -> list[Any]:
-    settings = context.settings.result_settings()
-    return [settings[name] for name in names]
-
-
-def _settings_without_limits(context: RunContext, *names: str) -> list[Any]:
-    """What stages before the order depend on: the day's budget and capacity are not theirs."""
-    settings = context.settings.without_limits().result_settings()
-    return [settings[name] for name in names]
-
-
-_PLAN = tuple(name for name in series_inputs.TABLES if name != series_inputs.FEATURES)
-STAGES: tuple[Stage, ...] = (
-    Stage("ingest", lambda context, _: ingest.main(context), (), ingest.fingerprint, is_per_run=False),
-    Stage(
-        "clean",
-        lambda context, _: clean.main(context),
-        tuple(f"bronze.{feed}" for feed in clean.FEEDS),
-        lambda c: [c.mapping.clean.model_dump(mode="json"), c.mapping.country, c.settings.buckets, c.settings.horizon],
-        is_per_run=False,
-    ),
-    Stage(
-        "features",
-        features.main,
-        ("silver.sales_daily", "silver.calendar"),
-        lambda c: [str(c.as_of)],
-        is_per_run=False,
-        is_by_day=True,
-    ),
-    Stage(
-        "train",
-        train.main,
-        ("features.sku_daily", *_PLAN),
-        lambda c: [
-            str(c.as_of),
-            earlier_run(c),
-            *_result_settings(c, "forecast", "trees", "network", "horizon", "replays"),
-        ],
-    ),
-    Stage(
-        "backtest",
-        backtest.main,
-        ("features.sku_daily", *_PLAN, "forecast.model"),
-        lambda c: [str(c.as_of), *_result_settings(c, "forecast", "horizon", "replays")],
-    ),
-    Stage(
-        "calibrate",
-        calibrate.main,
-        ("features.sku_daily", *_PLAN, "forecast.model", "forecast.backtest", "forecast.class_summary"),
-        lambda c: [str(c.as_of), *_result_settings(c, "forecast", "horizon", "replays")],
-    ),
-    Stage(
-        "forecast",
-        forecast.main,
-        (
-            "features.sku_daily",
-            *_PLAN,
-            "forecast.model",
-            "forecast.backtest",
-            "forecast.class_summary",
-            "forecast.error_summary",
-        ),
-        lambda c: [str(c.as_of), *_result_settings(c, "forecast", "horizon", "replays")],
-    ),
-    Stage(
-        "replay",
-        replay.main,
-        ("forecast.demand", "forecast.champion", "features.sku_daily", "features.sku_profile", "silver.supply"),
-        lambda c: [str(c.as_of), *_settings_without_limits(c, "inventory", "horizon", "replays")],
-    ),
-    Stage(
-        "inventory",
-        inventory.main,
-        (
-            "forecast.demand",
-            "forecast.champion",
-            "features.sku_daily",
-            "features.sku_profile",
-            "silver.supply",
-            "silver.stock",
-            "inventory.replay",
-            "inventory.replay_summary",
-        ),
-        lambda c: [str(c.as_of), *_settings_without_limits(c, "inventory")],
-    ),
-    Stage(
-        "order",
-        order.main,
-        ("inventory.order_proposal", "inventory.order_step"),
-        lambda c: [str(c.as_of), *_result_settings(c, "inventory")],
-    ),
-    Stage(
-        "publish",
-        lambda context, _: publish.main(context),
-        ("forecast.demand", "forecast.champion", "inventory.policy", "inventory.order_plan", "silver.products"),
-        lambda c: [str(c.as_of), c.mapping.currency],
-    ),
-)
-if tuple(stage.name for stage in STAGES) != STAGE_NAMES:
-    raise AssertionError("jobs/__init__.py names other stages than jobs/pipeline.py runs")
+@cache
+def all_stages() -> tuple[Stage, ...]:
+    """Every stage of the house, in the order in which they run."""
+    return in_order(load_stages())
 
 
 @dataclass(frozen=True, slots=True)
 class StageReport:
-    """What a stage did in this call: `status` is done, reused (nothing to do) or failed."""
+    """What a stage did in this call: `status` is done, reused (nothing to do), skipped (no feed) or failed."""
 
     stage: str
     status: str
     record: StageRecord
 
 
-def run_stages(context: RunContext, names: Sequence[str] = STAGE_NAMES) -> list[StageReport]:
-    """Run the named stages in the pipeline's order. Raises what a stage raises, after noting it in the ledger."""
-    unknown = sorted(set(names) - set(STAGE_NAMES))
-    if unknown:
-        raise ConfigError(f"unknown stages {unknown}; the stages are {', '.join(STAGE_NAMES)}")
-    ingest.check_one_source(context)
+def run_stages(
+    context: RunContext, names: Sequence[str] | None = None, stages: Iterable[Stage] | None = None
+) -> list[StageReport]:
+    """Run the named stages (all, where none are named) in the order of what they read and write.
+
+    Raises what a stage raises, after noting it in the ledger.
+    """
+    ordered = all_stages() if stages is None else in_order(stages)
+    known = [stage.name for stage in ordered]
+    wanted = known if names is None else list(names)
+    if unknown := sorted(set(wanted) - set(known)):
+        raise ConfigError(f"unknown stages {unknown}; the stages are {', '.join(known)}")
+    context.check_one_source()
+    needed = {name for stage in ordered if stage.name in wanted for name in upstream(stage, ordered)}
     reports = []
-    upstream = ""
-    for stage in STAGES:
-        if stage.name in names:
-            fingerprint = digest(PIPELINE_VERSION, stage.name, stage.depends_on(context), upstream)
+    fingerprints: dict[str, str] = {}
+    for stage in ordered:
+        if stage.name not in wanted and stage.name not in needed:
+            continue
+        fingerprint = fingerprints[stage.name] = fingerprint_of(context, stage, ordered, fingerprints)
+        if stage.name in wanted:
             reports.append(_run_stage(context, stage, fingerprint))
-            upstream = fingerprint
         else:
-            upstream = _known_fingerprint(context, stage, needed=bool(set(names) & set(_later(stage))))
+            _require(context, stage, fingerprint)
     return reports
 
 
-def _later(stage: Stage) -> tuple[str, ...]:
-    return STAGE_NAMES[STAGE_NAMES.index(stage.name) + 1 :]
-
-
-def _known_fingerprint(context: RunContext, stage: Stage, *, needed: bool) -> str:
-    """The fingerprint of a stage that is not asked for: that of its last success, which later stages build on."""
-    if not needed:
-        return ""
-    for row in context.ledger.succeeded(stage.name):
-        is_of_run = row["run_id"] == context.run.run_id
-        reaches = not stage.is_by_day or row["as_of"] >= context.as_of
-        if is_of_run or (not stage.is_per_run and reaches):
-            return str(row["fingerprint"])
-    raise PromiseError(
-        f"stage {stage.name!r} has not succeeded yet for run {context.run.run_id}, and what you ask for builds on it; "
-        f"run `shelfcast {stage.name}` with the same arguments first, or leave out --stages"
-    )
+def _require(context: RunContext, stage: Stage, fingerprint: str) -> None:
+    if not is_done(context, stage, fingerprint):
+        raise PromiseError(
+            f"stage {stage.name!r} has not succeeded yet for run {context.run.run_id}, or its tables hold something "
+            f"else by now, and what you ask for builds on it; run `shelfcast {stage.name}` with the same arguments "
+            "first, or leave out --stages"
+        )
 
 
 def _run_stage(context: RunContext, stage: Stage, fingerprint: str) -> StageReport:
     ledger = context.ledger
-    found = None if context.force else ledger.find_done(stage.name, fingerprint, any_run=not stage.is_per_run)
-    if found:
-        context.progress.say(f"{stage.name}: nothing to do (done by run {found['run_id']})")
-        context.progress.event("stage_reused", stage=stage.name, run_id=found["run_id"])
-        record = StageRecord("succeeded", found["rows"], found["series"], found["failed_series"])
-        return StageReport(stage.name, "reused", record)
-    inputs = {table: context.lakehouse.version(table) for table in stage.inputs}
+    if not context.force and is_done(context, stage, fingerprint):
+        context.progress.say(f"{stage.name}: nothing to do")
+        context.progress.event("stage_reused", stage=stage.name)
+        return StageReport(stage.name, "reused", _known(context, stage))
+    inputs = {table: context.lakehouse.version(table) for table in stage.tables_read()}
+    if missing := _missing_feed(stage, inputs):
+        context.progress.say(f"{stage.name}: skipped, there is no {missing}: no feed gives it")
+        context.progress.event("stage_skipped", stage=stage.name, missing=missing)
+        return StageReport(stage.name, "skipped", StageRecord("skipped"))
     context.progress.say(f"{stage.name}: started")
     context.progress.event("stage_begin", stage=stage.name, inputs=inputs)
     ledger.start(stage.name, fingerprint, inputs)
     started = time.perf_counter()
-    with MemoryWatch() as memory:
+    with MemoryWatch() as memory, stamped(Stamp(stage.name, fingerprint, context.run.run_id)):
         try:
-            record = stage.main(context, fingerprint)
+            record = _work(context, stage, fingerprint, inputs)
         except BaseException as error:  # also an interrupt is noted, then passed on
             record = StageRecord("failed", error=f"{type(error).__name__}: {error}"[:2000])
             raise
@@ -211,12 +100,37 @@ def _run_stage(context: RunContext, stage: Stage, fingerprint: str) -> StageRepo
             record = replace(record, seconds=time.perf_counter() - started, peak_memory_mb=memory.peak_mb)
             ledger.finish(stage.name, fingerprint, inputs, record)
             context.progress.event("stage_end", stage=stage.name, status=record.status, seconds=record.seconds)
-    context.progress.say(_summary(stage.name, record))
+    context.progress.say(_summary(stage, record))
     return StageReport(stage.name, "done", record)
 
 
-def _summary(name: str, record: StageRecord) -> str:
-    parts = [f"{name}: {record.seconds:.1f} s", f"{record.rows:,} rows", f"peak {record.peak_memory_mb / 1024:.1f} GiB"]
-    if record.series:
-        parts.insert(1, f"{record.series:,} series ({record.failed_series} failed)")
-    return ", ".join(parts)
+def _work(context: RunContext, stage: Stage, fingerprint: str, inputs: dict[str, int]) -> StageRecord:
+    if isinstance(stage, UnitStage):
+        return run_unit_stage(context, stage, fingerprint, inputs)
+    record = stage.build(context, Frames(context, stage, inputs))
+    held, part = Held(context.lakehouse), stage.part(context)
+    for table in stage.writes:
+        held.record(table, [part])
+    return record
+
+
+def _missing_feed(stage: Stage, inputs: dict[str, int]) -> str | None:
+    """The first table of a unit stage where it does not exist: a side branch without its feed does nothing."""
+    first = stage.reads[0].table if isinstance(stage, UnitStage) and stage.reads else None
+    return first if first is not None and inputs[first] < 0 else None
+
+
+def _known(context: RunContext, stage: Stage) -> StageRecord:
+    """The record of a stage that is done: this run's, or of the run that wrote the shared tables."""
+    rows = [row for row in [context.ledger.stage(stage.name), *context.ledger.succeeded(stage.name)] if row]
+    if not rows:
+        return StageRecord("succeeded")
+    return StageRecord("succeeded", rows[0]["rows"], rows[0]["ids"], rows[0]["failed_ids"])
+
+
+def _summary(stage: Stage, record: StageRecord) -> str:
+    parts = [f"{stage.name}: {record.seconds:.1f} s", f"{record.rows:,} rows"]
+    if record.ids:
+        plural = stage.unit.plural if isinstance(stage, UnitStage) else "series"
+        parts.insert(1, f"{record.ids:,} {plural} ({record.failed_ids} failed)")
+    return ", ".join([*parts, f"peak {record.peak_memory_mb / 1024:.1f} GiB"])

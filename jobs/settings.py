@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import math
 import tomllib
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 import jobs
+from jobs.engine.hashing import digest
 from lakehouse.delta.session import SparkSettings
 from lakehouse.errors import ConfigError
 from lakehouse.feeds.sources import SourceMapping, load_source
@@ -22,8 +22,6 @@ from udfs.forecasting.models.networks.network_spec import NetworkSpec
 from udfs.forecasting.models.trees.tree_spec import TreeSpec
 from udfs.inventory.inventory_spec import InventorySpec
 
-# Raise it when a stage's meaning changes, so that results of an older pipeline are not taken for this one's.
-PIPELINE_VERSION = "1"
 RunnerName = Literal["local", "spark", "ray"]
 # What does not change a result: where and how fast it is computed.
 _ENGINE_SECTIONS = {"spark", "ray", "runner", "lakehouse"}
@@ -60,6 +58,7 @@ class RunnerSettings(_Frozen):
 
     features: RunnerName = "spark"
     train: RunnerName = "ray"
+    train_networks: Literal["local"] = "local"
     backtest: RunnerName = "ray"
     calibrate: RunnerName = "ray"
     forecast: RunnerName = "ray"
@@ -111,14 +110,23 @@ class Settings(_Frozen):
         values["forecast"].pop("device", None)
         return values
 
+    def named(self, names: Sequence[str], ignores: Sequence[str] = ()) -> dict[str, Any]:
+        """Those of `result_settings` that a stage names, without the fields (`section.field`) that it ignores."""
+        known = self.result_settings()
+        values = {name: dict(known[name]) if isinstance(known[name], dict) else known[name] for name in names}
+        for path in ignores:
+            section, _, name = path.partition(".")
+            values[section].pop(name)
+        return values
+
     def without_limits(self) -> Settings:
         """The same without the day's budget and capacity, which only cut what is wanted: a run can be cut anew."""
         unlimited = dataclasses.replace(self.inventory, budget=math.inf, capacity_qty=math.inf)
         return self.model_copy(update={"inventory": unlimited})
 
     def config_hash(self, mapping: SourceMapping) -> str:
-        """Hash of the pipeline, the settings that can change a result but for the day's limits, and the mapping."""
-        return digest(PIPELINE_VERSION, self.without_limits().result_settings(), mapping.model_dump(mode="json"))
+        """Hash of the settings that can change a result but for the day's limits, and of the mapping."""
+        return digest(self.without_limits().result_settings(), mapping.model_dump(mode="json"))
 
 
 def _spec(kind: type, section: Any) -> Any:
@@ -138,12 +146,6 @@ def _spec(kind: type, section: Any) -> Any:
 
 def _plain(value: Any) -> Any:
     return dataclasses.asdict(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else value
-
-
-def digest(*parts: Any) -> str:
-    """A short stable hash of plain values."""
-    text = json.dumps(parts, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def run_id_of(as_of: date, config_hash: str) -> str:

@@ -80,7 +80,7 @@ def calibrated(featured: Lakehouse, tmp_path_factory: pytest.TempPathFactory) ->
     from tests.jobs.run_tool import copied, day, make_context
 
     lake = copied(featured, tmp_path_factory.mktemp("calibrated") / "lake")
-    run_stages(make_context(None, lake, None, day(119)), ["train", "backtest", "calibrate"])
+    run_stages(make_context(None, lake, None, day(119)), ["train", "train_networks", "backtest", "calibrate"])
     return lake
 
 

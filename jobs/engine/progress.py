@@ -27,9 +27,10 @@ class Progress:
     json_path: Path | None = None
     quiet: bool = False
     _stage: str = ""
+    _things: str = "series"
     _total: int = 0
     _done: int = 0
-    _series: int = 0
+    _ids: int = 0
     _failed: int = 0
     _started: float = 0.0
     _last: float = 0.0
@@ -47,25 +48,26 @@ class Progress:
         with self.json_path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line, default=str) + "\n")
 
-    def begin_units(self, stage: str, total: int, already_done: int) -> None:
-        self._stage, self._total, self._done = stage, total, 0
-        self._series = self._failed = 0
+    def begin_units(self, stage: str, things: str, total: int, already_done: int) -> None:
+        """`things`: what is counted inside the units, such as series."""
+        self._stage, self._things, self._total, self._done = stage, things, total, 0
+        self._ids = self._failed = 0
         self._started = self._last = time.monotonic()
         if already_done:
-            self.say(f"  {stage}: {already_done} buckets were done before, {total} to do")
+            self.say(f"  {stage}: {already_done} units were done before, {total} to do")
         self.event("units_begin", stage=stage, units=total, already_done=already_done)
 
     def unit(self, result: UnitResult) -> None:
-        """Count a finished bucket and show where the stage stands."""
+        """Count a finished unit and show where the stage stands."""
         self._done += 1
-        self._series += result.series
-        self._failed += result.failed_series
+        self._ids += result.ids
+        self._failed += result.failed_ids
         self.event(
             "unit",
             stage=self._stage,
-            bucket=result.bucket,
-            series=result.series,
-            failed_series=result.failed_series,
+            unit=result.unit,
+            ids=result.ids,
+            failed_ids=result.failed_ids,
             rows=result.rows,
             seconds=round(result.seconds, 3),
             error=result.error,
@@ -79,11 +81,11 @@ class Progress:
 
     def unit_line(self, now: float) -> str:
         elapsed = max(now - self._started, 1e-9)
-        rate = self._series / elapsed
+        rate = self._ids / elapsed
         left = (self._total - self._done) * elapsed / self._done if self._done else 0.0
         return (
-            f"  {self._stage}: {self._done}/{self._total} buckets, {self._series:,} series done, "
-            f"{self._failed} failed, {rate:,.0f} series/s, {left:.0f} s left"
+            f"  {self._stage}: {self._done}/{self._total} units, {self._ids:,} {self._things} done, "
+            f"{self._failed} failed, {rate:,.0f} {self._things}/s, {left:.0f} s left"
         )
 
     def _is_terminal(self) -> bool:

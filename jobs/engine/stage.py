@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from lakehouse.delta.ledger import StageRecord
 
 Days = Callable[["RunContext"], tuple[date | None, date | None]]
+Columns = Callable[["RunContext"], tuple[str, ...]]
 Runs = Callable[["RunContext"], tuple[str, ...]]
 
 
@@ -48,13 +49,17 @@ class Read:
     """
 
     table: str
-    columns: tuple[str, ...]
+    columns: tuple[str, ...] | Columns
     run: Runs | None = None
     days: Days | None = None
     whole: bool = False
     is_past: bool = False
     order_by: tuple[str, ...] = ()
     dictionary: tuple[str, ...] = ()
+
+    def columns_of(self, context: RunContext) -> tuple[str, ...]:
+        """The columns, where the settings decide on them; () stands for all, to Spark."""
+        return self.columns(context) if callable(self.columns) else self.columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +155,8 @@ class UnitStage(StageValue):
         return tuple(dict.fromkeys([*(read.table for read in self.reads), *(each.table for each in self.sums)]))
 
     def depends_on(self) -> tuple[str, ...]:
-        needed = [each.table for each in (*self.reads, *self.sums) if not each.is_past]
-        return tuple(dict.fromkeys(needed))
+        sums = (each.table for each in self.sums if not each.is_past)
+        return tuple(dict.fromkeys([*StageValue.depends_on(self), *sums]))
 
 
 Stage = FrameStage | UnitStage
@@ -162,7 +167,8 @@ def in_order(stages: Iterable[Stage]) -> tuple[Stage, ...]:
 
     Raises ConfigError where two write one table, a name stands twice, or stages wait for each other.
     """
-    by_name = {stage.name: stage for stage in (found := tuple(stages))}
+    found = tuple(stages)
+    by_name = {stage.name: stage for stage in found}
     if len(by_name) != len(found):
         raise ConfigError(f"stages must have different names; found {sorted(stage.name for stage in found)}")
     writer = writers(found)

@@ -34,12 +34,12 @@ def run_summary(context: RunContext, done: Sequence[StageReport]) -> str:
             f"{report.record.seconds:.1f}",
             f"{report.record.peak_memory_mb / 1024:.1f}",
             f"{report.record.rows:,}",
-            f"{report.record.series:,}" if report.record.series else "",
-            f"{report.record.failed_series:,}" if report.record.series else "",
+            f"{report.record.ids:,}" if report.record.ids else "",
+            f"{report.record.failed_ids:,}" if report.record.ids else "",
         )
         for report in done
     ]
-    header = ("stage", "status", "seconds", "peak GiB", "rows", "series", "failed")
+    header = ("stage", "status", "seconds", "peak GiB", "rows", "ids", "failed")
     text = _table(f"run {context.run.run_id} of {context.mapping.name}, as of {context.as_of}", header, rows)
     if any(report.stage == "publish" for report in done):
         text += _order_head(context)
@@ -118,35 +118,33 @@ def _stages(run_id: str, stages: Sequence[dict[str, Any]]) -> str:
             f"{row['seconds']:.1f}",
             f"{row['peak_memory_mb'] / 1024:.1f}",
             f"{row['rows']:,}",
-            f"{row['series']:,}" if row["series"] else "",
-            f"{row['failed_series']:,}" if row["series"] else "",
+            f"{row['series']:,}" if row["ids"] else "",
+            f"{row['failed_series']:,}" if row["ids"] else "",
             row["error"] or "",
         )
         for row in stages
     ]
     title = f"run {run_id}: source {stages[0]['source']}, as of {stages[0]['as_of']}"
-    return _table(title, ("stage", "status", "started (UTC)", "s", "GiB", "rows", "series", "failed", "error"), rows)
+    return _table(title, ("stage", "status", "started (UTC)", "s", "GiB", "rows", "ids", "failed", "error"), rows)
 
 
 def _unit_counts(lake: Lakehouse, run_id: str) -> str:
     units = lake.read_arrow("ops.run_unit", filters=pc.field("run_id") == run_id).to_pylist()
     broken = [row for row in units if row["status"] != "succeeded"]
-    rows = [
-        (row["stage"], str(row["bucket"]), str(row["attempts"]), row["error_class"], row["error"]) for row in broken
-    ]
-    return _table("buckets that failed", ("stage", "bucket", "attempts", "error", "message"), rows) if rows else ""
+    rows = [(row["stage"], str(row["unit"]), str(row["attempts"]), row["error_class"], row["error"]) for row in broken]
+    return _table("units that failed", ("stage", "unit", "attempts", "error", "message"), rows) if rows else ""
 
 
 def _failures(lake: Lakehouse, run_id: str) -> str:
     failures = lake.read_arrow("ops.failure", filters=pc.field("run_id") == run_id)
     if not failures.num_rows:
-        return "series that failed: none\n"
-    groups = failures.group_by(["stage", "error_class", "fallback"]).aggregate([("unique_id", "count_distinct")])
+        return "failures: none\n"
+    groups = failures.group_by(["stage", "error_class", "fallback"]).aggregate([("id", "count_distinct")])
     rows = [
-        (row["stage"], row["error_class"], row["fallback"] or "", str(row["unique_id_count_distinct"]))
+        (row["stage"], row["error_class"], row["fallback"] or "", str(row["id_count_distinct"]))
         for row in groups.sort_by([("stage", "ascending"), ("error_class", "ascending")]).to_pylist()
     ]
-    return _table("series that failed (ops.failure names each)", ("stage", "error", "fallback", "series"), rows)
+    return _table("failures (ops.failure names each)", ("stage", "error", "fallback", "ids"), rows)
 
 
 def _row_accounts(lake: Lakehouse) -> str:
@@ -202,7 +200,7 @@ def _table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> 
     """A plain text table, no wider than a terminal should be."""
     table = Table(title=title, title_justify="left", box=SIMPLE, header_style="", title_style="bold")
     for name in header:
-        numeric = name in {"seconds", "peak GiB", "rows", "series", "failed", "qty", "s", "GiB", "attempts", "version"}
+        numeric = name in {"seconds", "peak GiB", "rows", "ids", "failed", "qty", "s", "GiB", "attempts", "version"}
         table.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*row)

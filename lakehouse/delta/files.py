@@ -22,6 +22,9 @@ from lakehouse.delta.io import WrittenFile
 from lakehouse.delta.parquet_options import ROW_GROUP_ROWS, parquet_write_options
 from lakehouse.schema.tables import contract
 
+DAY_COLUMNS = ("ds", "as_of", "cutoff", "order_date")
+"""Columns that say which day a row is of; the first that a table has counts."""
+
 
 def bucket_of(unique_id: str, buckets: int) -> int:
     """The bucket of a series: CRC-32 of its id modulo the number of buckets, as Spark's `crc32` computes it."""
@@ -32,10 +35,11 @@ def bucket_of(unique_id: str, buckets: int) -> int:
 class PinnedTable:
     """A table at a frozen version, as a bucket task reads it.
 
-    Only `columns` are read, of the rows with `first_ds <= ds <= last_ds`, of the files whose partition values equal
-    `where` (and the bucket, unless the table has none). `order_by` restores the order where several files hold a
-    bucket; a bucket in one sorted file costs no sort. `dictionary` columns stay codes into their distinct values: ids
-    of a few hundred series over hundreds of thousands of rows are not worth a string each.
+    Only `columns` are read, of the rows with `first_ds <= ds <= last_ds`, of the files whose partition values are in
+    `where` (any of the values that it gives for a column; and the bucket, unless the table has none). `order_by`
+    restores the order where several files hold a bucket; a bucket in one sorted file costs no sort. Columns of
+    `dictionary` stay codes into their distinct values: ids of a few hundred series over hundreds of thousands of rows
+    are not worth a string each.
     """
 
     name: str
@@ -70,13 +74,20 @@ def pinned_files(uri: str, version: int) -> tuple[tuple[str, tuple[tuple[str, st
     )
 
 
-def files_of(pinned: PinnedTable, bucket: int) -> list[str]:
+def files_of(pinned: PinnedTable, bucket: int | str) -> list[str]:
     """Relative paths of the files that hold a bucket of a pinned table, in a stable order."""
-    wanted = set(pinned.where) | ({("bucket", str(bucket))} if pinned.is_bucketed else set())
-    return sorted(path for path, values in pinned_files(pinned.uri, pinned.version) if wanted <= set(values))
+    wanted = [*pinned.where, *([("bucket", str(bucket))] if pinned.is_bucketed else [])]
+    allowed: dict[str, set[str]] = {}
+    for column, value in wanted:
+        allowed.setdefault(column, set()).add(value)
+    return sorted(
+        path
+        for path, values in pinned_files(pinned.uri, pinned.version)
+        if all(dict(values)[column] in known for column, known in allowed.items())
+    )
 
 
-def read_bucket(pinned: PinnedTable, bucket: int) -> pa.Table:
+def read_bucket(pinned: PinnedTable, bucket: int | str) -> pa.Table:
     """One bucket of a pinned table as Arrow, with the asked columns; empty where the bucket holds nothing."""
     if pinned.version < 0:  # a feed that the source lacks: the table does not exist
         return _empty(pinned)
@@ -159,6 +170,7 @@ def write_bucket(name: str, uri: str, table: pa.Table, partition_values: dict[st
         partition_values=tuple((column, partition_values[column]) for column in declared.partitions),
         modified_ms=time.time_ns() // 1_000_000,
         stats_json=_statistics(conformed, declared.key),
+        days=_days(conformed),
     )
 
 
@@ -173,6 +185,15 @@ def _statistics(table: pa.Table, key: tuple[str, ...]) -> str:
         if bounds["min"] is not None:
             minimum[name], maximum[name] = (_json_value(bounds[side]) for side in ("min", "max"))
     return json.dumps({"numRecords": table.num_rows, "minValues": minimum, "maxValues": maximum, "nullCount": nulls})
+
+
+def _days(table: pa.Table) -> tuple[date, date] | None:
+    """The first and the last day of the rows, by the first column that says one."""
+    for name in DAY_COLUMNS:
+        if name in table.column_names:
+            found = pc.min_max(table[name]).as_py()
+            return None if found["min"] is None else (found["min"], found["max"])
+    return None
 
 
 def _json_value(value: object) -> object:

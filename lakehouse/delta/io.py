@@ -11,16 +11,18 @@ import os
 import posixpath
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import DeltaTable, Schema
+from deltalake import CommitProperties, DeltaTable, Schema
 from deltalake.exceptions import TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 
+from lakehouse.delta.stamp import stamp_words, user_metadata
 from lakehouse.errors import ContractError
 from lakehouse.schema.contract import TABLE_PROPERTIES, Contract, sql_string
 from lakehouse.schema.tables import contract
@@ -40,6 +42,7 @@ class WrittenFile:
     partition_values: tuple[tuple[str, str], ...]
     modified_ms: int
     stats_json: str
+    days: tuple[date, date] | None = None  # the first and the last of its rows
 
 
 @dataclass(frozen=True)
@@ -180,6 +183,8 @@ class Lakehouse:
         return self._save(frame.select(*declared.columns).write.format("delta").mode("append"), declared)
 
     def _save(self, writer: DataFrameWriter, declared: Contract) -> int:
+        if (words := user_metadata()) is not None:
+            writer = writer.option("userMetadata", words)
         writer.save(self.uri(declared.name))
         table = self.open(declared.name)
         check_table(declared, table)
@@ -228,10 +233,17 @@ class Lakehouse:
             table.schema(),
             partition_by=list(declared.partitions),
             partition_filters=[(column, "in", values) for column, values in replace.items()],
+            commit_properties=CommitProperties(custom_metadata=stamp_words(_covers(files))),
         )
         table.update_incremental()
         check_table(declared, table)
         return table.version()
+
+
+def _covers(files: Sequence[WrittenFile]) -> tuple[date, date] | None:
+    """First and last day of the files' rows, by their own statistics or their partition."""
+    days = [file.days for file in files if file.days is not None]
+    return (min(first for first, _ in days), max(last for _, last in days)) if days else None
 
 
 def check_table(declared: Contract, table: DeltaTable) -> None:

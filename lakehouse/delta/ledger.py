@@ -1,8 +1,9 @@
 """The run ledger: what ran, on which input versions, what is done, what failed. Idempotency rests on it.
 
-`ops.run` holds one row per run and stage, `ops.run_unit` one per run, stage and bucket, `ops.failure` one per failed
-series. A unit counts as done only when its row says `succeeded` under the stage's present fingerprint, and that row
-is written after the unit's data are committed: a crash in between repeats the unit, which replaces itself.
+`ops.run` holds one row per run and stage, `ops.run_unit` one per run, stage and unit, `ops.failure` one per id that
+failed. A unit counts as done only when its row says `succeeded` under the stage's present fingerprint and names the
+files that its parts of the tables consist of now. The row is written after the unit's data are committed: a crash in
+between repeats the unit, which replaces itself.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import fcntl
 import json
 import os
 import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -23,6 +24,8 @@ from lakehouse.delta.files import write_bucket
 from lakehouse.delta.io import Lakehouse
 from lakehouse.errors import LockedError
 from lakehouse.schema.tables import contract
+
+UNITS, FAILURES = "ops.run_unit", "ops.failure"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +40,12 @@ class RunIdentity:
 
 @dataclass(frozen=True, slots=True)
 class StageRecord:
-    """How a stage ended, as `ops.run` keeps it."""
+    """How a stage ended, as `ops.run` keeps it. `ids`: keys of its entity that it saw to."""
 
     status: str
     rows: int = 0
-    series: int = 0
-    failed_series: int = 0
+    ids: int = 0
+    failed_ids: int = 0
     seconds: float = 0.0
     peak_memory_mb: float = 0.0
     error: str | None = None
@@ -77,9 +80,9 @@ class Ledger:
             "fingerprint": fingerprint,
             "input_versions": json.dumps(dict(sorted(inputs.items()))),
             "status": record.status,
-            "series": record.series,
+            "ids": record.ids,
             "rows": record.rows,
-            "failed_series": record.failed_series,
+            "failed_ids": record.failed_ids,
             "seconds": record.seconds,
             "peak_memory_mb": record.peak_memory_mb,
             "started_at": self._started.get(stage),
@@ -91,55 +94,67 @@ class Ledger:
 
     def succeeded(self, stage: str) -> list[dict[str, Any]]:
         """Every succeeded record of a stage, over all runs, the latest first."""
-        rows = self.lakehouse.read_arrow("ops.run").to_pylist()
-        done = [row for row in rows if row["stage"] == stage and row["status"] == "succeeded"]
+        condition = (pc.field("stage") == stage) & (pc.field("status") == "succeeded")
+        done = self.lakehouse.read_arrow("ops.run", filters=condition).to_pylist()
         return sorted(done, key=lambda row: row["finished_at"], reverse=True)
 
-    def find_done(self, stage: str, fingerprint: str, *, any_run: bool = False) -> dict[str, Any] | None:
-        """The succeeded record of a stage with this fingerprint, of this run or (if asked) of any run."""
-        for row in self.succeeded(stage):
-            if row["fingerprint"] == fingerprint and (any_run or row["run_id"] == self.run.run_id):
-                return row
-        return None
+    def stage(self, name: str) -> dict[str, Any] | None:
+        """This run's record of a stage; None where it never began."""
+        condition = (pc.field("run_id") == self.run.run_id) & (pc.field("stage") == name)
+        rows = self.lakehouse.read_arrow("ops.run", filters=condition).to_pylist()
+        return rows[0] if rows else None
 
     # -- units ------------------------------------------------------------------------------------------------------
     def units(self, stage: str) -> list[dict[str, Any]]:
         condition = (pc.field("run_id") == self.run.run_id) & (pc.field("stage") == stage)
-        return self.lakehouse.read_arrow("ops.run_unit", filters=condition).to_pylist()
+        return self.lakehouse.read_arrow(UNITS, filters=condition).to_pylist()
 
-    def done_buckets(self, stage: str, fingerprint: str) -> dict[int, dict[str, Any]]:
-        """Units of this run that succeeded under this fingerprint, by bucket."""
-        return {
-            row["bucket"]: row
-            for row in self.units(stage)
-            if row["status"] == "succeeded" and row["fingerprint"] == fingerprint
-        }
-
-    def record_units(self, rows: Sequence[dict[str, Any]]) -> None:
-        now = datetime.now(UTC)
-        self.lakehouse.upsert("ops.run_unit", [row | {"run_id": self.run.run_id, "finished_at": now} for row in rows])
+    def record_units(self, stage: str, rows: Iterable[dict[str, Any]]) -> None:
+        """Put these rows, all there are of the stage, in place of the stage's rows of this run."""
+        values = {"run_id": self.run.run_id, "stage": stage}
+        self.lakehouse.ensure(UNITS)
+        wanted = contract(UNITS)
+        table = pa.Table.from_pylist(
+            [{name: row.get(name) for name in wanted.columns} | values for row in rows], schema=wanted.arrow_schema()
+        )
+        file = write_bucket(UNITS, self.lakehouse.uri(UNITS), table.sort_by("unit"), values)
+        replaced = {name: [value] for name, value in values.items()}
+        self.lakehouse.commit_files(UNITS, [file] if file else [], replaced)
 
     # -- failures ---------------------------------------------------------------------------------------------------
-    def record_failures(self, stage: str, buckets: Iterable[int], failures: Mapping[int, pa.Table]) -> None:
-        """Replace the failures of these buckets; a bucket that now has none is cleared."""
-        name = "ops.failure"
-        wanted = sorted(set(buckets))
+    def record_failures(self, stage: str, entity: str, units: Iterable[str], failures: Mapping[str, pa.Table]) -> None:
+        """Replace the failures of these units; a unit that now has none is cleared.
+
+        failures: by unit, the columns `id`, error_class, error, fallback and, where several things were tried, `model`
+        and `cutoff`, which make up the row's `attempt`.
+        """
+        wanted = sorted(set(units))
         if not failures and not self._has_failures(stage):
             return
-        uri = self.lakehouse.uri(name)
-        self.lakehouse.ensure(name)
+        uri = self.lakehouse.uri(FAILURES)
+        self.lakehouse.ensure(FAILURES)
         files = []
-        for bucket, table in failures.items():
-            values = {"run_id": self.run.run_id, "stage": stage, "bucket": str(bucket)}
-            file = write_bucket(name, uri, with_constants(table, values, name), values)
+        for unit, table in failures.items():
+            values = {"run_id": self.run.run_id, "stage": stage, "unit": unit}
+            rows = with_constants(_with_attempt(table), values | {"entity": entity}, FAILURES)
+            file = write_bucket(FAILURES, uri, rows, values)
             if file:
                 files.append(file)
-        replace = {"run_id": [self.run.run_id], "stage": [stage], "bucket": [str(bucket) for bucket in wanted]}
-        self.lakehouse.commit_files(name, files, replace)
+        replace = {"run_id": [self.run.run_id], "stage": [stage], "unit": wanted}
+        self.lakehouse.commit_files(FAILURES, files, replace)
 
     def _has_failures(self, stage: str) -> bool:
         condition = (pc.field("run_id") == self.run.run_id) & (pc.field("stage") == stage)
-        return self.lakehouse.read_arrow("ops.failure", columns=["bucket"], filters=condition).num_rows > 0
+        return self.lakehouse.read_arrow(FAILURES, columns=["unit"], filters=condition).num_rows > 0
+
+
+def _with_attempt(table: pa.Table) -> pa.Table:
+    """The failures with the text that tells several attempts at one id apart: model and cutoff, where there are any."""
+    parts = [
+        pc.fill_null(table[name].cast(pa.string()), "") for name in ("model", "cutoff") if name in table.column_names
+    ]
+    words = pc.binary_join_element_wise(*parts, " at ") if parts else pa.array([""] * table.num_rows, pa.string())
+    return table.drop_columns([n for n in ("model",) if n in table.column_names]).append_column("attempt", words)
 
 
 def with_constants(table: pa.Table, values: Mapping[str, str], name: str) -> pa.Table:

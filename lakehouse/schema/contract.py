@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from lakehouse.errors import ContractError
 from lakehouse.schema.columns import COLUMNS, Column, ColumnType
+from lakehouse.schema.entities import SERIES, Entity
 
 WriteMode = Literal["append", "replace_partitions", "overwrite", "merge"]
 
@@ -37,6 +38,7 @@ class Contract:
 
     `columns` are names of `lakehouse.schema.columns`; those in `text` are stored as STRING whatever their declared type
     (bronze keeps what does not parse). Columns of `key` and `partitions` are NOT NULL. `mode` says how results land.
+    `unit` is the entity whose hashed key fills the partition `bucket`: series, where nothing else is said.
     """
 
     name: str
@@ -46,8 +48,11 @@ class Contract:
     partitions: tuple[str, ...] = ()
     mode: WriteMode = "replace_partitions"
     text: frozenset[str] = field(default_factory=frozenset)
+    unit: Entity | None = None
 
     def __post_init__(self) -> None:
+        if self.unit is None and "bucket" in self.partitions:
+            object.__setattr__(self, "unit", SERIES)
         unknown = [name for name in (*self.columns, *self.key, *self.partitions) if name not in COLUMNS]
         if unknown:
             raise ContractError(f"{self.name}: columns {unknown} are not declared in lakehouse/schema/columns.py")

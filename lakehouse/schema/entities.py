@@ -10,8 +10,8 @@ from typing import Final
 class Entity:
     """A kind of thing that work is divided by.
 
-    `id` is the column of its key, made of `parts`. Keys are hashed into buckets, which are the units of work; a `listed`
-    entity is not hashed: each of its values is a unit.
+    `id` is the column of its key, made of `parts`. Keys are hashed into buckets, which are the units of work; a
+    `listed` entity is not hashed: each of its values is a unit.
     """
 
     name: str
@@ -22,7 +22,7 @@ class Entity:
     @property
     def partition(self) -> str:
         """The column that tables are partitioned by, unit by unit."""
-        return self.id if self.listed else "bucket"
+        return "unit" if self.listed else "bucket"
 
     @property
     def plural(self) -> str:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from jobs.context import RunContext
 from jobs.engine.progress import Progress
+from jobs.engine.stage import UnitStage
+from jobs.pipeline import all_stages
 from jobs.settings import load_mapping, load_settings
 from lakehouse.delta.content_hash import content_hash
 from lakehouse.delta.io import Lakehouse
@@ -26,7 +28,10 @@ SMALL = [
     "inventory.lead_time_days=5",
     "inventory.tuning_paths=20",
 ]
-BUCKET_STAGES = ["features", "train", "backtest", "calibrate", "forecast", "replay", "inventory", "order"]
+ALL_STAGES = [stage.name for stage in all_stages()]
+BUCKET_STAGES = [
+    stage.name for stage in all_stages() if isinstance(stage, UnitStage) and stage.name != "train_networks"
+]
 LOCAL = [f"runner.{stage}=local" for stage in BUCKET_STAGES]
 
 

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from jobs import STAGE_NAMES
 from jobs.cli import main
 from lakehouse.delta.content_hash import content_hash
 from lakehouse.delta.io import Lakehouse
 from lakehouse.delta.ledger import WriterLock
 from lakehouse.schema.tables import TABLES, contract
-from tests.jobs.run_tool import LOCAL, SMALL, copied, day
+from tests.jobs.run_tool import ALL_STAGES, LOCAL, SMALL, copied, day
 
 BASE = [part for setting in (*SMALL, *LOCAL) for part in ("--set", setting)]
 
@@ -114,7 +113,7 @@ def test_status_tells_what_ran_and_where_the_rows_went(finished: Lakehouse, caps
     )
     assert main(["status", "--lakehouse", finished.root, "--run", run_id, "--hashes"]) == 0
     printed = capsys.readouterr().out
-    for stage in STAGE_NAMES:
+    for stage in ALL_STAGES:
         assert stage in printed
     assert "series that failed: none" in printed
     assert f"{finished.rows('bronze.sales'):,}" in printed

@@ -9,11 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jobs import STAGE_NAMES
 from jobs.pipeline import run_stages
 from jobs.stages.inventory.replay import choices
 from lakehouse.delta.io import Lakehouse
-from tests.jobs.run_tool import copied, day, make_context
+from tests.jobs.run_tool import ALL_STAGES, copied, day, make_context
 from tests.tiny_retailer import SKUS, STORES
 
 HORIZON, SERIES = 14, len(SKUS) * len(STORES)
@@ -33,7 +32,7 @@ def by_series(lake: Lakehouse, name: str) -> pd.DataFrame:
     return frame(lake, name).set_index("unique_id").sort_index()
 
 
-def statuses(lake: Lakehouse, feeds: Path, *overrides: str, names: tuple[str, ...] = STAGE_NAMES) -> dict[str, str]:
+def statuses(lake: Lakehouse, feeds: Path, *overrides: str, names: tuple[str, ...] = ALL_STAGES) -> dict[str, str]:
     """What each stage did, without Spark: publish is left out."""
     wanted = [name for name in names if name != "publish"]
     return {
@@ -125,7 +124,7 @@ def test_a_budget_is_kept_and_only_the_order_is_made_again(finished: Lakehouse, 
     for share, why in ((0.5, "within the budget only what is expected to earn its cost"), (0.2, "the budget binds")):
         budget = share * wanted["order_value"].sum()
         done = statuses(lake, feeds, f"inventory.budget={budget}")
-        assert done == dict.fromkeys(STAGE_NAMES[:-2], "reused") | {"order": "done"}
+        assert done == dict.fromkeys(ALL_STAGES[:-2], "reused") | {"order": "done"}
         plan = by_series(lake, "inventory.order_plan")
         assert 0.5 * budget < plan["order_value"].sum() <= budget
         assert list(plan.index) == list(wanted.index)
@@ -185,7 +184,7 @@ def test_a_bad_supply_row_ends_its_series_and_no_other(
     bad = "S03|south|all"
     lake.open("silver.supply").update(updates={"pack_qty": "2.5"}, predicate=f"unique_id = '{bad}'")
     context = make_context(None, lake, None, AS_OF, "max_failure_rate=0.2")
-    reports = run_stages(context, list(STAGE_NAMES[3:-1]))
+    reports = run_stages(context, list(ALL_STAGES[3:-1]))
     assert {report.stage: report.record.failed_series for report in reports}["inventory"] == 1
     failure = frame(lake, "ops.failure")
     assert failure[["stage", "unique_id", "error_class", "fallback"]].to_numpy().tolist() == [

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 import pyarrow.compute as pc
 import pytest
 
-from jobs import STAGE_NAMES
 from jobs.pipeline import run_stages
 from lakehouse.delta.io import Lakehouse
 from lakehouse.delta.ledger import WriterLock
 from lakehouse.errors import ConfigError, LockedError, PromiseError
 from lakehouse.schema.tables import TABLES
-from tests.jobs.run_tool import copied, day, hashes, make_context
+from tests.jobs.run_tool import ALL_STAGES, copied, day, hashes, make_context
 from tests.tiny_retailer import SKUS, STORES, write_feeds, write_sales
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ def test_accuracy_is_of_the_last_cutoff_whose_days_were_seen(finished: Lakehouse
 def test_the_same_run_again_changes_nothing(spark: SparkSession, feeds: Path, finished: Lakehouse) -> None:
     before, seen = hashes(finished), versions(finished)
     reports = run_stages(make_context(spark, finished, feeds, day(119)))
-    assert [report.status for report in reports] == ["reused"] * len(STAGE_NAMES)
+    assert [report.status for report in reports] == ["reused"] * len(ALL_STAGES)
     assert hashes(finished) == before
     assert versions(finished) == seen
 
@@ -129,10 +128,10 @@ def test_stages_one_by_one_as_a_scheduler_calls_them(spark: SparkSession, feeds:
     lake = Lakehouse(str(tmp_path / "lake"))
     with pytest.raises(PromiseError, match="'ingest' has not succeeded yet"):
         run_stages(make_context(spark, lake, feeds, day(119)), ["features"])
-    for name in STAGE_NAMES:
+    for name in ALL_STAGES:
         run_stages(make_context(spark, lake, feeds, day(119)), [name])
     assert lake.rows("gold.order_plan") == SERIES
-    assert [r.status for r in run_stages(make_context(spark, lake, feeds, day(119)))] == ["reused"] * len(STAGE_NAMES)
+    assert [r.status for r in run_stages(make_context(spark, lake, feeds, day(119)))] == ["reused"] * len(ALL_STAGES)
 
 
 def test_a_stage_does_not_build_on_features_that_end_before_its_day(finished: Lakehouse) -> None:

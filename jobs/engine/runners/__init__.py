@@ -1,20 +1,20 @@
-"""One bucket task, three engines: in this process, on Spark, on Ray. All give the same content, to the bit."""
+"""One unit task, three engines: in this process, on Spark, on Ray. All give the same content, to the bit."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from jobs.engine.task import BucketTask, UnitResult
+from jobs.engine.task import UnitResult, UnitTask
 
 if TYPE_CHECKING:
     from jobs.context import RunContext
 
 
 class Runner(Protocol):
-    """Executes a task on buckets and yields each result as it is ready, in any order; failed units included."""
+    """Executes a task on units and yields each result as it is ready, in any order; failed units included."""
 
-    def run(self, task: BucketTask, buckets: Sequence[int]) -> Iterator[UnitResult]: ...
+    def run(self, task: UnitTask, units: Sequence[str]) -> Iterator[UnitResult]: ...
 
 
 def runner_for(name: str, context: RunContext) -> Runner:

@@ -1,15 +1,15 @@
-"""Bucket tasks in this process, one after the other: for tests, debugging and small jobs."""
+"""Unit tasks in this process, one after the other: for tests, debugging and small jobs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from jobs.engine.task import BucketTask, UnitResult, execute_caught
+from jobs.engine.task import UnitResult, UnitTask, execute_caught
 
 
 @dataclass(frozen=True, slots=True)
 class LocalRunner:
-    def run(self, task: BucketTask, buckets: Sequence[int]) -> Iterator[UnitResult]:
-        for bucket in buckets:
-            yield execute_caught(task, bucket)
+    def run(self, task: UnitTask, units: Sequence[str]) -> Iterator[UnitResult]:
+        for unit in units:
+            yield execute_caught(task, unit)

@@ -1,4 +1,4 @@
-"""Bucket tasks on Ray: actors on CPUs or (fractional) GPUs that open the bucket's files themselves."""
+"""Unit tasks on Ray: actors on CPUs or (fractional) GPUs that open the unit's files themselves."""
 
 from __future__ import annotations
 
@@ -11,75 +11,75 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
-from jobs.engine.task import BucketTask, UnitResult, execute_caught
+from jobs.engine.task import UnitResult, UnitTask, execute_caught
 from jobs.settings import RaySettings
 from lakehouse.errors import EngineError
 
 
-class BucketWorker:
-    """Holds a task and runs it on the buckets it is given; its process imports the models once."""
+class UnitWorker:
+    """Holds a task and runs it on the units it is given; its process imports the models once."""
 
     def __init__(self, task: list[Any]) -> None:
         import torch
 
         torch.set_num_threads(1)  # one worker per core: threads would fight, and reductions would change their order
-        self._task: BucketTask = ray.get(task[0])
+        self._task: UnitTask = ray.get(task[0])
 
-    def run(self, bucket: int) -> UnitResult:
-        return execute_caught(self._task, bucket)
+    def run(self, unit: str) -> UnitResult:
+        return execute_caught(self._task, unit)
 
 
 @dataclass(frozen=True, slots=True)
 class RayRunner:
-    """Runs buckets on a pool of actors. A lost actor is restarted, its bucket tried again, as often as `conf` says."""
+    """Runs units on a pool of actors. A lost actor is restarted, its unit tried again, as often as `conf` says."""
 
     settings: RaySettings
 
-    def run(self, task: BucketTask, buckets: Sequence[int]) -> Iterator[UnitResult]:
-        if not buckets:
+    def run(self, task: UnitTask, units: Sequence[str]) -> Iterator[UnitResult]:
+        if not units:
             return
         start_ray(self.settings)
-        workers = min(self._worker_count(), len(buckets))
+        workers = min(self._worker_count(), len(units))
         remote_class = ray.remote(
             num_cpus=self.settings.cpus_per_worker,
             num_gpus=self.settings.gpus_per_worker,
             max_restarts=self.settings.max_restarts,
             max_task_retries=self.settings.max_task_retries,
-        )(BucketWorker)
+        )(UnitWorker)
         # A reference that this process holds to the end: Ray drops an actor's own large arguments once it has started,
         # and a restarted actor would look for them in vain.
         shared = [ray.put(task)]
         pool: list[Any] = [remote_class.remote(shared) for _ in range(workers)]
         try:
-            yield from self._drain(pool, lambda: remote_class.remote(shared), list(buckets))
+            yield from self._drain(pool, lambda: remote_class.remote(shared), list(units))
         finally:
             for actor in pool:
                 ray.kill(actor)
 
-    def _drain(self, pool: list[Any], new_actor: Callable[[], Any], buckets: list[int]) -> Iterator[UnitResult]:
-        """Keep each actor of the pool on one bucket; hand the next to whoever is done.
+    def _drain(self, pool: list[Any], new_actor: Callable[[], Any], units: list[str]) -> Iterator[UnitResult]:
+        """Keep each actor of the pool on one unit; hand the next to whoever is done.
 
-        A bucket that kills its worker for good costs itself: a new worker takes the place of the dead one, which
-        would otherwise fail every bucket it is handed, at once.
+        A unit that kills its worker for good costs itself: a new worker takes the place of the dead one, which
+        would otherwise fail every unit it is handed, at once.
         """
-        waiting = buckets[::-1]
+        waiting = units[::-1]
         running = {}
         for slot in range(len(pool)):
-            bucket = waiting.pop()
-            running[pool[slot].run.remote(bucket)] = (slot, bucket)
+            unit = waiting.pop()
+            running[pool[slot].run.remote(unit)] = (slot, unit)
         while running:
             (done,), _ = ray.wait(list(running), num_returns=1)
-            slot, bucket = running.pop(done)
+            slot, unit = running.pop(done)
             try:
                 result = ray.get(done)
             except RayError as error:  # the worker died more often than it may be restarted
-                result = UnitResult(bucket, error_class=type(error).__name__, error=_first_line(error))
+                result = UnitResult(unit, error_class=type(error).__name__, error=_first_line(error))
                 ray.kill(pool[slot])
                 pool[slot] = new_actor()
             yield result
             if waiting:
-                bucket = waiting.pop()
-                running[pool[slot].run.remote(bucket)] = (slot, bucket)
+                unit = waiting.pop()
+                running[pool[slot].run.remote(unit)] = (slot, unit)
 
     def _worker_count(self) -> int:
         """Workers asked for, bounded by what the cluster can hold at once; an impossible request is refused."""

@@ -1,4 +1,4 @@
-"""Bucket tasks on Spark: Spark schedules bucket numbers, and each Python worker opens the bucket's files itself.
+"""Unit tasks on Spark: Spark schedules unit numbers, and each Python worker opens the unit's files itself.
 
 Rows cross neither the shuffle nor the JVM-Python boundary, which is where row-wise UDFs spend their time.
 """
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from jobs.engine.task import BucketTask, UnitResult, execute_caught
+from jobs.engine.task import UnitResult, UnitTask, execute_caught
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -26,24 +26,24 @@ _TASKS_PER_SLOT = 8
 
 @dataclass(frozen=True)
 class SparkRunner:
-    """Runs waves of buckets with `mapInArrow`, a few tasks a core so that a slow bucket holds up no other core."""
+    """Runs waves of units with `mapInArrow`, a few tasks a core so that a slow unit holds up no other core."""
 
     spark: SparkSession
     commit_every: int = 8
 
-    def run(self, task: BucketTask, buckets: Sequence[int]) -> Iterator[UnitResult]:
+    def run(self, task: UnitTask, units: Sequence[str]) -> Iterator[UnitResult]:
         slots = self.spark.sparkContext.defaultParallelism
         wave = max(self.commit_every, _BUCKETS_PER_SLOT * slots)
-        for start in range(0, len(buckets), wave):
-            numbers = list(buckets[start : start + wave])
+        for start in range(0, len(units), wave):
+            numbers = list(units[start : start + wave])
             tasks = min(len(numbers), _TASKS_PER_SLOT * slots)
             frame = self.spark.range(0, len(numbers), 1, tasks).mapInArrow(_work(task, numbers), "result BINARY")
             for row in frame.collect():
                 yield pickle.loads(row["result"])
 
 
-def _work(task: BucketTask, numbers: list[int]) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """What a Spark task does with its share of `numbers`: run each bucket, hand back the pickled result."""
+def _work(task: UnitTask, numbers: list[str]) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """What a Spark task does with its share of `numbers`: run each unit, hand back the pickled result."""
 
     def work(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         pa.set_cpu_count(1)  # the cores are Spark's to share out

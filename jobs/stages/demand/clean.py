@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import partial, reduce
+from typing import TYPE_CHECKING, Any
 
 from pyspark import StorageLevel
 from pyspark.sql import DataFrame
 
-from jobs.context import RunContext
-from lakehouse.delta.changed_buckets import write_changed_buckets
+from jobs.engine.hashing import digest
+from jobs.engine.stage import FrameStage, Read
+from lakehouse.delta.changed_buckets import Changes, write_changed_buckets
 from lakehouse.delta.ledger import StageRecord
+from lakehouse.delta.state import Held, parts
 from lakehouse.errors import ConfigError
 from lakehouse.feeds.quality import Split, check_conservation
 from lakehouse.feeds.sources import SourceMapping
@@ -21,20 +26,22 @@ from lakehouse.transforms.silver.sales_daily import EstimateLatent, sales_daily
 from udfs.demand.censoring.censored_demand import CensoringSpec, latent_table
 from udfs.demand.returns import match_cancellations
 
+if TYPE_CHECKING:
+    from jobs.context import RunContext
+    from jobs.engine.frames import Frames
+
 FEEDS = tuple(FEED_COLUMNS)
 _SALES_DAILY, _PLANNED = "silver.sales_daily", "silver.planned_daily"
 
 
-def main(context: RunContext) -> StageRecord:
+def build(context: RunContext, frames: Frames) -> StageRecord:
     """Write silver.*, ops.quarantine and ops.row_count from all of bronze."""
     check_buckets(context)
-    versions = {feed: context.lakehouse.version(f"bronze.{feed}") for feed in context.mapping.feeds}
-    sales = clean_sales(
-        _bronze(context, "sales", versions), context.mapping, context.settings.buckets, match_cancellations
-    )
+    versions = {feed: frames.version(f"bronze.{feed}") for feed in context.mapping.feeds}
+    sales = clean_sales(frames["bronze.sales"], context.mapping, context.settings.buckets, match_cancellations)
     sales.persist()
     feeds = {
-        feed: clean_feed(_bronze(context, feed, versions), feed, context.mapping, context.settings.buckets)
+        feed: clean_feed(frames[f"bronze.{feed}"], feed, context.mapping, context.settings.buckets)
         for feed in context.mapping.feeds
         if feed != "sales"
     }
@@ -50,11 +57,7 @@ def main(context: RunContext) -> StageRecord:
         series.unpersist()
     finally:
         sales.unpersist()
-    return StageRecord("succeeded", rows=rows, series=count)
-
-
-def _bronze(context: RunContext, feed: str, versions: dict[str, int]) -> DataFrame:
-    return context.lakehouse.read_spark(context.spark, f"bronze.{feed}", versions[feed])
+    return StageRecord("succeeded", rows=rows, ids=count)
 
 
 def check_rows(context: RunContext, sales: CleanedSales, feeds: dict[str, Split], versions: dict[str, int]) -> set[str]:
@@ -89,12 +92,27 @@ def write_sales_daily(context: RunContext, sales: CleanedSales, series: DataFram
         stock=dimensions.stock(stock, context.spark) if stock else None,
         latent=latent_demand(context.mapping),
     )
+    held = Held(context.lakehouse)
+    before = held.of(_SALES_DAILY, "bucket")
     changes = write_changed_buckets(context.lakehouse, frame, _SALES_DAILY)
+    record_lineage(held, before, changes)
     if changes is not None:
         context.progress.say(
             f"  clean: {len(changes.extended)} buckets gained days, {len(changes.rewritten)} were rewritten"
         )
     return context.lakehouse.rows(_SALES_DAILY)
+
+
+def record_lineage(held: Held, before: Mapping[str, dict[str, Any]], changes: Changes | None) -> None:
+    """Say of each bucket of silver.sales_daily what its past goes back to: it stays while days are only added.
+
+    before: the records that counted when the table was written; changes: None where all of it is new.
+    """
+    fresh = f"{held.lake.version(_SALES_DAILY)}-{digest(str(datetime.now(UTC)))}"
+    names = [f"bucket={bucket}" for bucket in parts(held.lake, _SALES_DAILY, "bucket")]
+    rewritten = set(names) if changes is None else {f"bucket={bucket}" for bucket in changes.rewritten}
+    kept = {name: row["lineage"] for name, row in before.items() if name not in rewritten and row["lineage"]}
+    held.record(_SALES_DAILY, names, {name: kept.get(name, fresh) for name in names})
 
 
 def latent_demand(mapping: SourceMapping) -> EstimateLatent | None:
@@ -147,3 +165,25 @@ def check_buckets(context: RunContext) -> None:
             f"buckets = {context.settings.buckets}, but the lakehouse was made with {known}; "
             "keep that number or start a new lakehouse"
         )
+
+
+STAGE = FrameStage(
+    name="clean",
+    reads=tuple(Read(f"bronze.{feed}", ()) for feed in FEEDS),
+    writes=(
+        _SALES_DAILY,
+        _PLANNED,
+        "silver.products",
+        "silver.locations",
+        "silver.calendar",
+        "silver.stock",
+        "silver.supply",
+        "ops.quarantine",
+        "ops.row_count",
+    ),
+    settings=("buckets", "horizon"),
+    libraries=("holidays",),
+    identity=lambda context: [context.mapping.clean.model_dump(mode="json"), context.mapping.country],
+    is_by_day=False,
+    build=build,
+)

@@ -7,19 +7,25 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow.compute as pc
 
-from jobs.context import RunContext
-from jobs.settings import digest
+from jobs.engine.hashing import digest
+from jobs.engine.stage import FrameStage
 from lakehouse.delta.ledger import StageRecord
 from lakehouse.errors import ConfigError
 from lakehouse.feeds.bronze import to_bronze
 from lakehouse.feeds.feed_files import FeedFile, find_feed_files, read_feed_file, read_lookup
 from lakehouse.feeds.sources import Feed
+from lakehouse.schema.tables import FEED_COLUMNS
+
+if TYPE_CHECKING:
+    from jobs.context import RunContext
+    from jobs.engine.frames import Frames
 
 
-def main(context: RunContext) -> StageRecord:
+def build(context: RunContext, _frames: Frames) -> StageRecord:
     """Take in every new or changed file of every feed."""
     rows = 0
     for name, feed in context.mapping.feeds.items():
@@ -59,8 +65,13 @@ def _take_in(context: RunContext, name: str, feed: Feed, file: FeedFile, replace
     return rows
 
 
-def fingerprint(context: RunContext) -> str:
-    """Hash of every file's content and of the mapping that reads it: equal means nothing new to take in."""
+def fingerprint(context: RunContext) -> str | None:
+    """Hash of every file's content and of the mapping that reads it: equal means nothing new to take in.
+
+    None where the call names no folder: then what bronze holds is what there is.
+    """
+    if context.input_dir is None:
+        return None
     files = [
         (name, file.path, file.batch_id, feed_hash(feed))
         for name, feed in context.mapping.feeds.items()
@@ -87,12 +98,10 @@ def known_files(context: RunContext, feed: str) -> dict[str, tuple[str, str]]:
     return {row["source_file"]: (row["batch_id"], row["config_hash"]) for row in rows}
 
 
-def check_one_source(context: RunContext) -> None:
-    """A lakehouse holds one source: rows of two retailers must not meet in one series."""
-    found = set(context.lakehouse.read_arrow("ops.ingest_file", columns=["source"])["source"].to_pylist())
-    others = sorted(found - {context.mapping.name})
-    if others:
-        raise ConfigError(
-            f"the lakehouse {context.lakehouse.base} holds the source {others[0]!r}, this run is for "
-            f"{context.mapping.name!r}; give each source a --lakehouse of its own"
-        )
+STAGE = FrameStage(
+    name="ingest",
+    writes=tuple(f"bronze.{feed}" for feed in FEED_COLUMNS),
+    build=build,
+    identity=fingerprint,
+    is_by_day=False,
+)

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from jobs.engine.drive import BucketStage, run_bucket_stage
-from jobs.engine.task import BucketTask, KernelResult
-from jobs.stages.demand.features import silver_buckets
-from jobs.stages.forecasting.earlier import CLASS_SUMMARY, class_summary_of, earlier_summary
+from jobs.engine.stage import UnitStage
+from jobs.engine.task import KernelResult
+from jobs.stages.forecasting.forecasting_reads import (
+    BACKTEST,
+    CLASS_SUMMARY,
+    EARLIER_CLASSES,
+    FITTED,
+    HISTORY,
+    batch_maker,
+    cutoffs,
+    earlier_runs,
+    history_of,
+)
 from jobs.stages.forecasting.model_archive import fitted
-from jobs.stages.forecasting.series_inputs import batch_maker, cutoffs, history_of, series_inputs
-from jobs.stages.forecasting.train import MODELS
-from lakehouse.delta.files import PinnedTable
-from lakehouse.delta.ledger import StageRecord
+from lakehouse.schema.entities import SERIES
 from udfs.forecasting.forecast_spec import ForecastSpec
 from udfs.forecasting.kernels.backtest_bucket import backtest_bucket
 
 if TYPE_CHECKING:
     # The settings know every model; a worker imports only what its kernel needs.
     from jobs.context import RunContext
-
-BACKTEST = "forecast.backtest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,7 @@ def kernel(inputs: dict[str, pa.Table], parameters: BacktestParameters) -> Kerne
         parameters.cutoffs,
         horizon,
         parameters.spec,
-        fitted(inputs.get(MODELS)),
+        fitted(inputs),
         earlier_summary=parameters.earlier,
         batch_of=batch_maker(inputs, horizon),
     )
@@ -53,27 +58,14 @@ def kernel(inputs: dict[str, pa.Table], parameters: BacktestParameters) -> Kerne
     return KernelResult(
         {BACKTEST: result.backtest.rename_columns(names), CLASS_SUMMARY: result.class_summary},
         failures=result.failures,
-        series=len(history["unique_id"].unique()),
+        ids=len(history["unique_id"].unique()),
     )
 
 
-def main(context: RunContext, fingerprint: str) -> StageRecord:
-    """Test every candidate on every window of every series."""
-    lake, settings = context.lakehouse, context.settings
-    for table in (BACKTEST, CLASS_SUMMARY):
-        lake.ensure(table, context.spark if lake.catalog else None)
-    task = BucketTask(
-        stage="backtest",
-        run_id=context.run.run_id,
-        inputs=(*series_inputs(context), models_input(context)),
-        kernel=kernel,
-        parameters=BacktestParameters(
-            contested(settings.forecast), cutoffs(context), settings.horizon, earlier_summary(context)
-        ),
-        outputs=tuple((table, lake.uri(table)) for table in (BACKTEST, CLASS_SUMMARY)),
-    )
-    buckets = silver_buckets(context, lake.version("silver.sales_daily"))
-    return run_bucket_stage(context, BucketStage(task, buckets, settings.runner.backtest, fingerprint))
+def parameters(context: RunContext, sums: Mapping[str, Any]) -> BacktestParameters:
+    settings = context.settings
+    earlier = sums[EARLIER_CLASSES.key]
+    return BacktestParameters(contested(settings.forecast), cutoffs(context), settings.horizon, earlier)
 
 
 def contested(spec: ForecastSpec) -> ForecastSpec:
@@ -83,27 +75,14 @@ def contested(spec: ForecastSpec) -> ForecastSpec:
     return replace(spec, regular_candidates=(spec.model,), intermittent_candidates=(spec.model,))
 
 
-def models_input(context: RunContext) -> PinnedTable:
-    """The models that this run has trained."""
-    lake = context.lakehouse
-    return PinnedTable(
-        MODELS,
-        lake.uri(MODELS),
-        lake.version(MODELS),
-        ("model", "cutoff", "artifact"),
-        where=(("run_id", context.run.run_id),),
-        is_bucketed=False,
-    )
-
-
-def backtest_input(context: RunContext) -> PinnedTable:
-    """The scores of this run."""
-    lake = context.lakehouse
-    columns = ("unique_id", "cutoff", "model", context.settings.forecast.score)
-    run = (("run_id", context.run.run_id),)
-    return PinnedTable(BACKTEST, lake.uri(BACKTEST), lake.version(BACKTEST), columns, where=run)
-
-
-def class_summary(context: RunContext) -> pa.Table:
-    """What this run's backtest of all buckets says about each demand class."""
-    return class_summary_of(context, context.run.run_id)
+STAGE = UnitStage(
+    name="backtest",
+    unit=SERIES,
+    reads=(*HISTORY, *FITTED),
+    sums=(EARLIER_CLASSES,),
+    writes=(BACKTEST, CLASS_SUMMARY),
+    settings=("forecast", "horizon", "replays"),
+    identity=earlier_runs,
+    kernel=kernel,
+    parameters=parameters,
+)

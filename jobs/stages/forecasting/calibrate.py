@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from jobs.engine.drive import BucketStage, run_bucket_stage
-from jobs.engine.task import BucketTask, KernelResult
-from jobs.stages.demand.features import silver_buckets
-from jobs.stages.forecasting.backtest import BACKTEST, backtest_input, class_summary, models_input
+from jobs.engine.stage import UnitStage
+from jobs.engine.task import KernelResult
+from jobs.stages.forecasting.forecasting_reads import (
+    BACKTEST,
+    CLASSES,
+    ERROR_SUMMARY,
+    FITTED,
+    HISTORY,
+    SCORES,
+    batch_maker,
+    cutoffs,
+    history_of,
+)
 from jobs.stages.forecasting.model_archive import fitted
-from jobs.stages.forecasting.series_inputs import batch_maker, cutoffs, history_of, series_inputs
-from jobs.stages.forecasting.train import MODELS
-from lakehouse.delta.ledger import StageRecord
+from lakehouse.schema.entities import SERIES
 from udfs.forecasting.forecast_spec import ForecastSpec
 from udfs.forecasting.kernels.calibrate_bucket import calibrate_bucket
 from udfs.forecasting.kernels.forecast_bucket import Evidence
-from udfs.forecasting.probability.score_summary import ScoreSummary
 
 if TYPE_CHECKING:
     # The settings know every model; a worker imports only what its kernel needs.
     from jobs.context import RunContext
-
-ERROR_SUMMARY = "forecast.error_summary"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,33 +52,24 @@ def kernel(inputs: dict[str, pa.Table], parameters: CalibrateParameters) -> Kern
         horizon,
         parameters.spec,
         evidence=Evidence(inputs[BACKTEST], parameters.class_summary),
-        forecasters=fitted(inputs.get(MODELS)),
+        forecasters=fitted(inputs),
         batch_of=batch_maker(inputs, horizon),
     )
-    return KernelResult({ERROR_SUMMARY: summary}, series=len(history["unique_id"].unique()))
+    return KernelResult({ERROR_SUMMARY: summary}, ids=len(history["unique_id"].unique()))
 
 
-def main(context: RunContext, fingerprint: str) -> StageRecord:
-    """Sum up how wrong each series' champion was in the windows that it was chosen by."""
-    lake, settings = context.lakehouse, context.settings
-    lake.ensure(ERROR_SUMMARY, context.spark if lake.catalog else None)
-    task = BucketTask(
-        stage="calibrate",
-        run_id=context.run.run_id,
-        inputs=(*series_inputs(context), models_input(context), backtest_input(context)),
-        kernel=kernel,
-        parameters=CalibrateParameters(settings.forecast, cutoffs(context), settings.horizon, class_summary(context)),
-        outputs=((ERROR_SUMMARY, lake.uri(ERROR_SUMMARY)),),
-    )
-    buckets = silver_buckets(context, lake.version("silver.sales_daily"))
-    return run_bucket_stage(context, BucketStage(task, buckets, settings.runner.calibrate, fingerprint))
+def parameters(context: RunContext, sums: Mapping[str, Any]) -> CalibrateParameters:
+    settings = context.settings
+    return CalibrateParameters(settings.forecast, cutoffs(context), settings.horizon, sums[CLASSES.key])
 
 
-def error_summaries(context: RunContext) -> dict[date, ScoreSummary]:
-    """By cutoff of the forecast, the errors of all buckets."""
-    of_run = pc.field("run_id") == context.run.run_id
-    rows = context.lakehouse.read_arrow(ERROR_SUMMARY, filters=of_run).sort_by("bucket")
-    return {
-        cutoff: ScoreSummary.from_arrow(rows.filter(pc.equal(rows["cutoff"], cutoff)), context.settings.horizon)
-        for cutoff in cutoffs(context)
-    }
+STAGE = UnitStage(
+    name="calibrate",
+    unit=SERIES,
+    reads=(*HISTORY, *FITTED, SCORES),
+    sums=(CLASSES,),
+    writes=(ERROR_SUMMARY,),
+    settings=("forecast", "horizon", "replays"),
+    kernel=kernel,
+    parameters=parameters,
+)

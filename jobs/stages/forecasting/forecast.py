@@ -1,26 +1,35 @@
 """Forecast: every series by the model that its backtest chose, with quantiles calibrated on that model's past errors.
 
-Beside the forecast from the as-of day, one from `horizon` days earlier is made and kept: its days have all been seen,
-so a planner can hold forecast against actual, and against the seasonal naive forecast.
+Beside the forecast from the as-of day, `replays` earlier ones are made and kept, a horizon apart: their days have all
+been seen, so that a planner can hold forecast against actual, and policies can be replayed on what was known then.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from jobs.engine.drive import BucketStage, run_bucket_stage
-from jobs.engine.task import BucketTask, KernelResult
-from jobs.stages.demand.features import silver_buckets
-from jobs.stages.forecasting.backtest import BACKTEST, backtest_input, class_summary, models_input
-from jobs.stages.forecasting.calibrate import error_summaries
+from jobs.engine.stage import UnitStage
+from jobs.engine.task import KernelResult
+from jobs.stages.forecasting.forecasting_reads import (
+    BACKTEST,
+    CLASSES,
+    ERRORS,
+    FEATURES,
+    FITTED,
+    HISTORY,
+    SCORES,
+    batch_maker,
+    cutoffs,
+    error_summaries,
+    history_of,
+)
 from jobs.stages.forecasting.model_archive import fitted
-from jobs.stages.forecasting.series_inputs import batch_maker, cutoffs, history_of, series_inputs
-from jobs.stages.forecasting.train import MODELS
-from lakehouse.delta.ledger import StageRecord
+from lakehouse.schema.entities import SERIES
 from udfs.forecasting.forecast_spec import ForecastSpec
 from udfs.forecasting.kernels.forecast_bucket import Evidence, forecast_bucket
 from udfs.forecasting.probability.error_model import ErrorModel
@@ -30,8 +39,7 @@ if TYPE_CHECKING:
     from jobs.context import RunContext
 
 _DEMAND, _LEAD_TIME, _CHAMPION = "forecast.demand", "forecast.lead_time_demand", "forecast.champion"
-_PROFILE = "features.sku_profile"
-_OUTPUTS = (_DEMAND, _LEAD_TIME, _CHAMPION, _PROFILE)
+_OUTPUTS = (_DEMAND, _LEAD_TIME, _CHAMPION, "features.sku_profile")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,31 +62,32 @@ def kernel(inputs: dict[str, pa.Table], parameters: ForecastParameters) -> Kerne
         horizon,
         parameters.spec,
         evidence=Evidence(inputs[BACKTEST], parameters.class_summary, parameters.errors),
-        forecasters=fitted(inputs.get(MODELS)),
+        forecasters=fitted(inputs),
         batch_of=batch_maker(inputs, horizon),
     )
     tables = (result.demand, result.lead_time, result.champion, result.profile)
     return KernelResult(
         dict(zip(_OUTPUTS, tables, strict=True)),
         failures=result.failures,
-        series=len(history["unique_id"].unique()),
+        ids=len(history["unique_id"].unique()),
     )
 
 
-def main(context: RunContext, fingerprint: str) -> StageRecord:
-    """Forecast every series; what fails is in ops.failure with its reason and fallback."""
-    lake, settings = context.lakehouse, context.settings
-    for table in _OUTPUTS:
-        lake.ensure(table, context.spark if lake.catalog else None)
-    spec = settings.forecast
-    errors = {cutoff: ErrorModel.fit(summary, spec) for cutoff, summary in error_summaries(context).items()}
-    task = BucketTask(
-        stage="forecast",
-        run_id=context.run.run_id,
-        inputs=(*series_inputs(context), models_input(context), backtest_input(context)),
-        kernel=kernel,
-        parameters=ForecastParameters(spec, cutoffs(context), settings.horizon, class_summary(context), errors),
-        outputs=tuple((table, lake.uri(table)) for table in _OUTPUTS),
-    )
-    buckets = silver_buckets(context, lake.version("silver.sales_daily"))
-    return run_bucket_stage(context, BucketStage(task, buckets, settings.runner.forecast, fingerprint))
+def parameters(context: RunContext, sums: Mapping[str, Any]) -> ForecastParameters:
+    spec, horizon = context.settings.forecast, context.settings.horizon
+    summaries = error_summaries(sums[ERRORS.key], cutoffs(context), horizon)
+    errors = {cutoff: ErrorModel.fit(summary, spec) for cutoff, summary in summaries.items()}
+    return ForecastParameters(spec, cutoffs(context), horizon, sums[CLASSES.key], errors)
+
+
+STAGE = UnitStage(
+    name="forecast",
+    unit=SERIES,
+    reads=(*HISTORY, *FITTED, SCORES),
+    sums=(CLASSES, ERRORS),
+    writes=_OUTPUTS,
+    settings=("forecast", "horizon", "replays"),
+    kernel=kernel,
+    parameters=parameters,
+    promise=(FEATURES, _DEMAND),
+)

@@ -7,13 +7,15 @@ import io
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
+from lakehouse.schema.tables import contract
 from udfs.forecasting.choice.backtest import ForecasterSource
 from udfs.forecasting.forecaster import Forecaster
 from udfs.forecasting.models.networks.network_model import NetworkModel
@@ -22,6 +24,8 @@ from udfs.forecasting.models.trees.tree_model import TreeModel
 
 LOADERS: dict[str, Callable[[Path], Forecaster]] = {"trees": TreeModel.load} | dict.fromkeys(BLOCKS, NetworkModel.load)
 """Models that are fitted to all series before buckets are forecast, and what reads their folder."""
+
+TABLES = ("forecast.model", "forecast.network")
 
 
 def pack(folder: Path) -> str:
@@ -36,6 +40,12 @@ def pack(folder: Path) -> str:
     return base64.b64encode(zlib.compress(buffer.getvalue(), 6)).decode()
 
 
+def model_rows(table: str, *rows: tuple[Any, ...]) -> pa.Table:
+    """Rows of `table` from (model, cutoff, series, artifact, seconds)."""
+    schema = contract(table).arrow_schema(with_partitions=False)
+    return pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in rows], schema=schema)
+
+
 @lru_cache(maxsize=32)
 def load(name: str, artifact: str) -> Forecaster:
     """The model of a packed folder; a worker unpacks each once."""
@@ -45,10 +55,11 @@ def load(name: str, artifact: str) -> Forecaster:
         return LOADERS[name](Path(folder))
 
 
-def fitted(models: pa.Table | None) -> dict[str, ForecasterSource]:
-    """For every name in `LOADERS` what gives the model fitted for a cutoff, from rows of forecast.model; None where
-    there is none: not trained, because it was not worth it or history was too short."""
-    rows = [] if models is None else models.select(["model", "cutoff", "artifact"]).to_pylist()
+def fitted(inputs: Mapping[str, pa.Table]) -> dict[str, ForecasterSource]:
+    """For every name in `LOADERS` what gives the model fitted for a cutoff, from rows of `TABLES`; None where there is
+    none: not trained, because it was not worth it or history was too short."""
+    columns = ["model", "cutoff", "artifact"]
+    rows = [row for name in TABLES if name in inputs for row in inputs[name].select(columns).to_pylist()]
     by_name: dict[str, dict[date, str]] = {name: {} for name in LOADERS}
     for row in rows:
         by_name[row["model"]][row["cutoff"]] = row["artifact"]

@@ -1,16 +1,17 @@
-"""Publish: check the run's promise, then make the gold tables that a planner or BI tool opens first."""
+"""Publish: the gold tables that a planner or BI tool opens first, of the as-of day."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
 
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
-from jobs.context import RunContext
-from jobs.engine.promise import check_promise
+from jobs.engine.frames import write_part
+from jobs.engine.stage import THIS, FrameStage, Read
 from lakehouse.delta.ledger import StageRecord
+from lakehouse.errors import PromiseError
 from lakehouse.transforms.gold.demand_plan import (
     GoldInputs,
     GoldTerms,
@@ -20,11 +21,14 @@ from lakehouse.transforms.gold.demand_plan import (
     stock_risk,
 )
 
+if TYPE_CHECKING:
+    from jobs.context import RunContext
+    from jobs.engine.frames import Frames
 
-def main(context: RunContext) -> StageRecord:
+
+def build(context: RunContext, frames: Frames) -> StageRecord:
     """Write the gold tables of the as-of day, replacing what an earlier run wrote for it."""
-    check_promise(context)
-    inputs, terms = gold_inputs(context), gold_terms(context)
+    inputs, terms = gold_inputs(frames), gold_terms(context)
     benchmark = context.settings.forecast.benchmark
     tables: dict[str, Callable[[], DataFrame]] = {
         "gold.order_plan": lambda: order_plan(inputs, terms),
@@ -32,35 +36,63 @@ def main(context: RunContext) -> StageRecord:
         "gold.stock_risk": lambda: stock_risk(inputs, terms),
         "gold.forecast_accuracy": lambda: forecast_accuracy(inputs, terms, benchmark),
     }
-    rows = 0
-    for name, build in tables.items():
-        # Adaptive execution makes as few files of it as the size allows.
-        frame = build().repartition("unique_id").sortWithinPartitions("unique_id")
-        version = context.lakehouse.write_spark(frame, name, replace_where=f"as_of = DATE'{context.as_of}'")
-        rows += context.lakehouse.rows(name, version, {"as_of": str(context.as_of)})
+    rows = write_part(context, as_of_part(context), tables)
+    check_promise(context, frames)
     return StageRecord("succeeded", rows=rows)
 
 
-def gold_inputs(context: RunContext) -> GoldInputs:
+def check_promise(context: RunContext, frames: Frames) -> None:
+    """Raise PromiseError unless each order line of the run is in gold: nothing is lost on the last step."""
+    lake, run_id = context.lakehouse, context.run.run_id
+    planned = lake.rows("inventory.order_plan", frames.version("inventory.order_plan"), {"run_id": run_id})
+    published = lake.rows("gold.order_plan", None, {"as_of": str(context.as_of)})
+    if planned != published:
+        raise PromiseError(
+            f"{planned} order lines were planned, {published} are in gold.order_plan of {context.as_of}: a line lost "
+            "its policy or product. This is a defect: please report it"
+        )
+
+
+def as_of_part(context: RunContext) -> str:
+    return f"as_of={context.as_of}"
+
+
+def gold_inputs(frames: Frames) -> GoldInputs:
     """This run's results, and the features rows of the days that are compared."""
-    run_id = context.run.run_id
-
-    def of_run(name: str) -> DataFrame:
-        return context.lakehouse.read_spark(context.spark, name).filter(F.col("run_id") == run_id).drop("run_id")
-
-    features = context.lakehouse.read_spark(context.spark, "features.sku_daily")
-    since = context.as_of - timedelta(days=context.settings.horizon)
     return GoldInputs(
-        demand=of_run("forecast.demand").drop("bucket"),
-        champion=of_run("forecast.champion").drop("bucket"),
-        profile=of_run("features.sku_profile").drop("bucket"),
-        policy=of_run("inventory.policy").drop("bucket"),
-        order_plan=of_run("inventory.order_plan"),
-        actuals=features.filter(F.col("ds").between(since, context.as_of)).select("unique_id", "ds", "y", "unit_price"),
-        products=context.lakehouse.read_spark(context.spark, "silver.products"),
+        demand=frames["forecast.demand"].drop("run_id", "bucket"),
+        champion=frames["forecast.champion"].drop("run_id", "bucket"),
+        profile=frames["features.sku_profile"].drop("run_id", "bucket"),
+        policy=frames["inventory.policy"].drop("run_id", "bucket"),
+        order_plan=frames["inventory.order_plan"].drop("run_id"),
+        actuals=frames["features.sku_daily"],
+        products=frames["silver.products"],
     )
 
 
 def gold_terms(context: RunContext) -> GoldTerms:
     cutoff = context.as_of - timedelta(days=context.settings.horizon)
     return GoldTerms(context.run.run_id, context.as_of, cutoff, context.mapping.currency)
+
+
+def _compared_days(context: RunContext) -> tuple[date, date]:
+    return context.as_of - timedelta(days=context.settings.horizon), context.as_of
+
+
+STAGE = FrameStage(
+    name="publish",
+    reads=(
+        Read("forecast.demand", (), run=THIS),
+        Read("forecast.champion", (), run=THIS),
+        Read("features.sku_profile", (), run=THIS),
+        Read("inventory.policy", (), run=THIS),
+        Read("inventory.order_plan", (), run=THIS),
+        Read("features.sku_daily", ("unique_id", "ds", "y", "unit_price"), days=_compared_days),
+        Read("silver.products", ()),
+    ),
+    writes=("gold.order_plan", "gold.policy_value", "gold.stock_risk", "gold.forecast_accuracy"),
+    settings=("horizon", "forecast"),
+    identity=lambda context: context.mapping.currency,
+    part=as_of_part,
+    build=build,
+)

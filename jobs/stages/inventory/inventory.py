@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from jobs.engine.drive import BucketStage, run_bucket_stage
-from jobs.engine.task import BucketTask, KernelResult
-from jobs.stages.demand.features import silver_buckets
-from jobs.stages.inventory.inventory_inputs import (
+from jobs.engine.stage import Read, Sum, UnitStage
+from jobs.engine.task import KernelResult
+from jobs.stages.inventory.planning_reads import (
+    CHAMPIONS,
+    DEMAND,
+    FORECASTS,
+    PRICES,
     PROFILE,
+    PROFILES,
+    PROPOSAL,
+    REPLAY,
+    REPLAY_SUMMARY,
+    REPLAYS,
+    STEP,
+    STOCK,
+    SUPPLIES,
     SUPPLY,
     champion_forecast,
-    forecast_inputs,
+    choices,
     path_terms,
     prices,
 )
-from jobs.stages.inventory.replay import REPLAY, REPLAY_SUMMARY, choices, replays_input
-from lakehouse.delta.files import PinnedTable
-from lakehouse.delta.ledger import StageRecord
+from lakehouse.schema.entities import SERIES
 from udfs.inventory.inventory_spec import InventorySpec
 from udfs.inventory.kernels.plan_bucket import PolicyEvidence, plan_bucket
 from udfs.inventory.kernels.planning_inputs import PathTerms
@@ -32,8 +41,8 @@ if TYPE_CHECKING:
     # The settings know every model; a worker imports only what its kernel needs.
     from jobs.context import RunContext
 
-_STOCK = "silver.stock"
-_POLICY, PROPOSAL, STEP = "inventory.policy", "inventory.order_proposal", "inventory.order_step"
+_POLICY = "inventory.policy"
+_SUMMARY = Sum(REPLAY_SUMMARY, merge_replay_summaries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,53 +67,54 @@ def kernel(inputs: dict[str, pa.Table], parameters: InventoryParameters) -> Kern
     plan = plan_bucket(
         forecast=forecast,
         supply=inputs[SUPPLY],
-        stock=inputs[_STOCK],
+        stock=inputs[STOCK],
         prices=prices(inputs, parameters.as_of),
         as_of=parameters.as_of,
         spec=parameters.spec,
         path_terms=parameters.path_terms,
         evidence=evidence,
     )
-    return KernelResult(
-        {_POLICY: plan.policy, PROPOSAL: plan.proposal, STEP: plan.steps},
-        failures=plan.failures,
-        series=len(forecast["unique_id"].unique()),
-    )
+    tables = {_POLICY: plan.policy, PROPOSAL: plan.proposal, STEP: plan.steps}
+    return KernelResult(tables, failures=plan.failures, ids=len(forecast["unique_id"].unique()))
 
 
-def main(context: RunContext, fingerprint: str) -> StageRecord:
-    """Plan every series that has a forecast from the as-of day."""
-    lake = context.lakehouse
-    for table in (_POLICY, PROPOSAL, STEP):
-        lake.ensure(table, context.spark if lake.catalog else None)
-    stock = PinnedTable(
-        _STOCK,
-        lake.uri(_STOCK),
-        lake.version(_STOCK),
-        ("unique_id", "ds", "on_hand_qty", "on_order_qty"),
-        last_ds=context.as_of,
-    )
+def parameters(context: RunContext, sums: Mapping[str, Any]) -> InventoryParameters:
     windows = choices(context)
-    task = BucketTask(
-        stage="inventory",
-        run_id=context.run.run_id,
-        inputs=(*forecast_inputs(context, first_ds=context.as_of), stock, replays_input(context)),
-        kernel=kernel,
-        parameters=InventoryParameters(
-            context.settings.inventory,
-            path_terms(context),
-            context.as_of,
-            _summary(context),
-            windows[context.as_of],
-            min(windows) if len(windows) > 1 else None,
-        ),
-        outputs=tuple((table, lake.uri(table)) for table in (_POLICY, PROPOSAL, STEP)),
+    return InventoryParameters(
+        context.settings.inventory,
+        path_terms(context),
+        context.as_of,
+        sums[_SUMMARY.key],
+        windows[context.as_of],
+        min(windows) if len(windows) > 1 else None,
     )
-    buckets = silver_buckets(context, lake.version("silver.sales_daily"))
-    return run_bucket_stage(context, BucketStage(task, buckets, context.settings.runner.inventory, fingerprint))
 
 
-def _summary(context: RunContext) -> pa.Table:
-    """What the replays of all buckets say about each demand class."""
-    rows = context.lakehouse.read_arrow(REPLAY_SUMMARY, filters=pc.field("run_id") == context.run.run_id)
-    return merge_replay_summaries(rows)
+def _as_of_day(context: RunContext) -> tuple[date | None, date | None]:
+    return context.as_of, context.as_of
+
+
+def _until_as_of(context: RunContext) -> tuple[date | None, date | None]:
+    return None, context.as_of
+
+
+STAGE = UnitStage(
+    name="inventory",
+    unit=SERIES,
+    reads=(
+        FORECASTS,
+        CHAMPIONS,
+        replace(PRICES, days=_as_of_day),
+        PROFILES,
+        SUPPLIES,
+        Read(STOCK, ("unique_id", "ds", "on_hand_qty", "on_order_qty"), days=_until_as_of),
+        REPLAYS,
+    ),
+    sums=(_SUMMARY,),
+    writes=(_POLICY, PROPOSAL, STEP),
+    settings=("inventory", "forecast", "horizon", "replays"),
+    ignores=("inventory.budget", "inventory.capacity_qty"),
+    kernel=kernel,
+    parameters=parameters,
+    promise=(DEMAND, PROPOSAL),
+)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from jobs.engine.drive import BucketStage, run_bucket_stage
-from jobs.engine.task import BucketTask, KernelResult
-from jobs.stages.demand.features import silver_buckets
-from jobs.stages.inventory.inventory import PROPOSAL, STEP
-from lakehouse.delta.files import PinnedTable
-from lakehouse.delta.ledger import StageRecord
+from jobs.engine.stage import THIS, Read, Sum, UnitStage
+from jobs.engine.task import KernelResult
+from jobs.stages.inventory.planning_reads import PROPOSAL, STEP
+from lakehouse.schema.entities import SERIES
 from udfs.inventory.kernels.order_bucket import cut_of, order_bucket
 from udfs.inventory.kernels.plan_tables import PROPOSAL_SCHEMA, STEP_SCHEMA
 from udfs.inventory.orders.budget_cut import Cut
@@ -35,38 +33,40 @@ class OrderParameters:
 def kernel(inputs: dict[str, pa.Table], parameters: OrderParameters) -> KernelResult:
     """One bucket of proposals to order lines."""
     plan = order_bucket(inputs[PROPOSAL], inputs[STEP], parameters.cut)
-    return KernelResult({_ORDER_PLAN: plan}, series=plan.num_rows)
+    return KernelResult({_ORDER_PLAN: plan}, ids=plan.num_rows)
 
 
-def main(context: RunContext, fingerprint: str) -> StageRecord:
-    """Write the order plan; only the cut looks at all series at once."""
-    lake = context.lakehouse
-    lake.ensure(_ORDER_PLAN, context.spark if lake.catalog else None)
-    this_run = (("run_id", context.run.run_id),)
-    task = BucketTask(
-        stage="order",
-        run_id=context.run.run_id,
-        inputs=(
-            PinnedTable(
-                PROPOSAL, lake.uri(PROPOSAL), lake.version(PROPOSAL), tuple(PROPOSAL_SCHEMA.names), where=this_run
-            ),
-            PinnedTable(STEP, lake.uri(STEP), lake.version(STEP), tuple(STEP_SCHEMA.names), where=this_run),
-        ),
-        kernel=kernel,
-        parameters=OrderParameters(_cut(context)),
-        outputs=((_ORDER_PLAN, lake.uri(_ORDER_PLAN)),),
+def parameters(context: RunContext, sums: Mapping[str, Any]) -> OrderParameters:
+    """Only the cut looks at all series at once."""
+    spec, proposal = context.settings.inventory, sums[_PROPOSALS.key]
+    return OrderParameters(
+        None if proposal is None else cut_of(proposal, sums[_STEPS.key], spec.budget, spec.capacity_qty)
     )
-    buckets = silver_buckets(context, lake.version("silver.sales_daily"))
-    return run_bucket_stage(context, BucketStage(task, buckets, context.settings.runner.order, fingerprint))
 
 
-def _cut(context: RunContext) -> Cut | None:
+def _has_limit(context: RunContext) -> bool:
     spec = context.settings.inventory
-    if math.isinf(spec.budget) and math.isinf(spec.capacity_qty):
-        return None
-    of_run = pc.field("run_id") == context.run.run_id
-    proposal = context.lakehouse.read_arrow(
-        PROPOSAL, columns=["order_value", "order_qty", "expected_value"], filters=of_run
-    )
-    steps = context.lakehouse.read_arrow(STEP, columns=STEP_SCHEMA.names, filters=of_run)
-    return cut_of(proposal, steps, spec.budget, spec.capacity_qty)
+    return not (math.isinf(spec.budget) and math.isinf(spec.capacity_qty))
+
+
+def _all_rows(rows: pa.Table) -> pa.Table:
+    return rows
+
+
+_PROPOSALS = Sum(PROPOSAL, _all_rows, columns=("order_value", "order_qty", "expected_value"), when=_has_limit)
+_STEPS = Sum(STEP, _all_rows, columns=tuple(STEP_SCHEMA.names), when=_has_limit)
+STAGE = UnitStage(
+    name="order",
+    unit=SERIES,
+    engine="local",
+    reads=(
+        Read(PROPOSAL, tuple(PROPOSAL_SCHEMA.names), run=THIS),
+        Read(STEP, tuple(STEP_SCHEMA.names), run=THIS),
+    ),
+    sums=(_PROPOSALS, _STEPS),
+    writes=(_ORDER_PLAN,),
+    settings=("inventory",),
+    kernel=kernel,
+    parameters=parameters,
+    promise=(PROPOSAL, _ORDER_PLAN),
+)

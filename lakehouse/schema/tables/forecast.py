@@ -35,6 +35,8 @@ _FEATURES = (
     "is_event",
 )
 
+_FITTED = ("model", "cutoff", "series", "artifact", "seconds", "run_id", "unit")
+
 CONTRACTS: tuple[Contract, ...] = (
     Contract(
         "features.sku_daily",
@@ -93,10 +95,17 @@ CONTRACTS: tuple[Contract, ...] = (
     ),
     Contract(
         "forecast.model",
-        "Models fitted to all series, one per cutoff: the files they consist of, packed as text",
-        ("model", "cutoff", "series", "artifact", "seconds", "run_id", "bucket"),
+        "Models fitted to all series, one per cutoff: the files they consist of, packed",
+        _FITTED,
         ("model", "cutoff", "run_id"),
-        ("run_id", "bucket"),
+        ("run_id", "unit"),
+    ),
+    Contract(
+        "forecast.network",
+        "Networks trained on all series, one per cutoff: the files they consist of, packed",
+        _FITTED,
+        ("model", "cutoff", "run_id"),
+        ("run_id", "unit"),
     ),
     Contract(
         "forecast.backtest",

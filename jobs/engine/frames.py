@@ -1,0 +1,61 @@
+"""The frames of a Spark stage: what it declared to read, at pinned versions, and the way it writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from jobs.engine.stage import FrameStage, Read
+from lakehouse.errors import ContractError
+
+if TYPE_CHECKING:
+    from jobs.context import RunContext
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """Tables that a stage declared, by name; anything else is refused, so that what is recorded is what is read."""
+
+    context: RunContext
+    stage: FrameStage
+    versions: Mapping[str, int]
+
+    def version(self, table: str) -> int:
+        """The pinned version, -1 where the table does not exist."""
+        self._declared(table)
+        return self.versions[table]
+
+    def __getitem__(self, table: str) -> DataFrame:
+        """The rows of the declared run and days, with the declared columns."""
+        context, read = self.context, self._declared(table)
+        frame = context.lakehouse.read_spark(context.spark, table, self.version(table))
+        if read.run:
+            frame = frame.filter(F.col("run_id").isin(*read.run(context)))
+        if read.days:
+            first, last = read.days(context)
+            frame = frame.filter(F.col("ds") >= F.lit(first)) if first else frame
+            frame = frame.filter(F.col("ds") <= F.lit(last)) if last else frame
+        columns = read.columns_of(context)
+        return frame.select(*columns) if columns else frame
+
+    def _declared(self, table: str) -> Read:
+        for read in self.stage.reads:
+            if read.table == table:
+                return read
+        raise ContractError(f"stage {self.stage.name!r} reads {table}, which it does not declare; add a Read for it")
+
+
+def write_part(context: RunContext, part: str, tables: Mapping[str, Callable[[], DataFrame]]) -> int:
+    """Write each table's rows in place of the part `column=value`; returns the rows written."""
+    column, _, value = part.partition("=")
+    rows = 0
+    for name, build in tables.items():
+        # Adaptive execution makes as few files of it as the size allows.
+        frame = build().repartition("unique_id").sortWithinPartitions("unique_id")
+        version = context.lakehouse.write_spark(frame, name, replace_where=f"{column} = '{value}'")
+        rows += context.lakehouse.rows(name, version, {column: value})
+    return rows

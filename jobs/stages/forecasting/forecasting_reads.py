@@ -1,0 +1,131 @@
+"""What the forecasting stages read and share: demand, what is known ahead of it, fitted models, earlier scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import date, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from jobs.engine.stage import THIS, Read, Sum
+from udfs.forecasting.choice.selection import merge_class_summaries
+from udfs.forecasting.probability.score_summary import ScoreSummary
+from udfs.series.sku_batch import SkuBatch
+from udfs.series.sku_panel import PlanTables, sku_panel
+
+if TYPE_CHECKING:
+    from jobs.context import RunContext
+
+FEATURES, PLANNED, SALES = "features.sku_daily", "silver.planned_daily", "silver.sales_daily"
+CALENDAR, PRODUCTS, LOCATIONS = "silver.calendar", "silver.products", "silver.locations"
+MODELS, NETWORKS = "forecast.model", "forecast.network"
+BACKTEST, CLASS_SUMMARY = "forecast.backtest", "forecast.class_summary"
+ERROR_SUMMARY = "forecast.error_summary"
+TABLES = (FEATURES, SALES, PLANNED, CALENDAR, PRODUCTS, LOCATIONS)
+_PLAN_COLUMNS = ("unique_id", "ds", "unit_price", "is_promo")
+
+
+def _until_as_of(context: RunContext) -> tuple[date | None, date | None]:
+    return None, context.as_of
+
+
+def _planned_days(context: RunContext) -> tuple[date | None, date | None]:
+    return context.as_of + timedelta(days=1), context.as_of + timedelta(days=context.settings.horizon)
+
+
+_daily = partial(Read, order_by=("unique_id", "ds"), dictionary=("unique_id",))
+HISTORY = (
+    _daily(FEATURES, ("unique_id", "ds", "y_latent", "unit_price", "is_promo"), days=_until_as_of),
+    # Of the days after the as-of day only prices and promotions are read: they were planned then.
+    _daily(SALES, _PLAN_COLUMNS, days=_planned_days),
+    _daily(PLANNED, _PLAN_COLUMNS, days=_planned_days),
+    Read(CALENDAR, ("location_id", "ds", "is_holiday", "is_event", "is_benefit_day", "event_name")),
+    Read(PRODUCTS, ("sku_id", "category", "department", "brand")),
+    Read(LOCATIONS, ("location_id", "region")),
+)
+"""Demand, and what is known ahead of it."""
+
+WHOLE_HISTORY = tuple(replace(read, whole=True, dictionary=()) for read in HISTORY)
+"""The same of all series at once, for models that learn from them together."""
+
+FITTED = tuple(Read(name, ("model", "cutoff", "artifact"), run=THIS) for name in (MODELS, NETWORKS))
+"""The models that this run has trained."""
+
+
+def earlier_runs(context: RunContext) -> tuple[str, ...]:
+    """The latest run before the as-of day, of the same settings and mapping, whose backtest succeeded; () for none."""
+    done = [row for row in context.ledger.succeeded("backtest") if _is_earlier(row, context)]
+    return (max(done, key=lambda row: row["as_of"])["run_id"],) if done else ()
+
+
+def _is_earlier(row: dict[str, Any], context: RunContext) -> bool:
+    return bool(row["as_of"] < context.as_of and row["config_hash"] == context.run.config_hash)
+
+
+def merged_classes(rows: pa.Table) -> pa.Table:
+    return merge_class_summaries([rows.sort_by("bucket")])
+
+
+CLASSES = Sum(CLASS_SUMMARY, merged_classes)
+"""What this run's backtest of all buckets says about each demand class."""
+
+EARLIER_CLASSES = Sum(CLASS_SUMMARY, merged_classes, run=earlier_runs, is_past=True, name="earlier classes")
+"""The same of an earlier day's run: dear models that did not pay need not be tried again."""
+
+
+def _score_columns(context: RunContext) -> tuple[str, ...]:
+    return "unique_id", "cutoff", "model", context.settings.forecast.score
+
+
+SCORES = Read(BACKTEST, _score_columns, run=THIS)
+"""The scores of this run that the settings choose by."""
+
+
+def _by_bucket(rows: pa.Table) -> pa.Table:
+    return rows.sort_by("bucket")
+
+
+ERRORS = Sum(ERROR_SUMMARY, _by_bucket)
+"""The champions' past errors, of all buckets."""
+
+
+def error_summaries(rows: pa.Table, made: Sequence[date], horizon: int) -> dict[date, ScoreSummary]:
+    """By cutoff of the forecast, the errors of all buckets."""
+    return {cutoff: ScoreSummary.from_arrow(rows.filter(pc.equal(rows["cutoff"], cutoff)), horizon) for cutoff in made}
+
+
+def cutoffs(context: RunContext) -> tuple[date, ...]:
+    """Of the forecasts to make, rising: the as-of day, and before it days a horizon apart that policies replay from."""
+    return (*replay_cutoffs(context), context.as_of)
+
+
+def replay_cutoffs(context: RunContext) -> tuple[date, ...]:
+    """Past days whose forecasts are held against what came: the last one is a whole horizon before the as-of day."""
+    horizon, replays = context.settings.horizon, context.settings.replays
+    return tuple(context.as_of - timedelta(days=back * horizon) for back in range(replays, 0, -1))
+
+
+def history_of(inputs: dict[str, pa.Table]) -> pa.Table:
+    """Demand as models see it: latent demand is their `y`."""
+    table = inputs[FEATURES]
+    return table.rename_columns(["y" if name == "y_latent" else name for name in table.column_names])
+
+
+def batch_maker(inputs: dict[str, pa.Table], horizon: int) -> Callable[[pa.Table, date, int | None], SkuBatch]:
+    """(history, cutoff, max_history) -> batch with covariates and traits."""
+    planned = [inputs[name].cast(_PLAN_SCHEMA) for name in (SALES, PLANNED)]
+    plan = PlanTables(pa.concat_tables(planned), inputs[CALENDAR], inputs[PRODUCTS], inputs[LOCATIONS])
+
+    def make(history: pa.Table, cutoff: date, max_history: int | None) -> SkuBatch:
+        return sku_panel(history, cutoff, horizon, plan, max_history)
+
+    return make
+
+
+_PLAN_SCHEMA = pa.schema(
+    [("unique_id", pa.string()), ("ds", pa.date32()), ("unit_price", pa.float64()), ("is_promo", pa.bool_())]
+)
