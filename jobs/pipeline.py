@@ -67,7 +67,7 @@ def run_stages(
 
 
 def _require(context: RunContext, stage: Stage, fingerprint: str) -> None:
-    if not is_done(context, stage, fingerprint):
+    if not is_done(context, stage, fingerprint) and not _missing_feed(context, stage):
         raise PromiseError(
             f"stage {stage.name!r} has not succeeded yet for run {context.run.run_id}, or its tables hold something "
             f"else by now, and what you ask for builds on it; run `shelfcast {stage.name}` with the same arguments "
@@ -81,11 +81,11 @@ def _run_stage(context: RunContext, stage: Stage, fingerprint: str) -> StageRepo
         context.progress.say(f"{stage.name}: nothing to do")
         context.progress.event("stage_reused", stage=stage.name)
         return StageReport(stage.name, "reused", _known(context, stage))
-    inputs = {table: context.lakehouse.version(table) for table in stage.tables_read()}
-    if missing := _missing_feed(stage, inputs):
+    if missing := _missing_feed(context, stage):
         context.progress.say(f"{stage.name}: skipped, there is no {missing}: no feed gives it")
         context.progress.event("stage_skipped", stage=stage.name, missing=missing)
         return StageReport(stage.name, "skipped", StageRecord("skipped"))
+    inputs = {table: context.lakehouse.version(table) for table in stage.tables_read()}
     context.progress.say(f"{stage.name}: started")
     context.progress.event("stage_begin", stage=stage.name, inputs=inputs)
     ledger.start(stage.name, fingerprint, inputs)
@@ -114,10 +114,11 @@ def _work(context: RunContext, stage: Stage, fingerprint: str, inputs: dict[str,
     return record
 
 
-def _missing_feed(stage: Stage, inputs: dict[str, int]) -> str | None:
-    """The first table of a unit stage where it does not exist: a side branch without its feed does nothing."""
+def _missing_feed(context: RunContext, stage: Stage) -> str | None:
+    """The first table of a unit stage where it holds nothing: a side branch without its feed does nothing."""
     first = stage.reads[0].table if isinstance(stage, UnitStage) and stage.reads else None
-    return first if first is not None and inputs[first] < 0 else None
+    lake = context.lakehouse
+    return first if first is not None and not (lake.exists(first) and lake.rows(first)) else None
 
 
 def _known(context: RunContext, stage: Stage) -> StageRecord:
