@@ -88,6 +88,15 @@ def _tables(options: argparse.Namespace) -> int:
     return 0
 
 
+def _stages(options: argparse.Namespace) -> int:
+    from jobs.pipeline import all_stages
+    from jobs.settings import load_settings
+    from jobs.views.stage_table import stage_table
+
+    print(stage_table(all_stages(), load_settings(options.conf)))
+    return 0
+
+
 def _models(_: argparse.Namespace) -> int:
     from udfs.forecasting import registry
 
@@ -164,6 +173,9 @@ def _reading_commands(commands: argparse._SubParsersAction) -> None:
     tables.set_defaults(action=_tables)
     models = commands.add_parser("models", help="forecasting models that forecast.model may name")
     models.set_defaults(action=_models)
+    stages = commands.add_parser("stages", help="every stage in its order: where it runs, what it does, what it writes")
+    stages.add_argument("--conf", type=Path)
+    stages.set_defaults(action=_stages)
     demo = commands.add_parser("demo", help="the main job on The Complete Journey's real transactions")
     demo.add_argument("--lakehouse", default="lake/demo")
     demo.set_defaults(action=_demo)

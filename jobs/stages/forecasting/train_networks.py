@@ -1,4 +1,4 @@
-"""Train networks by Ray Train, one cutoff after the other, each beginning with the last one's weights.
+"""Train networks: LSTM, GRU and Transformer by Ray Train, each cutoff beginning with the weights of the one before.
 
 A training that was killed goes on from its last checkpoint. Units run in this process, since Ray Train spreads the work
 of each over its own workers.
