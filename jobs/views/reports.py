@@ -170,7 +170,7 @@ def describe(name: str | None) -> str:
             declared.sql_type(column.name).lower(),
             "key" if column.name in declared.key else "",
             column.comment,
-            column.check or "",
+            column.check.words() if column.check else "",
         )
         for column in declared.declared()
     ]

@@ -12,6 +12,7 @@ from lakehouse.delta.io import Lakehouse
 from lakehouse.schema.tables import contract
 
 _BATCH_ROWS = 500_000
+_TEXTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
 
 
 def content_hash(lakehouse: Lakehouse, name: str, version: int | None = None) -> str:
@@ -58,9 +59,11 @@ def _value_hashes(values: pa.Array) -> np.ndarray:
     kind = values.type
     if pa.types.is_list(kind):
         return _list_hashes(values)
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+    if pa.types.is_decimal(kind):
+        values, kind = values.cast(pa.string()), pa.string()  # exact, with the zeros of its scale
+    if any(of_kind(kind) for of_kind in _TEXTS):
         # Each distinct text once. Arrow finds them: pandas takes texts as equal up to a NUL character.
-        encoded = values.fill_null("").dictionary_encode()
+        encoded = values.fill_null(pa.scalar("").cast(kind)).dictionary_encode()
         texts = encoded.dictionary.to_numpy(zero_copy_only=False)
         return pd.util.hash_array(texts, categorize=False)[encoded.indices.to_numpy()]
     if pa.types.is_date32(kind):

@@ -6,7 +6,6 @@ import json
 import posixpath
 import time
 import uuid
-import zlib
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -24,11 +23,6 @@ from lakehouse.schema.tables import contract
 
 DAY_COLUMNS = ("ds", "as_of", "cutoff", "order_date")
 """Columns that say which day a row is of; the first that a table has counts."""
-
-
-def bucket_of(unique_id: str, buckets: int) -> int:
-    """The bucket of a series: CRC-32 of its id modulo the number of buckets, as Spark's `crc32` computes it."""
-    return zlib.crc32(unique_id.encode()) % buckets
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +131,7 @@ def _decoded(table: pa.Table) -> pa.Table:
 
 
 def _empty(pinned: PinnedTable) -> pa.Table:
-    return contract(pinned.name).arrow_schema().empty_table().select(pinned.columns)
+    return contract(pinned.name).empty(with_partitions=True).select(pinned.columns)
 
 
 def write_bucket(name: str, uri: str, table: pa.Table, partition_values: dict[str, str]) -> WrittenFile | None:

@@ -22,6 +22,7 @@ from deltalake import CommitProperties, DeltaTable, Schema
 from deltalake.exceptions import TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 
+from lakehouse.delta.key_guard import FOUND, guarded, is_guarded
 from lakehouse.delta.stamp import stamp_words, user_metadata
 from lakehouse.errors import ContractError
 from lakehouse.schema.contract import TABLE_PROPERTIES, Contract, sql_string
@@ -159,15 +160,21 @@ class Lakehouse:
         self.ensure(name, spark)
         return spark.table(self.identifier(name))
 
-    def write_spark(self, frame: DataFrame, name: str, replace_where: str | None = None) -> int:
+    def write_spark(
+        self, frame: DataFrame, name: str, replace_where: str | None = None, *, check_key: bool | None = None
+    ) -> int:
         """Write a Spark frame as the contract's mode says; returns the table's new version.
 
         `append` adds; `overwrite` replaces all; `replace_partitions` replaces what `replace_where` selects (all when
         None). The frame must have exactly the contract's columns; they are put in order, never cast silently.
+        `check_key`: look for two rows of one key, as far as the frame goes; None: as `key_guard.is_guarded` has it.
+        Raises ContractError for such rows; a value outside its range is Delta's own error.
         """
         declared = contract(name)
         self.ensure(name, frame.sparkSession)
         check_frame(declared, frame)
+        if is_guarded(declared) if check_key is None else check_key:
+            frame = guarded(declared, frame)
         if declared.mode == "append":
             return self.append_spark(frame, name)
         writer = frame.select(*declared.columns).write.format("delta").mode("overwrite")
@@ -185,7 +192,13 @@ class Lakehouse:
     def _save(self, writer: DataFrameWriter, declared: Contract) -> int:
         if (words := user_metadata()) is not None:
             writer = writer.option("userMetadata", words)
-        writer.save(self.uri(declared.name))
+        try:
+            writer.save(self.uri(declared.name))
+        except Exception as error:
+            if FOUND not in str(error):
+                raise
+            line = next(line for line in str(error).splitlines() if FOUND in line)
+            raise ContractError(f"{line.strip()}; nothing was written. Mend what makes the rows.") from error
         table = self.open(declared.name)
         check_table(declared, table)
         return table.version()
@@ -200,18 +213,17 @@ class Lakehouse:
     ) -> pa.Table:
         """A table that stays small (ledger, gold) as Arrow; `filters` is a pyarrow dataset expression."""
         if not self.exists(name):
-            return contract(name).arrow_schema().empty_table().select(columns or contract(name).columns)
+            return contract(name).empty(with_partitions=True).select(columns or contract(name).columns)
         dataset = self.open(name, version).to_pyarrow_dataset()
         return dataset.to_table(columns=list(columns) if columns else None, filter=filters)
 
     def upsert(self, name: str, rows: list[dict[str, Any]]) -> None:
-        """Insert or replace rows of a small table by its key (the ledger's way of writing)."""
+        """Insert or replace rows of a small table by its key (the ledger's way); ContractError for bad rows."""
         if not rows:
             return
         declared = contract(name)
-        source = pa.Table.from_pylist(
-            [{column: row.get(column) for column in declared.columns} for row in rows], schema=declared.arrow_schema()
-        )
+        whole = [{column: row.get(column) for column in declared.columns} for row in rows]
+        source = declared.conform(pa.Table.from_pylist(whole, schema=declared.arrow_schema()), with_partitions=True)
         condition = " AND ".join(f"t.`{key}` = s.`{key}`" for key in declared.key)
         merge = self.ensure(name).merge(source, condition, source_alias="s", target_alias="t")
         merge.when_matched_update_all().when_not_matched_insert_all().execute()

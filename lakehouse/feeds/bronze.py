@@ -31,7 +31,7 @@ from pyspark.sql.types import (
 from lakehouse.errors import SourceError
 from lakehouse.feeds.feed_files import CORRUPT, LINEAGE, quoted
 from lakehouse.feeds.sources import ColumnMapping, Feed, Melt, SourceMapping
-from lakehouse.schema.columns import COLUMNS, ColumnType
+from lakehouse.schema.columns import COLUMNS
 from lakehouse.schema.tables import FEED_COLUMNS, contract
 
 CORRUPT_PREFIX = "corrupt record: "
@@ -84,7 +84,7 @@ def _value_or_corrupt(feed_name: str, name: str, types: dict[str, DataType]) -> 
     return F.when(F.col(CORRUPT).isNull(), value).otherwise(record)
 
 
-def canonical_text(value: Column, type_: DataType, target: ColumnType) -> Column:
+def canonical_text(value: Column, type_: DataType, target: str) -> Column:
     """The value as text of the `target` type; as it stands where it does not parse; NULL stays NULL.
 
     A NaN in a column of floats is NULL: that is how pandas writes a missing number.

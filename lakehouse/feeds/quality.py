@@ -16,6 +16,7 @@ from pyspark.sql import functions as F
 from lakehouse.errors import ContractError
 from lakehouse.schema.columns import COLUMNS
 from lakehouse.schema.contract import sql_string
+from lakehouse.schema.entities import SEPARATOR, SERIES
 from lakehouse.schema.tables import FEED_COLUMNS, FEED_REQUIRED, contract
 
 Outcome = Literal["used", "quarantined", "duplicate", "out_of_scope"]
@@ -25,7 +26,6 @@ SOURCE_ORDER = ("source_file", "source_row", "source_column")
 
 # Money and units are summed exactly, so that a sum is the same to the bit however the rows are spread over tasks.
 EXACT = "DECIMAL(18,6)"
-_KEY_PARTS = ("sku_id", "location_id", "channel_id")
 _SOUGHT = {
     "date": "a date as yyyy-mm-dd",
     "timestamp": "a time as yyyy-mm-dd hh:mm:ss",
@@ -127,11 +127,13 @@ def contract_rules(feed: str, columns: Iterable[str]) -> tuple[QualityRule, ...]
             rules.append(QualityRule(f"unparseable_{name}", condition, f"{name} must be {sought}", (name,)))
     for name in given:
         if (check := COLUMNS[name].check) is not None:
-            rules.append(QualityRule(f"out_of_range_{name}", f"NOT ({check})", f"expected {check}", (name,)))
+            sql = check.sql(name)
+            rules.append(QualityRule(f"out_of_range_{name}", f"NOT ({sql})", f"expected {sql}", (name,)))
     for name in given:
-        if name in _KEY_PARTS:
-            reason = f"{name} must not contain '|', which separates the parts of unique_id"
-            rules.append(QualityRule(f"separator_in_{name}", f"contains({name}, '|')", reason, (name,)))
+        if name in SERIES.parts:
+            mark = sql_string(SEPARATOR)
+            reason = f"{name} must not contain {mark}, which separates the parts of {SERIES.id}"
+            rules.append(QualityRule(f"separator_in_{name}", f"contains({name}, {mark})", reason, (name,)))
     if "ds_to" in given:
         reason = "a period must not end before it begins"
         rules.append(QualityRule("period_reversed", "ds_to < ds_from", reason, ("ds_from", "ds_to")))

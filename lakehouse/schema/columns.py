@@ -7,35 +7,49 @@ configuration. `ds` is a DATE and never passes through a time zone.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
 
-ColumnType = Literal["string", "double", "int", "long", "byte", "boolean", "date", "timestamp", "array<double>"]
+import pyarrow as pa
+
+from lakehouse.errors import ContractError
+from lakehouse.schema.checks import Check, OneOf, Range
+from lakehouse.schema.column_types import arrow_type
+from lakehouse.schema.entities import SEPARATOR, SERIES
+
+DEMAND_CLASSES = ("smooth", "erratic", "intermittent", "lumpy", "no_sales", "new")
+"""Syntetos-Boylan classes, a series without a sale, and one too young to tell; kernels number them in this order."""
+
+_FROM_0, _SHARE = Range(0), Range(0, 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column's one declaration.
 
-    `check` is a SQL condition that every non-null value satisfies (it becomes a Delta CHECK). A `volatile` column
-    (a clock reading, a duration) is left out of content hashes.
+    `type` is a name of `column_types`. `check` says what a value that is not NULL may be: it becomes a Delta CHECK, a
+    mask over what workers write, and a quality rule of the feeds that have the column. A `volatile` column (a clock
+    reading, a duration) is left out of content hashes.
     """
 
     name: str
-    type: ColumnType
+    type: str
     comment: str
-    check: str | None = None
+    check: Check | None = None
     volatile: bool = False
 
+    def __post_init__(self) -> None:
+        arrow_type(self.type)  # raises
 
-def _column(name: str, type_: ColumnType, comment: str, check: str | None = None, *, volatile: bool = False) -> Column:
+
+def _column(name: str, type_: str, comment: str, check: Check | None = None, *, volatile: bool = False) -> Column:
     return Column(name, type_, comment, check, volatile)
 
 
 def _quantile_columns() -> tuple[Column, ...]:
     levels = {"p05": 5, "p10": 10, "p25": 25, "p50": 50, "p75": 75, "p90": 90, "p95": 95, "p99": 99}
     return tuple(
-        _column(name, "double", f"{level}% quantile of the demand forecast, in units", f"{name} >= 0")
+        _column(name, "double", f"{level}% quantile of the demand forecast, in units", _FROM_0)
         for name, level in levels.items()
     )
 
@@ -54,8 +68,9 @@ def _feature_columns() -> tuple[Column, ...]:
                 f"rolling_std_{n}",
                 "double",
                 f"Sample standard deviation of units over the {n} days before ds",
+                _FROM_0,
             ),
-            _column(f"zero_share_{n}", "double", f"Share of days without a sale over the {n} days before ds"),
+            _column(f"zero_share_{n}", "double", f"Share of days without a sale over the {n} days before ds", _SHARE),
         )
     )
     weekday = tuple(
@@ -70,9 +85,9 @@ _ALL: tuple[Column, ...] = (
     _column("sku_id", "string", "Stock keeping unit, as the retailer names it"),
     _column("location_id", "string", "Store, warehouse or chain that sells the SKU"),
     _column("channel_id", "string", "Sales channel, 'all' where the feed knows none"),
-    _column("unique_id", "string", "Series key: sku_id|location_id|channel_id"),
+    _column("unique_id", "string", f"Series key: {SEPARATOR.join(SERIES.parts)}"),
     _column("ds", "date", "Calendar day at the place of sale"),
-    _column("bucket", "int", "Stable hash of unique_id: the unit of work, retry and resume", "bucket >= 0"),
+    _column("bucket", "int", "Stable hash of unique_id: the unit of work, retry and resume", _FROM_0),
     _column("cutoff", "date", "Last day whose demand the forecast knew"),
     _column("as_of", "date", "Last day of data that the run used"),
     _column("model", "string", "Forecasting model"),
@@ -109,11 +124,11 @@ _ALL: tuple[Column, ...] = (
     _column("benefit_regions", "string", "Regions, by comma, where food benefits (such as SNAP) are paid out that day"),
     _column("is_benefit_day", "boolean", "True where food benefits are paid out in the location's region that day"),
     _column("is_holiday", "boolean", "True on a public holiday of the location's country"),
-    _column("lead_time_days", "double", "Days from order to receipt", "lead_time_days >= 0"),
-    _column("order_cost", "double", "Fixed cost of placing one order, in currency", "order_cost >= 0"),
-    _column("unit_cost", "double", "Purchase cost per unit, in currency", "unit_cost >= 0"),
-    _column("moq_qty", "double", "Minimum order quantity, in units", "moq_qty >= 0"),
-    _column("pack_qty", "double", "Units per pack; orders are whole packs", "pack_qty > 0"),
+    _column("lead_time_days", "double", "Days from order to receipt", _FROM_0),
+    _column("order_cost", "double", "Fixed cost of placing one order, in currency", _FROM_0),
+    _column("unit_cost", "double", "Purchase cost per unit, in currency", _FROM_0),
+    _column("moq_qty", "double", "Minimum order quantity, in units", _FROM_0),
+    _column("pack_qty", "double", "Units per pack; orders are whole packs", Range(0, low_open=True)),
     # lineage
     _column("source_file", "string", "File that the row came from, relative to the input folder"),
     _column("source_row", "long", "Record number in the file, from 1, the header not counted"),
@@ -130,82 +145,99 @@ _ALL: tuple[Column, ...] = (
     _column("y_latent_high", "double", "90% quantile of demand on a day without stock; y on any other"),
     # features
     *_feature_columns(),
-    _column("days_since_sale", "int", "Days between ds and the last earlier day with a sale"),
-    _column("history_days", "int", "Days of history before ds"),
+    _column("days_since_sale", "int", "Days between ds and the last earlier day with a sale", _FROM_0),
+    _column("history_days", "int", "Days of history before ds", _FROM_0),
     _column("price_ratio_28", "double", "Price on ds over its mean of the 28 days before"),
-    _column("day_of_week", "byte", "ISO day of week, 1 = Monday", "day_of_week BETWEEN 1 AND 7"),
-    _column("week_of_year", "byte", "ISO week of the year", "week_of_year BETWEEN 1 AND 53"),
-    _column("month", "byte", "Month of the year", "month BETWEEN 1 AND 12"),
+    _column("day_of_week", "byte", "ISO day of week, 1 = Monday", Range(1, 7)),
+    _column("week_of_year", "byte", "ISO week of the year", Range(1, 53)),
+    _column("month", "byte", "Month of the year", Range(1, 12)),
     _column("is_month_end", "boolean", "True on the last day of a month"),
     # demand profile
     _column(
         "demand_class",
         "string",
-        "Syntetos-Boylan class: smooth, erratic, intermittent, lumpy; or new, no_sales",
+        "Syntetos-Boylan class, or that there is no sale, or too little history to tell",
+        OneOf(DEMAND_CLASSES),
     ),
-    _column("adi", "double", "Average inter-demand interval, in days", "adi >= 1"),
-    _column("cv2", "double", "Squared coefficient of variation of the non-zero demands", "cv2 >= 0"),
-    _column("zero_share", "double", "Share of observed days without a sale", "zero_share BETWEEN 0 AND 1"),
-    _column("season_strength", "double", "Strength of the weekly season, 0 to 1 (Hyndman)"),
+    _column("adi", "double", "Average inter-demand interval, in days", Range(1)),
+    _column("cv2", "double", "Squared coefficient of variation of the non-zero demands", _FROM_0),
+    _column("zero_share", "double", "Share of observed days without a sale", _SHARE),
+    _column("season_strength", "double", "Strength of the weekly season, 0 to 1 (Hyndman)", _SHARE),
     _column("first_sale_ds", "date", "First day with a sale"),
     _column("last_sale_ds", "date", "Last day with a sale"),
     _column("mean_demand", "double", "Mean units per observed day"),
     # forecast
-    _column("mean", "double", "Mean of the demand forecast, in units", "mean >= 0"),
-    _column("sd", "double", "Standard deviation of the forecast error at that horizon, in units", "sd >= 0"),
+    _column("mean", "double", "Mean of the demand forecast, in units", _FROM_0),
+    _column("sd", "double", "Standard deviation of the forecast error at that horizon, in units", _FROM_0),
     *_quantile_columns(),
     _column("rule", "string", "Rule that decided, in plain words"),
     _column("runner_up", "string", "The model or policy that came second"),
     _column("score", "double", "Score of the chosen model or policy, lower is better"),
     _column("runner_up_score", "double", "Score of the runner-up, lower is better"),
-    _column("artifact", "string", "A fitted model's files, as a packed archive in base64"),
-    _column("rmsse", "double", "Root mean squared error over that of one-day differences before the cutoff"),
-    _column("mase", "double", "Mean absolute error over that of the seasonal naive forecast before the cutoff"),
-    _column("scaled_pinball", "double", "Mean pinball loss over the levels, over the mean absolute one-day difference"),
+    _column("artifact", "binary", "A fitted model's files: a tar archive, compressed by zlib"),
+    _column("rmsse", "double", "Root mean squared error over that of one-day differences before the cutoff", _FROM_0),
+    _column(
+        "mase", "double", "Mean absolute error over that of the seasonal naive forecast before the cutoff", _FROM_0
+    ),
+    _column(
+        "scaled_pinball",
+        "double",
+        "Mean pinball loss over the levels, over the mean absolute one-day difference",
+        _FROM_0,
+    ),
     *(
-        _column(f"coverage_{n}", "double", f"Share of days within the central {n}% interval, its ends included")
+        _column(f"coverage_{n}", "double", f"Share of days within the central {n}% interval, its ends included", _SHARE)
         for n in (50, 80, 90)
     ),
     _column("mean_error", "double", "Forecast less actual, in units a day"),
-    _column("n_days", "int", "Days of the window that were observed"),
+    _column("n_days", "int", "Days of the window that were observed", _FROM_0),
     _column("score_sum", "double", "Sum over series of their mean scores"),
     _column("difference_sum", "double", "Sum over series of their mean score less that of the class's first candidate"),
-    _column("difference_square_sum", "double", "Sum over series of the square of that difference"),
-    _column("repeated_series", "long", "Series with two windows or more"),
-    _column("window_variance_sum", "double", "Sum over these of the difference's variance between windows"),
-    _column("inverse_windows_sum", "double", "Sum over series of one over their number of windows"),
-    _column("kind", "string", "What a row of sums is about: error (histogram) or product (of two days' errors)"),
-    _column("cell", "int", "Number of the cell: demand class, part of the horizon, level and dispersion of demand"),
-    _column("horizon", "int", "Days of the forecasts summed up"),
+    _column("difference_square_sum", "double", "Sum over series of the square of that difference", _FROM_0),
+    _column("repeated_series", "long", "Series with two windows or more", _FROM_0),
+    _column("window_variance_sum", "double", "Sum over these of the difference's variance between windows", _FROM_0),
+    _column("inverse_windows_sum", "double", "Sum over series of one over their number of windows", _FROM_0),
+    _column(
+        "kind",
+        "string",
+        "What a row of sums is about: error (histogram) or product (of two days' errors)",
+        OneOf(("error", "product")),
+    ),
+    _column(
+        "cell", "int", "Number of the cell: demand class, part of the horizon, level and dispersion of demand", _FROM_0
+    ),
+    _column("horizon", "int", "Days of the forecasts summed up", Range(1)),
     _column("values", "array<double>", "The sums; see udfs/forecasting/probability/score_summary.py"),
-    _column("path_level", "double", "Correlation that errors of any two days ahead share"),
-    _column("path_season", "double", "Correlation that errors a whole season apart share besides"),
-    _column("path_short", "double", "Correlation that errors share besides, fading with the days between them"),
-    _column("path_decay", "double", "What is left of that fading correlation after each day"),
+    _column("path_level", "double", "Correlation that errors of any two days ahead share", _SHARE),
+    _column("path_season", "double", "Correlation that errors a whole season apart share besides", _SHARE),
+    _column("path_short", "double", "Correlation that errors share besides, fading with the days between them", _SHARE),
+    _column(
+        "path_decay", "double", "What is left of that fading correlation after each day", Range(0, 1, high_open=True)
+    ),
     # inventory
     _column("policy", "string", "Inventory policy family"),
-    _column("service_level", "double", "Target cycle service level", "service_level > 0 AND service_level < 1"),
-    _column("review_days", "double", "Days between two reviews", "review_days >= 0"),
+    _column("service_level", "double", "Target cycle service level", Range(0, 1, low_open=True, high_open=True)),
+    _column("review_days", "double", "Days between two reviews", _FROM_0),
     _column("demand_mean", "double", "Expected demand over lead time plus review, in units"),
-    _column("demand_sd", "double", "Standard deviation of demand over lead time plus review"),
-    _column("demand_p50", "double", "Median of demand over lead time plus review"),
-    _column("demand_p90", "double", "90% quantile of demand over lead time plus review"),
+    _column("demand_sd", "double", "Standard deviation of demand over lead time plus review", _FROM_0),
+    _column("demand_p50", "double", "Median of demand over lead time plus review", _FROM_0),
+    _column("demand_p90", "double", "90% quantile of demand over lead time plus review", _FROM_0),
     _column("safety_stock_qty", "double", "Reorder point less expected demand over lead time plus review"),
     _column("reorder_point_qty", "double", "Stock position at or below which an order is placed"),
     _column(
         "order_up_to_qty",
         "double",
         "Level that an order raises the stock position to",
-        "order_up_to_qty >= 0",
+        _FROM_0,
     ),
-    _column("expected_fill_rate", "double", "Expected share of demand served from stock"),
+    _column("expected_fill_rate", "double", "Expected share of demand served from stock", _FROM_0),
     _column(
         "expected_cost",
         "double",
         "Expected holding, ordering and lost margin per year on the sample paths, in currency",
     ),
     _column("benchmark_cost", "double", "The same for the safety stock of z x sigma x sqrt(lead time + review)"),
-    _column("replayed_fill_rate", "double", "Share of demand served from stock in the replays that decided"),
+    _column("replayed_fill_rate", "double", "Share of demand served from stock in the replays that decided", _FROM_0),
     _column("replayed_cost", "double", "Cost per year in these replays: holding, ordering, lost margin, in currency"),
     _column("replayed_benchmark_cost", "double", "The benchmark's cost per year in these replays, in currency"),
     _column(
@@ -215,17 +247,19 @@ _ALL: tuple[Column, ...] = (
     ),
     _column("held_out_benchmark_cost", "double", "The benchmark's cost per year in that last replay, in currency"),
     _column("replay_cost", "double", "Holding, ordering and lost margin a day in the replay, in currency"),
-    _column("replay_holding_cost", "double", "Cost of holding stock a day, in currency"),
-    _column("replay_ordering_cost", "double", "Cost of placing orders a day, in currency"),
+    _column("replay_holding_cost", "double", "Cost of holding stock a day, in currency", _FROM_0),
+    _column("replay_ordering_cost", "double", "Cost of placing orders a day, in currency", _FROM_0),
     _column("replay_shortage_cost", "double", "Margin lost a day for want of stock, in currency"),
-    _column("demand_qty", "double", "Units wanted over the days of the replay"),
-    _column("sales_qty", "double", "Units of it served from stock the same day"),
-    _column("demand_sum", "double", "Units wanted, summed over series and replays"),
-    _column("sales_sum", "double", "Units of it served from stock the same day"),
-    _column("step", "int", "Number of the run of equal packs, from 0, in the order in which they are worth taking"),
-    _column("step_count", "int", "Equal packs in the run"),
-    _column("step_qty", "double", "Units of one pack of the run; the first is the least order"),
-    _column("step_cost", "double", "What one of them costs, in currency"),
+    _column("demand_qty", "double", "Units wanted over the days of the replay", _FROM_0),
+    _column("sales_qty", "double", "Units of it served from stock the same day", _FROM_0),
+    _column("demand_sum", "double", "Units wanted, summed over series and replays", _FROM_0),
+    _column("sales_sum", "double", "Units of it served from stock the same day", _FROM_0),
+    _column(
+        "step", "int", "Number of the run of equal packs, from 0, in the order in which they are worth taking", _FROM_0
+    ),
+    _column("step_count", "int", "Equal packs in the run", _FROM_0),
+    _column("step_qty", "double", "Units of one pack of the run; the first is the least order", _FROM_0),
+    _column("step_cost", "double", "What one of them costs, in currency", _FROM_0),
     _column("expected_value", "double", "Expected profit of the units to order over not ordering them, in currency"),
     _column(
         "is_supply_assumed",
@@ -233,14 +267,16 @@ _ALL: tuple[Column, ...] = (
         "True where supply terms come from the configuration, not from the feed",
     ),
     _column("order_date", "date", "Day on which the order is to be placed"),
-    _column("order_qty", "double", "Units to order, after minimum order and pack size", "order_qty >= 0"),
-    _column("order_value", "double", "Order quantity times unit cost, in currency", "order_value >= 0"),
+    _column("order_qty", "double", "Units to order, after minimum order and pack size", _FROM_0),
+    _column("order_value", "double", "Order quantity times unit cost, in currency", _FROM_0),
     _column("position_qty", "double", "Stock position: on hand plus on order less backorders"),
-    _column("days_of_cover", "double", "Days that the stock position lasts at the forecast mean"),
+    _column("days_of_cover", "double", "Days that the stock position lasts at the forecast mean", _FROM_0),
     _column("expected_receipt_ds", "date", "Day on which the order is expected to arrive"),
     _column("is_stock_assumed", "boolean", "True where the stock position is an assumption of the configuration"),
-    _column("stockout_risk", "double", "Probability that demand over the lead time exceeds the position"),
-    _column("expected_shortage_qty", "double", "Expected demand over the lead time that the position cannot serve"),
+    _column("stockout_risk", "double", "Probability that demand over the lead time exceeds the position", _SHARE),
+    _column(
+        "expected_shortage_qty", "double", "Expected demand over the lead time that the position cannot serve", _FROM_0
+    ),
     _column("reason", "string", "Why, in plain words and numbers"),
     # gold
     _column("currency", "string", "ISO 4217 currency of money columns"),
@@ -251,8 +287,8 @@ _ALL: tuple[Column, ...] = (
     _column("bias", "double", "Forecast less actual, over actual"),
     _column("wape", "double", "Weighted absolute percentage error: sum |actual - forecast| / sum actual"),
     _column("naive_wape", "double", "Weighted absolute percentage error of the seasonal naive forecast"),
-    _column("share_below_p90", "double", "Share of days whose actual lies at or below the 90% quantile"),
-    _column("days", "int", "Days compared or summed up"),
+    _column("share_below_p90", "double", "Share of days whose actual lies at or below the 90% quantile", _SHARE),
+    _column("days", "int", "Days compared or summed up", _FROM_0),
     # operations
     _column("run_id", "string", "Run: the as-of day and a hash of pipeline and configuration"),
     _column("stage", "string", "Stage of the pipeline"),
@@ -267,12 +303,12 @@ _ALL: tuple[Column, ...] = (
     _column("started_at", "timestamp", "Start (UTC)", volatile=True),
     _column("finished_at", "timestamp", "End (UTC)", volatile=True),
     _column("peak_memory_mb", "double", "Highest memory in use while the stage ran, in MiB", volatile=True),
-    _column("series", "long", "Series that were summed up"),
-    _column("ids", "long", "Keys of the entity (such as series) that the stage or unit saw to"),
-    _column("rows", "long", "Rows written or counted"),
-    _column("failed_ids", "long", "Keys of the entity that failed for good"),
+    _column("series", "long", "Series that were summed up", _FROM_0),
+    _column("ids", "long", "Keys of the entity (such as series) that the stage or unit saw to", _FROM_0),
+    _column("rows", "long", "Rows written or counted", _FROM_0),
+    _column("failed_ids", "long", "Keys of the entity that failed for good", _FROM_0),
     _column("unit", "string", "Unit of work: a bucket of the entity, or one of its values where it is listed"),
-    _column("entity", "string", "What the unit is about: series, customer, document, depot_day, cutoff, whole"),
+    _column("entity", "string", "What the unit is about, such as series or cutoff: a name of `entities`"),
     _column("id", "string", "Key of the entity that failed, such as a series' unique_id"),
     _column("attempt", "string", "What was tried and failed, where several things were; '' else"),
     _column("part", "string", "Part of the table: '' is all of it, else partition column = value"),
@@ -286,7 +322,12 @@ _ALL: tuple[Column, ...] = (
     _column("fallback", "string", "What was used instead, 'none' where nothing was"),
     _column("rule_id", "string", "Quality rule that rejected the row"),
     _column("payload", "string", "The rejected row as JSON"),
-    _column("outcome", "string", "used, quarantined, duplicate, out_of_scope"),
+    _column(
+        "outcome",
+        "string",
+        "used, quarantined, duplicate, out_of_scope",
+        OneOf(("used", "quarantined", "duplicate", "out_of_scope")),
+    ),
     _column("file_bytes", "long", "Size of the file"),
     _column("host", "string", "Machine that ran it", volatile=True),
     _column("table_name", "string", "Table, as schema.table"),
@@ -295,3 +336,11 @@ _ALL: tuple[Column, ...] = (
 COLUMNS: dict[str, Column] = {column.name: column for column in _ALL}
 if len(COLUMNS) != len(_ALL):
     raise AssertionError("a column is declared twice in lakehouse/schema/columns.py")
+
+
+def schema_of(names: Iterable[str]) -> pa.Schema:
+    """Declared columns as an Arrow schema, all of them nullable. Raises ContractError naming those not declared."""
+    wanted = list(names)
+    if unknown := [name for name in wanted if name not in COLUMNS]:
+        raise ContractError(f"columns {unknown} are not declared in lakehouse/schema/columns.py")
+    return pa.schema([(name, arrow_type(COLUMNS[name].type)) for name in wanted])

@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from lakehouse.errors import ContractError
-from lakehouse.schema.columns import COLUMNS, Column, ColumnType
+from lakehouse.schema.column_types import arrow_type, delta_type, sql_type
+from lakehouse.schema.columns import COLUMNS, Column
 from lakehouse.schema.entities import SERIES, Entity
 
 WriteMode = Literal["append", "replace_partitions", "overwrite", "merge"]
-
-_ARROW: dict[ColumnType, pa.DataType] = {
-    "string": pa.string(),
-    "double": pa.float64(),
-    "int": pa.int32(),
-    "long": pa.int64(),
-    "byte": pa.int8(),
-    "boolean": pa.bool_(),
-    "date": pa.date32(),
-    "timestamp": pa.timestamp("us", tz="UTC"),
-    "array<double>": pa.list_(pa.field("element", pa.float64())),
-}
-_SQL: dict[ColumnType, str] = {"byte": "TINYINT", "long": "BIGINT"}
-_DELTA: dict[ColumnType, str | dict[str, object]] = {
-    "int": "integer",
-    "array<double>": {"type": "array", "elementType": "double", "containsNull": True},
-}
+_EXAMPLES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +48,10 @@ class Contract:
             raise ContractError(f"{self.name}: key or partition columns {outside} are not among its columns")
         if len(set(self.columns)) != len(self.columns):
             raise ContractError(f"{self.name}: a column is named twice")
+        if self.unit and self.unit.partition not in self.partitions:
+            raise ContractError(
+                f"{self.name}: its rows are cut by {self.unit.name}, so expected a partition {self.unit.partition!r}"
+            )
 
     @property
     def schema_name(self) -> str:
@@ -70,7 +61,7 @@ class Contract:
     def table_name(self) -> str:
         return self.name.split(".")[1]
 
-    def type_of(self, name: str) -> ColumnType:
+    def type_of(self, name: str) -> str:
         return "string" if name in self.text else COLUMNS[name].type
 
     def is_required(self, name: str) -> bool:
@@ -90,12 +81,11 @@ class Contract:
     def arrow_schema(self, *, with_partitions: bool = True) -> pa.Schema:
         names = self.columns if with_partitions else self.file_columns()
         return pa.schema(
-            [pa.field(name, _ARROW[self.type_of(name)], nullable=not self.is_required(name)) for name in names]
+            [pa.field(name, arrow_type(self.type_of(name)), nullable=not self.is_required(name)) for name in names]
         )
 
     def sql_type(self, name: str) -> str:
-        type_ = self.type_of(name)
-        return _SQL.get(type_, type_.upper())
+        return sql_type(self.type_of(name))
 
     def checks(self) -> dict[str, str]:
         """CHECK constraints by name, of the columns that are not text.
@@ -103,19 +93,23 @@ class Contract:
         Delta refuses a row whose CHECK is NULL, other than SQL does, so a column that may be NULL says so.
         """
         return {
-            f"{column.name}_range": column.check
+            f"{column.name}_range": column.check.sql(column.name)
             if self.is_required(column.name)
-            else f"{column.name} IS NULL OR ({column.check})"
+            else f"{column.name} IS NULL OR ({column.check.sql(column.name)})"
             for column in self.declared()
             if column.check and column.name not in self.text
         }
+
+    def empty(self, *, with_partitions: bool = False) -> pa.Table:
+        """A table of this contract without rows."""
+        return self.arrow_schema(with_partitions=with_partitions).empty_table()
 
     def delta_schema_json(self) -> str:
         """The schema as the Delta protocol writes it, comments included."""
         fields = [
             {
                 "name": column.name,
-                "type": _DELTA.get(self.type_of(column.name), self.type_of(column.name)),
+                "type": delta_type(self.type_of(column.name)),
                 "nullable": not self.is_required(column.name),
                 "metadata": {"comment": column.comment},
             }
@@ -148,18 +142,31 @@ class Contract:
         return [create, *checks]
 
     def conform(self, table: pa.Table, *, with_partitions: bool = False) -> pa.Table:
-        """The Arrow table with exactly the contract's columns, order and types.
+        """The Arrow table with exactly the contract's columns, order and types; every write of Arrow data passes here.
 
-        Raises ContractError when columns are missing or unknown, when a value does not fit its type, or when a required
-        column holds NULL: nothing is dropped or cast with loss.
+        `with_partitions`: the table has the partition columns too; else they are constants of the file.
+
+        Raises ContractError when columns are missing or unknown, a value does not fit its type, a required column holds
+        NULL, a value is outside its column's range or list, or two rows have one key: nothing is dropped or cast with
+        loss. It names the column, the rule in words, how many rows break it, and some of them.
         """
+        conformed = self._typed(table, with_partitions)
+        offences = [*self._outside(conformed), *self._repeated(conformed)]
+        if offences:
+            raise ContractError(
+                f"{self.name}: rows break the table's contract; nothing was written. Mend what makes them, or the "
+                "rule in lakehouse/schema.\n  " + "\n  ".join(offences)
+            )
+        return conformed
+
+    def _typed(self, table: pa.Table, with_partitions: bool) -> pa.Table:
         schema = self.arrow_schema(with_partitions=with_partitions)
         missing = [name for name in schema.names if name not in table.column_names]
         extra = [name for name in table.column_names if name not in schema.names]
         if missing or extra:
             raise ContractError(
                 f"{self.name}: expected columns {schema.names}; missing {missing}, unexpected {extra}. "
-                "Change the producer, or the table's contract in lakehouse/schema/tables."
+                "Change the producer, or the contract in lakehouse/schema/tables."
             )
         try:
             conformed = table.select(schema.names).cast(
@@ -172,6 +179,69 @@ class Contract:
         if offending:
             raise ContractError(f"{self.name}: NULL in required columns (rows by column): {offending}")
         return conformed.cast(schema)
+
+    def _outside(self, table: pa.Table) -> Iterator[str]:
+        """What each column's range or list refuses, in words; NaN is a number outside every range."""
+        for name in table.column_names:
+            check = COLUMNS[name].check
+            if check is None or name in self.text:
+                continue
+            fine = check.mask(table[name])
+            if pc.all(fine).as_py() is False:  # NULLs are skipped; None: there is nothing else
+                bad = table.filter(pc.invert(pc.fill_null(fine, True)))
+                yield (
+                    f"{name}: expected {check.words()}, found {bad.num_rows:,} of {table.num_rows:,} rows otherwise: "
+                    + self._shown(bad, name)
+                )
+
+    def _repeated(self, table: pa.Table) -> Iterator[str]:
+        """Keys that stand on several rows; partition columns that are not in the table are the same on all."""
+        key = [name for name in self.key if name in table.column_names]
+        rows = table.select(key)
+        if _is_unique(rows):
+            return
+        named = f"({', '.join(self.key)}): expected one row per key, found"
+        if not key:
+            yield f"{named} {table.num_rows:,} rows in one partition, which is the key"
+            return
+        counted = rows.group_by(key, use_threads=False).aggregate([([], "count_all")])
+        repeated = counted.filter(pc.greater(counted["count_all"], 1))
+        yield f"{named} {repeated.num_rows:,} keys on several rows: {self._shown(repeated, 'count_all', 'rows')}"
+
+    def _shown(self, rows: pa.Table, name: str, word: str = "") -> str:
+        """The first offenders: the value, and the key of its row."""
+        key = [column for column in self.key if column in rows.column_names and column != name]
+        found = rows.select([*key, name]).slice(0, _EXAMPLES).to_pylist()
+        texts = [
+            f"{row[name]}{word and ' ' + word} at " + ", ".join(f"{column} {row[column]}" for column in key)
+            for row in found
+        ]
+        return "; ".join(texts) + ("; ..." if rows.num_rows > _EXAMPLES else "")
+
+
+def _is_unique(rows: pa.Table) -> bool:
+    """Whether no two rows are the same.
+
+    Rows often come in runs in which the last column rises, such as the days of a series: they differ within a run, and
+    a bucket of a hundred thousand rows has only hundreds of runs to compare.
+    """
+    if not rows.num_columns:
+        return rows.num_rows <= 1
+    *first, last = (rows[name].combine_chunks() for name in rows.column_names)
+    before, after = slice(None, -1), slice(1, None)
+    is_run = pa.array([True] * max(rows.num_rows - 1, 0), pa.bool_())
+    for column in first:
+        is_run = pc.and_(is_run, pc.equal(column[before], column[after]))
+    if pc.all(pc.or_(pc.invert(is_run), pc.less(last[before], last[after])), skip_nulls=False).as_py():
+        is_start = pa.concat_arrays([pa.array([True]), pc.invert(is_run)]).slice(0, rows.num_rows)
+        if not first or _n_distinct(rows.select(rows.column_names[:-1]).filter(is_start)) == pc.sum(is_start).as_py():
+            return True
+    return _n_distinct(rows) == rows.num_rows
+
+
+def _n_distinct(rows: pa.Table) -> int:
+    # One thread: workers share the cores.
+    return int(rows.group_by(rows.column_names, use_threads=False).aggregate([]).num_rows)
 
 
 TABLE_PROPERTIES = {

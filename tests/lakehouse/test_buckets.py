@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import json
-import zlib
 from datetime import date, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from lakehouse.delta.files import PinnedTable, bucket_of, read_bucket, write_bucket
+from lakehouse.delta.files import PinnedTable, read_bucket, write_bucket
 from lakehouse.delta.io import Lakehouse
 from lakehouse.errors import ContractError
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+from lakehouse.schema.entities import SERIES
 
 NAME = "forecast.champion"
 COLUMNS = ("unique_id", "cutoff", "model")
@@ -52,14 +48,6 @@ def pinned(lake: Lakehouse, version: int, **options: object) -> PinnedTable:
     return PinnedTable(NAME, lake.uri(NAME), version, COLUMNS, **options)  # type: ignore[arg-type]
 
 
-def test_a_series_has_the_bucket_that_its_crc_says(spark: SparkSession) -> None:
-    ids = ["S01|north|all", "", "ÄÖ|Köln|süß", "日本|東京|all", "a|b|c" * 50]
-    assert [bucket_of(unique_id, 7) for unique_id in ids] == [zlib.crc32(i.encode("utf-8")) % 7 for i in ids]
-    frame = spark.createDataFrame([(i,) for i in ids], "unique_id STRING")
-    in_spark = [row[0] for row in frame.selectExpr("CAST(crc32(CAST(unique_id AS BINARY)) % 7 AS INT)").collect()]
-    assert in_spark == [bucket_of(unique_id, 7) for unique_id in ids]
-
-
 def test_silver_puts_each_series_into_its_bucket(cleaned: Lakehouse) -> None:
     rows = (
         cleaned.read_arrow("silver.sales_daily", columns=["unique_id", "bucket"])
@@ -68,7 +56,7 @@ def test_silver_puts_each_series_into_its_bucket(cleaned: Lakehouse) -> None:
     )
     assert rows.num_rows == len(rows["unique_id"].unique()) > 5
     for row in rows.to_pylist():
-        assert row["bucket"] == bucket_of(row["unique_id"], 10)
+        assert row["bucket"] == SERIES.bucket_of(row["unique_id"], 10)
 
 
 def test_doing_a_bucket_again_replaces_it_and_nothing_else(lake: Lakehouse) -> None:

@@ -39,7 +39,7 @@ def rows(count: int = 12) -> pa.Table:
         elif pa.types.is_boolean(field.type):
             values = [i % 2 == 0 for i in range(count)]
         else:
-            values = [1 + i % 5 for i in range(count)]
+            values = [1 / (1 + i % 5) if pa.types.is_floating(field.type) else 1 + i % 5 for i in range(count)]
         if field.nullable:
             values = [None if i % 4 == k % 4 else value for i, value in enumerate(values)]
         columns[field.name] = pa.array(values, field.type)

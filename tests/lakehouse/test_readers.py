@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
-import duckdb_extension_delta
 import pyarrow as pa
 import pytest
 from py4j.protocol import Py4JJavaError
@@ -33,19 +32,9 @@ DUCKDB_TYPES = {
     "boolean": "BOOLEAN",
     "date": "DATE",
     "timestamp": "TIMESTAMP WITH TIME ZONE",
+    "binary": "BLOB",
     "array<double>": "DOUBLE[]",
 }
-
-
-@pytest.fixture(scope="module")
-def duck() -> Iterator[duckdb.DuckDBPyConnection]:
-    package = Path(duckdb_extension_delta.__file__).parent
-    (extension,) = package.glob(f"extensions/v{duckdb.__version__}/delta.duckdb_extension")
-    connection = duckdb.connect(config={"allow_unsigned_extensions": "true"})
-    connection.execute(f"LOAD '{extension}'")
-    connection.execute("SET TimeZone = 'UTC'")
-    yield connection
-    connection.close()
 
 
 def existing(lake: Lakehouse) -> list[str]:

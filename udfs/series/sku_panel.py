@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 
+from lakehouse.schema.entities import SERIES
 from udfs.series.covariates import Covariates, Traits
 from udfs.series.sku_batch import SkuBatch
 
@@ -41,7 +42,7 @@ def sku_panel(
     """The batch of `SkuBatch.from_arrow`, with covariates over its days and `horizon` more, and traits.
 
     Args:
-        history: unique_id (`sku_id|location_id|channel_id`), ds, y, unit_price, is_promo, sorted by (unique_id, ds).
+        history: unique_id (see `entities.SERIES`), ds, y, unit_price, is_promo, sorted by (unique_id, ds).
             Prices and promotions of rows after the cutoff are planned ones; their demand is not looked at.
         cutoff, max_history: see `SkuBatch.from_arrow`.
         horizon: days after the cutoff that covariates reach.
@@ -52,14 +53,12 @@ def sku_panel(
     none. Traits are `TRAITS`, their codes the same in every bucket of a run.
 
     Raises:
-        ValueError: what `SkuBatch.from_arrow` raises, or a unique_id that is not three parts.
+        ValueError: what `SkuBatch.from_arrow` raises.
+        ContractError: a unique_id that is not three parts.
     """
     batch = SkuBatch.from_arrow(history, cutoff, max_history)
-    parts = [unique_id.split("|") for unique_id in batch.unique_ids]
-    bad = next((u for u, p in zip(batch.unique_ids, parts, strict=True) if len(p) != 3), None)
-    if bad is not None:
-        raise ValueError(f"expected unique_id as sku_id|location_id|channel_id, found {bad!r}")
-    sku_S, location_S, channel_S = ([p[k] for p in parts] for k in range(3))
+    parts = SERIES.parts_of(pa.array(batch.unique_ids, pa.string()))
+    sku_S, location_S, channel_S = (parts[name].to_pylist() for name in SERIES.parts)
     values_SXK = np.full((len(batch), batch.n_days + horizon, len(KNOWN)), np.nan)
     for table in (history, plan.planned):
         _place(values_SXK, batch, table, horizon)

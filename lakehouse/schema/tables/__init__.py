@@ -5,12 +5,17 @@ DDL, comments, checks, quarantine rules and the data dictionary all come from he
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+
 from lakehouse.errors import ContractError
 from lakehouse.schema.contract import Contract
 from lakehouse.schema.tables import feeds, forecast, gold, inventory, ops
 from lakehouse.schema.tables.feeds import FEED_COLUMNS, FEED_REQUIRED
 
-__all__ = ["FEED_COLUMNS", "FEED_REQUIRED", "LAYERS", "TABLES", "contract"]
+__all__ = ["FEED_COLUMNS", "FEED_REQUIRED", "LAYERS", "TABLES", "contract", "table_of"]
 
 TABLES: dict[str, Contract] = {
     contract.name: contract for part in (feeds, forecast, inventory, gold, ops) for contract in part.CONTRACTS
@@ -23,3 +28,26 @@ def contract(name: str) -> Contract:
     if name not in TABLES:
         raise ContractError(f"no table {name!r}; the tables are {', '.join(TABLES)}")
     return TABLES[name]
+
+
+def table_of(name: str, columns: Mapping[str, Any]) -> pa.Table:
+    """Rows of a table, without its partition columns, from arrays by column: what a kernel hands over.
+
+    Arrow arrays, NumPy arrays and lists are put in the contract's order and types. A NaN stays a NaN: give NULL where a
+    number is not known. Raises ContractError when columns are missing or unknown, or a value does not fit its type;
+    ranges and the key are checked where the table is written.
+    """
+    schema = contract(name).arrow_schema(with_partitions=False)
+    missing = [column for column in schema.names if column not in columns]
+    extra = [column for column in columns if column not in schema.names]
+    if missing or extra:
+        raise ContractError(f"{name}: expected columns {schema.names}; missing {missing}, unexpected {extra}")
+    return pa.Table.from_arrays([_array(name, field, columns[field.name]) for field in schema], schema=schema)
+
+
+def _array(name: str, field: pa.Field, values: Any) -> pa.Array | pa.ChunkedArray:
+    try:
+        is_arrow = isinstance(values, pa.Array | pa.ChunkedArray)
+        return values.cast(field.type) if is_arrow else pa.array(values, field.type)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
+        raise ContractError(f"{name}: {field.name} does not fit its declared type: {error}") from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from lakehouse.schema.entities import SERIES
+
 QUANTILES = ("p05", "p10", "p25", "p50", "p75", "p90", "p95", "p99")
 CLASS_SUMS = (
     "series",
@@ -12,4 +14,4 @@ CLASS_SUMS = (
     "window_variance_sum",
     "inverse_windows_sum",
 )
-SERIES = ("unique_id", "sku_id", "location_id", "channel_id")
+SERIES_ID = (SERIES.id, *SERIES.parts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lakehouse.schema.contract import Contract
-from lakehouse.schema.tables.column_groups import SERIES
+from lakehouse.schema.tables.column_groups import SERIES_ID
 
 _LINEAGE = ("source_file", "source_row", "source_column", "row_hash", "batch_id", "ingested_at")
 
@@ -69,7 +69,7 @@ CONTRACTS: tuple[Contract, ...] = (
         "silver.sales_daily",
         "Units sold per series and day: typed, deduplicated, cancellations reversed, gaps filled by rule",
         (
-            *SERIES,
+            *SERIES_ID,
             "ds",
             "y",
             "unit_price",

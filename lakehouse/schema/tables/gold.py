@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lakehouse.schema.contract import Contract
-from lakehouse.schema.tables.column_groups import SERIES
+from lakehouse.schema.tables.column_groups import SERIES_ID
 
 CONTRACTS: tuple[Contract, ...] = (
     Contract(
@@ -12,7 +12,7 @@ CONTRACTS: tuple[Contract, ...] = (
         (
             "as_of",
             "order_date",
-            *SERIES,
+            *SERIES_ID,
             "product_name",
             "category",
             "department",
@@ -46,7 +46,7 @@ CONTRACTS: tuple[Contract, ...] = (
         "What the chosen policy costs per year beside the benchmark's safety stock: expected, replayed and held out",
         (
             "as_of",
-            *SERIES,
+            *SERIES_ID,
             "product_name",
             "category",
             "department",
@@ -75,7 +75,7 @@ CONTRACTS: tuple[Contract, ...] = (
         "Series by the risk that stock runs out before the next order can arrive, and what that would cost",
         (
             "as_of",
-            *SERIES,
+            *SERIES_ID,
             "product_name",
             "category",
             "department",
@@ -99,7 +99,7 @@ CONTRACTS: tuple[Contract, ...] = (
         (
             "as_of",
             "cutoff",
-            *SERIES,
+            *SERIES_ID,
             "category",
             "department",
             "model",

@@ -23,7 +23,7 @@ CONTRACTS: tuple[Contract, ...] = (
         "ops.quarantine",
         "Source rows that a quality rule rejected, with the rule, the file and the row",
         ("feed", "rule_id", "reason", "source_file", "source_row", "source_column", "payload", "batch_id"),
-        ("feed", "rule_id", "source_file", "source_row"),
+        ("feed", "rule_id", "batch_id", "source_file", "source_row", "source_column"),
         ("feed",),
     ),
     Contract(

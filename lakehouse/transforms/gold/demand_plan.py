@@ -10,7 +10,9 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from lakehouse.schema.contract import Contract
+from lakehouse.schema.entities import SERIES
 from lakehouse.schema.tables import contract
+from lakehouse.transforms.keys import parts_of
 
 # Sums must not depend on the order of their terms, or a content hash would: nine decimals, exact.
 _EXACT = "decimal(30,9)"
@@ -139,12 +141,8 @@ def _champion(inputs: GoldInputs, cutoff: date) -> DataFrame:
 
 def _with_product(rows: DataFrame, products: DataFrame) -> DataFrame:
     """The parts of the series key, and the product's names where the feed has them."""
-    parts = [
-        F.split_part("unique_id", F.lit("|"), F.lit(number)).alias(name)
-        for number, name in enumerate(("sku_id", "location_id", "channel_id"), start=1)
-    ]
     named = products.select("sku_id", "product_name", "category", "department")
-    return rows.select("*", *parts).join(named, "sku_id", "left")
+    return rows.select("*", *parts_of(SERIES)).join(named, "sku_id", "left")
 
 
 def _constants(terms: GoldTerms) -> dict[str, Column]:

@@ -37,7 +37,9 @@ from lakehouse.feeds.quality import (
 )
 from lakehouse.feeds.sources import Cancellations, SourceMapping
 from lakehouse.schema.contract import sql_string
+from lakehouse.schema.entities import SERIES
 from lakehouse.schema.tables import FEED_COLUMNS
+from lakehouse.transforms.keys import bucket_of, key_of, parts_of
 from lakehouse.transforms.silver.dimensions import country_rule
 
 # (lines: group_id, sold_at, line_id, units) -> (line_id, reversed_units, is_matched), one row per line.
@@ -53,7 +55,6 @@ _KEYS: dict[str, tuple[tuple[str, ...], bool]] = {
 }
 _EARLIEST = "1970-01-01"
 _MATCHED = "cancellation_matched"
-_PARTS = ("sku_id", "location_id", "channel_id")
 _MATCH_BATCHES = 16
 _LINE_COLUMNS = (
     "unique_id",
@@ -70,14 +71,10 @@ _LINE_COLUMNS = (
 )
 
 
-def unique_id() -> Column:
-    """The series key `sku_id|location_id|channel_id`; channel 'all' where the feed knows none."""
-    return F.concat_ws("|", "sku_id", "location_id", F.coalesce("channel_id", F.lit("all")))
-
-
-def bucket_of_series(n_buckets: int) -> Column:
-    """CRC-32 of `unique_id` modulo the number of buckets: any engine can compute it from the id alone."""
-    return F.expr(f"cast(crc32(cast(unique_id AS BINARY)) % {int(n_buckets)} AS INT)")
+def with_series(rows: DataFrame, n_buckets: int) -> DataFrame:
+    """Rows with the id of their series and its bucket; the channel is 'all' where the feed knows none."""
+    keyed = rows.withColumn(SERIES.id, key_of(SERIES, {"channel_id": "all"}))
+    return keyed.withColumn("bucket", bucket_of(SERIES, n_buckets))
 
 
 def clean_feed(bronze: DataFrame, feed: str, mapping: SourceMapping, n_buckets: int = 1) -> Split:
@@ -88,7 +85,7 @@ def clean_feed(bronze: DataFrame, feed: str, mapping: SourceMapping, n_buckets: 
     """
     parsed = parse(bronze, feed)
     if feed in ("stock", "supply"):
-        parsed = parsed.withColumn("unique_id", unique_id()).withColumn("bucket", bucket_of_series(n_buckets))
+        parsed = with_series(parsed, n_buckets)
     country = (country_rule(),) if feed == "locations" else ()
     rules = (*_layout_rules(mapping, feed), *country, *_own_rules(mapping, feed))
     cleaned = split(parsed, feed, rules)
@@ -132,9 +129,8 @@ class CleanedSales:
     @property
     def series(self) -> DataFrame:
         """Series in scope: unique_id and its parts, bucket, first and last day with a line."""
-        part = [F.split_part("unique_id", F.lit("|"), F.lit(i)).alias(name) for i, name in enumerate(_PARTS, start=1)]
         used = self.tally.filter("outcome = 'used' AND unique_id IS NOT NULL")
-        return used.select("unique_id", *part, "bucket", "first_ds", "last_ds")
+        return used.select("unique_id", *parts_of(SERIES), "bucket", "first_ds", "last_ds")
 
     @property
     def quarantined(self) -> DataFrame:
@@ -161,8 +157,7 @@ def clean_sales(
     bronze: rows of bronze.sales. `match_returns` matches cancellations to sales; needed where the mapping has some.
     Raises ContractError when it is missing then.
     """
-    parsed = parse(bronze, "sales").withColumn("unique_id", unique_id())
-    parsed = parsed.withColumn("bucket", bucket_of_series(n_buckets))
+    parsed = with_series(parse(bronze, "sales"), n_buckets)
     rules = _sales_rules(mapping)
     if mapping.clean.drop_exact_duplicates:
         parsed = parsed.withColumn("copy_number", _copy_number())

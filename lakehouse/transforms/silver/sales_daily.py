@@ -15,10 +15,11 @@ from pyspark.sql import functions as F
 
 from lakehouse.feeds.quality import EXACT, SOURCE_ORDER
 from lakehouse.feeds.sources import SourceMapping
+from lakehouse.schema.entities import SERIES
 from lakehouse.schema.tables import contract
+from lakehouse.transforms.keys import parts_of
 
 _OPEN_END = date(9999, 12, 31)  # a period without a last day
-_PARTS = ("sku_id", "location_id", "channel_id")
 _LATENT = ("y_latent", "y_latent_low", "y_latent_high")
 
 # (rows of whole series, sorted: unique_id, ds, y, is_censored, ...) -> the columns of `_LATENT`, row by row.
@@ -219,11 +220,10 @@ def _fill_gaps(days: DataFrame, last_day: date, fill: float | None) -> DataFrame
     is_promo = F.coalesce(has_line & F.col("line_promo"), F.lit(False)) | F.coalesce(
         F.col("day") <= F.col("promo_in_force_until"), F.lit(False)
     )
-    part = {name: F.split_part("unique_id", F.lit("|"), F.lit(i)) for i, name in enumerate(_PARTS, start=1)}
     return spread.select(
         "bucket",
         "unique_id",
-        *(column.alias(name) for name, column in part.items()),
+        *parts_of(SERIES),
         F.col("day").alias("ds"),
         F.when(has_line, F.col("y")).otherwise(F.lit(fill).cast("double")).alias("y"),
         "unit_price",

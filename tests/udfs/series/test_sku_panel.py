@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from lakehouse.errors import ContractError
 from udfs.series.sku_batch import SkuBatch
 from udfs.series.sku_panel import KNOWN, TRAITS, PlanTables, sku_panel
 
@@ -108,5 +109,5 @@ def test_traits_are_coded_over_all_products_and_locations() -> None:
 
 
 def test_a_series_key_of_other_parts_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"sku_id\|location_id\|channel_id, found 'a'"):
+    with pytest.raises(ContractError, match=r"sku_id\|location_id\|channel_id, found 'a'"):
         sku_panel(_history(("a", -1, [5.0] * 2)), CUTOFF, 1, _plan())
