@@ -8,14 +8,14 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from lakehouse.schema.columns import DEMAND_CLASSES
+from lakehouse.schema.tables import table_of
 from udfs.forecasting.masked import first_observed, last_observed, season_profile, time_major, time_mean, time_sum
 from udfs.series.sku_batch import SkuBatch
 
 ADI_CUTOFF = 1.32
 CV2_CUTOFF = 0.49
 """Syntetos, Boylan & Croston (2005), On the categorization of demand patterns, JORS 56(5)."""
-
-DEMAND_CLASSES = ("smooth", "erratic", "intermittent", "lumpy", "no_sales", "new")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,19 +102,20 @@ def demand_profile(batch: SkuBatch, season_length: int = 7, min_history: int = 1
     first_sale_ds, last_sale_ds, mean_demand, all as seen within the batch. Undefined numbers are NULL."""
     s = demand_statistics(batch, season_length, min_history)
     classes = np.array(DEMAND_CLASSES, dtype=object)[s.class_S.cpu().numpy()]
-    return pa.table(
+    return table_of(
+        "features.sku_profile",
         {
-            "unique_id": pa.array(batch.unique_ids, pa.string()),
-            "demand_class": pa.array(classes, pa.string()),
+            "unique_id": batch.unique_ids,
+            "demand_class": classes,
             "adi": _nullable(s.adi_S),
             "cv2": _nullable(s.cv2_S),
             "zero_share": _nullable(s.zero_share_S),
             "season_strength": _nullable(s.season_strength_S),
-            "history_days": pa.array(s.n_days_S.cpu().numpy().astype(np.int32)),
+            "history_days": s.n_days_S.cpu().numpy(),
             "first_sale_ds": _dates(batch, s.first_sale_S),
             "last_sale_ds": _dates(batch, s.last_sale_S),
             "mean_demand": _nullable(s.mean_S),
-        }
+        },
     )
 
 

@@ -1,8 +1,7 @@
-"""Fitted models as text in a Delta table, so that workers anywhere read them as they read everything else."""
+"""Fitted models as bytes in a Delta table, so that workers anywhere read them as they read everything else."""
 
 from __future__ import annotations
 
-import base64
 import io
 import tarfile
 import tempfile
@@ -28,8 +27,8 @@ LOADERS: dict[str, Callable[[Path], Forecaster]] = {"trees": TreeModel.load} | d
 TABLES = ("forecast.model", "forecast.network")
 
 
-def pack(folder: Path) -> str:
-    """The folder's files as text; equal files give equal text."""
+def pack(folder: Path) -> bytes:
+    """The folder's files in one piece; equal files give equal bytes."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for path in sorted(p for p in folder.rglob("*") if p.is_file()):
@@ -37,7 +36,7 @@ def pack(folder: Path) -> str:
             entry.size = path.stat().st_size
             with path.open("rb") as file:
                 archive.addfile(entry, file)
-    return base64.b64encode(zlib.compress(buffer.getvalue(), 6)).decode()
+    return zlib.compress(buffer.getvalue(), 6)
 
 
 def model_rows(table: str, *rows: tuple[Any, ...]) -> pa.Table:
@@ -47,10 +46,10 @@ def model_rows(table: str, *rows: tuple[Any, ...]) -> pa.Table:
 
 
 @lru_cache(maxsize=32)
-def load(name: str, artifact: str) -> Forecaster:
+def load(name: str, artifact: bytes) -> Forecaster:
     """The model of a packed folder; a worker unpacks each once."""
     with tempfile.TemporaryDirectory() as folder:
-        with tarfile.open(fileobj=io.BytesIO(zlib.decompress(base64.b64decode(artifact)))) as archive:
+        with tarfile.open(fileobj=io.BytesIO(zlib.decompress(artifact))) as archive:
             archive.extractall(folder, filter="data")
         return LOADERS[name](Path(folder))
 
@@ -60,11 +59,11 @@ def fitted(inputs: Mapping[str, pa.Table]) -> dict[str, ForecasterSource]:
     none: not trained, because it was not worth it or history was too short."""
     columns = ["model", "cutoff", "artifact"]
     rows = [row for name in TABLES if name in inputs for row in inputs[name].select(columns).to_pylist()]
-    by_name: dict[str, dict[date, str]] = {name: {} for name in LOADERS}
+    by_name: dict[str, dict[date, bytes]] = {name: {} for name in LOADERS}
     for row in rows:
         by_name[row["model"]][row["cutoff"]] = row["artifact"]
 
-    def source(name: str, artifacts: dict[date, str]) -> Callable[[date], Forecaster | None]:
+    def source(name: str, artifacts: dict[date, bytes]) -> Callable[[date], Forecaster | None]:
         return lambda cutoff: load(name, artifacts[cutoff]) if cutoff in artifacts else None
 
     return {name: source(name, artifacts) for name, artifacts in by_name.items()}

@@ -13,8 +13,8 @@ from jobs.engine.stage import THIS, Read, Sum, UnitStage
 from jobs.engine.task import KernelResult
 from jobs.stages.inventory.planning_reads import PROPOSAL, STEP
 from lakehouse.schema.entities import SERIES
+from lakehouse.schema.tables import contract
 from udfs.inventory.kernels.order_bucket import cut_of, order_bucket
-from udfs.inventory.kernels.plan_tables import PROPOSAL_SCHEMA, STEP_SCHEMA
 from udfs.inventory.orders.budget_cut import Cut
 
 if TYPE_CHECKING:
@@ -54,14 +54,14 @@ def _all_rows(rows: pa.Table) -> pa.Table:
 
 
 _PROPOSALS = Sum(PROPOSAL, _all_rows, columns=("order_value", "order_qty", "expected_value"), when=_has_limit)
-_STEPS = Sum(STEP, _all_rows, columns=tuple(STEP_SCHEMA.names), when=_has_limit)
+_STEPS = Sum(STEP, _all_rows, columns=contract(STEP).file_columns(), when=_has_limit)
 STAGE = UnitStage(
     name="order",
     unit=SERIES,
     engine="local",
     reads=(
-        Read(PROPOSAL, tuple(PROPOSAL_SCHEMA.names), run=THIS),
-        Read(STEP, tuple(STEP_SCHEMA.names), run=THIS),
+        Read(PROPOSAL, contract(PROPOSAL).file_columns(), run=THIS),
+        Read(STEP, contract(STEP).file_columns(), run=THIS),
     ),
     sums=(_PROPOSALS, _STEPS),
     writes=(_ORDER_PLAN,),

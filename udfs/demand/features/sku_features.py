@@ -16,30 +16,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lakehouse.schema.columns import schema_of
 from udfs.demand.features import feature_kernel as kernel
 from udfs.demand.features.feature_calendar import EPOCH, day_features
 from udfs.series.arrow_arrays import nan_for_null, null_for, null_for_nan, one_chunk, runs
 
-HISTORY_TYPES = {
-    "unique_id": pa.string(),
-    "location_id": pa.string(),
-    "ds": pa.date32(),
-    "y": pa.float64(),
-    "unit_price": pa.float64(),
-    "is_promo": pa.bool_(),
-}
-CALENDAR_TYPES = {
-    "location_id": pa.string(),
-    "ds": pa.date32(),
-    "is_holiday": pa.bool_(),
-    "is_event": pa.bool_(),
-}
-CARRY_TYPES = {
-    "unique_id": pa.string(),
-    "ds": pa.date32(),
-    "history_days": pa.int32(),
-    "days_since_sale": pa.int32(),
-}
+HISTORY_TYPES = schema_of(("unique_id", "location_id", "ds", "y", "unit_price", "is_promo"))
+CALENDAR_TYPES = schema_of(("location_id", "ds", "is_holiday", "is_event"))
+CARRY_TYPES = schema_of(("unique_id", "ds", "history_days", "days_since_sale"))
 _NO_LAST_SALE = np.iinfo(np.int64).max
 
 
@@ -74,13 +58,18 @@ class FeatureSpec:
 
     def schema(self) -> pa.Schema:
         """Schema of the result of `sku_daily_features`."""
-        demand = [(name, pa.float64()) for name in self.demand_columns()]
-        price = [("unit_price", pa.float64()), (f"price_ratio_{self.price_window}", pa.float64())]
-        counts = [("days_since_sale", pa.int32()), ("history_days", pa.int32())]
-        calendar = [("day_of_week", pa.int8()), ("week_of_year", pa.int8()), ("month", pa.int8())]
-        flags = [(name, pa.bool_()) for name in ("is_month_end", "is_holiday", "is_event")]
-        key = [("unique_id", pa.string()), ("ds", pa.date32())]
-        return pa.schema([*key, *demand, *counts, *price, ("is_promo", pa.bool_()), *calendar, *flags])
+        # Windows may be others than the lakehouse stores: what comes of y or of a price is a number as y is.
+        number = schema_of(("y",)).field("y")
+        calendar = ("day_of_week", "week_of_year", "month", "is_month_end", "is_holiday", "is_event")
+        return pa.schema(
+            [
+                *schema_of(("unique_id", "ds")),
+                *(number.with_name(name) for name in self.demand_columns()),
+                *schema_of(("days_since_sale", "history_days", "unit_price")),
+                number.with_name(f"price_ratio_{self.price_window}"),
+                *schema_of(("is_promo", *calendar)),
+            ]
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,18 +144,18 @@ def sku_daily_features(
     return pa.Table.from_arrays(columns, schema=spec.schema())
 
 
-def _check_types(what: str, table: pa.Table, types: dict[str, pa.DataType]) -> None:
-    missing = [name for name in types if name not in table.column_names]
+def _check_types(what: str, table: pa.Table, types: pa.Schema) -> None:
+    missing = [name for name in types.names if name not in table.column_names]
     if missing:
-        raise TypeError(f"{what}: expected the columns {list(types)}, found no {missing}; select and rename first")
-    for name, expected in types.items():
+        raise TypeError(f"{what}: expected the columns {types.names}, found no {missing}; select and rename first")
+    for name, expected in zip(types.names, types.types, strict=True):
         found = table.schema.field(name).type
         if pa.types.is_dictionary(found) and pa.types.is_string(expected):
             found = found.value_type
         if found != expected and not (pa.types.is_string(expected) and pa.types.is_large_string(found)):
             raise TypeError(f"{what}.{name}: expected {expected}, found {found}; cast it before calling")
     for name in ("unique_id", "ds"):
-        if name in types and table[name].null_count:
+        if name in types.names and table[name].null_count:
             raise ValueError(f"{what}.{name}: expected no null, found {table[name].null_count}; quarantine them")
 
 

@@ -13,6 +13,7 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 
+from lakehouse.schema.columns import schema_of
 from udfs.demand.demand_profile import DEMAND_CLASSES, demand_statistics
 from udfs.forecasting import registry
 from udfs.forecasting.choice.backtest import Backtest, ForecasterSource, Windows, backtest_windows
@@ -29,15 +30,8 @@ from udfs.series.sku_batch import SkuBatch
 
 def backtest_schema(scores: Mapping[str, Score] = SCORES) -> pa.Schema:
     """One row per series, window and model: its key, the scores, and the days scored."""
-    return pa.schema(
-        [
-            ("unique_id", pa.string()),
-            ("cutoff", pa.date32()),
-            ("model", pa.string()),
-            *((name, pa.float64()) for name in scores),
-            ("n_days", pa.int32()),
-        ]
-    )
+    key, days = schema_of(("unique_id", "cutoff", "model")), schema_of(("n_days",))
+    return pa.schema([*key, *(pa.field(name, pa.float64()) for name in scores), *days])
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,5 +208,4 @@ def _failures(batch: SkuBatch, tested: Mapping[str, tuple[np.ndarray, Backtest]]
         )
         for at, cutoff, failure in sorted(found, key=lambda row: (row[0], row[1], row[2].error))
     ]
-    columns = [pa.array([row[k] for row in rows], field.type) for k, field in enumerate(FAILURE_SCHEMA)]
-    return pa.table(columns, schema=FAILURE_SCHEMA)
+    return pa.table({name: [row[k] for row in rows] for k, name in enumerate(FAILURE_SCHEMA.names)}, FAILURE_SCHEMA)

@@ -13,17 +13,17 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from lakehouse.schema.tables import contract, table_of
 from udfs.demand.demand_profile import demand_statistics
 from udfs.forecasting.choice.backtest import ForecasterSource, Windows, backtest_windows, forecaster_at
 from udfs.forecasting.choice.champions import Champions
 from udfs.forecasting.forecast_spec import ForecastSpec, choose_device
 from udfs.forecasting.forecaster import Forecaster, check_request
 from udfs.forecasting.kernels.forecast_bucket import BatchOf, Evidence, forecaster_for, sources_for
-from udfs.forecasting.probability.score_summary import SCHEMA, ScoreSummary, demand_units
+from udfs.forecasting.probability.score_summary import ScoreSummary, demand_units
 from udfs.series.sku_batch import SkuBatch
 
-ERROR_SUMMARY_SCHEMA = pa.schema([pa.field("cutoff", pa.date32(), nullable=False), *SCHEMA])
-"""`score_summary.SCHEMA`, per cutoff of the forecast that is to be calibrated."""
+ERROR_SUMMARY = "forecast.error_summary"
 
 
 def calibrate_bucket(
@@ -36,7 +36,7 @@ def calibrate_bucket(
     forecasters: Mapping[str, ForecasterSource] | None = None,
     batch_of: BatchOf = SkuBatch.from_arrow,
 ) -> pa.Table:
-    """The bucket's share of the error summary, as `ERROR_SUMMARY_SCHEMA`.
+    """The bucket's share of the error summary, as rows of forecast.error_summary.
 
     Args and errors are those of `forecast_bucket`: the models whose errors are summed up are the ones that it will
     forecast with. A series that its champion cannot forecast in a window does not count there.
@@ -47,7 +47,7 @@ def calibrate_bucket(
     check_request(horizon, spec.quantiles)
     device = choose_device(spec.device)
     sources = sources_for(spec, evidence, forecasters)
-    parts = [ERROR_SUMMARY_SCHEMA.empty_table()]
+    parts = [contract(ERROR_SUMMARY).empty()]
     for cutoff in sorted(set(cutoffs)):
         batch = batch_of(history, cutoff, spec.max_history_days).to(device)
         if not len(batch):
@@ -63,8 +63,8 @@ def calibrate_bucket(
             _classes(windows, spec),
             demand_units(batch.y_ST, batch.mask_ST),
         ).to_arrow()
-        days = pa.array(np.full(summary.num_rows, np.datetime64(cutoff, "D")), pa.date32())
-        parts.append(pa.table([days, *summary.columns], schema=ERROR_SUMMARY_SCHEMA))
+        sums = dict(zip(summary.column_names, summary.columns, strict=True))
+        parts.append(table_of(ERROR_SUMMARY, {"cutoff": [cutoff] * summary.num_rows, **sums}))
     return pa.concat_tables(parts)
 
 

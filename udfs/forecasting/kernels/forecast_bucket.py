@@ -12,6 +12,7 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 
+from lakehouse.schema.tables import contract
 from udfs.demand.demand_profile import demand_profile, demand_statistics
 from udfs.forecasting import registry
 from udfs.forecasting.choice.backtest import ForecasterSource, forecaster_at
@@ -21,7 +22,7 @@ from udfs.forecasting.forecast_spec import ForecastSpec, choose_device
 from udfs.forecasting.forecaster import Choice, Forecast, Forecaster, check_request, merge
 from udfs.forecasting.isolate import SeriesFailure, forecast_isolated
 from udfs.forecasting.kernels.forecast_tables import (
-    CHAMPION_SCHEMA,
+    CHAMPION,
     FAILURE_SCHEMA,
     champion_table,
     demand_schema,
@@ -130,7 +131,7 @@ def forecast_bucket(
     return BucketForecast(
         demand=pa.concat_tables([demand_schema(spec).empty_table(), *demand]),
         lead_time=pa.concat_tables([lead_time_schema(spec).empty_table(), *lead_time]),
-        champion=pa.concat_tables([CHAMPION_SCHEMA.empty_table(), *champion]),
+        champion=pa.concat_tables([contract(CHAMPION).empty(), *champion]),
         profile=profile,
         failures=pa.concat_tables([FAILURE_SCHEMA.empty_table(), *failures]),
     )

@@ -5,56 +5,33 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
+from lakehouse.schema.columns import schema_of
+from lakehouse.schema.tables import table_of
 from udfs.forecasting.forecast_spec import ForecastSpec
 from udfs.forecasting.forecaster import Forecast
 from udfs.forecasting.probability.error_correlation import Copula
 from udfs.series.sku_batch import SkuBatch
 
-CHAMPION_SCHEMA = pa.schema(
-    [
-        ("unique_id", pa.string()),
-        ("cutoff", pa.date32()),
-        ("model", pa.string()),
-        ("rule", pa.string()),
-        ("runner_up", pa.string()),
-        ("score", pa.float64()),
-        ("runner_up_score", pa.float64()),
-        ("path_level", pa.float64()),
-        ("path_season", pa.float64()),
-        ("path_short", pa.float64()),
-        ("path_decay", pa.float64()),
-    ]
-)
-FAILURE_SCHEMA = pa.schema(
-    [
-        ("unique_id", pa.string()),
-        ("cutoff", pa.date32()),
-        ("error_class", pa.string()),
-        ("error", pa.string()),
-        ("fallback", pa.string()),
-    ]
-)
+CHAMPION = "forecast.champion"
+FAILURE_SCHEMA = schema_of(("unique_id", "cutoff", "error_class", "error", "fallback"))
 
 
 def demand_schema(spec: ForecastSpec) -> pa.Schema:
     """Columns of the demand table: its key, mean and sd in units a day, and one column per quantile."""
-    numbers = ["mean", "sd", *spec.quantile_columns()]
-    return pa.schema(
-        [
-            ("unique_id", pa.string()),
-            ("cutoff", pa.date32()),
-            ("model", pa.string()),
-            ("ds", pa.date32()),
-            *((name, pa.float64()) for name in numbers),
-        ]
-    )
+    return _numbered(("unique_id", "cutoff", "model", "ds"), spec)
 
 
 def lead_time_schema(spec: ForecastSpec) -> pa.Schema:
     """Columns of the lead-time table: its key, mean and sd in units, and one column per quantile."""
-    numbers = ["mean", "sd", *spec.quantile_columns()]
-    key = [("unique_id", pa.string()), ("cutoff", pa.date32()), ("days", pa.int32())]
-    return pa.schema([*key, *((name, pa.float64()) for name in numbers)])
+    return _numbered(("unique_id", "cutoff", "days"), spec)
+
+
+def _numbered(key: tuple[str, ...], spec: ForecastSpec) -> pa.Schema:
+    """The levels may be others than the lakehouse stores: a quantile of any level is a number as the mean is."""
+    numbers = schema_of(("mean", "sd"))
+    return pa.schema(
+        [*schema_of(key), *numbers, *(numbers.field("mean").with_name(q) for q in spec.quantile_columns())]
+    )
 
 
 def demand_table(batch: SkuBatch, forecast: Forecast, spec: ForecastSpec) -> pa.Table:
@@ -78,27 +55,27 @@ def demand_table(batch: SkuBatch, forecast: Forecast, spec: ForecastSpec) -> pa.
 
 
 def champion_table(batch: SkuBatch, forecast: Forecast, copula: Copula) -> pa.Table:
-    """Rows of `CHAMPION_SCHEMA`, for a forecast of every series of the batch, with a choice."""
+    """Rows of forecast.champion, for a forecast of every series of the batch, with a choice."""
     choice = forecast.choice
     assert choice is not None
-    columns = [
-        pa.array(batch.unique_ids, pa.string()),
-        pa.array([batch.cutoff] * len(batch), pa.date32()),
-        pa.array(choice.model_S, pa.string()),
-        pa.array(choice.rule_S, pa.string()),
-        pa.array([name or None for name in choice.runner_up_S], pa.string()),
-        pa.array(choice.score_S, pa.float64(), from_pandas=True),
-        pa.array(choice.runner_up_score_S, pa.float64(), from_pandas=True),
-        *(pa.array(x_S) for x_S in (copula.level_S, copula.season_S, copula.short_S, copula.decay_S)),
-    ]
-    return pa.table(columns, schema=CHAMPION_SCHEMA)
+    columns = {
+        "unique_id": batch.unique_ids,
+        "cutoff": [batch.cutoff] * len(batch),
+        "model": choice.model_S,
+        "rule": choice.rule_S,
+        "runner_up": [name or None for name in choice.runner_up_S],
+        "score": pa.array(choice.score_S, from_pandas=True),
+        "runner_up_score": pa.array(choice.runner_up_score_S, from_pandas=True),
+        "path_level": copula.level_S,
+        "path_season": copula.season_S,
+        "path_short": copula.short_S,
+        "path_decay": copula.decay_S,
+    }
+    return table_of(CHAMPION, columns)
 
 
 def failure_table(batch: SkuBatch, rows: list[tuple[int, str, str, str]]) -> pa.Table:
     """Rows of `FAILURE_SCHEMA` from (position, error class, error, fallback)."""
-    columns = [
-        pa.array([batch.unique_ids[at] for at, *_ in rows], pa.string()),
-        pa.array([batch.cutoff] * len(rows), pa.date32()),
-        *(pa.array([row[k] for row in rows], pa.string()) for k in (1, 2, 3)),
-    ]
+    records = [(batch.unique_ids[at], batch.cutoff, *what) for at, *what in rows]
+    columns = {name: [record[k] for record in records] for k, name in enumerate(FAILURE_SCHEMA.names)}
     return pa.table(columns, schema=FAILURE_SCHEMA)

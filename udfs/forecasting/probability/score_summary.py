@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from lakehouse.schema.columns import schema_of
 from udfs.demand.demand_profile import DEMAND_CLASSES
 
 HORIZON_GROUPS = 4
@@ -41,15 +42,7 @@ CELL_SHAPE = (N_CLASSES, HORIZON_GROUPS, N_LEVELS, N_DISPERSIONS)
 PAIR_SHAPE = (N_CLASSES, N_LEVELS)
 N_BINS = len(ERROR_EDGES) - 1
 
-SCHEMA = pa.schema(
-    [
-        pa.field("kind", pa.string(), nullable=False),
-        pa.field("cell", pa.int32(), nullable=False),
-        pa.field("demand_class", pa.string(), nullable=False),
-        pa.field("horizon", pa.int32(), nullable=False),
-        pa.field("values", pa.list_(pa.float64()), nullable=False),
-    ]
-)
+SCHEMA = schema_of(("kind", "cell", "demand_class", "horizon", "values"))
 """One row per cell that saw anything. `error` rows hold N_BINS counts, then series-windows, then the sum of r^2;
 `product` rows hold three H x H matrices row by row: pairs, sums of the first day's r, sums of products."""
 
@@ -200,16 +193,8 @@ class ScoreSummary:
             values.append(np.concatenate([x.ravel() for x in sums]))
         per_class = {"error": int(np.prod(CELL_SHAPE[1:])), "product": PAIR_SHAPE[1]}
         classes = [DEMAND_CLASSES[cell // per_class[kind]] for kind, cell in zip(kinds, cells, strict=True)]
-        return pa.Table.from_arrays(
-            [
-                pa.array(kinds, pa.string()),
-                pa.array(cells, pa.int32()),
-                pa.array(classes, pa.string()),
-                pa.array(np.full(len(cells), self.horizon, dtype=np.int32)),
-                pa.array(values, pa.list_(pa.float64())),
-            ],
-            schema=SCHEMA,
-        )
+        columns = (kinds, cells, classes, np.full(len(cells), self.horizon), values)
+        return pa.table(dict(zip(SCHEMA.names, columns, strict=True)), schema=SCHEMA)
 
     @classmethod
     def from_arrow(cls, table: pa.Table, horizon: int) -> ScoreSummary:

@@ -8,17 +8,18 @@ import math
 import numpy as np
 import pyarrow as pa
 
+from lakehouse.schema.tables import contract, table_of
 from udfs.inventory.demand_distribution import FloatArray
-from udfs.inventory.kernels.plan_tables import PROPOSAL_SCHEMA, STEP_SCHEMA
+from udfs.inventory.kernels.plan_tables import PROPOSAL, STEP
 from udfs.inventory.orders.budget_cut import Cut, cut_rate, steps_within
 
 
 def cut_of(proposal: pa.Table, steps: pa.Table, budget: float, capacity_qty: float) -> Cut | None:
     """The cut that keeps the orders of all buckets within the day's budget (currency) and capacity (units).
 
-    proposal: order_value, order_qty and expected_value of all buckets. steps: rows of `STEP_SCHEMA` of all buckets. A
-    line without an expected value cannot be weighed: it is ordered as proposed, and the others share the capacity that
-    it leaves. None where the proposals are within both limits as they are.
+    proposal: order_value, order_qty and expected_value of all buckets. steps: rows of inventory.order_step of all
+    buckets. A line without an expected value cannot be weighed: it is ordered as proposed, and the others share the
+    capacity that it leaves. None where the proposals are within both limits as they are.
     """
     value, quantity = (math.fsum(proposal[name].drop_null().to_pylist()) for name in ("order_value", "order_qty"))
     if value <= budget and quantity <= capacity_qty:
@@ -32,14 +33,14 @@ def cut_of(proposal: pa.Table, steps: pa.Table, budget: float, capacity_qty: flo
 def order_bucket(proposal: pa.Table, steps: pa.Table, cut: Cut | None) -> pa.Table:
     """The order plan of a bucket: the proposal, or what the cut leaves of it, with a reason that says so.
 
-    proposal: rows of `PROPOSAL_SCHEMA`. steps: rows of `STEP_SCHEMA` of its series. cut: of all buckets' steps; None
-    where there is no limit. A line whose unit cost is unknown or 0 cannot be weighed and stays as proposed; its reason
-    says so. A line that is not worth its money within the limits is not ordered.
+    proposal: rows of inventory.order_proposal. steps: rows of inventory.order_step of its series. cut: of all buckets'
+    steps; None where there is no limit. A line whose unit cost is unknown or 0 cannot be weighed and stays as proposed;
+    its reason says so. A line that is not worth its money within the limits is not ordered.
     """
-    proposal = proposal.select(PROPOSAL_SCHEMA.names).sort_by("unique_id")
+    proposal = proposal.select(contract(PROPOSAL).file_columns()).sort_by("unique_id")
     if cut is None or not proposal.num_rows:
         return proposal
-    steps = steps.select(STEP_SCHEMA.names).sort_by([("unique_id", "ascending"), ("step", "ascending")])
+    steps = steps.select(contract(STEP).file_columns()).sort_by([("unique_id", "ascending"), ("step", "ascending")])
     taken_N = steps_within(cut, *_runs(steps), count_N=_numbers(steps, "step_count"))
     row_of = {unique_id: row for row, unique_id in enumerate(proposal["unique_id"].to_pylist())}
     row_N = np.array([row_of[unique_id] for unique_id in steps["unique_id"].to_pylist()], dtype=np.int64)
@@ -58,13 +59,13 @@ def order_bucket(proposal: pa.Table, steps: pa.Table, cut: Cut | None) -> pa.Tab
         day if qty > 0 else None for day, qty in zip(proposal["expected_receipt_ds"].to_pylist(), order_S, strict=True)
     ]
     changed = {
-        "order_qty": pa.array(order_S),
+        "order_qty": order_S,
         "order_value": pa.array(value_S, mask=~np.isfinite(value_S)),
         "expected_value": pa.array(np.where(is_known_S, total("expected_value"), np.nan), mask=~is_known_S),
-        "expected_receipt_ds": pa.array(receipt, pa.date32()),
-        "reason": pa.array(reasons, pa.string()),
+        "expected_receipt_ds": receipt,
+        "reason": reasons,
     }
-    return pa.table([changed.get(name, proposal[name]) for name in PROPOSAL_SCHEMA.names], schema=PROPOSAL_SCHEMA)
+    return table_of(PROPOSAL, {name: changed.get(name, proposal[name]) for name in proposal.column_names})
 
 
 def series_number(unique_id: str) -> int:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from lakehouse.schema.tables import table_of
 from udfs.forecasting.choice.selection import WindowScores
 from udfs.inventory.demand_distribution import FloatArray
-from udfs.inventory.kernels.plan_tables import POLICY_SCHEMA, null_unless_finite, table_of
+from udfs.inventory.kernels.plan_tables import POLICY, null_unless_finite
 from udfs.inventory.kernels.planning_inputs import classes_of
 from udfs.inventory.policies.choose import choose, replay_values
 from udfs.inventory.policies.names import BENCHMARK
@@ -22,14 +23,14 @@ if TYPE_CHECKING:
 
 
 def policy_table(planned: Planned, as_of: date, evidence: PolicyEvidence | None) -> pa.Table:
-    """Rows of `POLICY_SCHEMA`. Costs are per year, NULL where the unit cost is unknown or nothing was replayed."""
+    """Rows of inventory.policy. Costs are per year, NULL where the unit cost is unknown or nothing was replayed."""
     n_series = len(planned.forecast)
     terms, choice, paths = planned.supply.terms, planned.choice, planned.situation.paths
     sum_SN = planned.protection_SN
     order_up_to_S = planned.of_chosen(planned.order_up_to_KS)
     mean_S = paths.mean_ahead(planned.situation.protection_days)[:, 0]
     return table_of(
-        POLICY_SCHEMA,
+        POLICY,
         {
             "unique_id": planned.forecast.unique_id_S,
             "as_of": [as_of] * n_series,

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from lakehouse.schema.tables import table_of
 from udfs.inventory.demand_distribution import FloatArray
-from udfs.inventory.kernels.plan_tables import PROPOSAL_SCHEMA, STEP_SCHEMA, null_unless_finite, table_of
+from udfs.inventory.kernels.plan_tables import PROPOSAL, STEP, null_unless_finite
 from udfs.inventory.order_quantity import round_order
 from udfs.inventory.orders.marginal_value import MarginalSteps, marginal_values
 from udfs.inventory.orders.order_reason import OrderLines, order_reasons
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def proposal_table(planned: Planned, as_of: date, priced: PricedSteps) -> pa.Table:
-    """Rows of `PROPOSAL_SCHEMA`: order lines before a budget or a capacity is looked at."""
+    """Rows of inventory.order_proposal: order lines before a budget or a capacity is looked at."""
     terms, stock, lines = planned.supply.terms, planned.stock, _lines(planned)
     is_order_S = lines.order_S > 0.0
     value_S = np.where(is_order_S, lines.order_S * terms.unit_cost, 0.0)
@@ -34,7 +35,7 @@ def proposal_table(planned: Planned, as_of: date, priced: PricedSteps) -> pa.Tab
     lead_SN = planned.situation.paths.sums(terms.lead_time_days)
     short_SN = np.maximum(lead_SN - lines.position_S[:, None], 0.0)
     return table_of(
-        PROPOSAL_SCHEMA,
+        PROPOSAL,
         {
             "unique_id": planned.forecast.unique_id_S,
             "order_date": [as_of] * len(planned.forecast),
@@ -59,7 +60,7 @@ def proposal_table(planned: Planned, as_of: date, priced: PricedSteps) -> pa.Tab
 
 
 def step_table(planned: Planned, priced: PricedSteps) -> pa.Table:
-    """Rows of `STEP_SCHEMA`: runs of equal packs in the order in which they are worth taking, up to the proposal.
+    """Rows of inventory.order_step: runs of equal packs as they are worth taking, up to the proposal.
 
     What a policy wants beyond the packs that pay before the next order saves order costs later. Such packs count as
     next to nothing, those of a series with less cover first, so that a budget is spent on them last.
@@ -76,7 +77,7 @@ def step_table(planned: Planned, priced: PricedSteps) -> pa.Table:
     )
     runs = pd.concat([runs, _rest(planned, rows, runs)]).sort_values("row", kind="stable", ignore_index=True)
     return table_of(
-        STEP_SCHEMA,
+        STEP,
         {
             "unique_id": planned.forecast.unique_id_S[rows[runs["row"].to_numpy()]],
             "step": runs.groupby("row").cumcount().to_numpy(),

@@ -9,9 +9,10 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 
+from lakehouse.schema.tables import contract, table_of
 from udfs.inventory.demand_distribution import FloatArray
 from udfs.inventory.inventory_spec import InventorySpec
-from udfs.inventory.kernels.plan_tables import REPLAY_SCHEMA, table_of
+from udfs.inventory.kernels.plan_tables import REPLAY
 from udfs.inventory.kernels.planning_inputs import ForecastInput, PathTerms, class_of, read_forecast, read_supply
 from udfs.inventory.policies.candidates import plans_of
 from udfs.inventory.policies.choose import REPLAY_SUMMARY_SCHEMA, summarise_replays
@@ -23,7 +24,7 @@ from udfs.inventory.supply import MOST
 
 @dataclass(frozen=True, slots=True)
 class BucketReplay:
-    """`replay`: rows of `REPLAY_SCHEMA` by unique_id, cutoff and policy. `summary`: the bucket's class sums."""
+    """`replay`: rows of inventory.replay by unique_id, cutoff and policy. `summary`: the bucket's class sums."""
 
     replay: pa.Table
     summary: pa.Table
@@ -54,7 +55,7 @@ def replay_bucket(
     or is no demand (from 0 to `MOST` units), where its unit cost is unknown or 0, or where lead time and review exceed
     the horizon: `can_replay`.
     """
-    rows = [REPLAY_SCHEMA.empty_table()]
+    rows = [contract(REPLAY).empty()]
     for cutoff, forecast in sorted(forecasts.items()):
         readable, _ = read_forecast(forecast, cutoff, path_terms.levels)
         for same in readable.by_horizon():
@@ -74,13 +75,13 @@ def _replayed(
     spec: InventorySpec,
     path_terms: PathTerms,
 ) -> pa.Table:
-    """Rows of `REPLAY_SCHEMA` for the series of one cutoff that can be replayed."""
+    """Rows of inventory.replay for the series of one cutoff that can be replayed."""
     actual_SH = _actual_days(actual, forecast, cutoff)
     seen = np.flatnonzero(((actual_SH >= 0.0) & (actual_SH <= MOST)).all(1))
     situation, fit = situation_of(forecast.take(seen), supply, prices, spec, path_terms)
     at = np.flatnonzero(can_replay(situation))
     if not at.size:
-        return REPLAY_SCHEMA.empty_table()
+        return contract(REPLAY).empty()
     here, index = situation.take(at), seen[fit[at]]
     found = replay_actual(plans_of(with_rivals(spec.candidates), here), here, actual_SH[index])
     return _rows(forecast.unique_id_S[index], cutoff, found, here)
@@ -115,7 +116,7 @@ def _rows(unique_ids: np.ndarray, cutoff: date, found: Mapping[str, Replay], sit
     value_S = _sales_value(situation)
     parts = [
         table_of(
-            REPLAY_SCHEMA,
+            REPLAY,
             {
                 "unique_id": unique_ids,
                 "cutoff": [cutoff] * len(unique_ids),

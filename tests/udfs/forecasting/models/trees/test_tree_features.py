@@ -15,7 +15,7 @@ from udfs.series.covariates import Covariates, Traits
 from udfs.series.sku_batch import SkuBatch
 
 SPEC = RowSpec(use_season_of_year=True)
-NO_CALENDAR = pa.table({name: pa.array([], kind) for name, kind in CALENDAR_TYPES.items()})
+NO_CALENDAR = CALENDAR_TYPES.empty_table()
 
 
 def full_batch(history: pa.Table) -> tuple[SkuBatch, dt.date]:
