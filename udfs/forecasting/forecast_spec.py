@@ -9,7 +9,7 @@ import torch
 
 from udfs.forecasting.choice.backtest import BacktestSpec
 from udfs.forecasting.choice.ladder import Ladder
-from udfs.forecasting.choice.selection import SelectionSpec
+from udfs.forecasting.choice.selection import ContestSpec
 from udfs.forecasting.forecaster import check_request
 
 QUANTILES = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.99)
@@ -82,10 +82,8 @@ class ForecastSpec:
     def backtest(self) -> BacktestSpec:
         return BacktestSpec(self.windows, self.window_step, self.min_history)
 
-    def selection(self, candidates: Mapping[str, tuple[str, ...]]) -> SelectionSpec:
-        return SelectionSpec(
-            candidates, self.max_members, self.member_tolerance, score_name=self.score.replace("_", " ")
-        )
+    def selection(self, candidates: Mapping[str, tuple[str, ...]]) -> ContestSpec:
+        return ContestSpec(candidates, self.max_members, self.member_tolerance, score_name=self.score.replace("_", " "))
 
     def ladder(self) -> Ladder:
         return Ladder(self.budget_seconds, self.min_gain, self.costs)

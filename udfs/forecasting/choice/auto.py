@@ -9,13 +9,15 @@ from typing import ClassVar
 import numpy as np
 import torch
 
+from udfs.contest.choice import Selection, select
+from udfs.contest.scores import WindowScores
 from udfs.demand.demand_profile import DEMAND_CLASSES, demand_statistics
 from udfs.forecasting.choice.backtest import ForecasterSource, Windows, backtest_windows
 from udfs.forecasting.choice.backtest_scores import SCORES, Score, score_windows
 from udfs.forecasting.choice.champions import Champions
 from udfs.forecasting.choice.class_route import ClassRoute
 from udfs.forecasting.choice.ladder import RUNGS, rung_of
-from udfs.forecasting.choice.selection import CLASS_SUMMARY_SCHEMA, Selection, WindowScores, select, summarise_classes
+from udfs.forecasting.choice.selection import CLASS_SUMMARY_SCHEMA, summarise_classes
 from udfs.forecasting.forecast_spec import ForecastSpec
 from udfs.forecasting.forecaster import Forecast, check_request, merge
 from udfs.forecasting.isolate import forecast_isolated

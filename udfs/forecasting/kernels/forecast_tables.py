@@ -68,7 +68,7 @@ def demand_table(batch: SkuBatch, forecast: Forecast, spec: ForecastSpec) -> pa.
     columns = [
         pa.array(batch.unique_ids, pa.string()).take(pa.array(row_X)),
         pa.array(np.full(len(row_X), np.datetime64(batch.cutoff, "D")), pa.date32()),
-        pa.array(forecast.choice.model_S, pa.string()).take(pa.array(row_X)),
+        pa.array(forecast.choice.name_S, pa.string()).take(pa.array(row_X)),
         pa.array(np.tile(ds_H, n_series), pa.date32()),
         pa.array(stored.mean_SH.cpu().numpy().ravel()),
         pa.array(forecast.sd_SH.cpu().numpy().ravel()),
@@ -84,7 +84,7 @@ def champion_table(batch: SkuBatch, forecast: Forecast, copula: Copula) -> pa.Ta
     columns = [
         pa.array(batch.unique_ids, pa.string()),
         pa.array([batch.cutoff] * len(batch), pa.date32()),
-        pa.array(choice.model_S, pa.string()),
+        pa.array(choice.name_S, pa.string()),
         pa.array(choice.rule_S, pa.string()),
         pa.array([name or None for name in choice.runner_up_S], pa.string()),
         pa.array(choice.score_S, pa.float64(), from_pandas=True),

@@ -108,7 +108,7 @@ def _rest(planned: Planned, rows: np.ndarray, runs: pd.DataFrame) -> pd.DataFram
 
 
 def _lines(planned: Planned) -> OrderLines:
-    paths, chosen_S = planned.situation.paths, planned.choice.model_S
+    paths, chosen_S = planned.situation.paths, planned.choice.name_S
     sum_SN = planned.protection_SN
     is_learned_S = np.isin(chosen_S.astype(str), LEARNED_NAMES)
     return OrderLines(

@@ -97,7 +97,7 @@ def test_buckets_forecast_what_the_whole_would_in_one_process() -> None:
 
     batch = batch_of(SERIES)
     auto = registry.make("auto", spec).forecast(batch, HORIZON, spec.quantiles)
-    assert auto.choice.model_S.tolist() == expected["model"].tolist()
+    assert auto.choice.name_S.tolist() == expected["model"].tolist()
     assert auto.choice.rule_S.tolist() == expected["rule"].tolist()
     mean_SH = single.demand["mean"].to_numpy().reshape(len(SERIES), HORIZON)
     np.testing.assert_allclose(auto.mean_SH.numpy(), mean_SH, rtol=1e-12)
