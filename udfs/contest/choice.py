@@ -126,9 +126,8 @@ class _Contest:
             if rest:
                 choice.runner_up_S[at] = self.names[rest[0]]
                 choice.runner_up_score_S[at] = score_KS[rest[0], s]
-            choice.rule_S[at] = self._rule(
-                members, weight_KS[:, s], score_KS[:, s], rest, self._whose(shrunk, order_KS, s)
-            )
+            whose = self._whose(shrunk, order_KS[:, s], s)
+            choice.rule_S[at] = self._rule(members, weight_KS[:, s], score_KS[:, s], rest, whose)
         return weight_KS.T
 
     def _whose(self, shrunk: Shrunk, order_K: np.ndarray, s: int) -> str:

@@ -207,7 +207,7 @@ def _forecaster(model: str | Forecaster, spec: ForecastSpec, seed: int) -> Forec
     if not isinstance(model, str):
         return model
     torch.manual_seed(seed)
-    return registry.make(model, spec)
+    return AutoForecaster.of(spec) if model == registry.AUTO else registry.make(model, spec)
 
 
 def _made(panel: Panel, forecaster: Forecaster, horizon: int, spec: ForecastSpec) -> tuple[np.ndarray, Forecast]:

@@ -46,6 +46,10 @@ def test_lasting_differences_leave_the_choice_to_the_series() -> None:
     own_best = np.array(NAMES)[scores.score_KWS.mean(1).argmin(0)]
     assert np.mean(chosen.choice.name_S == own_best) > 0.98
     assert "its own counting 100%" in chosen.choice.rule_S[0]
+    scores.score_KWS[1:, :, 7] = np.nan  # one series without a rival's score: its class alone speaks for rivals
+    alone = choose(scores, np.full(400, SMOOTH)).choice
+    assert "over 3 windows, by how 400 smooth series fared" in alone.rule_S[7]
+    assert "its own counting 100%" in alone.rule_S[8]
 
 
 def test_own_scores_count_as_the_variances_say() -> None:

@@ -27,10 +27,10 @@ from udfs.inventory.kernels.planning_inputs import (
 from udfs.inventory.kernels.policy_table import policy_table
 from udfs.inventory.kernels.proposal_table import priced_steps, proposal_table, step_table
 from udfs.inventory.order_quantity import inventory_position, round_order
-from udfs.inventory.policies.candidates import plans_of
 from udfs.inventory.policies.choose import ReplayEvidence, choose
-from udfs.inventory.policies.names import WITHOUT_MONEY, WITHOUT_REPLAY, planned_names
+from udfs.inventory.policies.names import WITHOUT_MONEY, WITHOUT_REPLAY
 from udfs.inventory.policies.plan import Plan
+from udfs.inventory.policies.policy_registry import planned_names, plans_of
 from udfs.inventory.policies.replay import Replay, can_replay, replay_paths
 from udfs.inventory.policies.situation import Situation
 from udfs.inventory.simulation.state import StockState

@@ -22,7 +22,8 @@ from udfs.contest.scores import WindowScores
 from udfs.demand.demand_profile import DEMAND_CLASSES
 from udfs.forecasting.choice.selection import CLASS_SUMMARY_SCHEMA
 from udfs.inventory.inventory_spec import InventorySpec
-from udfs.inventory.policies.names import LEARNED_NAMES, TUNED_BASE_STOCK
+from udfs.inventory.policies.names import TUNED_BASE_STOCK
+from udfs.inventory.policies.policy_registry import learned_names
 
 REPLAY_SUMMARY_SCHEMA = pa.schema(
     [
@@ -94,7 +95,7 @@ def choose(
 
 def _unproven_learned(policy_S: np.ndarray, scores: WindowScores) -> np.ndarray:
     """[S]: a learned policy was chosen that did not beat the tuned base stock in the series' own replays."""
-    is_learned_S = np.isin(policy_S.astype(str), LEARNED_NAMES)
+    is_learned_S = np.isin(policy_S.astype(str), learned_names())
     unproven_S = np.zeros(len(policy_S), dtype=bool)
     for s in np.flatnonzero(is_learned_S):
         own_2W = scores.of([str(policy_S[s]), TUNED_BASE_STOCK])[:, :, s]
@@ -104,7 +105,8 @@ def _unproven_learned(policy_S: np.ndarray, scores: WindowScores) -> np.ndarray:
 
 
 def _without_learned(names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(name for name in names if name not in LEARNED_NAMES) or (TUNED_BASE_STOCK,)
+    learned = learned_names()
+    return tuple(name for name in names if name not in learned) or (TUNED_BASE_STOCK,)
 
 
 def _fit_for_service(summary: pa.Table, spec: InventorySpec, cutoff: date) -> dict[str, tuple[str, ...]]:

@@ -64,7 +64,7 @@ def test_the_model_that_did_best_on_the_windows_forecasts() -> None:
 
 def test_classes_without_a_contest_go_by_rule() -> None:
     batch = batch_of(HAND_MADE)
-    made = registry.make("auto", ForecastSpec()).forecast(batch, 7, LEVELS)
+    made = AutoForecaster.of(ForecastSpec()).forecast(batch, 7, LEVELS)
     route = ClassRoute().forecast(batch, 7, LEVELS)
     at = {unique_id: s for s, unique_id in enumerate(batch.unique_ids)}
     for unique_id, model in (("no_sales", "zero"), ("new", "historic_mean")):
@@ -75,7 +75,7 @@ def test_classes_without_a_contest_go_by_rule() -> None:
 
 def test_a_short_history_falls_back_on_the_first_candidate() -> None:
     batch = batch_of({"a": np.arange(20.0) + 5, "b": np.arange(20.0)[::-1] + 3})
-    made = registry.make("auto", ForecastSpec()).forecast(batch, 14, LEVELS)
+    made = AutoForecaster.of(ForecastSpec()).forecast(batch, 14, LEVELS)
     assert made.choice.name_S.tolist() == ["ets", "ets"]
     assert made.choice.rule_S[0] == "first candidate for smooth demand: no backtest scores to choose by"
     assert made.finite_series().all()
@@ -143,7 +143,7 @@ def test_the_score_that_decides_may_be_one_s_own() -> None:
 
 
 def test_an_empty_batch_and_a_bad_request() -> None:
-    model = registry.make("auto", ForecastSpec())
+    model = AutoForecaster.of(ForecastSpec())
     batch = batch_of(mixed_series(3))
     assert len(model.forecast(batch.select(np.empty(0, dtype=int)), 7, LEVELS)) == 0
     with pytest.raises(ValueError, match="horizon"):
@@ -152,7 +152,7 @@ def test_an_empty_batch_and_a_bad_request() -> None:
 
 def test_the_batch_s_order_does_not_matter() -> None:
     batch = batch_of(mixed_series(40, n_days=200))
-    model = registry.make("auto", ForecastSpec())
+    model = AutoForecaster.of(ForecastSpec())
     forward = model.forecast(batch, 9, LEVELS)
     order = np.random.default_rng(0).permutation(40)
     shuffled = model.forecast(batch.select(order), 9, LEVELS)
@@ -170,7 +170,8 @@ def test_on_m5_auto_beats_its_parts_and_the_route_by_class() -> None:
         actual_SH, mask_SH = batch.ahead(days, 28)
         scale_S = metrics.difference_scale(known, 1)
         for name in ("auto", "class_route", "ets", "tsb", "seasonal_naive"):
-            made = registry.make(name, ForecastSpec()).forecast(known, 28, QUANTILES)
+            model = AutoForecaster.of(ForecastSpec()) if name == "auto" else registry.make(name, ForecastSpec())
+            made = model.forecast(known, 28, QUANTILES)
             score_SQ = metrics.scaled_pinball(actual_SH, made.quantile_SHQ, QUANTILES, mask_SH, scale_S)
             scores.setdefault(name, []).append(float(score_SQ.mean(1).nanmean()))
     mean = {name: np.mean(values) for name, values in scores.items()}
