@@ -108,6 +108,7 @@ STAGE = UnitStage(
     name="train_networks",
     unit=CUTOFF,
     engine="local",
+    keeps_engine=True,
     units=networks_wanted,
     reads=WHOLE_HISTORY,
     writes=(NETWORKS,),
