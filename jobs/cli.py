@@ -98,9 +98,13 @@ def _stages(options: argparse.Namespace) -> int:
 
 
 def _models(_: argparse.Namespace) -> int:
-    from udfs.forecasting import registry
+    from udfs.forecasting.registry import MODELS, names
+    from udfs.inventory.policies.policy_registry import POLICIES
 
-    print("\n".join(registry.names()))
+    print("Forecasting models: forecast.model, forecast.regular_candidates, forecast.intermittent_candidates")
+    print("\n".join(f"  {name:18s} {MODELS[name].meaning}" for name in names()))
+    print("Ordering policies: inventory.candidates")
+    print("\n".join(f"  {policy.name:18s} {policy.meaning}" for policy in POLICIES.entries()))
     return 0
 
 
@@ -171,7 +175,7 @@ def _reading_commands(commands: argparse._SubParsersAction) -> None:
     tables.add_argument("--create", action="store_true")
     tables.add_argument("--conf", type=Path)
     tables.set_defaults(action=_tables)
-    models = commands.add_parser("models", help="forecasting models that forecast.model may name")
+    models = commands.add_parser("models", help="forecasting models and ordering policies that settings may name")
     models.set_defaults(action=_models)
     stages = commands.add_parser("stages", help="every stage in its order: where it runs, what it does, what it writes")
     stages.add_argument("--conf", type=Path)

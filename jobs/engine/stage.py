@@ -136,6 +136,7 @@ class UnitStage(StageValue):
         kernel: (inputs by table, parameters) -> KernelResult; for a listed entity it gets the unit's name as well.
         parameters: (context, sums by key) -> plain values that travel with the task.
         engine: the runner where the settings name none: local, spark or ray.
+        keeps_engine: settings may not name another, for the kernel itself spreads its work.
         promise: (table read, table written): each id of the first has a row in the second, or a failure.
         commit_every: units per commit, where the settings' number is not wanted.
         rounds: (context, stage) -> what is left to do, for a stage whose tables grow by day and are shared by runs.
@@ -146,6 +147,7 @@ class UnitStage(StageValue):
     parameters: Callable[[RunContext, Mapping[str, Any]], Any]
     sums: tuple[Sum, ...] = ()
     engine: str = "ray"
+    keeps_engine: bool = False
     units: Callable[[RunContext], Sequence[str]] | None = None
     promise: tuple[str, str] | None = None
     commit_every: int | None = None

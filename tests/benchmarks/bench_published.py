@@ -41,7 +41,7 @@ from udfs.forecasting.frames import forecast, panel_of
 from udfs.forecasting.probability.calibrated import Calibrated
 from udfs.forecasting.probability.calibration import Calibration
 from udfs.forecasting.probability.score_summary import ScoreSummary, demand_units
-from udfs.forecasting.registry import make, names
+from udfs.forecasting.registry import AUTO, made_names, make
 from udfs.series.sku_batch import SkuBatch
 
 LEVELS = tuple(round(0.1 * k, 1) for k in range(1, 10))
@@ -201,7 +201,7 @@ def model_of(name: str, task: Task) -> Forecaster:
 
 
 def made_by(name: str, task: Task, history: pd.DataFrame) -> pd.DataFrame:
-    model: str | Forecaster = name if name in names() else model_of(name, task)
+    model: str | Forecaster = name if name in (AUTO, *made_names()) else model_of(name, task)
     if isinstance(model, PublishedNaive):  # as published, with quantiles below 0, which `forecast` would clip
         panel = panel_of(history, task.freq, task.horizon)
         walk = model.forecast(panel.batch, task.horizon, LEVELS)
@@ -222,7 +222,7 @@ def main() -> None:
     task = {"carparts": carparts, "pasta": pasta}[arguments.task]()
     starts = task.validation if arguments.validation else task.test
     windows = list(windows_of(task, starts))
-    for name in arguments.models or [PUBLISHED_NAIVE, *names()]:
+    for name in arguments.models or [PUBLISHED_NAIVE, AUTO, *made_names()]:
         tally, start = Tally(), time.perf_counter()
         for history, actual in windows:
             add(tally, task, made_by(name, task, history), history, actual)

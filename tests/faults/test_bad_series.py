@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import lru_cache
 
@@ -185,7 +185,10 @@ def bits(table: pa.Table, names: list[str]) -> dict[str, bytes]:
 def raising_models() -> Iterator[None]:
     """Every model once more, but raising for one series."""
     for model in MODELS[1:]:
-        registry.register(f"raising_{model}", lambda spec, model=model: RaisesOn(registry.make(model, spec)))
+        made = registry.MODELS[model]
+        registry.register(
+            replace(made, name=f"raising_{model}", make=lambda spec, made=made: RaisesOn(made.make(spec)))
+        )
     yield
     for model in MODELS[1:]:
         registry.unregister(f"raising_{model}")

@@ -145,7 +145,7 @@ def test_a_failing_series_gets_a_fallback_and_a_reason_and_the_stage_holds_its_t
     from udfs.forecasting import registry
 
     lake = Lakehouse(str(tmp_path / "lake"))
-    registry.register("breaks_on_s01_north", lambda spec: _BreaksOn("S01|north|all", spec))
+    registry.register(registry.Model("breaks_on_s01_north", make=lambda spec: _BreaksOn("S01|north|all", spec)))
     try:
         with pytest.raises(PromiseError, match="1 of 12 series failed"):
             run_stages(make_context(spark, lake, feeds, day(119), "forecast.model=breaks_on_s01_north"))

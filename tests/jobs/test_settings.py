@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
+from jobs.engine.stage import UnitStage
 from jobs.settings import conf_dir, load_mapping, load_settings, run_id_of
+from jobs.stages import load_stages
+from jobs.stages.forecasting.forecasting_settings import HORIZON
 from lakehouse.errors import ConfigError, ShelfcastError
+from lakehouse.schema.tables import contract
+from udfs.forecasting.choice.backtest_scores import DECIDING_SCORES, SCORES
 
 
 def test_base_local_file_and_overrides_are_laid_over_each_other(tmp_path: Path) -> None:
@@ -26,7 +32,10 @@ def test_base_local_file_and_overrides_are_laid_over_each_other(tmp_path: Path) 
     [
         ("spark.master=local-cluster[2,1,1024]", lambda s: s.spark.master == "local-cluster[2,1,1024]"),
         ("ray.gpus_per_worker=0.25", lambda s: s.ray.gpus_per_worker == 0.25),
-        ("forecast.quantiles=[0.1, 0.5]", lambda s: s.forecast.quantiles == (0.1, 0.5)),
+        ("trees.levels=[0.1, 0.5]", lambda s: s.trees.levels == (0.1, 0.5)),
+        ("forecast.costs.ets=3", lambda s: s.forecast.costs == {"ets": 3.0}),
+        ('spark.conf."spark.executor.memory"=8g', lambda s: s.spark.conf == {"spark.executor.memory": "8g"}),
+        ("runner.order=ray", lambda s: s.runner.order == "ray"),
         ('ray.address="10.0.0.1:6379"', lambda s: s.ray.address == "10.0.0.1:6379"),
         ("lakehouse.catalog=main", lambda s: s.lakehouse.catalog == "main"),
         (" inventory.service_level = 0.9", lambda s: s.inventory.service_level == 0.9),
@@ -39,20 +48,117 @@ def test_an_override_is_a_toml_value_or_else_a_string(override: str, read: objec
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("horizons=3", "horizons: Extra inputs are not permitted"),
-        ("ray.gpu=1", r"ray\.gpu: Extra inputs"),
-        ("forecast.modle=ets", r"forecast: .*unknown keys \['modle'\]"),
-        ("inventory.service_level=1.5", "inventory.*service_level"),
-        ("horizon=0", "horizon: Input should be greater than or equal to 1"),
-        ("horizon=soon", r"horizon: .*found 'soon'"),
-        ("runner.forecast=dask", r"runner\.forecast"),
+        # Whole numbers, numbers, texts and lists are told apart; nothing is turned into another.
+        ("forecast.windows=2.5", r"forecast\.windows: expected a whole number, found 2\.5"),
+        ("forecast.windows=2.0", r"forecast\.windows: expected a whole number, found 2\.0"),
+        ("forecast.season_length=7.5", r"forecast\.season_length: expected a whole number, found 7\.5"),
+        ('forecast.seed="x"', r"forecast\.seed: expected a whole number, found 'x'"),
+        ('forecast.seed="3"', r"forecast\.seed: expected a whole number, found '3'"),
+        ("forecast.max_members=1.5", r"forecast\.max_members: expected a whole number, found 1\.5"),
+        ("forecast.min_history=true", r"forecast\.min_history: expected a whole number, found True"),
+        ("forecast.min_gain=true", r"forecast\.min_gain: expected a number, found True"),
+        ("trees.refit=1", r"trees\.refit: expected true or false, found 1"),
+        ("forecast.model=3", r"forecast\.model: expected a text, found 3"),
+        ("forecast.regular_candidates=ets", r"forecast\.regular_candidates: expected a list, found 'ets'"),
+        ("inventory.candidates=s_s", r"inventory\.candidates: expected a list, found 's_s'"),
+        ("trees.rows.features.lags=[1, 2.5]", r"trees\.rows\.features\.lags\.1: expected a whole number, found 2\.5"),
+        ("inventory.review_days=1.5", r"inventory\.review_days: expected a whole number, found 1\.5"),
+        ("network.layers=1.5", r"network\.layers: expected a whole number, found 1\.5"),
+        ("network.hidden=true", r"network\.hidden: expected a whole number, found True"),
+        ("horizon=true", "horizon: expected a whole number, found True"),
+        ("horizon=2024-01-01", "horizon: expected a whole number, found '2024-01-01'"),
+        # A section is a table of settings, and no key stands for a section.
+        ("forecast=3", r"forecast: expected a table of settings, found 3"),
+        ("forecast.costs=3", r"forecast\.costs: expected a table, found 3"),
+        ("runner=local", r"runner: expected a table of settings, found 'local'"),
+        ("horizon.days=3", r"horizon: expected a whole number, found \{'days': 3\}"),
+        # Names are known.
+        ("forecast.model=nonsense", r"forecast\.model: expected one of arima, auto, .*, tsb, found 'nonsense'"),
+        ("forecast.model=", r"forecast\.model: expected one of .*, found ''"),
+        ("forecast.benchmark=nonsense", r"forecast\.benchmark: expected one of arima, .*, found 'nonsense'"),
+        ("forecast.benchmark=trees", r"forecast\.benchmark: expected one of .*, found 'trees'"),
+        ("forecast.benchmark=auto", r"forecast\.benchmark: expected one of .*, found 'auto'"),
+        ('forecast.regular_candidates=["ets", "etz"]', r"forecast\.regular_candidates: expected .*, found 'etz'"),
+        ("forecast.costs.etz=3", r"forecast\.costs: expected .*, found 'etz'"),
+        ('inventory.candidates=["s_s", "magic"]', r"inventory\.candidates: expected .*tuned_s_s.*, found 'magic'"),
+        ("forecast.score=nonsense", r"forecast\.score: expected one of scaled_pinball, .*, found 'nonsense'"),
+        ("forecast.device=banana", r"forecast: expected device auto, cpu, cuda or cuda:<n>, found 'banana'"),
+        ("forecast.device=cuda:x", r"forecast: expected device auto, cpu, cuda or cuda:<n>, found 'cuda:x'"),
+        # What would only be found out by a stage, hours later.
+        ("forecast.score=bias", r"forecast\.score: expected one of .*lower is better.*, found 'bias'"),
+        ("forecast.score=coverage_80", r"forecast\.score: expected one of .*, found 'coverage_80'"),
+        (
+            "forecast.quantiles=[0.1, 0.5]",
+            r"forecast\.quantiles: expected \[0\.05, .*, 0\.99\], the columns of the tables, found \[0\.1, 0\.5\]",
+        ),
+        # Numbers that are none.
+        ("max_failure_rate=nan", "max_failure_rate: expected .*, found nan"),
+        ("ray.cpus_per_worker=inf", r"ray\.cpus_per_worker: expected a finite number, found inf"),
+        ("ray.gpus_per_worker=nan", r"ray\.gpus_per_worker: expected .*, found nan"),
+        ("network.learning_rate=nan", "network: expected learning_rate .*, found nan"),
+        ("network.learning_rate=inf", "network: expected learning_rate .*, found inf"),
+        ("network.level_power=nan", "network: expected level_power .*, found nan"),
+        ("network.periods=[nan]", "network: expected periods .*, found .*nan"),
+        ("forecast.member_tolerance=inf", "forecast: expected tolerance .*, found inf"),
+        ("forecast.budget_seconds=nan", "forecast: expected a budget .*, found nan"),
+        ("forecast.costs.ets=inf", "forecast: expected costs .*inf"),
+        ("inventory.order_cost=inf", r"inventory\.order_cost: expected currency per order >= 0, found inf"),
+        ("inventory.budget=nan", r"inventory\.budget: expected currency >= 0, found nan"),
+        ("trees.learning_rate=nan", r"trees\.learning_rate: expected .*, found nan"),
+        # Keys that nobody knows; the known ones are told.
+        ("horizons=3", "horizons: no such setting; known: buckets, .*horizon, .*trees"),
+        ("ray.gpu=1", r"ray\.gpu: no such setting; known: address, .*gpus_per_worker"),
+        ("forecast.modle=ets", r"forecast\.modle: no such setting; known: .*model"),
+        ("trees.rows.features.lag=1", r"trees\.rows\.features\.lag: no such setting; known: lags, "),
+        ("runner.ingests=ray", r"runner\.ingests: no such setting; known: backtest, .*train"),
+        # Ranges.
+        ("inventory.service_level=1.5", r"inventory\.service_level: expected a probability .*, found 1\.5"),
+        ("horizon=0", "horizon: expected at least 1, found 0"),
+        ("buckets=5000", "buckets: expected at most 4096, found 5000"),
+        ("horizon=soon", "horizon: expected a whole number, found 'soon'"),
+        ("runner.forecast=dask", r"runner\.forecast: expected 'local', 'spark' or 'ray', found 'dask'"),
+        ("ray.workers=-1", r"ray\.workers: expected at least 0, found -1"),
+        # The words of an override.
         ("horizon", "--set expects key=value"),
         ("=3", "--set expects key=value"),
+        ("hori zon=3", "--set expects key=value"),
     ],
 )
 def test_a_wrong_setting_is_refused_by_its_name(override: str, message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(ConfigError, match=message) as refused:
         load_settings(None, [override])
+    assert "\n" not in str(refused.value)
+
+
+def test_all_that_is_wrong_is_said_at_once() -> None:
+    with pytest.raises(ConfigError, match=r"forecast\.windows: .*; horizon: .*; modle: no such setting"):
+        load_settings(None, ["horizon=0", "forecast.windows=x", "modle=3"])
+
+
+def test_settings_know_every_stage_and_every_setting_that_a_stage_names() -> None:
+    settings = load_settings()
+    movable = {s.name: s.engine for s in load_stages() if isinstance(s, UnitStage) and s.name != "train_networks"}
+    assert settings.runner.model_dump(exclude={"commit_every"}) == movable
+    with pytest.raises(ConfigError, match=r"runner\.train_networks: no such setting"):
+        load_settings(None, ["runner.train_networks=ray"])
+    with pytest.raises(ConfigError, match=r"runner\.publish: no such setting"):
+        load_settings(None, ["runner.publish=ray"])
+    for stage in load_stages():
+        assert list(settings.named(stage.settings, stage.ignores)) == list(stage.settings)
+    assert HORIZON.of(settings) == settings.horizon
+
+
+def test_an_unlimited_budget_can_be_said() -> None:
+    assert load_settings(None, ["inventory.budget=inf", "inventory.capacity_qty=9"]).inventory.budget == math.inf
+    assert load_settings(None, ["forecast.budget_seconds=inf"]).forecast.budget_seconds == math.inf
+
+
+def test_every_score_that_may_decide_works_end_to_end() -> None:
+    """A score that settings let pass is a column of forecast.backtest, and lower is better."""
+    assert set(DECIDING_SCORES) < set(SCORES)
+    table = contract("forecast.backtest").arrow_schema()
+    for score in DECIDING_SCORES:
+        assert load_settings(None, [f"forecast.score={score}"]).forecast.score in table.names
 
 
 def test_a_settings_file_that_is_not_there_or_not_toml_is_refused(tmp_path: Path) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
 
+from udfs.contest.contest_spec import ContestSpec
 from udfs.forecasting.choice.backtest import BacktestSpec
 from udfs.forecasting.choice.ladder import Ladder
-from udfs.forecasting.choice.selection import SelectionSpec
 from udfs.forecasting.forecaster import check_request
+from udfs.forecasting.quantile_levels import QUANTILES
 
-QUANTILES = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.99)
+_DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class ForecastSpec:
             limit.
         min_gain: share by which a rung of models must have lowered a class's score for the next, dearer one to be
             tried.
-        costs: seconds per thousand series and forecast, by name, in place of `ladder.COSTS`.
+        costs: seconds per thousand series and forecast, by name, in place of those of the registry.
         seed: of the sample paths.
     """
 
@@ -48,7 +50,7 @@ class ForecastSpec:
     quantiles: tuple[float, ...] = QUANTILES
     min_history: int = 14
     max_history_days: int = 730
-    device: str = "auto"
+    device: str = field(default="auto", metadata={"role": "engine"})
     benchmark: str | None = "seasonal_naive"
     windows: int = 3
     window_step: int | None = None
@@ -66,6 +68,8 @@ class ForecastSpec:
         for name in ("season_length", "min_history", "max_history_days"):
             if getattr(self, name) < 1:
                 raise ValueError(f"expected {name} of at least one day, found {getattr(self, name)}")
+        if not _DEVICE.fullmatch(self.device):
+            raise ValueError(f"expected device auto, cpu, cuda or cuda:<n>, found {self.device!r}")
         check_request(1, self.quantiles)
         for name in ("regular_candidates", "intermittent_candidates"):
             candidates = getattr(self, name)
@@ -82,10 +86,8 @@ class ForecastSpec:
     def backtest(self) -> BacktestSpec:
         return BacktestSpec(self.windows, self.window_step, self.min_history)
 
-    def selection(self, candidates: Mapping[str, tuple[str, ...]]) -> SelectionSpec:
-        return SelectionSpec(
-            candidates, self.max_members, self.member_tolerance, score_name=self.score.replace("_", " ")
-        )
+    def selection(self, candidates: Mapping[str, tuple[str, ...]]) -> ContestSpec:
+        return ContestSpec(candidates, self.max_members, self.member_tolerance, score_name=self.score.replace("_", " "))
 
     def ladder(self) -> Ladder:
         return Ladder(self.budget_seconds, self.min_gain, self.costs)

@@ -10,37 +10,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import torch
 
+from udfs.contest.choice import Choice
 from udfs.series.sku_batch import SkuBatch
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Which model made each series' forecast, by what rule, against what runner-up.
-
-    All are (S,) arrays. Scores are better when lower, in units a day or as the rule says, and compare only within one
-    series; they are NaN (and the runner-up is "") where a rule decided without a contest.
-    """
-
-    model_S: np.ndarray
-    rule_S: np.ndarray
-    score_S: np.ndarray
-    runner_up_S: np.ndarray
-    runner_up_score_S: np.ndarray
-
-    @classmethod
-    def decided(cls, n_series: int, model: str, rule: str, score_S: np.ndarray | None = None) -> Choice:
-        """One model for all series by a rule, without a contest."""
-        return cls(
-            model_S=np.full(n_series, model, dtype=object),
-            rule_S=np.full(n_series, rule, dtype=object),
-            score_S=np.full(n_series, np.nan) if score_S is None else score_S,
-            runner_up_S=np.full(n_series, "", dtype=object),
-            runner_up_score_S=np.full(n_series, np.nan),
-        )
-
-    def select(self, index: np.ndarray) -> Choice:
-        """The series at `index` (positions)."""
-        return Choice(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -207,7 +207,7 @@ def _forecaster(model: str | Forecaster, spec: ForecastSpec, seed: int) -> Forec
     if not isinstance(model, str):
         return model
     torch.manual_seed(seed)
-    return registry.make(model, spec)
+    return AutoForecaster.of(spec) if model == registry.AUTO else registry.make(model, spec)
 
 
 def _made(panel: Panel, forecaster: Forecaster, horizon: int, spec: ForecastSpec) -> tuple[np.ndarray, Forecast]:
@@ -317,7 +317,7 @@ def _result_table(panel: Panel, index: np.ndarray, made: Forecast, quantiles: tu
     columns = {
         "unique_id": np.repeat(panel.ids_S[index], horizon),
         "ds": panel.axis.stamps(step_SH.ravel()),
-        "model": np.repeat(made.choice.model_S, horizon),
+        "model": np.repeat(made.choice.name_S, horizon),
         "mean": told.mean_SH.cpu().numpy().ravel(),
     }
     columns |= {quantile_column(level): quantile_SHQ[:, :, q].ravel() for q, level in enumerate(quantiles)}

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from udfs.forecasting.forecaster import Choice, Forecast, Forecaster
+from udfs.contest.choice import Choice
+from udfs.forecasting.forecaster import Forecast, Forecaster
 from udfs.series.sku_batch import SkuBatch
 
 MAX_MESSAGE_CHARS = 500

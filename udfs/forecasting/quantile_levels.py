@@ -1,4 +1,4 @@
-"""Quantiles at levels that a model was not asked for, from those that it gave."""
+"""The quantile levels of a forecast, and quantiles at levels that a model was not asked for from those that it gave."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from statistics import NormalDist
 import torch
 
 from udfs.forecasting.forecaster import check_request
+
+QUANTILES = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.99)
+"""What is forecast unless other levels are asked for, and what the tables of a lakehouse hold."""
 
 
 def at_levels(

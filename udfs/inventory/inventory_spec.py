@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from udfs.inventory.policies.names import BENCHMARK, POLICY_NAMES
+from udfs.inventory.policies.names import BENCHMARK
 from udfs.inventory.supply import MAX_PROTECTION_DAYS
 
 
@@ -20,8 +20,8 @@ class InventorySpec:
     taken as price x (1 - margin). assumed_cover_days: unknown stock on hand is taken as this many days of forecast
     demand. most_lot_days: what is ordered beyond the need of the moment, to save order costs, covers at most so many
     days. backorder_share: share of unmet demand that waits for the next receipt, the rest is lost.
-    candidates: names of the policies that compete, see `udfs.inventory.policies.candidates`; the first decides where
-    nothing else does. n_paths, tuning_paths: sample paths of demand, in all and for tuning.
+    candidates: names of the policies that compete, see `policies.policy_registry`; the first decides where nothing else
+    does. n_paths, tuning_paths: sample paths of demand, in all and for tuning.
     budget: currency that one day's orders may cost; capacity_qty: units that they may bring; inf is no limit.
     Raises ValueError for a value out of range.
     """
@@ -41,8 +41,8 @@ class InventorySpec:
     candidates: tuple[str, ...] = ("tuned_s_s", "tuned_base_stock", "s_s", "base_stock", BENCHMARK)
     n_paths: int = 300
     tuning_paths: int = 100
-    budget: float = math.inf
-    capacity_qty: float = math.inf
+    budget: float = field(default=math.inf, metadata={"role": "limit"})
+    capacity_qty: float = field(default=math.inf, metadata={"role": "limit"})
 
     def __post_init__(self) -> None:
         lead, review, pack = self.lead_time_days, self.review_days, self.pack_qty
@@ -60,7 +60,7 @@ class InventorySpec:
             ("least_fill_rate", 0.0 < self.least_fill_rate < 1.0, "a share strictly between 0 and 1"),
             ("most_lot_days", 0.0 <= self.most_lot_days < math.inf, "days >= 0"),
             ("backorder_share", 0.0 <= self.backorder_share <= 1.0, "a share in [0, 1]"),
-            ("candidates", _is_contest(self.candidates), f"some of {', '.join(POLICY_NAMES)}, each once"),
+            ("candidates", _is_contest(self.candidates), "names of policies, each once"),
             ("n_paths", self.n_paths >= 2 and self.n_paths % 1 == 0, "at least 2 paths"),
             ("tuning_paths", 2 <= self.tuning_paths <= self.n_paths, f"2 to n_paths = {self.n_paths}"),
             ("budget", self.budget >= 0.0, "currency >= 0"),
@@ -72,4 +72,4 @@ class InventorySpec:
 
 
 def _is_contest(names: tuple[str, ...]) -> bool:
-    return bool(names) and len(set(names)) == len(names) and set(names) <= set(POLICY_NAMES)
+    return bool(names) and len(set(names)) == len(names)

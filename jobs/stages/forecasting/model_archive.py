@@ -15,14 +15,9 @@ from typing import Any
 import pyarrow as pa
 
 from lakehouse.schema.tables import contract
+from udfs.forecasting import registry
 from udfs.forecasting.choice.backtest import ForecasterSource
 from udfs.forecasting.forecaster import Forecaster
-from udfs.forecasting.models.networks.network_model import NetworkModel
-from udfs.forecasting.models.networks.network_spec import BLOCKS
-from udfs.forecasting.models.trees.tree_model import TreeModel
-
-LOADERS: dict[str, Callable[[Path], Forecaster]] = {"trees": TreeModel.load} | dict.fromkeys(BLOCKS, NetworkModel.load)
-"""Models that are fitted to all series before buckets are forecast, and what reads their folder."""
 
 TABLES = ("forecast.model", "forecast.network")
 
@@ -51,15 +46,15 @@ def load(name: str, artifact: bytes) -> Forecaster:
     with tempfile.TemporaryDirectory() as folder:
         with tarfile.open(fileobj=io.BytesIO(zlib.decompress(artifact))) as archive:
             archive.extractall(folder, filter="data")
-        return LOADERS[name](Path(folder))
+        return registry.load(name, Path(folder))
 
 
 def fitted(inputs: Mapping[str, pa.Table]) -> dict[str, ForecasterSource]:
-    """For every name in `LOADERS` what gives the model fitted for a cutoff, from rows of `TABLES`; None where there is
-    none: not trained, because it was not worth it or history was too short."""
+    """For every name that is fitted to all series what gives its model for a cutoff, from rows of `TABLES`; None where
+    there is none: not trained, because it was not worth it or history was too short."""
     columns = ["model", "cutoff", "artifact"]
     rows = [row for name in TABLES if name in inputs for row in inputs[name].select(columns).to_pylist()]
-    by_name: dict[str, dict[date, bytes]] = {name: {} for name in LOADERS}
+    by_name: dict[str, dict[date, bytes]] = {name: {} for name in registry.fitted_names()}
     for row in rows:
         by_name[row["model"]][row["cutoff"]] = row["artifact"]
 

@@ -20,9 +20,9 @@ from jobs.engine.stage import UnitStage
 from jobs.engine.task import KernelResult
 from jobs.stages.forecasting.forecasting_reads import NETWORKS, WHOLE_HISTORY, batch_maker, history_of
 from jobs.stages.forecasting.model_archive import model_rows, pack
-from jobs.stages.forecasting.training_plan import is_long_enough, networks_wanted, wanted
+from jobs.stages.forecasting.training_plan import fitted_as, is_long_enough, networks_wanted, wanted
 from lakehouse.schema.entities import CUTOFF
-from udfs.forecasting.models.networks.network_spec import BLOCKS, NetworkSpec
+from udfs.forecasting.models.networks.network_spec import NetworkSpec
 from udfs.forecasting.models.networks.windows import NetworkSeries
 from udfs.series.sku_batch import SkuBatch
 
@@ -89,7 +89,7 @@ def parameters(context: RunContext, _sums: Mapping[str, Any]) -> NetworkParamete
         settings.horizon,
         settings.forecast.max_history_days,
         settings.network,
-        tuple(name for name in BLOCKS if name in wanted(context)),
+        fitted_as("network", wanted(context)),
         _training_folder(context),
         context.attempt(),
         settings.ray,
@@ -108,6 +108,7 @@ STAGE = UnitStage(
     name="train_networks",
     unit=CUTOFF,
     engine="local",
+    keeps_engine=True,
     units=networks_wanted,
     reads=WHOLE_HISTORY,
     writes=(NETWORKS,),

@@ -9,10 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.stages.forecasting.forecasting_reads import CLASS_SUMMARY, cutoffs, earlier_runs, merged_classes
-from jobs.stages.forecasting.model_archive import LOADERS
+from udfs.forecasting import registry
 from udfs.forecasting.forecast_spec import ForecastSpec
 from udfs.forecasting.kernels.backtest_bucket import contest
-from udfs.forecasting.models.networks.network_spec import BLOCKS
 from udfs.series.sku_batch import SkuBatch
 
 if TYPE_CHECKING:
@@ -29,10 +28,11 @@ def wanted_for(spec: ForecastSpec, earlier: pa.Table | None = None) -> list[str]
     of demand that no series had then is no reason to train.
     """
     if spec.model != "auto":
-        return [spec.model] if spec.model in LOADERS else []
+        return [spec.model] if spec.model in registry.fitted_names() else []
     candidates = contest(spec, earlier)
     seen = set(candidates) if earlier is None else set(earlier["demand_class"].to_pylist())
-    return [name for name in LOADERS if any(name in names for c, names in candidates.items() if c in seen)]
+    competing = {name for demand_class, names in candidates.items() if demand_class in seen for name in names}
+    return [name for name in registry.fitted_names() if name in competing]
 
 
 def wanted(context: RunContext) -> list[str]:
@@ -45,6 +45,11 @@ def wanted(context: RunContext) -> list[str]:
     return wanted_for(context.settings.forecast, earlier)
 
 
+def fitted_as(kind: str, names: list[str]) -> tuple[str, ...]:
+    """Those of the names that are fitted as "trees", or as a "network"."""
+    return tuple(name for name in names if registry.MODELS[name].fit == kind)
+
+
 def training_cutoffs(context: RunContext) -> tuple[str, ...]:
     """Those of the forecasts to come and of the backtest windows before each of them, oldest first."""
     spec, horizon = context.settings.forecast, context.settings.horizon
@@ -55,12 +60,12 @@ def training_cutoffs(context: RunContext) -> tuple[str, ...]:
 
 def trees_wanted(context: RunContext) -> tuple[str, ...]:
     """The cutoffs that trees are fitted for; none where no candidate is a tree."""
-    return training_cutoffs(context) if "trees" in wanted(context) else ()
+    return training_cutoffs(context) if fitted_as("trees", wanted(context)) else ()
 
 
 def networks_wanted(context: RunContext) -> tuple[str, ...]:
     """The cutoffs that networks are trained for; none where no candidate is one."""
-    return training_cutoffs(context) if set(wanted(context)) & set(BLOCKS) else ()
+    return training_cutoffs(context) if fitted_as("network", wanted(context)) else ()
 
 
 def is_long_enough(batch: SkuBatch, horizon: int) -> bool:

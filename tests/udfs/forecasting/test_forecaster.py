@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from tests.udfs.forecasting.series import batch_of
-from udfs.forecasting.forecaster import Choice, merge
+from udfs.contest.choice import Choice
+from udfs.forecasting.forecaster import merge
 from udfs.forecasting.models.naive import HistoricMean
 
 BATCH = batch_of({"a": np.full(20, 1.0), "b": np.full(20, 2.0), "c": np.full(20, 3.0)})
@@ -20,7 +21,7 @@ def test_merged_parts_come_in_the_order_of_the_series() -> None:
     assert index.tolist() == [0, 1, 2]
     assert torch.equal(merged.mean_SH, HistoricMean().forecast(BATCH, 4, (0.5,)).mean_SH)
     assert merged.choice is not None
-    assert merged.choice.model_S.tolist() == ["two", "one", "two"]
+    assert merged.choice.name_S.tolist() == ["two", "one", "two"]
 
 
 def test_a_part_that_does_not_say_who_made_it_is_refused() -> None:

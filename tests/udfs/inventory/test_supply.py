@@ -92,7 +92,6 @@ def test_unequal_lengths_are_refused() -> None:
         ("backorder_share", 1.5),
         ("candidates", ()),
         ("candidates", ("s_s", "s_s")),
-        ("candidates", ("z_sigma", "magic")),
         ("n_paths", 1),
         ("tuning_paths", 301),
         ("budget", -1.0),

@@ -9,19 +9,21 @@ from typing import ClassVar
 import numpy as np
 import torch
 
+from udfs.contest.choice import Selection, select
+from udfs.contest.scores import WindowScores
 from udfs.demand.demand_profile import DEMAND_CLASSES, demand_statistics
 from udfs.forecasting.choice.backtest import ForecasterSource, Windows, backtest_windows
 from udfs.forecasting.choice.backtest_scores import SCORES, Score, score_windows
 from udfs.forecasting.choice.champions import Champions
 from udfs.forecasting.choice.class_route import ClassRoute
-from udfs.forecasting.choice.ladder import RUNGS, rung_of
-from udfs.forecasting.choice.selection import CLASS_SUMMARY_SCHEMA, Selection, WindowScores, select, summarise_classes
+from udfs.forecasting.choice.selection import CLASS_SUMMARY_SCHEMA, summarise_classes
 from udfs.forecasting.forecast_spec import ForecastSpec
 from udfs.forecasting.forecaster import Forecast, check_request, merge
 from udfs.forecasting.isolate import forecast_isolated
 from udfs.forecasting.probability.calibrated import Calibrated, calibrate_backtest, summarise_errors
 from udfs.forecasting.probability.calibration import Calibration
 from udfs.forecasting.probability.score_summary import ScoreSummary
+from udfs.forecasting.registry import RUNGS, make_all, rung_of
 from udfs.series.sku_batch import SkuBatch
 
 
@@ -57,6 +59,11 @@ class AutoForecaster:
         missing = [name for name in self.wanted(self.spec) if name not in self.sources]
         if missing:
             raise ValueError(f"expected a source for every candidate, found none for {', '.join(missing)}")
+
+    @classmethod
+    def of(cls, spec: ForecastSpec) -> AutoForecaster:
+        """Of registered models alone."""
+        return cls(make_all(cls.wanted(spec), spec), spec)
 
     @staticmethod
     def wanted(spec: ForecastSpec) -> tuple[str, ...]:

@@ -69,6 +69,9 @@ SCORES: dict[str, Score] = {
 }
 """The columns of `forecast.backtest`, by name."""
 
+DECIDING_SCORES = ("scaled_pinball", "rmsse", "mase", "wape")
+"""Those by which models can be chosen: better when lower. A bias is best at 0, a coverage at what it promises."""
+
 
 def score_windows(backtest: Backtest, scores: Mapping[str, Score] | None = None) -> dict[str, torch.Tensor]:
     """(W, S) of every score by name; None takes `SCORES`."""

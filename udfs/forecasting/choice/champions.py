@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from udfs.contest.choice import Selection
 from udfs.forecasting.choice.backtest import ForecasterSource, forecaster_at
 from udfs.forecasting.choice.ensemble import average
-from udfs.forecasting.choice.selection import Selection
 from udfs.forecasting.forecaster import Forecast, Forecaster, check_request, merge
 from udfs.series.sku_batch import SkuBatch
 
@@ -64,7 +64,7 @@ class Champions:
         forecasts, weights = [], []
         for k in np.flatnonzero(weight_SK.any(0)):
             index = np.flatnonzero(weight_SK[:, k])
-            made = self._model(self.selection.models[k], batch).forecast(batch.select(index), horizon, quantiles)
+            made = self._model(self.selection.names[k], batch).forecast(batch.select(index), horizon, quantiles)
             # A series that the model has no weight in gets another's row, which its weight of 0 silences.
             row_S = np.zeros(len(batch), dtype=int)
             row_S[index] = np.arange(len(index))

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from udfs.contest.choice import Choice
 from udfs.demand.demand_profile import DEMAND_CLASSES, demand_statistics
-from udfs.forecasting.forecaster import Choice, Forecast, check_request, merge
+from udfs.forecasting.forecaster import Forecast, check_request, merge
 from udfs.forecasting.models.croston.croston_model import VARIANTS, Croston
 from udfs.forecasting.models.ets.ets_model import ExponentialSmoothing
 from udfs.forecasting.models.naive import HistoricMean
@@ -85,7 +86,7 @@ def _forecast_intermittent(batch: SkuBatch, horizon: int, quantiles: tuple[float
     rule = "intermittent demand: lowest in-sample error of Croston, SBA and TSB"
     rows = np.arange(len(batch))
     choice = Choice(
-        model_S=names[best_S],
+        name_S=names[best_S],
         rule_S=np.full(len(batch), rule, dtype=object),
         score_S=score_VS[best_S, rows],
         runner_up_S=names[second_S],

@@ -13,11 +13,9 @@ from dataclasses import dataclass
 
 import torch
 
+from udfs.contest.choice import JOIN
 from udfs.forecasting.forecaster import Forecast, Forecaster, check_request
 from udfs.series.sku_batch import SkuBatch
-
-JOIN = "+"
-"""Between the members' names in the name of an ensemble."""
 
 
 @dataclass(frozen=True, slots=True)

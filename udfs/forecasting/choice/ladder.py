@@ -9,59 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
 
-RUNGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "naive": ("seasonal_naive", "historic_mean", "naive2"),
-        "local": (
-            "ets",
-            "theta",
-            "croston",
-            "sba",
-            "tsb",
-            "regression",
-            "lag_regression",
-            "regression_arima",
-            "arima",
-        ),
-        "trees": ("trees",),
-        "neural": ("lstm", "gru", "transformer", "chronos"),
-    }
-)
-"""Models by what they cost, cheapest first. A name that is on no rung is taken for a local model."""
-
-COSTS: Mapping[str, float] = MappingProxyType(
-    {
-        "seasonal_naive": 0.03,
-        "historic_mean": 0.03,
-        "naive2": 0.1,
-        "ets": 0.05,
-        "theta": 0.05,
-        "croston": 0.02,
-        "sba": 0.02,
-        "tsb": 0.02,
-        "regression": 0.1,
-        "lag_regression": 0.05,
-        "arima": 4.0,
-        "regression_arima": 4.0,
-        "trees": 5.0,
-        "lstm": 20.0,
-        "gru": 20.0,
-        "transformer": 30.0,
-        "chronos": 60.0,
-    }
-)
-"""Seconds that one forecast of a thousand series costs on one core: 28 days after 391 days of history.
-
-Measured on 1,017 series of the M5 for the naive and local models; nominal, training shared out, for the others.
-"""
-
-UNKNOWN_COST = 1.0
-"""Of a model without an entry."""
+from udfs.forecasting.registry import RUNGS, cost_of, rung_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +23,7 @@ class Ladder:
     Attributes:
         budget_seconds: what a thousand series may cost, backtest and forecast together; None is no limit.
         min_gain: share by which a rung must have lowered the score of a class for the next to be tried.
-        costs: seconds per thousand series and forecast that replace `COSTS`.
+        costs: seconds per thousand series and forecast that replace those of the registry.
     """
 
     budget_seconds: float | None = None
@@ -91,7 +43,7 @@ class Ladder:
 
     def cost(self, name: str) -> float:
         """Seconds per thousand series and forecast."""
-        return self.costs.get(name, COSTS.get(name, UNKNOWN_COST))
+        return self.costs.get(name, cost_of(name))
 
     def affordable(self, candidates: Mapping[str, tuple[str, ...]], windows: int) -> dict[str, tuple[str, ...]]:
         """The candidates of each class that fit into the budget, in their order.
@@ -134,12 +86,6 @@ class Ladder:
         return kept
 
 
-def rung_of(name: str) -> int:
-    """The rung that a model is on, counted from 0."""
-    order = list(RUNGS)
-    return next((order.index(rung) for rung, names in RUNGS.items() if name in names), order.index("local"))
-
-
 def _scores(rows: list[dict[str, Any]]) -> list[float | None]:
     """The best score of a class per rung; None where the rung has none."""
     best: list[float | None] = [None] * len(RUNGS)
@@ -155,7 +101,7 @@ def _scores(rows: list[dict[str, Any]]) -> list[float | None]:
 
 def _highest_rung(best: list[float | None], min_gain: float) -> int:
     """The highest rung that is worth a try."""
-    local = list(RUNGS).index("local")
+    local = RUNGS.index("local")
     for rung in range(local, len(best) - 1):
         below = [score for score in best[:rung] if score is not None]
         score = best[rung]

@@ -14,11 +14,12 @@ import numpy as np
 import pyarrow as pa
 
 from lakehouse.schema.columns import schema_of
+from udfs.contest.scores import WindowScores
 from udfs.demand.demand_profile import DEMAND_CLASSES, demand_statistics
 from udfs.forecasting import registry
 from udfs.forecasting.choice.backtest import Backtest, ForecasterSource, Windows, backtest_windows
 from udfs.forecasting.choice.backtest_scores import SCORES, Score, score_windows
-from udfs.forecasting.choice.selection import WindowScores, merge_class_summaries, summarise_classes
+from udfs.forecasting.choice.selection import merge_class_summaries, summarise_classes
 from udfs.forecasting.forecast_spec import ForecastSpec, choose_device
 from udfs.forecasting.forecaster import check_request
 from udfs.forecasting.kernels.fallbacks import OTHER_CANDIDATES

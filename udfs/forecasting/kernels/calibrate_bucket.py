@@ -73,7 +73,7 @@ def _where_fitted(champions: Forecaster, sources: Mapping[str, ForecasterSource]
 
     used = list(sources)
     if isinstance(champions, Champions):
-        used = [champions.selection.models[k] for k in np.flatnonzero(champions.selection.weight_SK.any(0))]
+        used = [champions.selection.names[k] for k in np.flatnonzero(champions.selection.weight_SK.any(0))]
 
     def at(cutoff: date) -> Forecaster | None:
         return champions if all(forecaster_at(sources[name], cutoff) for name in used) else None

@@ -13,13 +13,14 @@ import numpy as np
 import pyarrow as pa
 
 from lakehouse.schema.tables import contract
+from udfs.contest.choice import Choice, Selection, select
+from udfs.contest.scores import WindowScores
 from udfs.demand.demand_profile import demand_profile, demand_statistics
 from udfs.forecasting import registry
 from udfs.forecasting.choice.backtest import ForecasterSource, forecaster_at
 from udfs.forecasting.choice.champions import Champions
-from udfs.forecasting.choice.selection import Selection, WindowScores, select
 from udfs.forecasting.forecast_spec import ForecastSpec, choose_device
-from udfs.forecasting.forecaster import Choice, Forecast, Forecaster, check_request, merge
+from udfs.forecasting.forecaster import Forecast, Forecaster, check_request, merge
 from udfs.forecasting.isolate import SeriesFailure, forecast_isolated
 from udfs.forecasting.kernels.forecast_tables import (
     CHAMPION,
@@ -180,7 +181,7 @@ def forecaster_for(
 def _select(batch: SkuBatch, horizon: int, spec: ForecastSpec, evidence: Evidence) -> Selection:
     class_S = demand_statistics(batch, spec.season_length, spec.min_history).class_S.cpu().numpy()
     windows = spec.backtest().cutoffs(batch.cutoff, horizon)
-    scores = WindowScores.from_rows(evidence.backtest, batch.unique_ids, spec.score, windows)
+    scores = WindowScores.from_rows(evidence.backtest, batch.unique_ids, "model", spec.score, windows)
     return select(scores, class_S, evidence.class_summary, batch.cutoff, spec.selection(spec.candidates()))
 
 

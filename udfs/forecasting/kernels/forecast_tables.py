@@ -45,7 +45,7 @@ def demand_table(batch: SkuBatch, forecast: Forecast, spec: ForecastSpec) -> pa.
     columns = [
         pa.array(batch.unique_ids, pa.string()).take(pa.array(row_X)),
         pa.array(np.full(len(row_X), np.datetime64(batch.cutoff, "D")), pa.date32()),
-        pa.array(forecast.choice.model_S, pa.string()).take(pa.array(row_X)),
+        pa.array(forecast.choice.name_S, pa.string()).take(pa.array(row_X)),
         pa.array(np.tile(ds_H, n_series), pa.date32()),
         pa.array(stored.mean_SH.cpu().numpy().ravel()),
         pa.array(forecast.sd_SH.cpu().numpy().ravel()),
@@ -61,7 +61,7 @@ def champion_table(batch: SkuBatch, forecast: Forecast, copula: Copula) -> pa.Ta
     columns = {
         "unique_id": batch.unique_ids,
         "cutoff": [batch.cutoff] * len(batch),
-        "model": choice.model_S,
+        "model": choice.name_S,
         "rule": choice.rule_S,
         "runner_up": [name or None for name in choice.runner_up_S],
         "score": pa.array(choice.score_S, from_pandas=True),

@@ -9,9 +9,9 @@ from datetime import date, timedelta
 import numpy as np
 import torch
 
+from udfs.contest.choice import Selection
 from udfs.demand.demand_profile import DEMAND_CLASSES, demand_statistics
 from udfs.forecasting.choice.backtest import Backtest, Windows
-from udfs.forecasting.choice.selection import Selection
 from udfs.forecasting.forecaster import Forecast, Forecaster
 from udfs.forecasting.probability.calibration import Calibration
 from udfs.forecasting.probability.score_summary import ScoreSummary, demand_units
@@ -115,7 +115,7 @@ def summarise_errors(
     """
     mean_WSH, sd_WSH = torch.zeros_like(windows.actual_WSH), torch.zeros_like(windows.actual_WSH)
     chosen_S = selection.weight_SK.any(1)
-    for k, name in enumerate(selection.models):
+    for k, name in enumerate(selection.names):
         if not selection.weight_SK[:, k].any():
             continue
         weight_S = torch.from_numpy(selection.weight_SK[:, k]).to(mean_WSH.device)[:, None]

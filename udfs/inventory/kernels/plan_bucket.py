@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from udfs.forecasting.forecaster import Choice
+from udfs.contest.choice import Choice
 from udfs.inventory.demand_distribution import FloatArray
 from udfs.inventory.inventory_spec import InventorySpec
 from udfs.inventory.kernels.plan_tables import failure_table
@@ -27,10 +27,10 @@ from udfs.inventory.kernels.planning_inputs import (
 from udfs.inventory.kernels.policy_table import policy_table
 from udfs.inventory.kernels.proposal_table import priced_steps, proposal_table, step_table
 from udfs.inventory.order_quantity import inventory_position, round_order
-from udfs.inventory.policies.candidates import plans_of
 from udfs.inventory.policies.choose import ReplayEvidence, choose
-from udfs.inventory.policies.names import WITHOUT_MONEY, WITHOUT_REPLAY, planned_names
+from udfs.inventory.policies.names import WITHOUT_MONEY, WITHOUT_REPLAY
 from udfs.inventory.policies.plan import Plan
+from udfs.inventory.policies.policy_registry import planned_names, plans_of
 from udfs.inventory.policies.replay import Replay, can_replay, replay_paths
 from udfs.inventory.policies.situation import Situation
 from udfs.inventory.simulation.state import StockState
@@ -171,7 +171,7 @@ def _plan(
         situation=situation,
         names=names,
         choice=choice,
-        chosen_S=np.array([names.index(name) for name in choice.model_S], dtype=np.int64),
+        chosen_S=np.array([names.index(name) for name in choice.name_S], dtype=np.int64),
         order_KS=np.stack([_order_today(plan, stock, supply) for plan in plans.values()]),
         reorder_point_KS=np.stack([plan.reorder_point_SH[:, 0] for plan in plans.values()]),
         order_up_to_KS=np.stack([plan.order_up_to_SH[:, 0] for plan in plans.values()]),
@@ -200,8 +200,7 @@ def chosen_policies(
 
 
 def _by_rule(choice: Choice, is_ruled_S: np.ndarray, name: str, rule: str) -> None:
-    choice.model_S[is_ruled_S], choice.rule_S[is_ruled_S], choice.runner_up_S[is_ruled_S] = name, rule, ""
-    choice.score_S[is_ruled_S] = choice.runner_up_score_S[is_ruled_S] = np.nan
+    choice.put(is_ruled_S, Choice.decided(len(is_ruled_S), name, rule))
 
 
 def _order_today(plan: Plan, stock: StockInput, supply: SupplyInput) -> FloatArray:

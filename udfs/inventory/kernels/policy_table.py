@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from lakehouse.schema.tables import table_of
-from udfs.forecasting.choice.selection import WindowScores
+from udfs.contest.scores import WindowScores
 from udfs.inventory.demand_distribution import FloatArray
 from udfs.inventory.kernels.plan_tables import POLICY, null_unless_finite
 from udfs.inventory.kernels.planning_inputs import classes_of
@@ -34,7 +34,7 @@ def policy_table(planned: Planned, as_of: date, evidence: PolicyEvidence | None)
         {
             "unique_id": planned.forecast.unique_id_S,
             "as_of": [as_of] * n_series,
-            "policy": choice.model_S,
+            "policy": choice.name_S,
             "rule": choice.rule_S,
             "runner_up": [name or None for name in choice.runner_up_S],
             "score": null_unless_finite(choice.score_S),
@@ -69,7 +69,7 @@ def _yearly(planned: Planned, cost_S: FloatArray) -> pa.Array:
 
 def _replayed(planned: Planned, evidence: PolicyEvidence | None) -> dict[str, pa.Array]:
     """What the chosen policy and the benchmark cost in the replays that decided."""
-    chosen_S = planned.choice.model_S
+    chosen_S = planned.choice.name_S
     if evidence is None:
         nothing = pa.nulls(len(planned.forecast), pa.float64())
         return dict.fromkeys(("replayed_fill_rate", "replayed_cost", "replayed_benchmark_cost"), nothing)
@@ -94,7 +94,7 @@ def _held_out(planned: Planned, evidence: PolicyEvidence | None) -> dict[str, pa
     ids, held_out = planned.forecast.unique_id_S, evidence.held_out
     class_S = classes_of(evidence.classes, ids)
     earlier = tuple(window for window in evidence.windows if window < held_out)
-    then_S = choose(evidence.replays, ids, class_S, planned.situation.spec, held_out, earlier).model_S
+    then_S = choose(evidence.replays, ids, class_S, planned.situation.spec, held_out, earlier).name_S
     benchmark_S = np.full(len(ids), BENCHMARK, dtype=object)
     costs = (_replay_mean(planned, evidence, _COST, (held_out,), policy_S) for policy_S in (then_S, benchmark_S))
     return {name: _yearly(planned, cost_S) for name, cost_S in zip(names, costs, strict=True)}

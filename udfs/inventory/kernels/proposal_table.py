@@ -16,7 +16,7 @@ from udfs.inventory.order_quantity import round_order
 from udfs.inventory.orders.marginal_value import MarginalSteps, marginal_values
 from udfs.inventory.orders.order_reason import OrderLines, order_reasons
 from udfs.inventory.orders.order_terms import OrderTerms
-from udfs.inventory.policies.names import LEARNED_NAMES
+from udfs.inventory.policies.policy_registry import learned_names
 
 PricedSteps = tuple[np.ndarray, MarginalSteps]
 _NEXT_TO_NOTHING = 1e-9
@@ -109,9 +109,9 @@ def _rest(planned: Planned, rows: np.ndarray, runs: pd.DataFrame) -> pd.DataFram
 
 
 def _lines(planned: Planned) -> OrderLines:
-    paths, chosen_S = planned.situation.paths, planned.choice.model_S
+    paths, chosen_S = planned.situation.paths, planned.choice.name_S
     sum_SN = planned.protection_SN
-    is_learned_S = np.isin(chosen_S.astype(str), LEARNED_NAMES)
+    is_learned_S = np.isin(chosen_S.astype(str), learned_names())
     return OrderLines(
         order_S=planned.order,
         raw_order_S=planned.of_chosen(planned.order_KS),

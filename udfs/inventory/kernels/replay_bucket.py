@@ -14,9 +14,8 @@ from udfs.inventory.demand_distribution import FloatArray
 from udfs.inventory.inventory_spec import InventorySpec
 from udfs.inventory.kernels.plan_tables import REPLAY
 from udfs.inventory.kernels.planning_inputs import ForecastInput, PathTerms, class_of, read_forecast, read_supply
-from udfs.inventory.policies.candidates import plans_of
 from udfs.inventory.policies.choose import REPLAY_SUMMARY_SCHEMA, summarise_replays
-from udfs.inventory.policies.names import with_rivals
+from udfs.inventory.policies.policy_registry import plans_of, with_rivals
 from udfs.inventory.policies.replay import Replay, can_replay, replay_actual
 from udfs.inventory.policies.situation import Situation
 from udfs.inventory.supply import MOST

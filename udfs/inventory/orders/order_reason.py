@@ -11,7 +11,7 @@ from udfs.inventory.demand_distribution import FloatArray
 from udfs.inventory.kernels.planning_inputs import ForecastInput, IdArray, StockInput, SupplyInput
 from udfs.inventory.order_quantity import round_order
 from udfs.inventory.orders.order_words import order_head, plural, units
-from udfs.inventory.policies.names import BY_SERVICE_LEVEL
+from udfs.inventory.policies.policy_registry import POLICIES
 from udfs.inventory.supply import SupplyTerms
 
 _TERM_WORDS: Final = {
@@ -92,7 +92,7 @@ def _targets(lines: OrderLines, service_level_S: FloatArray) -> list[str]:
         strict=True,
     )
     for reorder_point, order_up_to, policy, service_level in rows:
-        aim = f"at {100.0 * service_level:g}% service" if policy in BY_SERVICE_LEVEL else "at least cost"
+        aim = f"at {100.0 * service_level:g}% service" if POLICIES[policy].aims_at_service else "at least cost"
         if order_up_to != order_up_to:
             words.append(f"as {policy} has learned")
         elif order_up_to > reorder_point:

@@ -54,7 +54,7 @@ def test_the_model_that_did_best_on_the_windows_forecasts() -> None:
     )
     mean, week = Counting(HistoricMean(), "mean"), Counting(SeasonalNaive(), "week")
     made = auto(spec, mean=mean, week=week).forecast(batch, 14, LEVELS)
-    assert set(made.choice.model_S) == {"week"}
+    assert set(made.choice.name_S) == {"week"}
     assert set(made.choice.runner_up_S) == {"mean"}
     assert (made.choice.score_S < made.choice.runner_up_score_S).all()
     assert torch.equal(made.mean_SH, SeasonalNaive().forecast(batch, 14, LEVELS).mean_SH)
@@ -64,19 +64,19 @@ def test_the_model_that_did_best_on_the_windows_forecasts() -> None:
 
 def test_classes_without_a_contest_go_by_rule() -> None:
     batch = batch_of(HAND_MADE)
-    made = registry.make("auto", ForecastSpec()).forecast(batch, 7, LEVELS)
+    made = AutoForecaster.of(ForecastSpec()).forecast(batch, 7, LEVELS)
     route = ClassRoute().forecast(batch, 7, LEVELS)
     at = {unique_id: s for s, unique_id in enumerate(batch.unique_ids)}
     for unique_id, model in (("no_sales", "zero"), ("new", "historic_mean")):
         s = at[unique_id]
-        assert made.choice.model_S[s] == model
+        assert made.choice.name_S[s] == model
         assert torch.equal(made.quantile_SHQ[s], route.quantile_SHQ[s])
 
 
 def test_a_short_history_falls_back_on_the_first_candidate() -> None:
     batch = batch_of({"a": np.arange(20.0) + 5, "b": np.arange(20.0)[::-1] + 3})
-    made = registry.make("auto", ForecastSpec()).forecast(batch, 14, LEVELS)
-    assert made.choice.model_S.tolist() == ["ets", "ets"]
+    made = AutoForecaster.of(ForecastSpec()).forecast(batch, 14, LEVELS)
+    assert made.choice.name_S.tolist() == ["ets", "ets"]
     assert made.choice.rule_S[0] == "first candidate for smooth demand: no backtest scores to choose by"
     assert made.finite_series().all()
 
@@ -108,7 +108,7 @@ def test_a_model_beyond_the_budget_is_not_asked() -> None:
     )
     made = auto(spec, mean=Counting(HistoricMean(), "mean"), dear=dear).forecast(batch, 14, LEVELS)
     assert dear.calls == []
-    assert set(made.choice.model_S) == {"mean"}
+    assert set(made.choice.name_S) == {"mean"}
 
 
 def test_a_series_that_breaks_a_model_gets_another_or_none_and_no_other_series_is_asked_again() -> None:
@@ -134,7 +134,7 @@ def test_the_score_that_decides_may_be_one_s_own() -> None:
         return backtest.mean_WSH[window].sum(1) * (1.0 if backtest.model == "mean" else 10.0)
 
     made = AutoForecaster(sources, spec, {"cost": cost}).forecast(batch, 14, LEVELS)
-    assert set(made.choice.model_S) == {"mean"}
+    assert set(made.choice.name_S) == {"mean"}
     assert made.choice.rule_S[0].startswith("lowest cost over 3 windows")
     with pytest.raises(ValueError, match="expected a known score, found 'cost'"):
         AutoForecaster(sources, spec)
@@ -143,7 +143,7 @@ def test_the_score_that_decides_may_be_one_s_own() -> None:
 
 
 def test_an_empty_batch_and_a_bad_request() -> None:
-    model = registry.make("auto", ForecastSpec())
+    model = AutoForecaster.of(ForecastSpec())
     batch = batch_of(mixed_series(3))
     assert len(model.forecast(batch.select(np.empty(0, dtype=int)), 7, LEVELS)) == 0
     with pytest.raises(ValueError, match="horizon"):
@@ -152,11 +152,11 @@ def test_an_empty_batch_and_a_bad_request() -> None:
 
 def test_the_batch_s_order_does_not_matter() -> None:
     batch = batch_of(mixed_series(40, n_days=200))
-    model = registry.make("auto", ForecastSpec())
+    model = AutoForecaster.of(ForecastSpec())
     forward = model.forecast(batch, 9, LEVELS)
     order = np.random.default_rng(0).permutation(40)
     shuffled = model.forecast(batch.select(order), 9, LEVELS)
-    assert shuffled.choice.model_S.tolist() == forward.choice.model_S[order].tolist()
+    assert shuffled.choice.name_S.tolist() == forward.choice.name_S[order].tolist()
     torch.testing.assert_close(shuffled.mean_SH, forward.mean_SH[order], rtol=1e-9, atol=1e-9)
 
 
@@ -170,7 +170,8 @@ def test_on_m5_auto_beats_its_parts_and_the_route_by_class() -> None:
         actual_SH, mask_SH = batch.ahead(days, 28)
         scale_S = metrics.difference_scale(known, 1)
         for name in ("auto", "class_route", "ets", "tsb", "seasonal_naive"):
-            made = registry.make(name, ForecastSpec()).forecast(known, 28, QUANTILES)
+            model = AutoForecaster.of(ForecastSpec()) if name == "auto" else registry.make(name, ForecastSpec())
+            made = model.forecast(known, 28, QUANTILES)
             score_SQ = metrics.scaled_pinball(actual_SH, made.quantile_SHQ, QUANTILES, mask_SH, scale_S)
             scores.setdefault(name, []).append(float(score_SQ.mean(1).nanmean()))
     mean = {name: np.mean(values) for name, values in scores.items()}

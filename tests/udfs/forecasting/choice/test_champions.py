@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from tests.udfs.forecasting.series import CUTOFF, batch_of, mixed_series
+from udfs.contest.choice import Choice, Selection
 from udfs.demand.demand_profile import DEMAND_CLASSES, demand_statistics
 from udfs.forecasting.choice.backtest import BacktestSpec, Windows, backtest_windows
 from udfs.forecasting.choice.champions import Champions
 from udfs.forecasting.choice.class_route import ClassRoute
-from udfs.forecasting.choice.selection import Selection
-from udfs.forecasting.forecaster import Choice, Forecaster
+from udfs.forecasting.forecaster import Forecaster
 from udfs.forecasting.models.croston.croston_model import Croston
 from udfs.forecasting.models.naive import HistoricMean, SeasonalNaive
 from udfs.forecasting.probability.calibrated import Calibrated, calibrate_backtest, summarise_errors
@@ -60,7 +60,7 @@ def test_once_chosen_a_series_depends_on_itself_alone() -> None:
         alone = forecaster.forecast(batch.select(index), 8, LEVELS)
         assert torch.equal(alone.mean_SH, together.mean_SH[index])
         assert torch.equal(alone.quantile_SHQ, together.quantile_SHQ[index])
-        assert alone.choice.model_S.tolist() == together.choice.model_S[index].tolist()
+        assert alone.choice.name_S.tolist() == together.choice.name_S[index].tolist()
 
 
 def test_an_unknown_series_and_a_missing_model_are_refused() -> None:

@@ -16,7 +16,7 @@ LEVELS = (0.1, 0.5, 0.9)
 def test_each_class_takes_its_route() -> None:
     batch = batch_of(HAND_MADE)
     choice = ClassRoute().forecast(batch, 7, LEVELS).choice
-    model = dict(zip(batch.unique_ids, choice.model_S, strict=True))
+    model = dict(zip(batch.unique_ids, choice.name_S, strict=True))
     assert model["no_sales"] == "zero"
     assert model["new"] == "historic_mean"
     assert model["smooth"] == model["erratic"] == "ets"
@@ -35,7 +35,7 @@ def test_the_lowest_score_wins_and_the_forecast_is_that_model_s() -> None:
     rivals["ets"] = ExponentialSmoothing().forecast(batch, 7, LEVELS)
     scores = torch.stack([rivals[name].score_S for name in VARIANTS])
     seen = set()
-    for s, name in enumerate(route.choice.model_S):
+    for s, name in enumerate(route.choice.name_S):
         seen.add(name)
         assert torch.equal(route.quantile_SHQ[s], rivals[name].quantile_SHQ[s])
         if name in VARIANTS:

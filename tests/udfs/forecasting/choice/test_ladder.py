@@ -5,8 +5,9 @@ import datetime as dt
 import pyarrow as pa
 import pytest
 
-from udfs.forecasting.choice.ladder import COSTS, RUNGS, UNKNOWN_COST, Ladder, rung_of
+from udfs.forecasting.choice.ladder import Ladder
 from udfs.forecasting.choice.selection import CLASS_SUMMARY_SCHEMA
+from udfs.forecasting.registry import LOCAL_COST, rung_of
 
 CANDIDATES = {"smooth": ("ets", "arima", "seasonal_naive", "trees", "lstm"), "lumpy": ("tsb", "lstm")}
 DAY = dt.date(2024, 3, 31)
@@ -52,12 +53,11 @@ def test_cheap_rungs_are_paid_first_and_the_first_candidate_always() -> None:
 def test_costs_are_those_given_then_those_stored() -> None:
     ladder = Ladder(costs={"ets": 9.0})
     assert ladder.cost("ets") == 9.0
-    assert ladder.cost("arima") == COSTS["arima"]
-    assert ladder.cost("house_model") == UNKNOWN_COST
+    assert ladder.cost("arima") == 4.0
+    assert ladder.cost("house_model") == LOCAL_COST
 
 
-def test_every_stored_cost_is_of_a_model_on_a_rung() -> None:
-    assert set(COSTS) == {name for names in RUNGS.values() for name in names}
+def test_a_model_is_on_the_rung_of_its_entry_and_one_without_on_the_local_one() -> None:
     assert [rung_of(name) for name in ("naive2", "tsb", "house_model", "trees", "gru")] == [0, 1, 1, 2, 3]
 
 

@@ -12,6 +12,7 @@ import torch
 from tests.udfs.forecasting.kernels.test_bucket import FragileForecaster
 from tests.udfs.forecasting.series import CUTOFF, batch_of, long_table, mixed_series
 from udfs.forecasting import registry
+from udfs.forecasting.choice.auto import AutoForecaster
 from udfs.forecasting.choice.backtest_scores import SCORES
 from udfs.forecasting.choice.selection import CLASS_SUMMARY_SCHEMA, merge_class_summaries
 from udfs.forecasting.forecast_spec import ForecastSpec
@@ -96,8 +97,8 @@ def test_buckets_forecast_what_the_whole_would_in_one_process() -> None:
     assert (champion["model"] == expected["model"]).mean() > 0.6
 
     batch = batch_of(SERIES)
-    auto = registry.make("auto", spec).forecast(batch, HORIZON, spec.quantiles)
-    assert auto.choice.model_S.tolist() == expected["model"].tolist()
+    auto = AutoForecaster.of(spec).forecast(batch, HORIZON, spec.quantiles)
+    assert auto.choice.name_S.tolist() == expected["model"].tolist()
     assert auto.choice.rule_S.tolist() == expected["rule"].tolist()
     mean_SH = single.demand["mean"].to_numpy().reshape(len(SERIES), HORIZON)
     np.testing.assert_allclose(auto.mean_SH.numpy(), mean_SH, rtol=1e-12)
@@ -105,7 +106,7 @@ def test_buckets_forecast_what_the_whole_would_in_one_process() -> None:
 
 @pytest.fixture
 def fragile() -> Iterator[ForecastSpec]:
-    registry.register("fragile", lambda _spec: FragileForecaster(raises=("s003",), nan=("s010",)))
+    registry.register(registry.Model("fragile", make=lambda _spec: FragileForecaster(raises=("s003",), nan=("s010",))))
     yield ForecastSpec(regular_candidates=("fragile", "ets"), intermittent_candidates=("fragile", "tsb"))
     registry.unregister("fragile")
 

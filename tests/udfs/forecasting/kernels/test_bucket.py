@@ -41,7 +41,9 @@ class FragileForecaster:
 
 @pytest.fixture
 def fragile() -> Iterator[ForecastSpec]:
-    registry.register("fragile", lambda _spec: FragileForecaster(raises=BAD_IDS[:3], nan=BAD_IDS[3:]))
+    registry.register(
+        registry.Model("fragile", make=lambda _spec: FragileForecaster(raises=BAD_IDS[:3], nan=BAD_IDS[3:]))
+    )
     yield ForecastSpec(model="fragile")
     registry.unregister("fragile")
 

@@ -32,7 +32,7 @@ def chosen(table: pa.Table, ids: list[str], spec: InventorySpec) -> dict[str, st
     summary = summarise_replays(table, every, np.full(len(every), class_S), spec, NOW, DAYS)
     evidence = ReplayEvidence(table, merge_replay_summaries(summary))
     found = choose(evidence, np.array(ids), np.full(len(ids), class_S), spec, NOW, DAYS)
-    return dict(zip(ids, found.model_S, strict=True))
+    return dict(zip(ids, found.name_S, strict=True))
 
 
 IDS = [f"s{i}" for i in range(30)]
@@ -70,7 +70,7 @@ def test_a_series_without_a_replay_follows_its_class_and_an_empty_class_the_firs
         empty, merge_replay_summaries(summarise_replays(empty, np.array([]), np.array([]), SPEC, NOW, DAYS))
     )
     found = choose(evidence, np.array(["a"]), np.array([SMOOTH]), SPEC, NOW, DAYS)
-    assert (found.model_S[0], found.rule_S[0]) == ("s_s", "first candidate for smooth demand: no replays to choose by")
+    assert (found.name_S[0], found.rule_S[0]) == ("s_s", "first candidate for smooth demand: no replays to choose by")
 
 
 def test_a_learned_policy_is_taken_only_where_it_beat_the_tuned_base_stock() -> None:

@@ -1,7 +1,7 @@
 import numpy as np
 
 from tests.udfs.inventory.policies.situations import situation
-from udfs.inventory.policies.candidates import plans_of
+from udfs.inventory.policies.policy_registry import plans_of
 from udfs.inventory.policies.replay import replay_actual, replay_paths
 
 PATH_SNH = np.random.default_rng(5).poisson(4.0, (6, 40, 14)).astype(float)

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from tests.udfs.inventory.policies.situations import situation, steady
-from udfs.inventory.policies.candidates import plans_of
 from udfs.inventory.policies.plan import Plan
+from udfs.inventory.policies.policy_registry import plans_of
 from udfs.inventory.policies.replay import can_replay, replay_actual, replay_paths
 
 DAILY = 3.0 * 0.25 / 365.0

@@ -8,7 +8,8 @@ import numba
 import numpy as np
 import torch
 
-from udfs.forecasting.forecaster import Choice, Forecast, check_request
+from udfs.contest.choice import Choice
+from udfs.forecasting.forecaster import Forecast, check_request
 from udfs.forecasting.intervals import empirical_quantiles
 from udfs.forecasting.masked import time_major
 from udfs.forecasting.models.arima.arima_kernel import forecast as forecast_series

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from udfs.forecasting.forecaster import Choice, Forecast, check_request
+from udfs.contest.choice import Choice
+from udfs.forecasting.forecaster import Forecast, check_request
 from udfs.forecasting.intervals import empirical_quantiles
 from udfs.forecasting.models.ets.ets_ahead import ahead
 from udfs.forecasting.models.ets.ets_forms import (
@@ -195,7 +196,7 @@ def _choice(form_S: torch.Tensor, penalised_SF: torch.Tensor, score_S: torch.Ten
         dtype=object,
     )
     return Choice(
-        model_S=np.full(len(form), "ets", dtype=object),
+        name_S=np.full(len(form), "ets", dtype=object),
         rule_S=rule[form],
         score_S=score_S.cpu().numpy(),
         runner_up_S=np.where(has_second, "ets(" + names[second] + ")", ""),

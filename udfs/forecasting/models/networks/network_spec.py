@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-from udfs.forecasting.forecast_spec import QUANTILES
 from udfs.forecasting.forecaster import check_request
+from udfs.forecasting.quantile_levels import QUANTILES
 
 BLOCKS = ("lstm", "gru", "transformer")
 HEADS = ("negative_binomial", "quantile")
@@ -80,7 +81,8 @@ class NetworkSpec:
 
     def __post_init__(self) -> None:
         self._check_values()
-        if not self.periods or min(self.periods) < 2 or list(self.periods) != sorted(self.periods):
+        is_season = all(2 <= steps < math.inf for steps in self.periods)
+        if not self.periods or not is_season or list(self.periods) != sorted(self.periods):
             raise ValueError(f"expected periods of at least 2 steps, the shortest first, found {self.periods}")
         if self.context < self.season_length:
             raise ValueError(f"expected a context of at least one season of {self.season_length}, found {self.context}")
@@ -93,13 +95,13 @@ class NetworkSpec:
             if getattr(self, name) not in choices:
                 raise ValueError(f"expected {name} to be one of {', '.join(choices)}, found {getattr(self, name)!r}")
         for name in _POSITIVE:
-            if getattr(self, name) <= 0:
-                raise ValueError(f"expected {name} above 0, found {getattr(self, name)}")
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"expected {name} above 0 and finite, found {getattr(self, name)}")
         for name in ("dropout", "average_decay"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"expected {name} within [0, 1), found {getattr(self, name)}")
-        if self.level_power < 0:
-            raise ValueError(f"expected level_power of at least 0, found {self.level_power}")
+        if not 0 <= self.level_power < math.inf:
+            raise ValueError(f"expected level_power of at least 0 and finite, found {self.level_power}")
 
     @property
     def season_length(self) -> int:

@@ -9,7 +9,8 @@ from datetime import date, timedelta
 import numpy as np
 import torch
 
-from udfs.forecasting.forecaster import Choice, Forecast, Forecaster, check_request
+from udfs.contest.choice import Choice
+from udfs.forecasting.forecaster import Forecast, Forecaster, check_request
 from udfs.forecasting.models.arima.arima_model import Arima
 from udfs.forecasting.models.ets.ets_forms import FORMS
 from udfs.forecasting.models.ets.ets_model import ExponentialSmoothing
@@ -98,7 +99,7 @@ class Regression:
 
     def _choice(self, choice: Choice) -> Choice:
         rule_S = np.array([f"regression with errors {rule}" for rule in choice.rule_S], dtype=object)
-        return replace(choice, model_S=np.full(len(rule_S), self.name, dtype=object), rule_S=rule_S)
+        return replace(choice, name_S=np.full(len(rule_S), self.name, dtype=object), rule_S=rule_S)
 
 
 def calendar_columns(season_length: int, cutoff: date, n_days: int, horizon: int) -> np.ndarray:

@@ -13,7 +13,8 @@ from statistics import NormalDist
 import numpy as np
 import torch
 
-from udfs.forecasting.forecaster import Choice, Forecast, check_request
+from udfs.contest.choice import Choice
+from udfs.forecasting.forecaster import Forecast, check_request
 from udfs.forecasting.models.theta import theta_kernel
 from udfs.forecasting.models.theta import theta_tensors as theta_torch
 from udfs.forecasting.models.theta.theta_forms import FORMS, N_PARAMS, penalty_table
@@ -125,7 +126,7 @@ def _choice(form_S: torch.Tensor, rmse_SF: torch.Tensor, score_S: torch.Tensor, 
     names = np.array([f"{name}({form})" for form in FORMS], dtype=object)
     rules = np.array([f"{form}: lowest AICc among the theta models" for form in FORMS], dtype=object)
     return Choice(
-        model_S=np.full(len(form), name, dtype=object),
+        name_S=np.full(len(form), name, dtype=object),
         rule_S=rules[form],
         score_S=score_S.cpu().numpy(),
         runner_up_S=np.where(has_second, names[second], ""),

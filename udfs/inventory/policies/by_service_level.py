@@ -1,21 +1,16 @@
-"""The policies that compete for a series, each made of what is known at a cutoff.
+"""Policies whose levels follow from the service level alone.
 
-A candidate turns a `Situation` into a `Plan`: an ordering policy for the days after the cutoff, and the levels that a
-planner reads. Levels move with the calendar: those of day t look at the demand from day t on.
+Levels move with the calendar: those of day t look at the demand from day t on.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy import special
 
 from udfs.inventory.demand_paths import rolling_sums
-from udfs.inventory.policies.learned import neural
 from udfs.inventory.policies.plan import Plan, economic_lot
 from udfs.inventory.policies.situation import Situation
-from udfs.inventory.policies.tuned import tuned_base_stock, tuned_s_s
 
 
 def z_sigma(situation: Situation) -> Plan:
@@ -38,21 +33,3 @@ def base_stock(situation: Situation) -> Plan:
 def s_s(situation: Situation) -> Plan:
     """s = that quantile, S = s + EOQ: an order is placed only when it is worth its cost."""
     return Plan.of_levels(situation.level_SH, economic_lot(situation))
-
-
-CANDIDATES: dict[str, Callable[[Situation], Plan]] = {
-    "z_sigma": z_sigma,
-    "base_stock": base_stock,
-    "s_s": s_s,
-    "tuned_base_stock": tuned_base_stock,
-    "tuned_s_s": tuned_s_s,
-    "neural": neural,
-}
-
-
-def plans_of(names: Sequence[str], situation: Situation) -> dict[str, Plan]:
-    """The plans of the named candidates, in that order. Raises ValueError for an unknown name."""
-    unknown = [name for name in names if name not in CANDIDATES]
-    if unknown:
-        raise ValueError(f"expected policies among {', '.join(CANDIDATES)}, found {unknown}")
-    return {name: CANDIDATES[name](situation) for name in names}

@@ -1,14 +1,21 @@
 from dataclasses import replace
+from datetime import date
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from scipy import special
 
+from jobs.settings import load_settings
+from lakehouse.errors import ConfigError
 from tests.udfs.inventory.policies.situations import situation, steady
-from udfs.inventory.policies.candidates import plans_of
-from udfs.inventory.policies.names import POLICY_NAMES, planned_names, with_rivals
-from udfs.inventory.policies.plan import economic_lot
+from udfs.inventory.inventory_spec import InventorySpec
+from udfs.inventory.policies.choose import ReplayEvidence, choose, merge_replay_summaries, summarise_replays
+from udfs.inventory.policies.plan import Plan, economic_lot
+from udfs.inventory.policies.policy_registry import POLICIES, Policy, planned_names, plans_of, with_rivals
+from udfs.inventory.policies.replay import replay_actual
 
+DAYS, NOW = (date(2024, 1, 1), date(2024, 1, 29)), date(2024, 2, 26)
 RNG = np.random.default_rng(2)
 PATH_SNH = RNG.poisson(5.0, (3, 40, 14)).astype(float)
 
@@ -44,7 +51,7 @@ def test_the_economic_lot() -> None:
 
 def test_every_candidate_of_a_series_hangs_on_that_series_alone() -> None:
     here = situation(PATH_SNH, order_cost=0.2)
-    names = [name for name in POLICY_NAMES if name != "neural"]
+    names = [name for name in POLICIES if name != "neural"]
     together = plans_of(names, here)
     for s in range(3):
         alone = plans_of(names, here.take(np.array([s])))
@@ -62,3 +69,33 @@ def test_rivals_and_what_stands_in_are_planned_with_the_candidates() -> None:
     assert with_rivals(("s_s",)) == ("s_s", "z_sigma")
     assert with_rivals(("neural", "z_sigma")) == ("neural", "z_sigma", "tuned_base_stock")
     assert planned_names(("tuned_s_s",)) == ("tuned_s_s", "z_sigma", "base_stock", "s_s")
+
+
+def test_a_new_policy_competes_once_it_has_an_entry() -> None:
+    """Named in settings, planned beside its rivals, replayed, and chosen where it is the cheapest."""
+    demand, ids = np.full((2, 14), 4.0), np.array(["a", "b"], dtype=object)
+    here = situation(np.repeat(demand[:, None, :], 2, axis=1), unit_price=9.0)
+    toy = Policy("toy", "never orders", lambda found: Plan.of_levels(0.0 * found.level_SH, np.zeros(len(found))))
+    spec = InventorySpec(candidates=("base_stock", "toy"), least_fill_rate=0.01)
+    POLICIES.register(toy)
+    try:
+        plans = plans_of(with_rivals(spec.candidates), here)
+        assert list(plans) == ["base_stock", "toy", "z_sigma"]
+        assert replay_actual(plans, here, demand)["toy"].holding_S.tolist() == [0.0, 0.0]
+        rows = pa.Table.from_pylist(
+            [
+                {"unique_id": u, "cutoff": day, "policy": policy, "score": score, "demand_qty": 10.0, "sales_qty": 9.0}
+                for u in ids
+                for day in DAYS
+                for policy, score in (("base_stock", 2.0), ("toy", 1.0))
+            ]
+        )
+        class_S = np.array([0, 0])
+        summary = merge_replay_summaries(summarise_replays(rows, ids, class_S, spec, NOW, DAYS))
+        choice = choose(ReplayEvidence(rows, summary), ids, class_S, spec, NOW, DAYS)
+        assert choice.name_S.tolist() == ["toy", "toy"]
+        assert load_settings(None, ['inventory.candidates=["toy", "s_s"]']).inventory.candidates == ("toy", "s_s")
+    finally:
+        POLICIES.unregister("toy")
+    with pytest.raises(ConfigError, match=r"inventory.candidates: expected .*tuned_s_s.*, found 'toy'"):
+        load_settings(None, ['inventory.candidates=["toy", "s_s"]'])
