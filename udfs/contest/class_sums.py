@@ -15,23 +15,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from lakehouse.schema.tables.column_groups import CLASS_SUMS
 from udfs.contest.contest_spec import ContestSpec
 from udfs.contest.scores import WindowScores, mean_over_windows
 from udfs.demand.demand_profile import DEMAND_CLASSES
 
-SUMS = (
-    "series",
-    "score_sum",
-    "difference_sum",
-    "difference_square_sum",
-    "repeated_series",
-    "window_variance_sum",
-    "inverse_windows_sum",
-)
-
 
 def class_sums(scores: WindowScores, class_S: np.ndarray, spec: ContestSpec, cutoff: date) -> list[dict[str, Any]]:
-    """A row per class and candidate with scores: cutoff, demand_class, `spec.noun` and `SUMS`.
+    """A row per class and candidate with scores: cutoff, demand_class, `spec.noun` and `CLASS_SUMS`.
 
     Args:
         class_S: index into `DEMAND_CLASSES`, as seen at `cutoff`.
@@ -45,7 +36,7 @@ def class_sums(scores: WindowScores, class_S: np.ndarray, spec: ContestSpec, cut
             sums = _sums(score_WS, score_KWS[0])
             if sums[0]:
                 key = {"cutoff": cutoff, "demand_class": demand_class, spec.noun: name}
-                rows.append(key | dict(zip(SUMS, sums, strict=True)))
+                rows.append(key | dict(zip(CLASS_SUMS, sums, strict=True)))
     return rows
 
 
@@ -70,7 +61,7 @@ def merge_class_sums(tables: Sequence[pa.Table], schema: pa.Schema) -> pa.Table:
 
 
 def _sums(score_WS: np.ndarray, first_WS: np.ndarray) -> tuple[int, float, float, float, int, float, float]:
-    """`SUMS` of one candidate."""
+    """`CLASS_SUMS` of one candidate."""
     difference_WS = np.where(np.isfinite(score_WS) & np.isfinite(first_WS), score_WS - first_WS, np.nan)
     mean_S, n_S = mean_over_windows(difference_WS)
     score_S, _ = mean_over_windows(np.where(np.isfinite(difference_WS), score_WS, np.nan))

@@ -11,24 +11,12 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 
+from lakehouse.schema.tables import contract
 from udfs.contest.class_sums import class_sums, merge_class_sums
 from udfs.contest.contest_spec import ContestSpec
 from udfs.contest.scores import WindowScores
 
-CLASS_SUMMARY_SCHEMA = pa.schema(
-    [
-        ("cutoff", pa.date32()),
-        ("demand_class", pa.string()),
-        ("model", pa.string()),
-        ("series", pa.int64()),
-        ("score_sum", pa.float64()),
-        ("difference_sum", pa.float64()),
-        ("difference_square_sum", pa.float64()),
-        ("repeated_series", pa.int64()),
-        ("window_variance_sum", pa.float64()),
-        ("inverse_windows_sum", pa.float64()),
-    ]
-)
+CLASS_SUMMARY_SCHEMA = contract("forecast.class_summary").arrow_schema(with_partitions=False)
 """Per forecast cutoff, class and model the sums that `udfs.contest.class_sums` tells of."""
 
 

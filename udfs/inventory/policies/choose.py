@@ -15,23 +15,17 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 
+from lakehouse.schema.tables import contract
 from udfs.contest.choice import Choice, select
 from udfs.contest.class_sums import class_sums, merge_class_sums
 from udfs.contest.contest_spec import ContestSpec
 from udfs.contest.scores import WindowScores
 from udfs.demand.demand_profile import DEMAND_CLASSES
-from udfs.forecasting.choice.selection import CLASS_SUMMARY_SCHEMA
 from udfs.inventory.inventory_spec import InventorySpec
 from udfs.inventory.policies.names import TUNED_BASE_STOCK
 from udfs.inventory.policies.policy_registry import learned_names
 
-REPLAY_SUMMARY_SCHEMA = pa.schema(
-    [
-        *(field.with_name("policy") if field.name == "model" else field for field in CLASS_SUMMARY_SCHEMA),
-        ("demand_sum", pa.float64()),
-        ("sales_sum", pa.float64()),
-    ]
-)
+REPLAY_SUMMARY_SCHEMA = contract("inventory.replay_summary").arrow_schema(with_partitions=False)
 """The class sums of policies, and the units that were wanted and served in their replays."""
 
 
