@@ -22,6 +22,7 @@ import pyarrow.fs as pafs
 from lakehouse.delta import uri
 from lakehouse.delta.files import PinnedTable, pinned_files, read_files, write_bucket
 from lakehouse.delta.io import Lakehouse
+from lakehouse.delta.state import Held, parts
 from lakehouse.errors import ContractError
 from lakehouse.schema.contract import Contract
 from lakehouse.schema.tables import TABLES, contract
@@ -68,13 +69,6 @@ def keep(
     if not dry_run:
         _forget_trainings(lakehouse, runs.expired)
     return freed, runs
-
-
-def on_rewritten(lakehouse: Lakehouse, name: str, part: Mapping[str, str], before: Sequence[str], after: str) -> None:
-    """Called after a part's files `before` were folded into the file `after`, its rows being what they were.
-
-    What is kept about a part by the names of its files is brought up to date here.
-    """
 
 
 # -- runs -----------------------------------------------------------------------------------------------------------
@@ -172,14 +166,18 @@ def fold_part(lakehouse: Lakehouse, name: str, part: Mapping[str, str], files: p
     table = read_files(pinned, paths).sort_by([(column, "ascending") for column in declared.key])
     values = {column: KEPT if column == "run_id" else part[column] for column in declared.partitions}
     file = write_bucket(name, lakehouse.uri(name), table, values)
-    rows = lakehouse.rows(name)
+    rows, by = lakehouse.rows(name), next(iter(part))
+    before, whole = parts(lakehouse, name, by), parts(lakehouse, name)
     lakehouse.swap_files(name, files, [file] if file else [])
     if lakehouse.rows(name) != rows:
         raise ContractError(
             f"{name}: folding {dict(part)} turned {rows} rows into {lakehouse.rows(name)}; version {pinned.version} is "
             "whole: restore it. This is a defect: please report it."
         )
-    on_rewritten(lakehouse, name, part, paths, file.path if file else "")
+    # What is recorded of a part by the names of its files, and of the whole table, is as true as it was.
+    held = Held(lakehouse)
+    held.refresh(name, before, by)
+    held.refresh(name, whole, None)
 
 
 # -- vacuum ---------------------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from jobs.engine.task import KernelResult
 from jobs.stages.forecasting.forecasting_reads import NETWORKS, WHOLE_HISTORY, batch_maker, history_of
 from jobs.stages.forecasting.model_archive import model_rows, pack
 from jobs.stages.forecasting.training_plan import fitted_as, is_long_enough, networks_wanted, wanted
+from lakehouse.errors import ConfigError
 from lakehouse.schema.entities import CUTOFF
 from udfs.forecasting.models.networks.network_spec import NetworkSpec
 from udfs.forecasting.models.networks.windows import NetworkSeries
