@@ -18,6 +18,8 @@ from lakehouse.delta.io import Lakehouse
 from lakehouse.delta.keep import KEPT, Runs, keep, runs_to_expire
 from lakehouse.delta.ledger import Ledger, RunIdentity, StageRecord
 from lakehouse.delta.lock import WriterLock
+from lakehouse.delta.stamp import Stamp, stamped
+from lakehouse.delta.state import Held
 from lakehouse.schema.tables import contract
 
 STOCK, FEATURES, CHAMPION = "silver.stock", "features.sku_daily", "forecast.champion"
@@ -56,7 +58,7 @@ def run(lake: Lakehouse, run_id: str, day: int, status: str = "succeeded", confi
     ledger.start("forecast", "f", {})
     if status != "running":
         ledger.finish("forecast", "f", {}, StageRecord(status))
-    ledger.record_units([{"stage": "forecast", "bucket": 0, "fingerprint": "f", "status": status, "attempts": 1}])
+    ledger.record_units("forecast", [{"unit": "0", "entity": "series", "fingerprint": "f", "status": status}])
     return run_id
 
 
@@ -78,26 +80,25 @@ def pinned(lake: Lakehouse, name: str, *columns: str) -> PinnedTable:
     return PinnedTable(name, lake.uri(name), lake.version(name), columns)
 
 
-def test_a_part_of_many_files_becomes_one_in_the_order_of_its_key(
-    lake: Lakehouse, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_part_of_many_files_becomes_one_in_the_order_of_its_key(lake: Lakehouse) -> None:
     stock(lake)
     add(lake, STOCK, [{"unique_id": "c2", "ds": FIRST}], bucket=2)
     before, content = pinned(lake, STOCK, "unique_id", "ds", "on_hand_qty"), content_hash(lake, STOCK)
-    named = {bucket: tuple(files_of(before, bucket)) for bucket in (0, 1)}
-    told: list[tuple[Any, ...]] = []
-    monkeypatch.setattr(house, "on_rewritten", lambda _lake, *what: told.append(what))
+    stamp = Stamp("clean", "f", "r0")
+    with stamped(stamp):
+        Held(lake).record(STOCK, ["bucket=0", "bucket=1"])
+        Held(lake).record(STOCK, [""])
     freed, runs = keep(lake)
     after = pinned(lake, STOCK, "unique_id", "ds", "on_hand_qty")
     assert runs == Runs()
     assert content_hash(lake, STOCK) == content
     for bucket in (0, 1):
-        (path,) = files_of(after, bucket)
-        assert (STOCK, {"bucket": str(bucket)}, list(named[bucket]), path) in told
+        assert len(files_of(after, bucket)) == 1
         found = read_bucket(after, bucket).to_pylist()
         assert found == sorted(found, key=lambda row: (row["unique_id"], row["ds"]))
         assert len(found) == 2 * DAYS
-    assert len(told) == 2
+        assert Held(lake).holds(STOCK, f"bucket={bucket}", "f"), "what is said of a part is as true as it was"
+    assert Held(lake).holds(STOCK, "", "f")
     assert files_of(after, 2) == files_of(before, 2), "one file is no reason to write another"
     assert [(each.let_go_files, each.deleted_files) for each in freed if each.table == STOCK] == [(2 * DAYS, 0)]
     assert read_bucket(before, 0).num_rows == 2 * DAYS, "a reader of the earlier version goes on"
@@ -151,9 +152,11 @@ def test_old_runs_expire_but_for_those_that_are_needed(lake: Lakehouse) -> None:
     assert runs_to_expire(lake, 30) == Runs(tuple(old), ("broken",))
     assert runs_to_expire(lake, 39) == Runs(("old0",), ())
     assert runs_to_expire(Lakehouse(f"{lake.root}-none"), 30) == Runs()
-    failed = pa.table({"unique_id": ["a"], "error_class": ["E"], "error": ["e"], "fallback": ["none"]})
+    failed = pa.table({"id": ["a"], "error_class": ["E"], "error": ["e"], "fallback": ["none"]})
     for name in ("old1", "new"):
-        Ledger(lake, RunIdentity(name, "source", FIRST, "c0")).record_failures("forecast", [0], {0: failed})
+        Ledger(lake, RunIdentity(name, "source", FIRST, "c0")).record_failures(
+            "forecast", "series", ["0"], {"0": failed}
+        )
     training = Path(lake.base, ".training", "old1")
     training.mkdir(parents=True)
     for name in (CHAMPION, "ops.run_unit"):

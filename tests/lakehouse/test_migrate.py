@@ -16,6 +16,7 @@ from lakehouse.delta.files import PinnedTable, read_bucket, write_bucket
 from lakehouse.delta.io import Lakehouse
 from lakehouse.errors import ContractError
 from lakehouse.schema import columns as schema_columns
+from lakehouse.schema.checks import Range
 from lakehouse.schema.contract import Contract
 from lakehouse.schema.tables import TABLES, contract
 
@@ -107,8 +108,8 @@ def test_a_small_table_of_the_ledger_grows_too(lake: Lakehouse, monkeypatch: pyt
     assert found == [{"run_id": run, "status": "succeeded", "host": "h"} for run in "qr"]
 
 
-def with_check(monkeypatch: pytest.MonkeyPatch, sql: str) -> None:
-    column = dataclasses.replace(schema_columns.COLUMNS["moq_qty"], check=sql)
+def with_check(monkeypatch: pytest.MonkeyPatch, check: Range) -> None:
+    column = dataclasses.replace(schema_columns.COLUMNS["moq_qty"], check=check)
     monkeypatch.setitem(schema_columns.COLUMNS, "moq_qty", column)
 
 
@@ -124,11 +125,11 @@ def test_new_checks_are_added_where_the_rows_satisfy_them(lake: Lakehouse, monke
     lake.open(NAME).alter.drop_constraint("moq_qty_range")
     write(lake, "a")
     assert checks_of(lake).keys() == NOW.checks().keys(), "what a crash between two commits left out is made good"
-    with_check(monkeypatch, "moq_qty BETWEEN 1 AND 100")
+    with_check(monkeypatch, Range(1, 100))
     version = lake.ensure(NAME).version()
     assert "100" in checks_of(lake)["moq_qty_range"]
     assert lake.ensure(NAME).version() == version, "once"
-    with_check(monkeypatch, "moq_qty > 50")
+    with_check(monkeypatch, Range(50))
     with pytest.raises(ContractError, match=r"silver\.supply: rows that are there break one of the new rules.*50"):
         lake.ensure(NAME)
     assert "100" in checks_of(lake)["moq_qty_range"], "the old rule stands"
@@ -142,18 +143,18 @@ def test_other_differences_are_refused_and_migrated_on_request(
     declare(columns=old.columns, text=old.text)
     for bucket in (0, 1):
         write(lake, "ab"[bucket], bucket, lead_time_days="4", region="west")
-    declare(partitions=())
+    declare(partitions=("bucket", "unique_id"))
     differences = (
-        r"pack_qty is missing; column bucket is required, expected to take NULL; column lead_time_days is string, "
-        r"expected double; column region is no longer kept; it is partitioned by \['bucket'\], expected \[\]\. "
-        r"`shelfcast migrate"
+        r"pack_qty is missing; column lead_time_days is string, "
+        r"expected double; column region is no longer kept; it is partitioned by \['bucket'\], expected \['bucket', "
+        r"'unique_id'\]\. `shelfcast migrate"
     )
     with pytest.raises(ContractError, match=differences):
         lake.ensure(NAME)
     assert main(["migrate", "--lakehouse", lake.root]) == 0
     assert "silver.supply: column lead_time_days is string, expected double" in capsys.readouterr().out
     table = lake.ensure(NAME)
-    assert table.metadata().partition_columns == []
+    assert table.metadata().partition_columns == ["bucket", "unique_id"]
     assert checks_of(lake).keys() == NOW.checks().keys()
     migrated = {**VALUES, "lead_time_days": 4.0, "pack_qty": None}
     assert rows(lake, *NOW.columns) == [{"unique_id": "ab"[b], **migrated, "bucket": b} for b in (0, 1)]
