@@ -1,4 +1,4 @@
-"""The command line: `shelfcast run`, each stage on its own, `describe`, `status`, `tables`, `models`, `demo`."""
+"""The command line: `shelfcast run`, each stage on its own, `describe`, `status`, `tables`, `keep`, `migrate`, ..."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jobs.engine.progress import Progress
 from jobs.stages import stage_modules
 from jobs.views import reports
 from lakehouse.delta.io import Lakehouse
-from lakehouse.delta.ledger import WriterLock
+from lakehouse.delta.lock import WriterLock
 from lakehouse.errors import ConfigError, ShelfcastError
 
 
@@ -74,11 +74,33 @@ def _status(options: argparse.Namespace) -> int:
     return 0
 
 
+def _keep(options: argparse.Namespace) -> int:
+    from lakehouse.delta.keep import keep
+
+    lake = _lakehouse(options)
+    with contextlib.nullcontext() if options.dry_run else WriterLock(lake):
+        freed, runs = keep(lake, options.keep_days, dry_run=options.dry_run)
+    print(reports.kept(lake, freed, runs, is_dry=options.dry_run))
+    return 0
+
+
+def _migrate(options: argparse.Namespace) -> int:
+    from lakehouse.delta.migrate import rewrite
+    from lakehouse.schema.tables import TABLES
+
+    lake = _lakehouse(options)
+    with WriterLock(lake):
+        for name in (name for name in TABLES if lake.exists(name)):
+            print(f"{name}: {'; '.join(rewrite(TABLES[name], lake.open(name))) or 'as its contract says'}")
+    return 0
+
+
 def _tables(options: argparse.Namespace) -> int:
     if options.create:
         from jobs.settings import load_settings
 
         settings = load_settings(options.conf)
+        settings.lakehouse.use_store()
         lake = Lakehouse(options.lakehouse, settings.lakehouse.catalog)
         with WriterLock(lake):
             reports.create_tables(lake, settings)
@@ -110,7 +132,11 @@ def _models(_: argparse.Namespace) -> int:
 
 def _lakehouse(options: argparse.Namespace) -> Lakehouse:
     lake = Lakehouse(options.lakehouse)
-    if lake.is_local and not Path(lake.base).is_dir():
+    if not lake.is_local:
+        from jobs.settings import load_settings
+
+        load_settings(options.conf).lakehouse.use_store()
+    elif not Path(lake.base).is_dir():
         raise ConfigError(f"no lakehouse at {lake.base}; `shelfcast run --lakehouse {options.lakehouse} ...` makes one")
     return lake
 
@@ -120,6 +146,12 @@ def _day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"expected a day as YYYY-MM-DD, found {text!r}") from None
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a number of days, at least 1, found {text!r}")
+    return int(text)
 
 
 def _stage_list(text: str) -> list[str]:
@@ -168,6 +200,7 @@ def _reading_commands(commands: argparse._SubParsersAction) -> None:
     status = commands.add_parser("status", help="what ran, how long, what failed")
     status.add_argument("--lakehouse", required=True)
     status.add_argument("--run", metavar="RUN_ID", help="one run (the latest)")
+    status.add_argument("--conf", type=Path)
     status.add_argument("--hashes", action="store_true", help="also the content hash of every table")
     status.set_defaults(action=_status)
     tables = commands.add_parser("tables", help="tables with rows and versions; --create makes them all")
@@ -175,6 +208,18 @@ def _reading_commands(commands: argparse._SubParsersAction) -> None:
     tables.add_argument("--create", action="store_true")
     tables.add_argument("--conf", type=Path)
     tables.set_defaults(action=_tables)
+    keep = commands.add_parser("keep", help="fold small files, expire old runs, delete files that no version needs")
+    keep.add_argument("--lakehouse", required=True)
+    keep.add_argument(
+        "--keep-days", type=_positive, metavar="N", help="expire runs older than N days before the newest"
+    )
+    keep.add_argument("--dry-run", action="store_true", help="say what would go, and touch nothing")
+    keep.add_argument("--conf", type=Path)
+    keep.set_defaults(action=_keep)
+    migrate = commands.add_parser("migrate", help="rewrite tables of an older version to what their contracts say")
+    migrate.add_argument("--lakehouse", required=True)
+    migrate.add_argument("--conf", type=Path)
+    migrate.set_defaults(action=_migrate)
     models = commands.add_parser("models", help="forecasting models and ordering policies that settings may name")
     models.set_defaults(action=_models)
     stages = commands.add_parser("stages", help="every stage in its order: where it runs, what it does, what it writes")

@@ -39,6 +39,7 @@ class RunContext:
     _is_spark_ours: bool = False
 
     def __post_init__(self) -> None:
+        self.settings.lakehouse.use_store()
         config_hash = self.settings.config_hash(self.mapping)
         self.run = RunIdentity(run_id_of(self.as_of, config_hash), self.mapping.name, self.as_of, config_hash)
         self.ledger = Ledger(self.lakehouse, self.run)
@@ -67,7 +68,7 @@ class RunContext:
     def spark(self) -> SparkSession:
         if self._spark is None:
             self._is_spark_ours = not _spark_is_up()
-            self._spark = build_session(self.settings.spark)
+            self._spark = build_session(self.settings.spark, self.lakehouse.base)
         return self._spark
 
     def close(self) -> None:

@@ -11,27 +11,38 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 import jobs
 from jobs.engine.hashing import digest
 from jobs.engine.setting import Section, Setting, SettingsBase, settings_model, validated
 from jobs.stages import load_declarations, stage_engines
 from lakehouse.delta.session import SparkSettings
+from lakehouse.delta.uri import use_storage_options
 from lakehouse.errors import ConfigError
 from lakehouse.feeds.sources import SourceMapping, load_source
 
 
 class LakehouseSettings(Section):
-    """`catalog`: register tables there; None keeps them path-based."""
+    """`catalog`: register tables there; None keeps them path-based.
+
+    `storage_options`: the store's endpoint and credentials by the clouds' own names (AWS_ENDPOINT_URL, ...), where the
+    environment does not have them.
+    """
 
     catalog: str | None = None
+    storage_options: dict[str, SecretStr] = Field(default_factory=dict)
+
+    def use_store(self) -> None:
+        """Let this process and those that it starts reach the store."""
+        use_storage_options({name: value.get_secret_value() for name, value in self.storage_options.items()})
 
 
 class RaySettings(Section):
     """The Ray cluster to use (`address`, None starts one here) and what each worker asks of it.
 
-    `training_dir`: where trainings keep checkpoints, a folder that every node sees; None is inside a local lakehouse.
+    `training_dir`: where trainings keep checkpoints, a folder that every node sees; None is inside a local lakehouse,
+    or for a remote one a temporary folder, which a cluster (`address`) would not see and which is then refused.
     """
 
     address: str | None = None

@@ -15,6 +15,11 @@ from lakehouse.delta.session import SparkSettings, build_session
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+from tests.object_store import environment, free_port, served
+
+# Before any JVM or worker starts, so that all of them know the store; the server starts when a test asks for it.
+_S3_PORT = free_port()
+os.environ.update(environment(_S3_PORT))
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
@@ -32,10 +37,18 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
                 "spark.driver.bindAddress": "127.0.0.1",
                 "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
             },
-        )
+        ),
+        "s3://shelfcast-tests",
     )
     yield session
     session.stop()
+
+
+@pytest.fixture(scope="session")
+def store() -> Iterator[str]:
+    """The address of a bucket on an S3 server of this machine."""
+    with served(_S3_PORT) as bucket:
+        yield bucket
 
 
 @pytest.fixture

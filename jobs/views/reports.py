@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from jobs.context import RunContext
     from jobs.pipeline import StageReport
     from jobs.settings import Settings
+    from lakehouse.delta.keep import Freed, Runs
 
 _WIDTH = 150
 
@@ -189,9 +190,27 @@ def tables(lake: Lakehouse) -> str:
     return _table(lake.base, ("table", "version", "rows", "meaning"), rows)
 
 
+def kept(lake: Lakehouse, freed: Sequence[Freed], runs: Runs, *, is_dry: bool) -> str:
+    """What housekeeping did, table by table; tables where there was nothing to do are left out."""
+    rows = [
+        (each.table, f"{each.let_go_files:,}", f"{each.deleted_files:,}", f"{each.deleted_bytes / 2**20:,.1f}")
+        for each in freed
+        if each.let_go_files or each.deleted_files
+    ]
+    total = sum(each.deleted_bytes for each in freed) / 2**20
+    let_go, deleted = sum(each.let_go_files for each in freed), sum(each.deleted_files for each in freed)
+    rows.append(("all", f"{let_go:,}", f"{deleted:,}", f"{total:,.1f}"))
+    title = f"{lake.base}: files let go of, and files deleted" + (" (a dry run: nothing was touched)" if is_dry else "")
+    text = _table(title, ("table", "let go", "deleted", "MiB deleted"), rows)
+    text += f"runs expired: {', '.join(runs.expired) or 'none'}\n"
+    if runs.unfinished:
+        text += f"as old, kept since they never finished: {', '.join(runs.unfinished)}\n"
+    return text
+
+
 def create_tables(lake: Lakehouse, settings: Settings) -> None:
     """Create every table of the house that is missing."""
-    spark = build_session(settings.spark) if lake.catalog else None
+    spark = build_session(settings.spark, lake.base) if lake.catalog else None
     for name in TABLES:
         lake.ensure(name, spark)
 

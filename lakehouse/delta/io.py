@@ -1,20 +1,20 @@
 """The one way to read and write Delta tables, by contract.
 
 A table lives at `<root>/<schema>/<table>`; with a catalog it is registered there as `<catalog>.<schema>.<table>` over
-the same location, so that Spark goes through the catalog while bucket workers open the files themselves.
+the same location, so that Spark goes through the catalog while bucket workers open the files themselves. Spark's
+commits to an object store are not put conditionally as deltalake's are: `lock` keeps a second writer away.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import posixpath
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlparse
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,7 +22,9 @@ from deltalake import CommitProperties, DeltaTable, Schema
 from deltalake.exceptions import TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 
+from lakehouse.delta import uri
 from lakehouse.delta.key_guard import FOUND, guarded, is_guarded
+from lakehouse.delta.migrate import check_table, grow
 from lakehouse.delta.stamp import stamp_words, user_metadata
 from lakehouse.errors import ContractError
 from lakehouse.schema.contract import TABLE_PROPERTIES, Contract, sql_string
@@ -48,48 +50,53 @@ class WrittenFile:
 
 @dataclass(frozen=True)
 class Lakehouse:
-    """Tables below `root` (a local folder or an object-store URI), named in `catalog` when there is one."""
+    """Tables below `root` (an address as `uri` explains them), named in `catalog` when there is one."""
 
     root: str
     catalog: str | None = None
 
     @cached_property
     def is_local(self) -> bool:
-        return urlparse(self.root).scheme in ("", "file")
+        return uri.is_local(self.base)
 
     @cached_property
     def base(self) -> str:
-        """Root without a file:// scheme; local folders are absolute, so that a worker elsewhere finds them."""
-        if self.is_local:
-            return os.path.abspath(self.root.removeprefix("file://"))
-        return self.root.rstrip("/")
+        """Root in its one form; local folders are absolute, so that a worker elsewhere finds them."""
+        return uri.normal(self.root)
 
     def uri(self, name: str) -> str:
         schema, table = name.split(".")
         return posixpath.join(self.base, schema, table)
+
+    def spark_uri(self, name: str) -> str:
+        """The table's address as Spark knows it."""
+        return uri.for_spark(self.uri(name))
 
     def identifier(self, name: str) -> str:
         """The table's name in Spark SQL."""
         if self.catalog:
             schema, table = name.split(".")
             return f"`{self.catalog}`.`{schema}`.`{table}`"
-        return f"delta.`{self.uri(name)}`"
+        return f"delta.`{self.spark_uri(name)}`"
 
     # -- the table itself -------------------------------------------------------------------------------------------
     def exists(self, name: str) -> bool:
-        return DeltaTable.is_deltatable(self.uri(name))
+        return DeltaTable.is_deltatable(self.uri(name), uri.storage_options(self.base))
 
     def open(self, name: str, version: int | None = None) -> DeltaTable:
         """The Delta table, at a version when given. Raises ContractError when it does not exist."""
         try:
-            return DeltaTable(self.uri(name), version=version)
+            return DeltaTable(self.uri(name), version=version, storage_options=uri.storage_options(self.base))
         except TableNotFoundError as error:
             raise ContractError(
                 f"{name} does not exist in {self.base}; run the stage that writes it first (see `shelfcast run --help`)"
             ) from error
 
     def ensure(self, name: str, spark: SparkSession | None = None) -> DeltaTable:
-        """Create the table from its contract if it is missing; refuse one that does not match its contract."""
+        """Create the table from its contract if it is missing; add what the contract has gained since.
+
+        Raises ContractError for a table that differs otherwise.
+        """
         declared = contract(name)
         if self.catalog and spark is not None:
             self._ensure_in_catalog(declared, spark)
@@ -100,35 +107,52 @@ class Lakehouse:
         elif not self.exists(name):
             self._create(declared)
         table = self.open(name)
+        grow(declared, table)
         check_table(declared, table)
         return table
 
     def _create(self, declared: Contract) -> None:
         if self.is_local:
             os.makedirs(self.uri(declared.name), exist_ok=True)
-        table = DeltaTable.create(
+        DeltaTable.create(
             self.uri(declared.name),
             schema=Schema.from_json(declared.delta_schema_json()),
             partition_by=list(declared.partitions) or None,
             name=declared.table_name,
             description=declared.comment,
             configuration=TABLE_PROPERTIES,
+            storage_options=uri.storage_options(self.base),
         )
-        checks = declared.checks()
-        if checks:
-            table.alter.add_constraint(checks)
 
     def _ensure_in_catalog(self, declared: Contract, spark: SparkSession) -> None:
-        """Make the table there by DDL; one that lies at its location, unknown to this catalog, is registered."""
-        identifier, location = self.identifier(declared.name), self.uri(declared.name)
+        """Make the table there by DDL; one that lies at its location, unknown to this catalog, is registered.
+
+        A name that still points to where the lakehouse was before it was moved is pointed here.
+        """
+        identifier, location = self.identifier(declared.name), self.spark_uri(declared.name)
         if spark.catalog.tableExists(identifier):
-            return
+            if self._is_registered_here(declared.name, spark):
+                return
+            spark.sql(f"DROP TABLE {identifier}")  # the name alone: an external table's files stay
         spark.sql(f"CREATE SCHEMA IF NOT EXISTS `{self.catalog}`.`{declared.schema_name}`")
         if self.exists(declared.name):
             spark.sql(f"CREATE TABLE {identifier} USING DELTA LOCATION {sql_string(location)}")
             return
         for statement in declared.ddl(identifier, location):
             spark.sql(statement)
+
+    def _is_registered_here(self, name: str, spark: SparkSession) -> bool:
+        """Whether the catalog's table is this lakehouse's; raise ContractError when it is another living one's."""
+        rows = spark.sql(f"DESCRIBE TABLE EXTENDED {self.identifier(name)}").collect()
+        there = uri.normal(next(row["data_type"] for row in rows if row["col_name"] == "Location"))
+        if there == self.uri(name):
+            return True
+        if DeltaTable.is_deltatable(there, uri.storage_options(there)):
+            raise ContractError(
+                f"{self.identifier(name)} is the table at {there}, this lakehouse's is at {self.uri(name)}, and both "
+                "are there; name another catalog, or drop that table from the catalog (its files stay)"
+            )
+        return False
 
     def settled_property(self, name: str, key: str, value: str) -> str:
         """A table property that is set once: the value it has, or `value` when nobody set it before."""
@@ -154,9 +178,9 @@ class Lakehouse:
         """The table as a Spark frame, pinned to a version when given."""
         reader = spark.read.format("delta")
         if version is not None:
-            return reader.option("versionAsOf", version).load(self.uri(name))
+            return reader.option("versionAsOf", version).load(self.spark_uri(name))
         if not self.catalog:
-            return reader.load(self.uri(name))
+            return reader.load(self.spark_uri(name))
         self.ensure(name, spark)
         return spark.table(self.identifier(name))
 
@@ -193,7 +217,7 @@ class Lakehouse:
         if (words := user_metadata()) is not None:
             writer = writer.option("userMetadata", words)
         try:
-            writer.save(self.uri(declared.name))
+            writer.save(self.spark_uri(declared.name))
         except Exception as error:
             if FOUND not in str(error):
                 raise
@@ -212,10 +236,14 @@ class Lakehouse:
         filters: Any = None,
     ) -> pa.Table:
         """A table that stays small (ledger, gold) as Arrow; `filters` is a pyarrow dataset expression."""
+        declared = contract(name)
+        wanted = list(columns or declared.columns)
         if not self.exists(name):
-            return contract(name).empty(with_partitions=True).select(columns or contract(name).columns)
+            return declared.empty(with_partitions=True).select(wanted)
         dataset = self.open(name, version).to_pyarrow_dataset()
-        return dataset.to_table(columns=list(columns) if columns else None, filter=filters)
+        if not set(wanted) <= set(dataset.schema.names):  # a version from before the contract gained a column
+            dataset = dataset.replace_schema(declared.arrow_schema())
+        return dataset.to_table(columns=wanted, filter=filters)
 
     def upsert(self, name: str, rows: list[dict[str, Any]]) -> None:
         """Insert or replace rows of a small table by its key (the ledger's way); ContractError for bad rows."""
@@ -251,28 +279,25 @@ class Lakehouse:
         check_table(declared, table)
         return table.version()
 
+    def swap_files(self, name: str, removed: pa.Table, files: Sequence[WrittenFile]) -> int:
+        """Commit files that hold the same rows as those `removed` (rows of `files.pinned_files`), in one version."""
+        declared = contract(name)
+        table, now = self.ensure(name), time.time_ns() // 1_000_000
+        actions: list[AddAction | RemoveAction] = [
+            AddAction(f.path, f.size_bytes, dict(f.partition_values), f.modified_ms, False, f.stats_json) for f in files
+        ]
+        for row in removed.to_pylist():
+            values = {column: row[column] for column in declared.partitions}
+            actions.append(RemoveAction(row["path"], False, now, row["size_bytes"], values))
+        table.create_write_transaction(actions, "append", table.schema(), partition_by=list(declared.partitions))
+        table.update_incremental()
+        return table.version()
+
 
 def _covers(files: Sequence[WrittenFile]) -> tuple[date, date] | None:
     """First and last day of the files' rows, by their own statistics or their partition."""
     days = [file.days for file in files if file.days is not None]
     return (min(first for first, _ in days), max(last for _, last in days)) if days else None
-
-
-def check_table(declared: Contract, table: DeltaTable) -> None:
-    """Raise ContractError when a table has other columns than its contract or a feature not every engine reads."""
-    found = json.loads(table.schema().to_json())["fields"]
-    expected = json.loads(declared.delta_schema_json())["fields"]
-    if [(f["name"], f["type"]) for f in found] != [(f["name"], f["type"]) for f in expected]:
-        raise ContractError(
-            f"{declared.name}: the table has columns {[f['name'] for f in found]}, its contract "
-            f"{list(declared.columns)}; it was written by another version. Use a new lakehouse, or migrate it."
-        )
-    protocol = table.protocol()
-    if protocol.min_reader_version > 1 or protocol.reader_features:
-        raise ContractError(
-            f"{declared.name}: reader version {protocol.min_reader_version} with {protocol.reader_features}; "
-            "deltalake, DuckDB and Spark must all read it: drop deletion vectors, column mapping and row tracking"
-        )
 
 
 def check_frame(declared: Contract, frame: DataFrame) -> None:

@@ -8,9 +8,7 @@ between repeats the unit, which replaces itself.
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -22,7 +20,6 @@ import pyarrow.compute as pc
 
 from lakehouse.delta.files import write_bucket
 from lakehouse.delta.io import Lakehouse
-from lakehouse.errors import LockedError
 from lakehouse.schema.tables import contract
 
 UNITS, FAILURES = "ops.run_unit", "ops.failure"
@@ -165,38 +162,3 @@ def with_constants(table: pa.Table, values: Mapping[str, str], name: str) -> pa.
             filled = pa.array([value] * table.num_rows, pa.string())
             table = table.append_column(pa.field(field.name, field.type), filled.cast(field.type))
     return table.select(contract(name).columns)
-
-
-class WriterLock:
-    """One writer per local lakehouse: commits of two processes to a local folder can overwrite each other.
-
-    Object stores serialise commits themselves, so only a local root is locked. The lock goes with its process.
-    """
-
-    def __init__(self, lakehouse: Lakehouse) -> None:
-        self._lakehouse = lakehouse
-        self._file: Any = None
-
-    def __enter__(self) -> WriterLock:
-        if not self._lakehouse.is_local:
-            return self
-        os.makedirs(self._lakehouse.base, exist_ok=True)
-        path = os.path.join(self._lakehouse.base, ".shelfcast.lock")
-        self._file = open(path, "a+", encoding="utf-8")
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._file.seek(0)
-            holder = self._file.read().strip() or "unknown"
-            self._file.close()
-            raise LockedError(
-                f"another process (pid {holder}) is writing to {self._lakehouse.base}; wait for it, or stop it"
-            ) from None
-        self._file.truncate(0)
-        self._file.write(str(os.getpid()))
-        self._file.flush()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._file:
-            self._file.close()

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from urllib.parse import unquote, urlparse
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from lakehouse.delta import uri
 from lakehouse.errors import EngineError
 
 if TYPE_CHECKING:
@@ -25,8 +27,22 @@ SCALA_VERSION = "2.13"
 DELTA_PACKAGE = f"io.delta:delta-spark_4.2_{SCALA_VERSION}:{DELTA_VERSION}"
 MINIMUM_JAVA = 17
 _LOGGING = Path(__file__).with_name("log4j2.properties")
-# What Delta needs beside Spark's own jars; the resolver also brings copies of what Spark ships.
-_NEEDED_JARS = re.compile(r"^(io\.delta_|io\.unitycatalog_|org\.locationtech|delta-|unitycatalog-|jts-)")
+HADOOP_VERSION = "3.5.0"  # of the Hadoop client inside Spark: another one's store classes do not fit it
+AWS_SDK_VERSION = "2.35.4"  # what hadoop-aws of that version was built with
+# hadoop-aws asks for the whole AWS SDK, 690 MB; these parts of it, 30 MB, are what S3 needs.
+_STORE_PACKAGES = {
+    "s3": (
+        f"org.apache.hadoop:hadoop-aws:{HADOOP_VERSION}",
+        *(f"software.amazon.awssdk:{part}:{AWS_SDK_VERSION}" for part in ("s3", "s3-transfer-manager", "sts")),
+    ),
+    "abfss": (f"org.apache.hadoop:hadoop-azure:{HADOOP_VERSION}",),
+    "gs": (f"org.apache.hadoop:hadoop-gcp:{HADOOP_VERSION}",),
+}
+_DELTA_JARS = re.compile(r"^(io\.delta_|io\.unitycatalog_|org\.locationtech|delta-|unitycatalog-|jts-)")
+_LEFT_OUT = (
+    "software.amazon.awssdk:bundle",
+    "org.wildfly.openssl:wildfly-openssl",
+)
 
 
 class SparkSettings(BaseModel):
@@ -42,32 +58,53 @@ class SparkSettings(BaseModel):
     conf: dict[str, str] = Field(default_factory=dict)
 
 
-def build_session(settings: SparkSettings) -> SparkSession:
-    """A Spark session with Delta. Raises EngineError with what to install when an engine is missing or does not fit."""
+def build_session(settings: SparkSettings, lakehouse: str = "") -> SparkSession:
+    """A Spark session with Delta that reaches the store of `lakehouse`, an address as `uri.normal` gives it.
+
+    Raises EngineError with what to install when an engine is missing or does not fit.
+    """
     check_engines()
     from pyspark.sql import SparkSession
 
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
-    folder = jars_folder(settings)
-    jars = sorted(str(path) for path in folder.glob("*.jar")) if folder.is_dir() else []
+    packages = _packages(settings, lakehouse)
     builder = SparkSession.builder.master(settings.master).appName(settings.app_name)
-    for key, value in (_configuration(settings) | settings.conf).items():
+    for key, value in (_configuration(settings) | _store_options(lakehouse) | settings.conf).items():
         builder = builder.config(key, value)
-    builder = (
-        builder.config("spark.jars", ",".join(jars)) if jars else builder.config("spark.jars.packages", DELTA_PACKAGE)
-    )
+    wanted = ",".join(name for names in packages.values() for name in names)
+    kept = all(any(folder.glob("*.jar")) for folder in packages)
+    if kept:
+        jars = sorted(str(path) for folder in packages for path in folder.glob("*.jar"))
+        builder = builder.config("spark.jars", ",".join(jars))
+    else:
+        builder = builder.config("spark.jars.packages", wanted).config("spark.jars.excludes", ",".join(_LEFT_OUT))
     try:
         session = builder.getOrCreate()
     except Exception as error:
         raise EngineError(
-            f"Spark did not start ({error}). If Maven Central is out of reach, put the jars of {DELTA_PACKAGE} and its "
-            f"dependencies into {folder} (or set spark.jars_dir), for instance with `make jars`."
+            f"Spark did not start ({error}). If Maven Central is out of reach, put the jars of {wanted} and "
+            f"their dependencies into {', '.join(map(str, packages))} (or set spark.jars_dir to a folder with all "
+            "of them), for instance with `make jars`."
         ) from error
     session.sparkContext.setLogLevel("ERROR")
-    if not jars:
-        _keep_jars(session, folder)
+    if not kept:
+        _keep_jars(session, packages)
     return session
+
+
+def _packages(settings: SparkSettings, lakehouse: str) -> dict[Path, Sequence[str]]:
+    """What Spark needs beside its own jars: by folder of kept jars the packages to fill it with."""
+    packages: dict[Path, Sequence[str]] = {jars_folder(settings): (DELTA_PACKAGE,)}
+    scheme = lakehouse.partition("://")[0]
+    if scheme in _STORE_PACKAGES and not settings.jars_dir:
+        packages[_jars_cache() / f"hadoop-{scheme}-{HADOOP_VERSION}"] = _STORE_PACKAGES[scheme]
+    return packages
+
+
+def _store_options(lakehouse: str) -> dict[str, str]:
+    """Spark's settings for a store; executors elsewhere get the storage options that the settings named."""
+    return uri.hadoop_options(lakehouse) | {f"spark.executorEnv.{k}": v for k, v in uri.given_options().items()}
 
 
 def jars_folder(settings: SparkSettings) -> Path:
@@ -82,25 +119,42 @@ def jars_folder(settings: SparkSettings) -> Path:
                 f"spark.jars_dir {folder} holds no delta-spark jar; put {DELTA_PACKAGE} there or unset it"
             )
         return folder
-    cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
-    return cache / "shelfcast" / "jars" / f"delta-{DELTA_VERSION}_spark-{SPARK_VERSION}"
+    return _jars_cache() / f"delta-{DELTA_VERSION}_spark-{SPARK_VERSION}"
 
 
-def _keep_jars(session: SparkSession, folder: Path) -> None:
-    """Keep the jars that Spark resolved, so that the next start needs no resolver and no network."""
+def _jars_cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "shelfcast" / "jars"
+
+
+def _keep_jars(session: SparkSession, packages: Mapping[Path, Sequence[str]]) -> None:
+    """Keep the jars that Spark resolved, so that the next start needs no resolver and no network.
+
+    The resolver also brings copies of what Spark ships; those stay behind.
+    """
+    import pyspark
+
+    shipped = {_artifact(path.name) for path in Path(pyspark.__file__).parent.glob("jars/*.jar")}
     listed = session.sparkContext.getConf().get("spark.jars", "") or ""
     found = [Path(unquote(urlparse(url).path)) for url in listed.split(",") if url]
-    needed = [path for path in found if _NEEDED_JARS.match(path.name) and path.is_file()]
-    if not any("delta-spark" in path.name for path in needed):
-        return
-    staging = folder.with_name(f"{folder.name}.{os.getpid()}")
-    staging.mkdir(parents=True, exist_ok=True)
-    for path in needed:
-        shutil.copy2(path, staging / path.name)
-    try:
-        staging.rename(folder)
-    except OSError:  # another process was first
-        shutil.rmtree(staging, ignore_errors=True)
+    # The resolver names a jar `group_artifact-version.jar`.
+    needed = [path for path in found if _artifact(path.name.partition("_")[2]) not in shipped and path.is_file()]
+    of_delta = [path for path in needed if _DELTA_JARS.match(path.name)]
+    for folder, names in packages.items():
+        jars = of_delta if names == (DELTA_PACKAGE,) else [path for path in needed if path not in of_delta]
+        if not any(names[0].split(":")[1] in path.name for path in jars):
+            continue
+        staging = folder.with_name(f"{folder.name}.{os.getpid()}")
+        staging.mkdir(parents=True, exist_ok=True)
+        for path in jars:
+            shutil.copy2(path, staging / path.name)
+        try:
+            staging.rename(folder)
+        except OSError:  # another process was first
+            shutil.rmtree(staging, ignore_errors=True)
+
+
+def _artifact(jar: str) -> str:
+    return re.sub(r"-\d.*$", "", jar)
 
 
 def _configuration(settings: SparkSettings) -> dict[str, str]:

@@ -10,7 +10,7 @@ import pytest
 from jobs.cli import main
 from lakehouse.delta.content_hash import content_hash
 from lakehouse.delta.io import Lakehouse
-from lakehouse.delta.ledger import WriterLock
+from lakehouse.delta.lock import WriterLock
 from lakehouse.schema.tables import TABLES, contract
 from tests.jobs.run_tool import ALL_STAGES, LOCAL, SMALL, copied, day
 

@@ -10,7 +10,7 @@ import pytest
 
 from jobs.pipeline import run_stages
 from lakehouse.delta.io import Lakehouse
-from lakehouse.delta.ledger import WriterLock
+from lakehouse.delta.lock import WriterLock
 from lakehouse.errors import ConfigError, LockedError, PromiseError
 from lakehouse.schema.tables import TABLES
 from tests.jobs.run_tool import ALL_STAGES, copied, day, hashes, make_context

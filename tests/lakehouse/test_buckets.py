@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from lakehouse.delta.files import PinnedTable, read_bucket, write_bucket
+from lakehouse.delta.files import PinnedTable, files_of, read_bucket, unit_files, write_bucket
 from lakehouse.delta.io import Lakehouse
 from lakehouse.errors import ContractError
 from lakehouse.schema.entities import SERIES
@@ -133,6 +133,30 @@ def test_rows_that_break_the_contract_are_not_written(lake: Lakehouse) -> None:
     with pytest.raises(ContractError, match=r"NULL in required columns.*'unique_id': 1"):
         write_bucket(NAME, lake.uri(NAME), broken, values)
     assert list(Path(lake.uri(NAME)).rglob("*.parquet")) == []
+
+
+def test_the_driver_looks_up_the_files_of_all_units_at_once(lake: Lakehouse) -> None:
+    for run_id, bucket in (("r1", 0), ("r1", 2), ("r2", 0), ("r2", 2), ("r2", 11)):
+        commit(lake, champions([f"{run_id}-{bucket}"]), run_id, bucket)
+    version = lake.version(NAME)
+    of_run = pinned(lake, version, where=(("run_id", "r2"),))
+    other = lake.ensure("forecast.backtest")
+    whole = PinnedTable("forecast.backtest", other.table_uri, other.version(), ("unique_id",), is_bucketed=False)
+    absent = PinnedTable("silver.stock", lake.uri("silver.stock"), -1, ("unique_id", "ds"))
+    found = unit_files([of_run, whole, absent], [0, "1", 2])
+    assert list(found) == ["0", "1", "2"]
+    for unit, tables in found.items():
+        assert tables == {NAME: tuple(files_of(of_run, unit)), "forecast.backtest": ()}
+        assert read_bucket(of_run, unit, tables[NAME]).to_pylist() == read_bucket(of_run, unit).to_pylist()
+    assert [len(found[unit][NAME]) for unit in found] == [1, 0, 1]
+    everything = pinned(lake, version, is_bucketed=False)
+    assert {len(tables[NAME]) for tables in unit_files([everything], range(3)).values()} == {5}
+
+
+def test_a_partition_column_is_not_in_the_files_and_is_refused(lake: Lakehouse) -> None:
+    version = commit(lake, champions(["a"]), "r1", 0)
+    with pytest.raises(KeyError, match="run_id"):
+        read_bucket(PinnedTable(NAME, lake.uri(NAME), version, ("unique_id", "run_id")), 0)
 
 
 def test_a_table_that_is_not_there_reads_as_empty(lake: Lakehouse) -> None:

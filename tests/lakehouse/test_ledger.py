@@ -1,21 +1,13 @@
-"""The ledger: what counts as done, what a failure replaces, and one writer at a time."""
+"""The ledger: what counts as done, and what a failure replaces."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from datetime import date
-from pathlib import Path
 
 import pyarrow as pa
-import pytest
 
 from lakehouse.delta.io import Lakehouse
-from lakehouse.delta.ledger import Ledger, RunIdentity, StageRecord, WriterLock
-from lakehouse.errors import LockedError
-
-ROOT = Path(__file__).resolve().parents[2]
+from lakehouse.delta.ledger import Ledger, RunIdentity, StageRecord
 
 
 def ledger_of(lake: Lakehouse, run_id: str = "r1") -> Ledger:
@@ -92,31 +84,3 @@ def test_failures_are_replaced_bucket_by_bucket(lake: Lakehouse) -> None:
     assert failed_ids(lake) == sorted([*kept, ("r1", "forecast", 0, "b")])
     ledger.record_failures("forecast", [0], {})
     assert failed_ids(lake) == kept
-
-
-def test_a_second_process_is_refused_and_told_who_holds_the_lock(lake: Lakehouse) -> None:
-    script = (
-        "import sys; from lakehouse.delta.io import Lakehouse; from lakehouse.delta.ledger import WriterLock\n"
-        "with WriterLock(Lakehouse(sys.argv[1])): print('locked', flush=True); sys.stdin.read()"
-    )
-    holder = subprocess.Popen(
-        [sys.executable, "-c", script, lake.root], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    try:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == b"locked\n"
-        with pytest.raises(LockedError, match=rf"pid {holder.pid}\b"), WriterLock(lake):
-            pass
-    finally:
-        holder.kill()
-        holder.communicate()
-    with WriterLock(lake):  # a lock goes with its process, however it ended
-        held = Path(lake.base, ".shelfcast.lock").read_text(encoding="utf-8")
-    assert held == str(os.getpid())
-
-
-def test_an_object_store_needs_no_lock_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    with WriterLock(Lakehouse("s3://bucket/lake")):
-        pass
-    assert list(tmp_path.iterdir()) == []

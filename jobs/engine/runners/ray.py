@@ -13,6 +13,7 @@ from ray.exceptions import RayError
 
 from jobs.engine.task import UnitResult, UnitTask, execute_caught
 from jobs.settings import RaySettings
+from lakehouse.delta.uri import given_options
 from lakehouse.errors import EngineError
 
 
@@ -115,7 +116,8 @@ def start_ray(settings: RaySettings) -> None:
         return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if settings.address:
-        ray.init(address=settings.address, log_to_driver=False)
+        # The cluster's processes do not inherit this one's environment.
+        ray.init(address=settings.address, log_to_driver=False, runtime_env={"env_vars": given_options()})
         return
     ray.init(
         address="local",  # not whatever cluster runs on this machine or RAY_ADDRESS names: conf alone decides

@@ -21,6 +21,7 @@ from jobs.engine.task import KernelResult
 from jobs.stages.forecasting.forecasting_reads import NETWORKS, WHOLE_HISTORY, batch_maker, history_of
 from jobs.stages.forecasting.model_archive import model_rows, pack
 from jobs.stages.forecasting.training_plan import fitted_as, is_long_enough, networks_wanted, wanted
+from lakehouse.errors import ConfigError
 from lakehouse.schema.entities import CUTOFF
 from udfs.forecasting.models.networks.network_spec import NetworkSpec
 from udfs.forecasting.models.networks.windows import NetworkSeries
@@ -97,11 +98,21 @@ def parameters(context: RunContext, _sums: Mapping[str, Any]) -> NetworkParamete
 
 
 def _training_folder(context: RunContext) -> Path:
-    """Where networks keep checkpoints: as `conf` says, else in a local lakehouse, else in a temporary folder."""
-    if context.settings.ray.training_dir:
-        return Path(context.settings.ray.training_dir) / context.run.run_id
-    base = Path(context.lakehouse.base) if context.lakehouse.is_local else Path(tempfile.gettempdir())
-    return base / ".training" / context.run.run_id
+    """Where networks keep checkpoints: as `conf` says, else in a local lakehouse, else in this machine's own folder.
+
+    Raises ConfigError where the workers may be on other machines, which would not see that folder.
+    """
+    settings = context.settings.ray
+    if settings.training_dir:
+        return Path(settings.training_dir) / context.run.run_id
+    if context.lakehouse.is_local:
+        return Path(context.lakehouse.base) / ".training" / context.run.run_id
+    if settings.address and networks_wanted(context):
+        raise ConfigError(
+            f"training on the Ray cluster at {settings.address} needs a folder that every node sees, since the "
+            f"lakehouse {context.lakehouse.base} is none: set ray.training_dir to one, such as a mounted volume"
+        )
+    return Path(tempfile.gettempdir()) / "shelfcast-training" / context.run.run_id
 
 
 STAGE = UnitStage(
