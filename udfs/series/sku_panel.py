@@ -50,7 +50,7 @@ def sku_panel(
 
     Covariates are `KNOWN`: a price is the last one stated up to its day, NaN before the first; a promotion that
     nobody states is none (0.0); events carry the number of their name in the calendar's sorted names from 1, 0 for
-    none. Traits are `TRAITS`, their codes the same in every bucket of a run.
+    none. Traits are `TRAITS`; a model reads them by their values, since a bucket need not hold every channel.
 
     Raises:
         ValueError: what `SkuBatch.from_arrow` raises.
