@@ -72,6 +72,13 @@ def test_demand_is_that_of_the_plain_batch_and_later_rows_only_tell_the_plan() -
     assert price_SX[1, T - 4 :].tolist() == [2.0] * 7
 
 
+def test_a_give_away_on_the_last_day_is_no_price_of_the_days_ahead() -> None:
+    panel = sku_panel(_history(("a|n|all", -2, [5.0, None, 0.0]), ("b|s|all", -1, [0.0, 0.0])), CUTOFF, 2, _plan())
+    assert panel.known is not None
+    assert panel.known.values_SXK[0, -5:, 0].tolist() == [5.0, 5.0, 0.0, 5.0, 5.0]
+    assert panel.known.values_SXK[1, -4:, 0].tolist() == [0.0] * 4
+
+
 def test_the_plan_goes_on_where_history_ends() -> None:
     planned = _history(("b|s|all", 2, [7.0, 9.0]), ("unknown|s|all", 1, [1.0])).drop_columns(["y"])
     panel = sku_panel(_history(("b|s|all", -4, [5.0] * 5)), CUTOFF, 3, _plan(planned))
