@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from pyspark.sql import SparkSession
 
 from jobs.pipeline import run_stages
 from jobs.stages.inventory.replay import choices
@@ -203,3 +204,23 @@ def test_a_bad_supply_row_ends_its_series_and_no_other(
     assert len(same) > len(others) / 2
     plans = [by_series(each, "inventory.order_plan").loc[same].drop(columns="run_id") for each in (lake, finished)]
     pd.testing.assert_frame_equal(*plans)
+
+
+def test_money_still_decides_three_days_after_the_last_sale(
+    spark: SparkSession, featured: Lakehouse, tmp_path: Path
+) -> None:
+    """The shop was closed or the feed is late: the last price holds, and the days that came are replayed."""
+    lake, late = copied(featured, tmp_path / "lake"), AS_OF + timedelta(days=4)
+    assert frame(lake, "silver.sales_daily")["ds"].max() == late - timedelta(days=3)
+    run_stages(make_context(spark, lake, None, late), list(STAGE_NAMES[2:-1]))
+    policy, plan = by_series(lake, "inventory.policy"), by_series(lake, "inventory.order_plan")
+    assert len(plan) == SERIES
+    assert plan["order_value"].notna().all()
+    assert plan["reason"].str.contains(r"The price of \d\.\d\d is 3 days old\.").all()
+    assert plan["reason"].str.contains("Stock was counted 3 days before").all()
+    assert not policy["rule"].str.contains("money cannot decide").any()
+    replay = frame(lake, "inventory.replay")
+    assert len(replay) == SERIES * len(CUTOFFS) * len(CANDIDATES)
+    assert sorted(set(replay["n_days"])) == [HORIZON - 3, HORIZON]
+    days = frame(lake, "forecast.demand").query("cutoff == @late")["ds"]
+    assert (days.min(), days.max()) == (late + timedelta(days=1), late + timedelta(days=HORIZON))
