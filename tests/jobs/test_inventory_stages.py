@@ -11,6 +11,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs.pipeline import run_stages
+from jobs.stages.inventory.inventory_inputs import runs_on_order
 from jobs.stages.inventory.replay import choices
 from lakehouse.delta.io import Lakehouse
 from tests.jobs.run_tool import ALL_STAGES, copied, day, make_context
@@ -63,6 +64,22 @@ def test_a_choice_is_held_out_where_there_are_two_replays(lake: Lakehouse) -> No
     two, one = (choices(make_context(None, lake, None, AS_OF, f"replays={count}")) for count in (2, 1))
     assert two == {CUTOFFS[1]: CUTOFFS[:1], AS_OF: CUTOFFS}
     assert one == {AS_OF: CUTOFFS[1:]}
+
+
+def test_one_run_a_day_is_on_order_the_last_published_one() -> None:
+    def row(run_id: str, back: int, finished: int) -> dict[str, object]:
+        return {"run_id": run_id, "as_of": AS_OF - timedelta(days=back), "finished_at": finished}
+
+    published = [
+        row("anew", 2, 9),
+        row("first try", 2, 3),
+        row("today", 0, 10),
+        row("tomorrow", -1, 11),
+        row("yesterday", 1, 4),
+        row("oldest", 45, 1),
+        row("long received", 46, 2),
+    ]
+    assert runs_on_order(published, AS_OF, longest_lead_days=14, max_age=31) == ["oldest", "anew", "yesterday"]
 
 
 def test_sums_of_all_buckets_are_those_of_all_replays(finished: Lakehouse) -> None:

@@ -63,7 +63,7 @@ class InventorySpec:
             ("assumed_margin", 0.0 <= self.assumed_margin < 1.0, "a share of the price in [0, 1)"),
             ("assumed_cover_days", 0.0 <= self.assumed_cover_days < math.inf, "days >= 0"),
             ("max_stock_age_days", 0 <= self.max_stock_age_days <= 366, "days from 0 to 366"),
-            ("first_review", isinstance(self.first_review, date), "a date such as 2024-01-01"),
+            ("first_review", type(self.first_review) is date, "a date such as 2024-01-01"),
             ("least_fill_rate", 0.0 < self.least_fill_rate < 1.0, "a share strictly between 0 and 1"),
             ("most_lot_days", 0.0 <= self.most_lot_days < math.inf, "days >= 0"),
             ("backorder_share", 0.0 <= self.backorder_share <= 1.0, "a share in [0, 1]"),

@@ -155,7 +155,7 @@ def _stock_notes(stock: StockInput) -> list[str]:
     )
     return [
         (_no_count_note(age) if is_hand_assumed else _count_note(age, *rolled) if age else "")
-        + _on_order_note(is_order_assumed, own)
+        + _on_order_note(is_hand_assumed, is_order_assumed, own)
         for is_hand_assumed, age, *rolled, is_order_assumed, own in rows
     ]
 
@@ -178,11 +178,12 @@ def _count_note(age: int, counted: float, sold: float, received: float, missing_
     return text + "."
 
 
-def _on_order_note(is_assumed: bool, own: float) -> str:
+def _on_order_note(is_hand_assumed: bool, is_assumed: bool, own: float) -> str:
+    """What is on order by earlier plans; that nothing is known goes without saying where no stock is."""
     if own:
         plans = "earlier plans" if is_assumed else "plans since the count"
         return f" {units(own)} {plural(own, 'unit')} {'is' if own == 1 else 'are'} on order from {plans}."
-    return " Stock on order is unknown and taken as none." if is_assumed else ""
+    return " Stock on order is unknown and taken as none." if is_assumed and not is_hand_assumed else ""
 
 
 def _supply_notes(supply: SupplyInput) -> list[str]:
