@@ -14,9 +14,9 @@ from jobs.engine.task import KernelResult
 from jobs.stages.inventory.planning_reads import (
     CHAMPIONS,
     DEMAND,
-    FORECASTS,
     EARLIER_ORDERS,
     FEATURES,
+    FORECASTS,
     PROFILE,
     PROFILES,
     PROPOSAL,

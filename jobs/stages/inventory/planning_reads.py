@@ -59,8 +59,10 @@ def first_day_told(context: RunContext) -> tuple[date | None, date | None]:
 def earlier_plans(context: RunContext) -> list[tuple[str, str]]:
     """(run, fingerprint of its publish) of the plans that can still be on order or have come in since a count."""
     lake, spec = context.lakehouse, context.settings.inventory
-    leads = lake.read_arrow(SUPPLY, columns=["lead_time_days"])["lead_time_days"] if lake.exists(SUPPLY) else []
-    longest = max([spec.lead_time_days, *(int(days) for days in pc.unique(leads).to_pylist() if days is not None)])
+    longest = spec.lead_time_days
+    if lake.exists(SUPPLY):
+        known = pc.max(lake.read_arrow(SUPPLY, columns=["lead_time_days"])["lead_time_days"]).as_py()
+        longest = max(longest, int(known or 0))
     return plans_on_order(context.ledger.succeeded("publish"), context.as_of, longest + spec.max_stock_age_days)
 
 

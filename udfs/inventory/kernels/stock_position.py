@@ -7,12 +7,11 @@ its plan orders after the count; an order that is due on day d can be sold from 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from udfs.inventory.demand_distribution import BoolArray, FloatArray
@@ -36,7 +35,7 @@ class StockTables:
 
     counts: unique_id, ds, on_hand_qty, on_order_qty. demand: unique_id, ds, y: units sold a day, NULL where not
     observed; of the `max_stock_age_days` up to the as-of day. open_orders: unique_id, order_date, order_qty,
-    expected_receipt_ds: what earlier plans ordered, one run's for each as-of day, see `own_orders_that_count`.
+    expected_receipt_ds: what earlier plans ordered, of one run for each as-of day.
     """
 
     counts: pa.Table
@@ -133,15 +132,6 @@ def read_stock(
             BadStockError(f"stock: expected finite on_hand_qty and on_order_qty >= 0, found {found}"),
         )
     return result, problems
-
-
-def own_orders_that_count(lines: pa.Table, as_of: date, spec: InventorySpec) -> pa.Table:
-    """Lines of earlier order plans that can still matter on `as_of`: ordered before it, and due since the oldest count
-    that is used. lines: order_date, order_qty, expected_receipt_ds and what else there is."""
-    oldest = as_of - timedelta(days=spec.max_stock_age_days)
-    is_earlier = pc.less(lines["order_date"], pa.scalar(as_of, pa.date32()))
-    is_due = pc.greater_equal(lines["expected_receipt_ds"], pa.scalar(oldest, pa.date32()))
-    return lines.filter(pc.and_(pc.and_(is_earlier, is_due), pc.greater(lines["order_qty"], 0.0)))
 
 
 _NO_DAY = -(10**9)

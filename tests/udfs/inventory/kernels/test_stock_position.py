@@ -22,7 +22,7 @@ from tests.udfs.inventory.tables import (
 )
 from udfs.inventory.inventory_spec import InventorySpec
 from udfs.inventory.kernels.plan_bucket import plan_bucket
-from udfs.inventory.kernels.stock_position import StockTables, own_orders_that_count
+from udfs.inventory.kernels.stock_position import StockTables
 
 SPEC = InventorySpec(candidates=("base_stock",), n_paths=50, tuning_paths=20)
 DAY = timedelta(days=1)
@@ -179,19 +179,6 @@ def test_two_orders_of_one_day_end_their_series_alone() -> None:
     assert plan.proposal["unique_id"].to_pylist() == ["b"]
     assert plan.failures["unique_id"].to_pylist() == ["a"]
     assert "expected one order per series and day, found 2" in plan.failures["error"][0].as_py()
-
-
-def test_only_orders_that_can_still_count_are_kept() -> None:
-    spec = replace(SPEC, max_stock_age_days=10)
-    rows = [
-        ("kept", AS_OF - DAY, 5.0, AS_OF + DAY),
-        ("kept", AS_OF - 15 * DAY, 5.0, AS_OF - 10 * DAY),
-        ("no quantity", AS_OF - DAY, 0.0, None),
-        ("today", AS_OF, 5.0, AS_OF + DAY),
-        ("long received", AS_OF - 15 * DAY, 5.0, AS_OF - 11 * DAY),
-    ]
-    kept = own_orders_that_count(open_order_table(rows), AS_OF, spec)  # type: ignore[arg-type]
-    assert kept["unique_id"].to_pylist() == ["kept", "kept"]
 
 
 def test_other_series_change_no_bit() -> None:
