@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from pyspark.sql import SparkSession
 
 from jobs.pipeline import run_stages
+from jobs.stages.inventory.planning_reads import plans_on_order
 from jobs.stages.inventory.replay import choices
 from lakehouse.delta.io import Lakehouse
 from tests.jobs.run_tool import ALL_STAGES, copied, day, make_context
@@ -21,6 +23,7 @@ CUTOFFS = (AS_OF - timedelta(days=2 * HORIZON), AS_OF - timedelta(days=HORIZON))
 CANDIDATES = {"tuned_s_s", "tuned_base_stock", "s_s", "base_stock", "z_sigma"}
 MONEY = ["replayed_cost", "replayed_benchmark_cost", "held_out_cost", "held_out_benchmark_cost"]
 KEY = ["unique_id", "cutoff", "policy"]
+STAGES_FROM_FEATURES = ALL_STAGES[ALL_STAGES.index("features") : -1]
 LINE = ["order_qty", "order_value", "expected_value", "expected_receipt_ds", "reason"]
 
 
@@ -62,6 +65,23 @@ def test_a_choice_is_held_out_where_there_are_two_replays(lake: Lakehouse) -> No
     two, one = (choices(make_context(None, lake, None, AS_OF, f"replays={count}")) for count in (2, 1))
     assert two == {CUTOFFS[1]: CUTOFFS[:1], AS_OF: CUTOFFS}
     assert one == {AS_OF: CUTOFFS[1:]}
+
+
+def test_one_run_a_day_is_on_order_the_last_published_one() -> None:
+    def row(run_id: str, back: int, finished: int) -> dict[str, object]:
+        as_of = AS_OF - timedelta(days=back)
+        return {"run_id": run_id, "as_of": as_of, "finished_at": finished, "fingerprint": "f"}
+
+    published = [
+        row("anew", 2, 9),
+        row("first try", 2, 3),
+        row("today", 0, 10),
+        row("tomorrow", -1, 11),
+        row("yesterday", 1, 4),
+        row("oldest", 45, 1),
+        row("long received", 46, 2),
+    ]
+    assert [run for run, _ in plans_on_order(published, AS_OF, 45)] == ["oldest", "anew", "yesterday"]
 
 
 def test_sums_of_all_buckets_are_those_of_all_replays(finished: Lakehouse) -> None:
@@ -203,3 +223,38 @@ def test_a_bad_supply_row_ends_its_series_and_no_other(
     assert len(same) > len(others) / 2
     plans = [by_series(each, "inventory.order_plan").loc[same].drop(columns="run_id") for each in (lake, finished)]
     pd.testing.assert_frame_equal(*plans)
+
+
+def test_three_days_after_the_last_sale_money_decides_and_the_last_plan_is_on_its_way(
+    spark: SparkSession, finished: Lakehouse, tmp_path: Path
+) -> None:
+    """The shop was closed or the feed is late: the last price holds, the days that came are replayed, and what the
+    last plan ordered is not ordered again. The feed of stock says nothing of what is on order."""
+    lake, late = copied(finished, tmp_path / "lake"), AS_OF + timedelta(days=4)
+    assert frame(lake, "silver.sales_daily")["ds"].max() == late - timedelta(days=3)
+    ordered = by_series(lake, "inventory.order_plan")
+    context = make_context(spark, lake, None, late, "inventory.max_stock_age_days=2")
+    run_stages(context, STAGES_FROM_FEATURES)
+    again = run_stages(context, ["inventory", "order"])
+    assert [report.status for report in again] == ["reused", "reused"], "its own orders are not those of an earlier day"
+
+    def of_run(name: str) -> pd.DataFrame:
+        rows = by_series(lake, name)
+        return rows[rows["run_id"] == context.run.run_id]
+
+    policy, plan = of_run("inventory.policy"), of_run("inventory.order_plan")
+    assert len(plan) == SERIES
+    assert plan["order_value"].notna().all()
+    assert plan["reason"].str.contains(r"The price of \d\.\d\d is 3 days old\.").all()
+    assert plan["reason"].str.contains("Stock was counted 3 days before, too long ago").all()
+    due = pd.to_datetime(ordered["expected_receipt_ds"]) > pd.Timestamp(late)
+    assert 0 < due.sum() < SERIES
+    np.testing.assert_array_equal(plan["on_order_qty"], ordered["order_qty"].where(due, 0.0))
+    assert plan["reason"].str.contains(r"on order from earlier plans\.").equals(due)
+    assert not policy["rule"].str.contains("money cannot decide").any()
+    replay = of_run("inventory.replay")
+    assert len(replay) == SERIES * len(CUTOFFS) * len(CANDIDATES)
+    assert sorted(set(replay["n_days"])) == [HORIZON - 3, HORIZON]
+    demand = of_run("forecast.demand")
+    days = demand.loc[demand["cutoff"] == late, "ds"]
+    assert (days.min(), days.max()) == (late + timedelta(days=1), late + timedelta(days=HORIZON))

@@ -38,6 +38,7 @@ def test_base_local_file_and_overrides_are_laid_over_each_other(tmp_path: Path) 
         ("runner.order=ray", lambda s: s.runner.order == "ray"),
         ('ray.address="10.0.0.1:6379"', lambda s: s.ray.address == "10.0.0.1:6379"),
         ("lakehouse.catalog=main", lambda s: s.lakehouse.catalog == "main"),
+        ("inventory.first_review=2024-01-03", lambda s: s.inventory.first_review == date(2024, 1, 3)),
         (" inventory.service_level = 0.9", lambda s: s.inventory.service_level == 0.9),
     ],
 )

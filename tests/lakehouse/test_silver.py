@@ -229,6 +229,21 @@ def test_prices_are_carried_forward_and_never_back(spark: SparkSession) -> None:
     assert by_day(with_feed, "unit_price") == {1: 1, 2: 1, 3: 4, 4: 6, 5: 5, 6: 5, 7: 6, 8: 6, 9: 6}
 
 
+def test_a_give_away_does_not_outlast_its_day(spark: SparkSession) -> None:
+    rows = [
+        {"ds": "2024-01-01", "unit_price": "5"},
+        {"ds": "2024-01-02", "unit_price": "0"},
+        {"ds": "2024-01-05", "unit_price": "0"},
+        {"ds": "2024-01-06", "units": "3"},
+    ]
+    assert by_day(daily(spark, rows), "unit_price") == {1: 5, 2: 0, 3: 5, 4: 5, 5: 0, 6: 5}
+    periods = [{"ds_from": "2024-01-02", "ds_to": "2024-01-03", "unit_price": "0"}]
+    stated = daily(spark, [*rows[:1], rows[3]], feeds={"prices": periods})
+    assert by_day(stated, "unit_price") == {1: 5, 2: 0, 3: 0, 4: 5, 5: 5, 6: 5}
+    always = daily(spark, [{"ds": "2024-01-01", "unit_price": "0"}, {"ds": "2024-01-03"}])
+    assert by_day(always, "unit_price") == {1: 0, 2: 0, 3: 0}
+
+
 def test_what_is_planned_ahead_is_what_the_days_will_say(spark: SparkSession) -> None:
     """The plan made on day 4 for six days equals silver.sales_daily of a feed that has gone on to day 10."""
     prices = [

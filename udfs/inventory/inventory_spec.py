@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from datetime import date
 
 from udfs.inventory.policies.names import BENCHMARK
 from udfs.inventory.supply import MAX_PROTECTION_DAYS
@@ -13,15 +14,17 @@ from udfs.inventory.supply import MAX_PROTECTION_DAYS
 class InventorySpec:
     """Settings for all series of a run.
 
-    service_level: wanted probability of no stockout in an order cycle, in (0, 1). least_fill_rate: share of demand
-    that a policy must serve from stock to be chosen, in (0, 1). review_days: days from one order opportunity to the
-    next. lead_time_days, moq_qty, pack_qty, order_cost: used for a series whose supply terms are unknown; order_cost is
-    that of one order line. holding_cost_rate: share of the unit cost per year. assumed_margin: an unknown unit cost is
-    taken as price x (1 - margin). assumed_cover_days: unknown stock on hand is taken as this many days of forecast
-    demand. most_lot_days: what is ordered beyond the need of the moment, to save order costs, covers at most so many
-    days. backorder_share: share of unmet demand that waits for the next receipt, the rest is lost.
-    candidates: names of the policies that compete, see `policies.policy_registry`; the first decides where nothing else
-    does. n_paths, tuning_paths: sample paths of demand, in all and for tuning.
+    service_level: wanted probability of no stockout in an order cycle, in (0, 1). least_fill_rate: share of demand that
+    a policy must serve from stock to be chosen, in (0, 1). review_days: days from one order opportunity to the next;
+    first_review is one of them, the others lie whole reviews before and after it. lead_time_days, moq_qty, pack_qty,
+    order_cost: used for a series whose supply terms are unknown; order_cost is that of one order line.
+    holding_cost_rate: share of the unit cost per year. assumed_margin: an unknown unit cost is taken as price x (1 -
+    margin). assumed_cover_days: unknown stock on hand is taken as this many days of forecast demand.
+    max_stock_age_days: a count is rolled forward by sales so many days; an older one is no stock known. most_lot_days:
+    what is ordered beyond the need of the moment, to save order costs, covers at most so many days. backorder_share:
+    share of unmet demand that waits for the next receipt, the rest is lost.
+    candidates: names of the policies that compete, see `policies.policy_registry`; the first decides where
+    nothing else does. n_paths, tuning_paths: sample paths of demand, in all and for tuning.
     budget: currency that one day's orders may cost; capacity_qty: units that they may bring; inf is no limit.
     Raises ValueError for a value out of range.
     """
@@ -29,6 +32,7 @@ class InventorySpec:
     service_level: float = 0.95
     least_fill_rate: float = 0.95
     review_days: int = 1
+    first_review: date = date(2024, 1, 1)
     lead_time_days: int = 7
     moq_qty: float = 1.0
     pack_qty: float = 1.0
@@ -36,6 +40,7 @@ class InventorySpec:
     holding_cost_rate: float = 0.25
     assumed_margin: float = 0.3
     assumed_cover_days: float = 7.0
+    max_stock_age_days: int = 31
     most_lot_days: float = 28.0
     backorder_share: float = 0.0
     candidates: tuple[str, ...] = ("tuned_s_s", "tuned_base_stock", "s_s", "base_stock", BENCHMARK)
@@ -57,6 +62,8 @@ class InventorySpec:
             ("holding_cost_rate", 0.0 <= self.holding_cost_rate < math.inf, "a share per year >= 0"),
             ("assumed_margin", 0.0 <= self.assumed_margin < 1.0, "a share of the price in [0, 1)"),
             ("assumed_cover_days", 0.0 <= self.assumed_cover_days < math.inf, "days >= 0"),
+            ("max_stock_age_days", 0 <= self.max_stock_age_days <= 366, "days from 0 to 366"),
+            ("first_review", type(self.first_review) is date, "a date such as 2024-01-01"),
             ("least_fill_rate", 0.0 < self.least_fill_rate < 1.0, "a share strictly between 0 and 1"),
             ("most_lot_days", 0.0 <= self.most_lot_days < math.inf, "days >= 0"),
             ("backorder_share", 0.0 <= self.backorder_share <= 1.0, "a share in [0, 1]"),
@@ -69,6 +76,10 @@ class InventorySpec:
         for name, is_good, expected in rules:
             if not is_good:
                 raise ValueError(f"InventorySpec.{name}: expected {expected}, found {getattr(self, name)!r}")
+
+    def days_to_review(self, day: date) -> int:
+        """Days from `day` to the next day on which orders are placed; 0 on such a day."""
+        return (self.first_review - day).days % self.review_days
 
 
 def _is_contest(names: tuple[str, ...]) -> bool:

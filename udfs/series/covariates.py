@@ -51,8 +51,8 @@ class Traits:
     Attributes:
         names: C names.
         codes_SC: (S, C) int64, positions in `values`.
-        values: per trait the values in sorted order, shared by all batches of a run, so that a code means the same
-            everywhere; a value that training has not seen is coded -1.
+        values: per trait the values that the codes stand for, in sorted order. A batch may know fewer or others than
+            a model was trained with: `coded_as` takes it there. Unknown is coded -1.
     """
 
     names: tuple[str, ...]
@@ -79,6 +79,18 @@ class Traits:
         n_series = len(next(iter(columns.values()))) if columns else 0
         codes_SC = np.array(codes, dtype=np.int64).T.copy() if codes else np.empty((n_series, 0), dtype=np.int64)
         return cls(tuple(columns), torch.from_numpy(codes_SC), tuple(tuple(v) for v in known))
+
+    def coded_as(self, values: tuple[tuple[str, ...], ...]) -> Traits:
+        """The same traits in the codes of other values, those of a training; what is not among them becomes -1."""
+        if values == self.values:
+            return self
+        codes_SC = self.codes_SC.clone()
+        for c, (own, wanted) in enumerate(zip(self.values, values, strict=True)):
+            code_of = {value: code for code, value in enumerate(wanted)}
+            # Code -1 reads the -1 at the end.
+            table = torch.tensor([*(code_of.get(value, -1) for value in own), -1], device=codes_SC.device)
+            codes_SC[:, c] = table[self.codes_SC[:, c]]
+        return Traits(self.names, codes_SC, values)
 
     def select(self, index_S: torch.Tensor) -> Traits:
         return replace(self, codes_SC=self.codes_SC[index_S])

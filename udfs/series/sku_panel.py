@@ -48,9 +48,10 @@ def sku_panel(
         horizon: days after the cutoff that covariates reach.
         plan: tables that hold at least the batch's locations and products; what they lack is unknown.
 
-    Covariates are `KNOWN`: a price is the last one stated up to its day, NaN before the first; a promotion that
+    Covariates are `KNOWN`: a price is the last one stated up to its day, NaN before the first, and a
+    give-away (a price of 0) does not outlast its day; a promotion that
     nobody states is none (0.0); events carry the number of their name in the calendar's sorted names from 1, 0 for
-    none. Traits are `TRAITS`, their codes the same in every bucket of a run.
+    none. Traits are `TRAITS`; a model reads them by their values, since a bucket need not hold every channel.
 
     Raises:
         ValueError: what `SkuBatch.from_arrow` raises.
@@ -62,7 +63,7 @@ def sku_panel(
     values_SXK = np.full((len(batch), batch.n_days + horizon, len(KNOWN)), np.nan)
     for table in (history, plan.planned):
         _place(values_SXK, batch, table, horizon)
-    values_SXK[:, :, 0] = _carried_forward(values_SXK[:, :, 0])
+    values_SXK[:, :, 0] = _prices(values_SXK[:, :, 0])
     values_SXK[:, :, 1] = np.nan_to_num(values_SXK[:, :, 1])
     values_SXK[:, :, 2:] = _calendar(batch, plan.calendar, location_S, values_SXK.shape[1])
     return replace(
@@ -83,6 +84,13 @@ def _place(values_SXK: np.ndarray, batch: SkuBatch, table: pa.Table, horizon: in
     for k, name in enumerate(("unit_price", "is_promo")):
         values = pc.fill_null(table[name].cast(pa.float64()), float("nan")).to_numpy()
         values_SXK[series[use], at[use], k] = values[use]
+
+
+def _prices(stated_SX: np.ndarray) -> np.ndarray:
+    """The price stated for a day, else the last one above 0 before it, else the last one at all."""
+    usual_SX = _carried_forward(np.where(stated_SX > 0, stated_SX, np.nan))
+    carried_SX = np.where(np.isnan(usual_SX), _carried_forward(stated_SX), usual_SX)
+    return np.where(np.isnan(stated_SX), carried_SX, stated_SX)
 
 
 def _carried_forward(x_SX: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,9 @@ from jobs.engine.task import KernelResult
 from jobs.stages.inventory.planning_reads import (
     CHAMPIONS,
     DEMAND,
+    EARLIER_ORDERS,
+    FEATURES,
     FORECASTS,
-    PRICES,
     PROFILE,
     PROFILES,
     PROPOSAL,
@@ -28,11 +29,14 @@ from jobs.stages.inventory.planning_reads import (
     SUPPLY,
     champion_forecast,
     choices,
+    earlier_plans,
+    first_day_told,
     path_terms,
-    prices,
+    stock_tables,
 )
 from lakehouse.schema.entities import SERIES
 from udfs.inventory.inventory_spec import InventorySpec
+from udfs.inventory.kernels.last_prices import last_prices
 from udfs.inventory.kernels.plan_bucket import PolicyEvidence, plan_bucket
 from udfs.inventory.kernels.planning_inputs import PathTerms
 from udfs.inventory.policies.choose import ReplayEvidence, merge_replay_summaries
@@ -67,8 +71,8 @@ def kernel(inputs: dict[str, pa.Table], parameters: InventoryParameters) -> Kern
     plan = plan_bucket(
         forecast=forecast,
         supply=inputs[SUPPLY],
-        stock=inputs[STOCK],
-        prices=prices(inputs, parameters.as_of),
+        stock=stock_tables(inputs),
+        prices=last_prices(inputs[FEATURES], parameters.as_of),
         as_of=parameters.as_of,
         spec=parameters.spec,
         path_terms=parameters.path_terms,
@@ -90,10 +94,6 @@ def parameters(context: RunContext, sums: Mapping[str, Any]) -> InventoryParamet
     )
 
 
-def _as_of_day(context: RunContext) -> tuple[date | None, date | None]:
-    return context.as_of, context.as_of
-
-
 def _until_as_of(context: RunContext) -> tuple[date | None, date | None]:
     return None, context.as_of
 
@@ -104,16 +104,18 @@ STAGE = UnitStage(
     reads=(
         FORECASTS,
         CHAMPIONS,
-        replace(PRICES, days=_as_of_day),
+        Read(FEATURES, ("unique_id", "ds", "y", "unit_price"), days=first_day_told),
         PROFILES,
         SUPPLIES,
         Read(STOCK, ("unique_id", "ds", "on_hand_qty", "on_order_qty"), days=_until_as_of),
+        EARLIER_ORDERS,
         REPLAYS,
     ),
     sums=(_SUMMARY,),
     writes=(_POLICY, PROPOSAL, STEP),
     settings=("inventory", "forecast", "horizon", "replays"),
     ignores=("inventory.budget", "inventory.capacity_qty"),
+    identity=earlier_plans,
     kernel=kernel,
     parameters=parameters,
     promise=(DEMAND, PROPOSAL),

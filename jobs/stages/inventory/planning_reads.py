@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.engine.stage import THIS, Read
+from udfs.inventory.kernels.last_prices import PRICE_DAYS
 from udfs.inventory.kernels.planning_inputs import ASSUMABLE_TERMS, PATH_COLUMNS, PathTerms
+from udfs.inventory.kernels.stock_position import StockTables
 
 if TYPE_CHECKING:
     from jobs.context import RunContext
@@ -23,6 +26,7 @@ DEMAND, CHAMPION, FEATURES, PROFILE = (
 SUPPLY, STOCK = "silver.supply", "silver.stock"
 REPLAY, REPLAY_SUMMARY = "inventory.replay", "inventory.replay_summary"
 PROPOSAL, STEP = "inventory.order_proposal", "inventory.order_step"
+ORDER_PLAN = "inventory.order_plan"
 
 
 def replay_cutoffs(context: RunContext) -> tuple[date, ...]:
@@ -46,12 +50,51 @@ def since_first_replay(context: RunContext) -> tuple[date | None, date | None]:
     return replay_cutoffs(context)[0], context.as_of
 
 
+def first_day_told(context: RunContext) -> tuple[date | None, date | None]:
+    """The days whose prices and sales tell of today: of a price that still holds, of what was sold since a count."""
+    days = max(PRICE_DAYS, context.settings.inventory.max_stock_age_days)
+    return context.as_of - timedelta(days=days), context.as_of
+
+
+def earlier_plans(context: RunContext) -> list[tuple[str, str]]:
+    """(run, fingerprint of its publish) of the plans that can still be on order or have come in since a count."""
+    lake, spec = context.lakehouse, context.settings.inventory
+    longest = spec.lead_time_days
+    if lake.exists(SUPPLY):
+        known = pc.max(lake.read_arrow(SUPPLY, columns=["lead_time_days"])["lead_time_days"]).as_py()
+        longest = max(longest, int(known or 0))
+    return plans_on_order(context.ledger.succeeded("publish"), context.as_of, longest + spec.max_stock_age_days)
+
+
+def plans_on_order(published: Iterable[Mapping[str, Any]], as_of: date, days: int) -> list[tuple[str, str]]:
+    """(run_id, fingerprint) of the last publish of each of the `days` before `as_of`, by day.
+
+    published: its rows in the ledger, of any day and in any order. What several runs of one day planned was ordered
+    once, as the last of them says.
+    """
+    last: dict[date, tuple[str, str]] = {}
+    for row in sorted(published, key=lambda row: row["finished_at"]):
+        if as_of - timedelta(days=days) <= row["as_of"] < as_of:
+            last[row["as_of"]] = row["run_id"], row["fingerprint"]
+    return [last[day] for day in sorted(last)]
+
+
+def _earlier_runs(context: RunContext) -> tuple[str, ...]:
+    # No run is named '': without an earlier plan nothing is read.
+    return tuple(run_id for run_id, _ in earlier_plans(context)) or ("",)
+
+
+EARLIER_ORDERS = Read(
+    ORDER_PLAN, ("unique_id", "order_date", "order_qty", "expected_receipt_ds"), run=_earlier_runs, is_past=True
+)
+"""What the plans of earlier days have ordered."""
+
 FORECASTS = Read(DEMAND, _demand_columns, run=THIS)
 CHAMPIONS = Read(CHAMPION, ("unique_id", "cutoff", "model", "rule", *PATH_COLUMNS), run=THIS)
 PROFILES = Read(PROFILE, ("unique_id", "demand_class"), run=THIS)
 SUPPLIES = Read(SUPPLY, ("unique_id", *ASSUMABLE_TERMS))
 PRICES = Read(FEATURES, ("unique_id", "ds", "y_latent", "unit_price"), days=since_first_replay)
-"""Demand and prices since the first replay; the last known price stands on the as-of day."""
+"""Demand and prices since the first replay."""
 
 REPLAYS = Read(REPLAY, ("unique_id", "cutoff", "policy", "replay_cost", "demand_qty", "sales_qty", "score"), run=THIS)
 
@@ -71,10 +114,9 @@ def champion_forecast(inputs: dict[str, pa.Table], cutoff: date) -> pa.Table:
     )
 
 
-def prices(inputs: dict[str, pa.Table], as_of: date) -> pa.Table:
-    """unique_id and unit_price on the as-of day."""
-    features = inputs[FEATURES]
-    return features.filter(pc.equal(features["ds"], as_of)).select(["unique_id", "unit_price"])
+def stock_tables(inputs: dict[str, pa.Table]) -> StockTables:
+    """Counts, what was sold since, and what earlier plans have on order."""
+    return StockTables(inputs[STOCK], inputs[FEATURES].select(["unique_id", "ds", "y"]), inputs[ORDER_PLAN])
 
 
 def path_terms(context: RunContext) -> PathTerms:

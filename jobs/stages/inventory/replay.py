@@ -25,11 +25,11 @@ from jobs.stages.inventory.planning_reads import (
     champion_forecast,
     choices,
     path_terms,
-    prices,
     replay_cutoffs,
 )
 from lakehouse.schema.entities import SERIES
 from udfs.inventory.inventory_spec import InventorySpec
+from udfs.inventory.kernels.last_prices import last_prices
 from udfs.inventory.kernels.planning_inputs import PathTerms
 from udfs.inventory.kernels.replay_bucket import replay_bucket
 
@@ -56,7 +56,7 @@ def kernel(inputs: dict[str, pa.Table], parameters: ReplayParameters) -> KernelR
         forecasts={cutoff: champion_forecast(inputs, cutoff) for cutoff in parameters.cutoffs},
         actual=features.select(["unique_id", "ds", "y_latent"]).rename_columns(["unique_id", "ds", "y"]),
         supply=inputs[SUPPLY],
-        prices=prices(inputs, parameters.as_of),
+        prices=last_prices(features, parameters.as_of),
         classes=inputs[PROFILE],
         choices=parameters.choices,
         spec=parameters.spec,

@@ -72,7 +72,12 @@ def policy_value(inputs: GoldInputs, terms: GoldTerms) -> DataFrame:
 
 def stock_risk(inputs: GoldInputs, terms: GoldTerms) -> DataFrame:
     """One row per series with the risk of running out before today's order can arrive, and what it would cost."""
-    prices = inputs.actuals.filter(F.col("ds") == F.lit(terms.as_of)).select("unique_id", "unit_price")
+    # The data may end before the as-of day, or end on a give-away.
+    prices = (
+        inputs.actuals.filter("unit_price > 0")
+        .groupBy("unique_id")
+        .agg(F.max_by("unit_price", "ds").alias("unit_price"))
+    )
     rows = (
         _with_product(inputs.order_plan.drop("bucket"), inputs.products)
         .join(inputs.policy.select("unique_id", "lead_time_days"), "unique_id")

@@ -295,7 +295,12 @@ def _matcher(match_returns: MatchReturns) -> Callable[[pa.Table], pa.Table]:
 
 
 def _tally(cleaned: Split, min_selling_days: int) -> DataFrame:
-    """Count rows by outcome, rule and, for sales lines, series; decide which series are in scope."""
+    """Count rows by outcome, rule and, for sales lines, series; decide which series are in scope.
+
+    Scope is counted over all days: a source row has one outcome, whatever day a run looks at. So a run as of a past day
+    also plans series that only later sold on enough days, from their own days until then, as one series more of their
+    class.
+    """
     is_line = (F.col("outcome") == "used") & (F.col("rule_id") == "")
     series = [F.when(is_line, F.col(name)).alias(name) for name in ("unique_id", "bucket")]
     by = ["outcome", "rule_id", "unique_id", "bucket"]

@@ -45,7 +45,8 @@ def sales_daily(
 
     - y: sum of the net units; on a day without a line 0 or NULL by the mapping's `gap_fill`, with is_filled true.
     - unit_price: of the price period that covers the day, else the mean price of the day's lines weighted by units
-      sold, else the last price known before. Never a later one; NULL before the first.
+      sold, else the last price known before that was above 0: a give-away does not outlast its day. Never a later one;
+      NULL before the first.
     - is_promo: a line says so, or a promotion period covers the day; false where no feed says so.
     - on_hand_qty: the last count of the day on a line, else in the stock feed; is_censored: that count is 0 or less.
     - y_latent, its low and its high: by `latent`, which sees whole buckets; without it demand is what was sold.
@@ -205,7 +206,9 @@ def _carry_forward(days: DataFrame) -> DataFrame:
     )
     period_price = F.when(F.col("ds") <= F.col("last_price_until"), F.col("last_period_price"))
     stated = in_force.withColumn("stated_price", F.coalesce(period_price, F.col("line_price")))
-    return stated.withColumn("unit_price", F.last("stated_price", ignorenulls=True).over(so_far))
+    positive = F.when(F.col("stated_price") > 0, F.col("stated_price"))
+    last_price, last_stated = (F.last(price, ignorenulls=True).over(so_far) for price in (positive, "stated_price"))
+    return stated.withColumn("carried_price", F.coalesce(last_price, last_stated))
 
 
 def _fill_gaps(days: DataFrame, last_day: date, fill: float | None) -> DataFrame:
@@ -217,6 +220,7 @@ def _fill_gaps(days: DataFrame, last_day: date, fill: float | None) -> DataFrame
     is_event = F.col("day") == F.col("event_ds")
     has_line = is_event & F.coalesce("has_line", F.lit(False))
     on_hand = F.when(is_event, F.col("on_hand_qty"))
+    is_stated = is_event | F.coalesce(F.col("day") <= F.col("last_price_until"), F.lit(False))
     is_promo = F.coalesce(has_line & F.col("line_promo"), F.lit(False)) | F.coalesce(
         F.col("day") <= F.col("promo_in_force_until"), F.lit(False)
     )
@@ -226,7 +230,7 @@ def _fill_gaps(days: DataFrame, last_day: date, fill: float | None) -> DataFrame
         *parts_of(SERIES),
         F.col("day").alias("ds"),
         F.when(has_line, F.col("y")).otherwise(F.lit(fill).cast("double")).alias("y"),
-        "unit_price",
+        F.coalesce(F.when(is_stated, F.col("stated_price")), "carried_price").alias("unit_price"),
         F.when(has_line, F.col("discount_value")).alias("discount_value"),
         is_promo.alias("is_promo"),
         on_hand.alias("on_hand_qty"),

@@ -10,6 +10,7 @@ from scipy import special
 
 from udfs.forecasting.forecast_spec import quantile_column
 from udfs.inventory.kernels.planning_inputs import PATH_COLUMNS, PathTerms
+from udfs.inventory.kernels.stock_position import StockTables
 
 AS_OF = date(2016, 2, 28)
 LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
@@ -64,13 +65,28 @@ def stock_table(rows: Sequence[tuple[str, float | None, float | None, date]] = (
     return _table(["unique_id", "on_hand_qty", "on_order_qty", "ds"], rows)
 
 
+def demand_table(sold: Mapping[str, Mapping[date, float | None]]) -> pa.Table:
+    """unique_id -> units sold by day, as unique_id, ds, y."""
+    return _table(["unique_id", "ds", "y"], [(u, ds, y) for u, days in sold.items() for ds, y in days.items()])
+
+
+def open_order_table(rows: Sequence[tuple[str, date, float, date]] = ()) -> pa.Table:
+    """Rows of unique_id, order_date, order_qty, expected_receipt_ds."""
+    return _table(["unique_id", "order_date", "order_qty", "expected_receipt_ds"], rows)
+
+
+def stock_tables(rows: Sequence[tuple[str, float | None, float | None, date]] = ()) -> StockTables:
+    """Counts alone: nothing was sold since and nothing ordered before."""
+    return StockTables(stock_table(rows), demand_table({}), open_order_table())
+
+
 def price_table(rows: Sequence[tuple[str, float | None]] = ()) -> pa.Table:
-    """Rows of unique_id, unit_price."""
-    return _table(["unique_id", "unit_price"], rows)
+    """Rows of unique_id, unit_price: prices of AS_OF."""
+    return _table(["unique_id", "unit_price", "ds"], [(*row, AS_OF) for row in rows])
 
 
 def _table(names: list[str], rows: Sequence[tuple[object, ...]]) -> pa.Table:
-    types = {"unique_id": pa.string(), "ds": pa.date32()}
+    types = {"unique_id": pa.string()} | dict.fromkeys(("ds", "order_date", "expected_receipt_ds"), pa.date32())
     columns = list(zip(*rows, strict=True)) or [[] for _ in names]
     arrays = [pa.array(list(c), types.get(n, pa.float64())) for n, c in zip(names, columns, strict=True)]
     return pa.table(arrays, names=names)

@@ -46,6 +46,11 @@ def test_codes_mean_the_same_in_every_batch_of_a_run() -> None:
     assert first.codes_SC.tolist() == [[1], [0]]
     assert later.codes_SC.tolist() == [[0], [-1]]
     assert Traits.from_columns({}).codes_SC.shape == (0, 0)
+    own = Traits.from_columns({"store": ["a", "new", None]}).coded_as(first.values)
+    assert own.codes_SC.tolist() == [[0], [-1], [-1]]
+    assert own.values == first.values
+    assert first.coded_as(first.values) is first
+    assert Traits.from_columns({"store": [None]}).coded_as((("a",),)).codes_SC.tolist() == [[-1]]
 
 
 def test_shapes_that_do_not_fit_are_refused() -> None:

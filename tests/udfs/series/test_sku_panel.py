@@ -7,6 +7,8 @@ import pyarrow as pa
 import pytest
 
 from lakehouse.errors import ContractError
+from udfs.forecasting.models.trees.tree_model import fit_trees
+from udfs.forecasting.models.trees.tree_spec import TreeSpec
 from udfs.series.sku_batch import SkuBatch
 from udfs.series.sku_panel import KNOWN, TRAITS, PlanTables, sku_panel
 
@@ -70,6 +72,13 @@ def test_demand_is_that_of_the_plain_batch_and_later_rows_only_tell_the_plan() -
     assert price_SX[1, T - 4 :].tolist() == [2.0] * 7
 
 
+def test_a_give_away_on_the_last_day_is_no_price_of_the_days_ahead() -> None:
+    panel = sku_panel(_history(("a|n|all", -2, [5.0, None, 0.0]), ("b|s|all", -1, [0.0, 0.0])), CUTOFF, 2, _plan())
+    assert panel.known is not None
+    assert panel.known.values_SXK[0, -5:, 0].tolist() == [5.0, 5.0, 0.0, 5.0, 5.0]
+    assert panel.known.values_SXK[1, -4:, 0].tolist() == [0.0] * 4
+
+
 def test_the_plan_goes_on_where_history_ends() -> None:
     planned = _history(("b|s|all", 2, [7.0, 9.0]), ("unknown|s|all", 1, [1.0])).drop_columns(["y"])
     panel = sku_panel(_history(("b|s|all", -4, [5.0] * 5)), CUTOFF, 3, _plan(planned))
@@ -106,6 +115,24 @@ def test_traits_are_coded_over_all_products_and_locations() -> None:
         "region": "CA",
     }
     assert panel.traits.codes_SC[0, 0] == 1  # after product a, which this bucket does not hold
+
+
+def test_trees_forecast_a_bucket_with_one_channel_as_one_with_both() -> None:
+    """A model knows the channels that it was trained with; a bucket need not hold them all."""
+    ids = [f"{sku}|n|{channel}" for sku in ("a", "b") for channel in ("shop", "web")]
+    history = _history(*((unique_id, -89, [float(3 + s)] * 90) for s, unique_id in enumerate(ids)))
+    level = np.array([9.0 if "web" in u else 2.0 for u in history["unique_id"].to_pylist()])
+    y = np.random.default_rng(3).poisson(level).astype(float)
+    history = history.set_column(2, "y", pa.array(y))
+    both = sku_panel(history, CUTOFF, 7, _plan())
+    spec = TreeSpec(rounds=20, leaves=7, min_rows_per_leaf=5, origins=4, origin_step_days=7)
+    model = fit_trees(both, 7, spec)
+    expected = model.forecast(both, 7, (0.5,)).mean_SH.numpy()
+    assert (expected[[1, 3]] > 2 * expected[[0, 2]]).all(), "the channels differ"
+    for channel, rows in (("web", [1, 3]), ("shop", [0, 2])):
+        of_channel = [u.endswith(channel) for u in history["unique_id"].to_pylist()]
+        alone = sku_panel(history.filter(pa.array(of_channel)), CUTOFF, 7, _plan())
+        np.testing.assert_array_equal(model.forecast(alone, 7, (0.5,)).mean_SH.numpy(), expected[rows])
 
 
 def test_a_series_key_of_other_parts_is_refused() -> None:

@@ -4,10 +4,13 @@ A day on which stock ran out is a censored observation: demand was at least what
 censored, or inferred from runs of zeros too long for chance. For these days the expectation of demand given that it
 was at least y, and an interval, are estimated; on all other days demand is what was sold.
 
-The model: negative binomial demand whose mean is a local level (exponentially weighted from both sides) times a
-weekday profile, its size estimated by moments, all by expectation maximisation (Dempster, Laird & Rubin, 1977; for
-demand: Vulcano, van Ryzin & Ratliff, 2012; Conrad, 1976, for the Poisson). Stock is allowed to depend on demand so
-far, as it does under any replenishment policy: given that past, a stock-out says D >= y and no more.
+The model: negative binomial demand whose mean is a local level times a weekday profile, its size estimated by moments.
+The days are followed once, each estimated from the days before it and its own sales (expectation maximisation day by
+day, as Cappe & Moulines, 2009, do; for demand: Vulcano, van Ryzin & Ratliff, 2012; Conrad, 1976, for the Poisson). So
+a day's estimate stays what it was when later days come, and a forecast that is tested on a past day has learnt nothing
+of its future. Stock is allowed to depend on demand so far, as it does under any replenishment policy: given that past,
+a stock-out says D >= y and no more. Inferring a stock-out from a run of zeros needs the sale that ends the run: such a
+day is known for one only then.
 
 Every series depends on itself alone. Dimensions as in `udfs.series.sku_batch`.
 """
@@ -35,38 +38,33 @@ class CensoringSpec:
 
     Attributes:
         season_length: days of the profile; 1 for none.
-        half_lives_days: distances at which a day counts half in the local level, rising; one is chosen per series by
-            leaving out each day in turn. Infinity is a constant level.
+        half_lives_days: distances at which a day counts half in the local level, rising; a day takes the one
+            that has foretold the days in stock before it best. Infinity is a constant level.
         profile_prior_qty: units of demand by which a weekday's share is drawn to that of the others.
-        min_days: series with fewer days in stock than this keep their sales.
+        min_days: until so many days in stock were seen, days keep their sales.
         infer_runs: whether runs of zeros between two sales can be taken for stock-outs.
         min_run_days: runs shorter than this are never inferred: closed days are no stock-outs.
         chance: the expected number of runs of zeros per series that are inferred though stock was there.
         interval: levels of the interval's ends.
-        max_iterations, tolerance: expectation maximisation ends when the sum of absolute changes of a step is below
-            `tolerance` of the censored days' demand.
     """
 
     season_length: int = 7
     half_lives_days: tuple[float, ...] = (14.0, 42.0, 126.0, math.inf)
     profile_prior_qty: float = 4.0
-    min_days: int = 14
+    min_days: int = 7
     infer_runs: bool = False
     min_run_days: int = 3
     chance: float = 0.01
     interval: tuple[float, float] = (0.1, 0.9)
-    max_iterations: int = 100
-    tolerance: float = 1e-4
 
     def __post_init__(self) -> None:
-        for name in ("season_length", "min_days", "min_run_days", "max_iterations"):
+        for name in ("season_length", "min_days", "min_run_days"):
             if getattr(self, name) < 1:
                 raise ValueError(f"expected {name} of at least 1, found {getattr(self, name)}")
         if not self.half_lives_days or any(low >= high for low, high in pairwise((1.0, *self.half_lives_days))):
             raise ValueError(f"expected rising half-lives of more than a day, found {self.half_lives_days}")
-        for name in ("profile_prior_qty", "tolerance"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"expected {name} above 0, found {getattr(self, name)}")
+        if not self.profile_prior_qty > 0:
+            raise ValueError(f"expected profile_prior_qty above 0, found {self.profile_prior_qty}")
         if not 0 < self.chance < 1:
             raise ValueError(f"expected a chance within (0, 1), found {self.chance}")
         if len(self.interval) != 2 or not 0 < self.interval[0] < self.interval[1] < 1:
@@ -105,8 +103,7 @@ def latent_demand(
         in_stock_ST: (S, T) True where stock is known to have been there, so that no zero is inferred to be a
             stock-out; None where nothing is known.
 
-    A series with fewer days in stock than `spec.min_days` keeps its sales, as does one whose demand is all unseen:
-    there is nothing to estimate from.
+    Days keep their sales until `spec.min_days` days in stock were seen: there is nothing to estimate from.
 
     Raises:
         ValueError: shapes that differ.
@@ -135,8 +132,6 @@ def latent_demand(
             spec.season_length,
             decays,
             spec.profile_prior_qty,
-            spec.max_iterations,
-            spec.tolerance,
             spec.min_days,
             spec.min_run_days if spec.infer_runs else 0,
             math.log(spec.chance),

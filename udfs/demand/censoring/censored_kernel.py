@@ -1,4 +1,4 @@
-"""Expectation maximisation over one series after another for `censored_demand`; compiled, one series at a time.
+"""The loops of `censored_demand` over the days of one series after another; compiled.
 
 Demand of a day is negative binomial with mean mu and size r: P(k) = Gamma(k + r) / (Gamma(r) k!) p^r x^k with
 p = r / (r + mu) and x = 1 - p (Johnson, Kemp & Kotz, Univariate Discrete Distributions, chapter 5).
@@ -118,124 +118,82 @@ def _weights(profile_M: np.ndarray, weight_T: np.ndarray) -> None:
 
 
 @_jit
-def _set_profile(z_T: np.ndarray, level_T: np.ndarray, use_T: np.ndarray, prior: float, profile_M: np.ndarray) -> None:
-    """Demand over level by phase, drawn to 1 by `prior` units; of mean 1. Phase 0 is the day after the last."""
-    season = len(profile_M)
-    sold_M, expected_M = np.full(season, prior), np.full(season, prior)
-    for t in range(len(z_T)):
-        if use_T[t]:
-            phase = (t - len(z_T)) % season
-            sold_M[phase] += z_T[t]
-            expected_M[phase] += level_T[t]
-    for m in range(season):
-        profile_M[m] = max(sold_M[m] / expected_M[m], 1e-3)
-    profile_M /= profile_M.mean()
-
-
-@_jit
-def _dispersion(square_T: np.ndarray, mu_T: np.ndarray, share_T: np.ndarray, use_T: np.ndarray, season: int) -> float:
-    """1 / r by moments: the squares that the Poisson does not explain over the squared means.
-
-    Each day's own part in its level, `share`, makes squares too small: by 1 - 2 share + the squared weights, which for
-    two-sided exponential weights is 1 - 1.5 share; the profile takes season - 1 more degrees of freedom.
-    """
-    n_used = 0
-    for t in range(len(mu_T)):
-        n_used += use_T[t]
-    excess, squares, total = 0.0, 0.0, 0.0
-    for t in range(len(mu_T)):
-        if use_T[t]:
-            kept = max(1.0 - 1.5 * share_T[t] - (season - 1.0) / n_used, 0.3)
-            excess += square_T[t] / kept - mu_T[t]
-            squares += mu_T[t] * mu_T[t]
-            total += mu_T[t]
-    if squares <= 0.0:
-        return MIN_EXCESS
-    mean = total / n_used
-    least = MIN_EXCESS * total / squares
+def _size(excess: float, squares: float, mean: float) -> float:
+    """r by moments: 1 / r is the squared errors that the Poisson does not explain over the squared means, both sums."""
     excess += PRIOR_DAYS * mean * mean * PRIOR_EXCESS / (1.0 + mean)
     squares += PRIOR_DAYS * mean * mean
-    return min(max(excess / squares, least), max(MAX_DISPERSION, least))
+    if squares <= 0.0:
+        return 1.0 / MIN_EXCESS
+    least = MIN_EXCESS * mean / squares
+    return 1.0 / min(max(excess / squares, least, MIN_EXCESS), max(MAX_DISPERSION, least))
 
 
 @_jit
-def _fit(
+def _best_so_far(y: float, weight: float, level_D: np.ndarray, weight_D: np.ndarray, error_D: np.ndarray) -> int:
+    """Add up how each decay's level foretold a day; the decay of the least squared error, the longest of equal ones."""
+    best = len(error_D) - 1
+    for d in range(best, -1, -1):
+        error_D[d] += (y - level_D[d] / max(weight_D[d], 1e-300) * weight) ** 2
+        if error_D[d] < error_D[best]:
+            best = d
+    return best
+
+
+@_jit
+def _follow(
     y_T: np.ndarray,
     seen_T: np.ndarray,
     censored_T: np.ndarray,
-    decay: float,
+    decays: np.ndarray,
     prior: float,
-    max_iterations: int,
-    tolerance: float,
+    least_days: int,
     profile_M: np.ndarray,
     z_T: np.ndarray,
     mu_T: np.ndarray,
+    r_T: np.ndarray,
 ) -> float:
-    """Fill z (expected demand) and mu (its mean on each day); returns r. z is y on the first round, censored days out.
+    """Fill z (expected demand), mu (its mean) and r, going through the days once; returns the last day's decay.
 
-    A censored day without a sale says nothing, so it is left out of the sums rather than fed back into them. No day's
-    mean exceeds the largest sale: where nearly every sale emptied the shelf, nothing else would hold it.
+    What is said of a day rests on the days before it and its own sales. r is 0 until `least_days` days in stock were
+    seen: nothing is known then, and z is y. Every decay has a level of its own; a day takes that of the decay which has
+    foretold the days in stock best so far. A censored day without a sale says nothing, so it is left out of the sums.
+    No day's mean exceeds the largest sale: where nearly every sale emptied the shelf, nothing else would hold it.
     """
-    n_days = len(y_T)
-    use_T = seen_T & ~censored_T
-    weight_T, share_T, square_T = np.empty(n_days), np.empty(n_days), np.empty(n_days)
-    left_T, right_T, left_p_T, right_p_T = np.empty(n_days), np.empty(n_days), np.empty(n_days), np.empty(n_days)
-    level_T, spread_T = np.empty(n_days), np.zeros(n_days)
+    n_days, season, n_decays = len(y_T), len(profile_M), len(decays)
+    level_D, weight_D, error_D = np.zeros(n_decays), np.zeros(n_decays), np.zeros(n_decays)
+    sold_M, expected_M = np.full(season, prior), np.full(season, prior)
+    excess, squares, total, most, n_used, n_stocked, best = 0.0, 0.0, 0.0, 0.0, 0, 0, n_decays - 1
     profile_M[:] = 1.0
-    z_T[:] = y_T
-    r, most = 1.0, np.max(np.where(seen_T, y_T, 0.0))
-    for iteration in range(max_iterations):
-        _weights(profile_M, weight_T)
-        _smooth(z_T, use_T, decay, left_T, right_T)
-        _smooth(weight_T, use_T, decay, left_p_T, right_p_T)
-        for t in range(n_days):
-            own, own_p = (z_T[t], weight_T[t]) if use_T[t] else (0.0, 0.0)
-            below = max(left_p_T[t] + right_p_T[t] - own_p, 1e-300)
-            level_T[t] = min(max((left_T[t] + right_T[t] - own) / below, 0.0), most)
-            share_T[t] = own_p / below
-            mu_T[t] = min(level_T[t] * weight_T[t], most)
-            square_T[t] = spread_T[t] + (z_T[t] - mu_T[t]) ** 2
-        r = 1.0 / _dispersion(square_T, mu_T, share_T, use_T, len(profile_M))
-        change, size = 0.0, 0.0
-        for t in range(n_days):
-            if seen_T[t] and censored_T[t]:
-                first, second = moments_above(y_T[t], mu_T[t], r)
-                change += abs(first - z_T[t])
-                size += first
-                z_T[t], spread_T[t] = first, max(second - first * first, 0.0)
-                use_T[t] = y_T[t] > 0.0
-        _set_profile(z_T, level_T, use_T, prior, profile_M)
-        if iteration > 2 and change <= tolerance * size:
-            break
-    return r
-
-
-@_jit
-def _choose_decay(
-    z_T: np.ndarray,
-    seen_T: np.ndarray,
-    censored_T: np.ndarray,
-    y_T: np.ndarray,
-    profile_M: np.ndarray,
-    decays: np.ndarray,
-) -> float:
-    """The decay of the least squared error on days in stock, each left out in turn."""
-    n_days = len(z_T)
-    use_T = seen_T & ~(censored_T & (y_T <= 0.0))
-    weight_T = np.empty(n_days)
-    _weights(profile_M, weight_T)
-    left_T, right_T, left_p_T, right_p_T = np.empty(n_days), np.empty(n_days), np.empty(n_days), np.empty(n_days)
-    error_D = np.zeros(len(decays))
-    for d in range(len(decays)):
-        _smooth(z_T, use_T, decays[d], left_T, right_T)
-        _smooth(weight_T, use_T, decays[d], left_p_T, right_p_T)
-        for t in range(n_days):
-            if seen_T[t] and not censored_T[t]:
-                others = left_p_T[t] + right_p_T[t] - 2.0 * weight_T[t]
-                if others > 1e-12:
-                    level = (left_T[t] + right_T[t] - 2.0 * z_T[t]) / others
-                    error_D[d] += (z_T[t] - level * weight_T[t]) ** 2
-    return decays[error_D.argmin()]
+    for t in range(n_days):
+        phase = (t - n_days) % season  # phase 0 is the day after the last
+        weight, level, var, use = profile_M[phase], 0.0, 0.0, seen_T[t]
+        z_T[t], mu_T[t], r_T[t] = y_T[t], 0.0, 0.0
+        if weight_D[best] > 1e-300:
+            level = min(max(level_D[best] / weight_D[best], 0.0), most)
+            mu_T[t] = min(level * weight, most)
+        if seen_T[t]:
+            most, n_stocked = max(most, y_T[t]), n_stocked + (not censored_T[t])
+            if n_stocked >= least_days and weight_D[best] > 1e-300:
+                r_T[t] = _size(excess, squares, total / n_used)
+        if seen_T[t] and censored_T[t]:
+            use = y_T[t] > 0.0
+            if r_T[t] > 0.0:
+                z_T[t], second = moments_above(y_T[t], mu_T[t], r_T[t])
+                var = max(second - z_T[t] * z_T[t], 0.0)
+        elif seen_T[t] and n_used >= season:
+            best = _best_so_far(y_T[t], weight, level_D, weight_D, error_D)
+        if use:
+            if level > 0.0:
+                excess += (z_T[t] - mu_T[t]) ** 2 + var - mu_T[t]
+                squares += mu_T[t] * mu_T[t]
+                sold_M[phase] += z_T[t]
+                expected_M[phase] += level
+            total, n_used = total + z_T[t], n_used + 1
+        level_D[:] = level_D * decays + (z_T[t] if use else 0.0)
+        weight_D[:] = weight_D * decays + (weight if use else 0.0)
+        profile_M[:] = np.maximum(sold_M / expected_M, 1e-3)
+        profile_M /= profile_M.mean()
+    return decays[best]
 
 
 @_jit
@@ -306,8 +264,6 @@ def estimate(
     season: int,
     decays: np.ndarray,
     prior: float,
-    max_iterations: int,
-    tolerance: float,
     least_days: int,
     infer_days: int,
     log_chance: float,
@@ -318,17 +274,13 @@ def estimate(
 ) -> None:
     """Series start to stop: y_latent, low and high into out_3ST, which hold y before; infer_days 0 infers nothing."""
     n_days = y_ST.shape[1]
-    z_T, mu_T, profile_M = np.empty(n_days), np.empty(n_days), np.empty(season)
+    z_T, mu_T, r_T, profile_M = np.empty(n_days), np.empty(n_days), np.empty(n_days), np.empty(season)
     for s in range(start, stop):
         y_T, seen_T, censored_T = y_ST[s], seen_ST[s], censored_ST[s].copy()
         if (seen_T & ~censored_T).sum() < least_days or not (infer_days > 0 or censored_T.any()):
             continue
         for _ in range(_ROUNDS):
-            decay = decays[-1]
-            if len(decays) > 1:
-                _fit(y_T, seen_T, censored_T, decay, prior, max_iterations, tolerance, profile_M, z_T, mu_T)
-                decay = _choose_decay(z_T, seen_T, censored_T, y_T, profile_M, decays)
-            r = _fit(y_T, seen_T, censored_T, decay, prior, max_iterations, tolerance, profile_M, z_T, mu_T)
+            decay = _follow(y_T, seen_T, censored_T, decays, prior, least_days, profile_M, z_T, mu_T, r_T)
             if infer_days == 0:
                 break
             marked = _mark_runs(
@@ -339,7 +291,7 @@ def estimate(
                 decay,
                 profile_M,
                 z_T,
-                r,
+                r_T.max(),
                 infer_days,
                 log_chance,
                 inferred_ST[s],
@@ -347,7 +299,7 @@ def estimate(
             if marked == 0:
                 break
         for t in range(n_days):
-            if seen_T[t] and censored_T[t]:
-                out_3ST[0, s, t] = moments_above(y_T[t], mu_T[t], r)[0]
-                out_3ST[1, s, t] = quantile_above(y_T[t], mu_T[t], r, level_low)
-                out_3ST[2, s, t] = quantile_above(y_T[t], mu_T[t], r, level_high)
+            if seen_T[t] and censored_T[t] and r_T[t] > 0.0:
+                out_3ST[0, s, t] = moments_above(y_T[t], mu_T[t], r_T[t])[0]
+                out_3ST[1, s, t] = quantile_above(y_T[t], mu_T[t], r_T[t], level_low)
+                out_3ST[2, s, t] = quantile_above(y_T[t], mu_T[t], r_T[t], level_high)

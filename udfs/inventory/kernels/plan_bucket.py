@@ -17,15 +17,14 @@ from udfs.inventory.kernels.plan_tables import failure_table
 from udfs.inventory.kernels.planning_inputs import (
     ForecastInput,
     PathTerms,
-    StockInput,
     SupplyInput,
     classes_of,
     read_forecast,
-    read_stock,
     read_supply,
 )
 from udfs.inventory.kernels.policy_table import policy_table
 from udfs.inventory.kernels.proposal_table import priced_steps, proposal_table, step_table
+from udfs.inventory.kernels.stock_position import StockInput, StockTables, read_stock
 from udfs.inventory.order_quantity import inventory_position, round_order
 from udfs.inventory.policies.choose import ReplayEvidence, choose
 from udfs.inventory.policies.names import WITHOUT_MONEY, WITHOUT_REPLAY
@@ -68,7 +67,7 @@ class Planned:
     names: of the candidates. choice: the policy of each series. order_KS: units that each candidate would order today.
     reorder_point_KS, order_up_to_KS: their levels today. expected: on the sample paths. protection_SN: demand of lead
     time and review on each of them, units. chosen_S: index of the
-    candidate that decides.
+    candidate that decides. days_to_review: until orders are placed next, 0 today.
     """
 
     forecast: ForecastInput
@@ -83,6 +82,7 @@ class Planned:
     order_up_to_KS: FloatArray
     expected: Mapping[str, Replay]
     protection_SN: FloatArray
+    days_to_review: int
 
     def of_chosen(self, values_KS: FloatArray) -> FloatArray:
         """The chosen candidate's value of each series, [S]."""
@@ -94,7 +94,9 @@ class Planned:
 
     @property
     def order(self) -> FloatArray:
-        """Units to order after packs and minimum order, [S]."""
+        """Units to order after packs and minimum order, [S]; none on a day between reviews."""
+        if self.days_to_review:
+            return np.zeros(len(self.forecast))
         terms = self.supply.terms
         return round_order(self.of_chosen(self.order_KS), terms.moq_qty, terms.pack_qty)
 
@@ -102,7 +104,7 @@ class Planned:
 def plan_bucket(
     forecast: pa.Table,
     supply: pa.Table,
-    stock: pa.Table,
+    stock: StockTables,
     prices: pa.Table,
     as_of: date,
     spec: InventorySpec,
@@ -112,21 +114,22 @@ def plan_bucket(
     """Policy parameters and one order line per series.
 
     The order is placed at the end of `as_of`, after that day's sales, and arrives at the end of
-    `as_of` + lead time. `stockout_risk` is the probability that demand over the lead time exceeds the position:
-    what today's order can no longer change. `order_value` is quantity x unit cost, NULL where neither cost nor
+    `as_of` + lead time. On a day that is no review day by the spec nothing is ordered, and the reason names the next.
+    `stockout_risk` is the probability that demand over the lead time (from the next review on) exceeds the position:
+    what no order can change any more. `order_value` is quantity x unit cost, NULL where neither cost nor
     price is known; `days_of_cover` is NULL where no demand is expected; `expected_receipt_ds` is NULL where nothing
     is ordered. `expected_cost` is holding, ordering and lost margin in currency per year. Quantities are in units.
 
     forecast: unique_id, model, ds, mean, sd, quantiles, path_* [, is_fallback], the rows of one cutoff, `as_of`.
-    supply: unique_id, lead_time_days, order_cost, unit_cost, moq_qty, pack_qty. stock: unique_id, on_hand_qty,
-    on_order_qty, ds. prices: unique_id, unit_price. A NULL or an absent row is filled from `spec` and flagged as
+    supply: unique_id, lead_time_days, order_cost, unit_cost, moq_qty, pack_qty. stock: see `StockTables`. prices:
+    see `last_prices`. A NULL or an absent row is filled from `spec` and flagged as
     assumed. evidence: what replays say; without it the first candidate decides.
 
     Every unique_id of `forecast` ends in `proposal` or, with its error, in `failures`; a series that fails
     changes no bit of another's result. Raises ValueError where a table lacks a column or a key.
     """
     readable, problems = read_forecast(forecast, as_of, path_terms.levels)
-    supply_in, supply_problems = read_supply(supply, prices, readable.unique_id_S, spec)
+    supply_in, supply_problems = read_supply(supply, prices, readable.unique_id_S, as_of, spec)
     stock_in, stock_problems = read_stock(stock, readable, as_of, spec)
     problems = {**stock_problems, **supply_problems, **problems}
     fit = np.flatnonzero(~np.isin(readable.unique_id_S, list(problems)))
@@ -177,6 +180,7 @@ def _plan(
         order_up_to_KS=np.stack([plan.order_up_to_SH[:, 0] for plan in plans.values()]),
         expected={name: replay_paths(plan, situation, spec.tuning_paths) for name, plan in plans.items()},
         protection_SN=paths.sums(situation.protection_days),
+        days_to_review=spec.days_to_review(as_of),
     )
 
 

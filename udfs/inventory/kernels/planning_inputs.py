@@ -105,35 +105,17 @@ class ForecastInput:
 
 @dataclass(frozen=True, slots=True)
 class SupplyInput:
-    """Supply terms [S], for each assumable term where it was assumed, and the selling price, NaN where unknown."""
+    """Supply terms [S], for each assumable term where it was assumed, and the selling price, NaN where unknown, with
+    its age in days before the as-of day."""
 
     terms: SupplyTerms
     is_assumed: dict[str, BoolArray]
     unit_price_S: FloatArray
+    price_age_S: FloatArray
 
     def take(self, rows: NDArray[np.int64]) -> SupplyInput:
         is_assumed = {name: mask[rows] for name, mask in self.is_assumed.items()}
-        return SupplyInput(self.terms.take(rows), is_assumed, self.unit_price_S[rows])
-
-
-@dataclass(frozen=True, slots=True)
-class StockInput:
-    """Stock per series, units [S]: negative on hand is backorders. age_days_S: days between the count and as_of."""
-
-    on_hand_S: FloatArray
-    on_order_S: FloatArray
-    is_on_hand_assumed_S: BoolArray
-    is_on_order_assumed_S: BoolArray
-    age_days_S: NDArray[np.int64]
-
-    def take(self, rows: NDArray[np.int64]) -> StockInput:
-        return StockInput(
-            self.on_hand_S[rows],
-            self.on_order_S[rows],
-            self.is_on_hand_assumed_S[rows],
-            self.is_on_order_assumed_S[rows],
-            self.age_days_S[rows],
-        )
+        return SupplyInput(self.terms.take(rows), is_assumed, self.unit_price_S[rows], self.price_age_S[rows])
 
 
 def read_forecast(table: pa.Table, as_of: date, levels: tuple[float, ...]) -> tuple[ForecastInput, Problems]:
@@ -146,12 +128,12 @@ def read_forecast(table: pa.Table, as_of: date, levels: tuple[float, ...]) -> tu
     """
     quantiles = [quantile_column(level) for level in levels]
     numbers = ["mean", "sd", *quantiles, *PATH_COLUMNS]
-    frame = _frame(table, "forecast", {**dict.fromkeys(numbers, pa.float64()), "model": pa.string()}, "ds")
+    frame = frame_of(table, "forecast", {**dict.fromkeys(numbers, pa.float64()), "model": pa.string()}, ("ds",))
     if "is_fallback" in table.column_names:
         frame["is_fallback"] = pc.fill_null(table["is_fallback"], False).to_numpy()
     else:
         frame["is_fallback"] = False
-    frame["day"] = frame["ds"] - _day_number(as_of) - 1
+    frame["day"] = frame["ds"] - day_number(as_of) - 1
     frame = frame.sort_values(["unique_id", "day"], kind="stable", ignore_index=True)
     code, ids = pd.factorize(frame["unique_id"])  # sorted already, so codes ascend
     count_S = np.bincount(code, minlength=len(ids))
@@ -180,21 +162,21 @@ def read_forecast(table: pa.Table, as_of: date, levels: tuple[float, ...]) -> tu
 
 
 def read_supply(
-    supply: pa.Table, prices: pa.Table, unique_id_S: IdArray, spec: InventorySpec
+    supply: pa.Table, prices: pa.Table, unique_id_S: IdArray, as_of: date, spec: InventorySpec
 ) -> tuple[SupplyInput, Problems]:
     """Supply terms of the given series, NULL replaced by the defaults of `spec`, and the unfit series.
 
-    supply: unique_id and the columns of `ASSUMABLE_TERMS`. prices: unique_id, unit_price. An unknown unit cost is
-    price x (1 - spec.assumed_margin), and stays NaN where there is no positive price. Raises ValueError for a
-    missing column, a NULL unique_id.
+    supply: unique_id and the columns of `ASSUMABLE_TERMS`. prices: unique_id, ds, unit_price, see `last_prices`. An
+    unknown unit cost is price x (1 - spec.assumed_margin), and stays NaN where there is no positive price. Raises
+    ValueError for a missing column, a NULL unique_id.
     """
     problems: Problems = {}
-    terms_frame = _frame(supply, "supply", dict.fromkeys(ASSUMABLE_TERMS, pa.float64()))
-    price_frame = _frame(prices, "prices", {"unit_price": pa.float64()})
-    at_S = _one_row_each(terms_frame, unique_id_S, "supply", BadSupplyError, problems)
-    price_at_S = _one_row_each(price_frame, unique_id_S, "prices", BadSupplyError, problems)
+    terms_frame = frame_of(supply, "supply", dict.fromkeys(ASSUMABLE_TERMS, pa.float64()))
+    price_frame = frame_of(prices, "prices", {"unit_price": pa.float64()}, ("ds",))
+    at_S = one_row_each(terms_frame, unique_id_S, "supply", BadSupplyError, problems)
+    price_at_S = one_row_each(price_frame, unique_id_S, "prices", BadSupplyError, problems)
 
-    price_S, _ = _values(price_frame, "unit_price", price_at_S)
+    price_S, _ = values_of(price_frame, "unit_price", price_at_S)
     with np.errstate(invalid="ignore"):
         known_price_S = np.where((price_S > 0.0) & (price_S <= MOST), price_S, np.nan)
     defaults: dict[str, float | FloatArray] = {
@@ -207,7 +189,7 @@ def read_supply(
     values: dict[str, FloatArray] = {}
     is_assumed: dict[str, BoolArray] = {}
     for name in ASSUMABLE_TERMS:
-        value_S, is_null_S = _values(terms_frame, name, at_S)
+        value_S, is_null_S = values_of(terms_frame, name, at_S)
         if name == "unit_cost":
             is_null_S = is_null_S | np.isnan(value_S)
         values[name] = np.where(is_null_S, defaults[name], value_S)
@@ -221,45 +203,8 @@ def read_supply(
     )
     for bad_row, found in find_bad_terms(terms).items():
         problems.setdefault(unique_id_S[bad_row], BadSupplyError(found))
-    return SupplyInput(terms, is_assumed, known_price_S), problems
-
-
-def read_stock(
-    stock: pa.Table, forecast: ForecastInput, as_of: date, spec: InventorySpec
-) -> tuple[StockInput, Problems]:
-    """The latest stock on or before `as_of`, and the unfit series.
-
-    stock: unique_id, on_hand_qty, on_order_qty, ds. Unknown stock on hand (no row, NULL or NaN) is taken as
-    `spec.assumed_cover_days` days of mean forecast demand, unknown stock on order as none; both are flagged.
-    Raises ValueError for a missing column or a NULL unique_id.
-    """
-    problems: Problems = {}
-    frame = _frame(stock, "stock", {"on_hand_qty": pa.float64(), "on_order_qty": pa.float64()}, "ds")
-    frame = frame[frame["ds"] <= _day_number(as_of)]
-    latest = frame[frame["ds"] == frame.groupby("unique_id", sort=False)["ds"].transform("max")]
-    latest = latest.reset_index(drop=True)
-    at_S = _one_row_each(latest, forecast.unique_id_S, "stock", BadStockError, problems)
-    on_hand_S, is_on_hand_null_S = _values(latest, "on_hand_qty", at_S)
-    on_order_S, is_on_order_null_S = _values(latest, "on_order_qty", at_S)
-    is_on_hand_null_S |= np.isnan(on_hand_S)
-    is_on_order_null_S |= np.isnan(on_order_S)
-    age_S = np.zeros(len(at_S), dtype=np.int64)
-    age_S[at_S >= 0] = _day_number(as_of) - latest["ds"].to_numpy()[at_S[at_S >= 0]]
-    result = StockInput(
-        np.where(is_on_hand_null_S, spec.assumed_cover_days * mean_daily_demand(forecast), on_hand_S),
-        np.where(is_on_order_null_S, 0.0, on_order_S),
-        is_on_hand_null_S,
-        is_on_order_null_S,
-        age_S,
-    )
-    is_bad_S = ~(np.isfinite(result.on_hand_S) & np.isfinite(result.on_order_S) & (result.on_order_S >= 0.0))
-    for row in np.flatnonzero(is_bad_S):
-        found = f"on_hand_qty {result.on_hand_S[row]:g}, on_order_qty {result.on_order_S[row]:g}"
-        problems.setdefault(
-            forecast.unique_id_S[row],
-            BadStockError(f"stock: expected finite on_hand_qty and on_order_qty >= 0, found {found}"),
-        )
-    return result, problems
+    age_S = day_number(as_of) - np.append(price_frame["ds"].to_numpy(), day_number(as_of))[price_at_S]
+    return SupplyInput(terms, is_assumed, known_price_S, age_S), problems
 
 
 def class_of(classes: pa.Table) -> tuple[IdArray, NDArray[np.int64]]:
@@ -323,9 +268,9 @@ def _bad_forecasts(frame: pd.DataFrame, as_of: date, quantiles: list[str]) -> Pr
     return problems
 
 
-def _frame(table: pa.Table, name: str, columns: dict[str, pa.DataType], day_column: str | None = None) -> pd.DataFrame:
+def frame_of(table: pa.Table, name: str, columns: dict[str, pa.DataType], days: tuple[str, ...] = ()) -> pd.DataFrame:
     """The named columns and unique_id as pandas, each with `<column>_is_null`; dates as day numbers (float)."""
-    wanted = ["unique_id", *columns, *([day_column] if day_column else [])]
+    wanted = ["unique_id", *columns, *days]
     missing = [column for column in wanted if column not in table.column_names]
     if missing:
         raise ValueError(f"{name}: expected columns {wanted}, found {table.column_names}; missing {missing}")
@@ -335,13 +280,12 @@ def _frame(table: pa.Table, name: str, columns: dict[str, pa.DataType], day_colu
     for column, data_type in columns.items():
         data[column] = table[column].cast(data_type).to_numpy()
         data[f"{column}_is_null"] = table[column].is_null().to_numpy()
-    if day_column:
-        days = table[day_column].cast(pa.date32()).cast(pa.int32())
-        data[day_column] = days.cast(pa.float64()).to_numpy()
+    for column in days:
+        data[column] = table[column].cast(pa.date32()).cast(pa.int32()).cast(pa.float64()).to_numpy()
     return pd.DataFrame(data)
 
 
-def _one_row_each(
+def one_row_each(
     frame: pd.DataFrame,
     unique_id_S: IdArray,
     name: str,
@@ -359,12 +303,12 @@ def _one_row_each(
     return rows[position_S]  # position -1 reads the -1 at the end
 
 
-def _values(frame: pd.DataFrame, column: str, at_S: NDArray[np.int64]) -> tuple[FloatArray, BoolArray]:
+def values_of(frame: pd.DataFrame, column: str, at_S: NDArray[np.int64]) -> tuple[FloatArray, BoolArray]:
     """The column's value for each series (NaN where it has no row) and where it is unknown (no row or NULL)."""
     values = np.append(frame[column].to_numpy(dtype=np.float64), np.nan)
     is_null = np.append(frame[f"{column}_is_null"].to_numpy(dtype=bool), True)
     return values[at_S], is_null[at_S]
 
 
-def _day_number(day: date) -> int:
+def day_number(day: date) -> int:
     return int(np.datetime64(day, "D").astype(np.int64))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -50,19 +50,31 @@ def replay_bucket(
         spec: candidates and terms.
         path_terms: see `PathTerms`.
 
-    A series is left out at a cutoff where its forecast or terms are unfit, where a day of the horizon was not observed
-    or is no demand (from 0 to `MOST` units), where its unit cost is unknown or 0, or where lead time and review exceed
-    the horizon: `can_replay`.
+    Where the data end before the horizon does, as they do when a feed is late, the days told are replayed, if they are
+    at least half of it. A series is left out at a cutoff where its forecast or terms are unfit, where a day of the
+    horizon was not observed or is no demand (from 0 to `MOST` units), where its unit cost is unknown or 0, or where
+    lead time and review exceed the horizon: `can_replay`.
     """
     rows = [contract(REPLAY).empty()]
     for cutoff, forecast in sorted(forecasts.items()):
         readable, _ = read_forecast(forecast, cutoff, path_terms.levels)
+        readable = _while_told(readable, actual, cutoff)
         for same in readable.by_horizon():
             rows.append(_replayed(readable.take(same), cutoff, actual, supply, prices, spec, path_terms))
     table = pa.concat_tables(rows).sort_by([(key, "ascending") for key in ("unique_id", "cutoff", "policy")])
     ids, class_S = class_of(classes)
     summaries = [summarise_replays(table, ids, class_S, spec, day, windows) for day, windows in choices.items()]
     return BucketReplay(table, pa.concat_tables([REPLAY_SUMMARY_SCHEMA.empty_table(), *summaries]))
+
+
+def _while_told(forecast: ForecastInput, actual: pa.Table, cutoff: date) -> ForecastInput:
+    """The series of which at least half the horizon has come, each with a horizon that ends where its rows do."""
+    last = actual.group_by("unique_id").aggregate([("ds", "max")])
+    last_of = dict(zip(last["unique_id"].to_pylist(), last["ds_max"].to_pylist(), strict=True))
+    told_S = np.array([(last_of.get(unique_id, cutoff) - cutoff).days for unique_id in forecast.unique_id_S], np.int64)
+    horizon_S = np.minimum(forecast.horizon_S, told_S)
+    rows = np.flatnonzero((2 * told_S >= forecast.horizon_S) & (horizon_S > 0))
+    return replace(forecast, horizon_S=horizon_S).take(rows)
 
 
 def _replayed(
@@ -77,7 +89,7 @@ def _replayed(
     """Rows of inventory.replay for the series of one cutoff that can be replayed."""
     actual_SH = _actual_days(actual, forecast, cutoff)
     seen = np.flatnonzero(((actual_SH >= 0.0) & (actual_SH <= MOST)).all(1))
-    situation, fit = situation_of(forecast.take(seen), supply, prices, spec, path_terms)
+    situation, fit = situation_of(forecast.take(seen), cutoff, supply, prices, spec, path_terms)
     at = np.flatnonzero(can_replay(situation))
     if not at.size:
         return contract(REPLAY).empty()
@@ -87,10 +99,15 @@ def _replayed(
 
 
 def situation_of(
-    forecast: ForecastInput, supply: pa.Table, prices: pa.Table, spec: InventorySpec, path_terms: PathTerms
+    forecast: ForecastInput,
+    cutoff: date,
+    supply: pa.Table,
+    prices: pa.Table,
+    spec: InventorySpec,
+    path_terms: PathTerms,
 ) -> tuple[Situation, np.ndarray]:
     """The series whose terms are fit, and their positions in the forecast."""
-    supply_in, problems = read_supply(supply, prices, forecast.unique_id_S, spec)
+    supply_in, problems = read_supply(supply, prices, forecast.unique_id_S, cutoff, spec)
     fit = np.flatnonzero(~np.isin(forecast.unique_id_S, list(problems)))
     kept, terms = forecast.take(fit), supply_in.take(fit)
     paths = kept.paths(path_terms, spec.n_paths)

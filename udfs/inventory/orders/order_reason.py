@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 
 import numpy as np
 
 from udfs.inventory.demand_distribution import FloatArray
-from udfs.inventory.kernels.planning_inputs import ForecastInput, IdArray, StockInput, SupplyInput
+from udfs.inventory.kernels.planning_inputs import ForecastInput, IdArray, SupplyInput
+from udfs.inventory.kernels.stock_position import StockInput
 from udfs.inventory.order_quantity import round_order
 from udfs.inventory.orders.order_words import order_head, plural, units
 from udfs.inventory.policies.policy_registry import POLICIES
@@ -43,8 +45,17 @@ class OrderLines:
     policy_S: IdArray
 
 
-def order_reasons(lines: OrderLines, forecast: ForecastInput, supply: SupplyInput, stock: StockInput) -> list[str]:
-    """One sentence per line for the decision, and one for each thing that was assumed or stood in."""
+def order_reasons(
+    lines: OrderLines,
+    forecast: ForecastInput,
+    supply: SupplyInput,
+    stock: StockInput,
+    next_review: date | None = None,
+) -> list[str]:
+    """One sentence per line for the decision, and one for each thing that was assumed or stood in.
+
+    next_review: the next day on which orders are placed; None where it is today.
+    """
     notes = zip(
         _rounding_notes(lines, supply.terms),
         _stock_notes(stock),
@@ -63,7 +74,7 @@ def order_reasons(lines: OrderLines, forecast: ForecastInput, supply: SupplyInpu
         lines.p90_S,
     )
     return [
-        _decision(target, *numbers) + rounding + "." + "".join(rest)
+        _decision(target, next_review, *numbers) + rounding + "." + "".join(rest)
         for numbers, target, (rounding, *rest) in zip(
             zip(*(c.tolist() for c in columns), strict=True), targets, notes, strict=True
         )
@@ -71,14 +82,23 @@ def order_reasons(lines: OrderLines, forecast: ForecastInput, supply: SupplyInpu
 
 
 def _decision(
-    target: str, order: float, pack: float, position: float, cover: float, days: float, p50: float, p90: float
+    target: str,
+    next_review: date | None,
+    order: float,
+    pack: float,
+    position: float,
+    cover: float,
+    days: float,
+    p50: float,
+    p90: float,
 ) -> str:
     head = order_head(order, pack)
     covers = f"covers {cover:.1f} days" if cover < np.inf else "meets no expected demand"
     over = f"demand over {days:.0f} {plural(days, 'day')} p50 {units(p50)}, p90 {units(p90)}"
     if order > 0.0:
         return f"{head}: position {units(position)} {covers}; {over}; {target}"
-    return f"{head}: position {units(position)} {covers}; nothing due, {target}; {over}"
+    due = "nothing due" if next_review is None else f"no review day, the next is {next_review}"
+    return f"{head}: position {units(position)} {covers}; {due}, {target}; {over}"
 
 
 def _targets(lines: OrderLines, service_level_S: FloatArray) -> list[str]:
@@ -121,22 +141,53 @@ def _rounding_notes(lines: OrderLines, terms: SupplyTerms) -> list[str]:
 
 
 def _stock_notes(stock: StockInput) -> list[str]:
+    rows = zip(
+        stock.is_on_hand_assumed_S.tolist(),
+        stock.age_days_S.tolist(),
+        stock.counted_S.tolist(),
+        stock.sold_S.tolist(),
+        stock.received_S.tolist(),
+        stock.missing_days_S.tolist(),
+        stock.is_overdrawn_S.tolist(),
+        stock.is_on_order_assumed_S.tolist(),
+        stock.own_order_S.tolist(),
+        strict=True,
+    )
     return [
-        " Stock is unknown: the position is assumed from forecast demand."
-        if is_hand_assumed
-        else (f" Stock was counted {age} {plural(age, 'day')} before." if age else "")
-        + (" Stock on order is unknown and taken as none." if is_order_assumed else "")
-        for is_hand_assumed, is_order_assumed, age in zip(
-            stock.is_on_hand_assumed_S.tolist(),
-            stock.is_on_order_assumed_S.tolist(),
-            stock.age_days_S.tolist(),
-            strict=True,
-        )
+        (_no_count_note(age) if is_hand_assumed else _count_note(age, *rolled) if age else "")
+        + _on_order_note(is_hand_assumed, is_order_assumed, own)
+        for is_hand_assumed, age, *rolled, is_order_assumed, own in rows
     ]
 
 
+def _no_count_note(age: int) -> str:
+    known = f"was counted {age} {plural(age, 'day')} before, too long ago" if age else "is unknown"
+    return f" Stock {known}: the position is assumed from forecast demand."
+
+
+def _count_note(age: int, counted: float, sold: float, received: float, missing_days: int, is_overdrawn: bool) -> str:
+    """The way from a count to today."""
+    text = f" Stock was counted {age} {plural(age, 'day')} before: {units(counted)}, less {units(sold)} sold since"
+    if missing_days:
+        verb = "is" if missing_days == 1 else "are"
+        text += f", of which {missing_days} {plural(missing_days, 'day')} {verb} not reported and taken as forecast"
+    if received:
+        text += f", and {units(received)} received from earlier plans"
+    if is_overdrawn:
+        text += "; more was sold since than is known to have been there"
+    return text + "."
+
+
+def _on_order_note(is_hand_assumed: bool, is_assumed: bool, own: float) -> str:
+    """What is on order by earlier plans; that nothing is known goes without saying where no stock is."""
+    if own:
+        plans = "earlier plans" if is_assumed else "plans since the count"
+        return f" {units(own)} {plural(own, 'unit')} {'is' if own == 1 else 'are'} on order from {plans}."
+    return " Stock on order is unknown and taken as none." if is_assumed and not is_hand_assumed else ""
+
+
 def _supply_notes(supply: SupplyInput) -> list[str]:
-    """The supply terms that were assumed, with the values taken."""
+    """The supply terms that were assumed, with the values taken, and the age of a price that is not of today."""
     words: list[list[str]] = [[] for _ in range(len(supply.terms.pack_qty))]
     for name, text in _TERM_WORDS.items():
         values = getattr(supply.terms, name)
@@ -145,7 +196,11 @@ def _supply_notes(supply: SupplyInput) -> list[str]:
     for row in np.flatnonzero(supply.is_assumed["unit_cost"]).tolist():
         cost = supply.terms.unit_cost[row]
         words[row].append(f"unit cost {cost:.2f} from the price" if cost == cost else "unit cost unknown")
-    return [f" Assumed: {', '.join(found)}." if found else "" for found in words]
+    assumed = [f" Assumed: {', '.join(found)}." if found else "" for found in words]
+    return [
+        text + (f" The price of {price:.2f} is {age:.0f} {plural(age, 'day')} old." if age and price == price else "")
+        for text, price, age in zip(assumed, supply.unit_price_S.tolist(), supply.price_age_S.tolist(), strict=True)
+    ]
 
 
 def _forecast_notes(days_S: FloatArray, forecast: ForecastInput) -> list[str]:

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tests.udfs.inventory.tables import AS_OF, PATH_TERMS, forecast_table, price_table, stock_table, supply_table
+from tests.udfs.inventory.tables import AS_OF, PATH_TERMS, forecast_table, price_table, stock_tables, supply_table
 from udfs.inventory.inventory_spec import InventorySpec
 from udfs.inventory.kernels.order_bucket import cut_of, order_bucket, series_number
 from udfs.inventory.kernels.plan_bucket import BucketPlan, plan_bucket
@@ -22,7 +22,7 @@ def planned(ids: list[str], costless: tuple[str, ...] = (), free: tuple[str, ...
     return plan_bucket(
         forecast_table({s: ([MEANS[s]] * 14, [1.0 + MEANS[s] / 3] * 14) for s in ids}),
         supply_table(supply),
-        stock_table([(s, 2.0 * MEANS[s], 0.0, AS_OF) for s in ids]),
+        stock_tables([(s, 2.0 * MEANS[s], 0.0, AS_OF) for s in ids]),
         price_table([(s, None if s in costless else 1.5 * COSTS[s]) for s in ids]),
         AS_OF,
         SPEC,

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 import torch
 
-from tests.udfs.inventory.tables import AS_OF, PATH_TERMS, forecast_table, price_table, stock_table, supply_table
+from tests.udfs.inventory.tables import AS_OF, PATH_TERMS, forecast_table, price_table, stock_tables, supply_table
 from udfs.inventory.inventory_spec import InventorySpec
 from udfs.inventory.kernels.plan_bucket import BucketPlan, plan_bucket
 
@@ -25,7 +25,7 @@ def steady(mean: float, sd: float, days: int = 28) -> tuple[list[float], list[fl
 
 
 def plan(**tables: pa.Table) -> BucketPlan:
-    empty = {"supply": supply_table(), "stock": stock_table(), "prices": price_table()}
+    empty = {"supply": supply_table(), "stock": stock_tables(), "prices": price_table()}
     return plan_bucket(**{**empty, **tables}, as_of=AS_OF, spec=SPEC, path_terms=PATH_TERMS)
 
 
@@ -33,10 +33,10 @@ def test_a_line_equals_the_arithmetic_by_hand() -> None:
     result = plan_bucket(
         forecast_table({"a": steady(10.0, 0.0)}),
         supply_table([("a", 6.0, 20.0, 1.5, 40.0, 12.0)]),
-        stock_table([("a", 50.0, 24.0, AS_OF)]),
+        stock_tables([("a", 50.0, 24.0, AS_OF)]),
         price_table([("a", 3.0)]),
         AS_OF,
-        replace(SPEC, review_days=3),
+        replace(SPEC, review_days=3, first_review=AS_OF),
         PATH_TERMS,
     )
     policy, line = rows_of(result.policy)["a"], rows_of(result.proposal)["a"]
@@ -71,7 +71,7 @@ def test_null_terms_take_the_defaults_and_are_flagged() -> None:
                 ("priceless", 9.0, 0.0, None, 1.0, 1.0),
             ]
         ),
-        stock_table([(s, 0.0, 0.0, AS_OF) for s in ("absent", "full", "partly", "priceless")]),
+        stock_tables([(s, 0.0, 0.0, AS_OF) for s in ("absent", "full", "partly", "priceless")]),
         price_table([("absent", 4.0), ("full", 4.0), ("partly", 8.0), ("priceless", None)]),
         AS_OF,
         spec,
@@ -97,7 +97,7 @@ def test_stock_is_the_latest_count_not_after_the_day_and_never_silently_assumed(
     ids = ["absent", "later_only", "latest", "null_hand", "null_order", "backorder"]
     result = plan(
         forecast=forecast_table({s: steady(10.0, 3.0) for s in ids}),
-        stock=stock_table(
+        stock=stock_tables(
             [
                 ("latest", 5.0, 1.0, AS_OF - 9 * day),
                 ("latest", 30.0, 2.0, AS_OF - 2 * day),
@@ -114,7 +114,7 @@ def test_stock_is_the_latest_count_not_after_the_day_and_never_silently_assumed(
     assert seen == {
         "absent": (70.0, 0.0, True),  # 7 days of 10 units
         "later_only": (70.0, 0.0, True),
-        "latest": (30.0, 2.0, False),
+        "latest": (10.0, 2.0, True),  # 30, less two days of 10 that are not reported
         "null_hand": (70.0, 5.0, True),
         "null_order": (33.0, 0.0, True),
         "backorder": (-12.0, 2.0, False),
@@ -122,6 +122,36 @@ def test_stock_is_the_latest_count_not_after_the_day_and_never_silently_assumed(
     assert lines["backorder"]["position_qty"] == -10.0
     assert lines["backorder"]["stockout_risk"] == 1.0
     assert lines["backorder"]["days_of_cover"] == 0.0
+
+
+def test_orders_are_placed_on_review_days_alone_and_a_line_names_the_next() -> None:
+    """Every third day from a fixed one on, before and after it, whatever day the first run was."""
+    tables = {
+        "forecast": forecast_table({"a": steady(10.0, 3.0)}),
+        "supply": supply_table([("a", 4.0, 0.0, 2.0, 1.0, 1.0)]),
+        "stock": stock_tables([("a", 30.0, 0.0, AS_OF)]),
+        "prices": price_table([("a", 4.0)]),
+        "as_of": AS_OF,
+        "path_terms": PATH_TERMS,
+    }
+    on_day = plan_bucket(**tables, spec=replace(SPEC, review_days=3, first_review=AS_OF + timedelta(days=300)))
+    order = rows_of(on_day.proposal)["a"]
+    assert order["order_qty"] > 40.0
+    assert "review day" not in str(order["reason"])
+    for wait in (1, 2):
+        spec = replace(SPEC, review_days=3, first_review=AS_OF + timedelta(days=wait - 3000))
+        between = plan_bucket(**tables, spec=spec)
+        line = rows_of(between.proposal)["a"]
+        assert (line["order_qty"], line["order_value"], line["expected_receipt_ds"]) == (0.0, 0.0, None)
+        next_review = AS_OF + timedelta(days=wait)
+        assert str(line["reason"]).startswith("No order: position 30 covers ")
+        assert f"; no review day, the next is {next_review}, up to " in str(line["reason"])
+        assert line["stockout_risk"] > order["stockout_risk"], "the next order comes later"
+        assert between.policy.equals(on_day.policy)
+        assert between.steps.num_rows == 0
+    daily = plan_bucket(**tables, spec=SPEC)
+    elsewhere = plan_bucket(**tables, spec=replace(SPEC, first_review=AS_OF + timedelta(days=5)))
+    assert daily.proposal.equals(elsewhere.proposal)
 
 
 def test_every_series_ends_in_the_plan_or_in_the_failures_with_its_error() -> None:
@@ -158,7 +188,7 @@ def test_every_series_ends_in_the_plan_or_in_the_failures_with_its_error() -> No
                 ("not_forecast", -4.0, 0.0, 1.0, 1.0, 1.0),
             ]
         ),
-        stock=stock_table(
+        stock=stock_tables(
             [
                 ("bad_stock", 3.0, -4.0, AS_OF),
                 ("twice_stock", 1.0, 0.0, AS_OF),
@@ -221,7 +251,7 @@ def test_a_lead_time_beyond_the_forecast_goes_on_at_its_last_week() -> None:
     result = plan(
         forecast=forecast_table({"long": steady(3.0, 0.0), "short": steady(3.0, 0.0)}),
         supply=supply_table([("long", 60.0, 0.0, 1.0, 1.0, 1.0), ("short", 6.0, 0.0, 1.0, 1.0, 1.0)]),
-        stock=stock_table([(series, 0.0, 0.0, AS_OF) for series in ("long", "short")]),
+        stock=stock_tables([(series, 0.0, 0.0, AS_OF) for series in ("long", "short")]),
     )
     assert {s: line["order_qty"] for s, line in rows_of(result.proposal).items()} == {"long": 183.0, "short": 21.0}
     rules = {s: str(row["rule"]) for s, row in rows_of(result.policy).items()}
@@ -239,7 +269,7 @@ def test_bad_series_change_no_bit_of_the_others() -> None:
     alone = plan(
         forecast=forecast_table(daily),
         supply=supply_table(supply),
-        stock=stock_table(stock),
+        stock=stock_tables(stock),
         prices=price_table(prices),
     )
     bad = {
@@ -251,7 +281,7 @@ def test_bad_series_change_no_bit_of_the_others() -> None:
     together = plan(
         forecast=forecast_table({**bad, **daily}),
         supply=supply_table([("s010a", 3.0, 0.0, 1.0, 1.0, -1.0), ("s999", 200.0, 0.0, 1.0, 1.0, 1.0), *supply]),
-        stock=stock_table([("s999", float("inf"), 0.0, AS_OF - timedelta(days=3)), *stock, ("s999", 1.0, 1.0, AS_OF)]),
+        stock=stock_tables([("s999", float("inf"), 0.0, AS_OF - timedelta(days=3)), *stock, ("s999", 1.0, 1.0, AS_OF)]),
         prices=price_table([("s000a", -1.0), *prices]),
     )
     assert sorted(together.failures["unique_id"].to_pylist()) == ["s000a", "s010a", "s070a"]
@@ -290,4 +320,4 @@ def test_missing_columns_and_keys_stop_the_bucket() -> None:
     with pytest.raises(ValueError, match=r"forecast: expected columns .* missing \['sd'\]"):
         plan(forecast=forecast.drop_columns(["sd"]))
     with pytest.raises(ValueError, match="stock: expected a unique_id in every row, found 1 NULL"):
-        plan(forecast=forecast, stock=stock_table([(None, 1.0, 1.0, AS_OF)]))
+        plan(forecast=forecast, stock=stock_tables([(None, 1.0, 1.0, AS_OF)]))

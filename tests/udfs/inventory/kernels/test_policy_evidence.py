@@ -18,7 +18,7 @@ from tests.udfs.inventory.kernels.past_tables import (
     forecast_at,
     rows_by_key,
 )
-from tests.udfs.inventory.tables import AS_OF, PATH_TERMS, forecast_table, price_table, stock_table, supply_table
+from tests.udfs.inventory.tables import AS_OF, PATH_TERMS, forecast_table, price_table, stock_tables, supply_table
 from udfs.demand.demand_profile import DEMAND_CLASSES
 from udfs.inventory.inventory_spec import InventorySpec
 from udfs.inventory.kernels.plan_bucket import BucketPlan, PolicyEvidence, plan_bucket
@@ -40,7 +40,7 @@ def planned(evidence: PolicyEvidence | None, spec: InventorySpec = SPEC) -> Buck
     return plan_bucket(
         forecast_table(DAILY),
         supply_table(SUPPLY),
-        stock_table([(u, 4.0, 2.0, AS_OF) for u in IDS]),
+        stock_tables([(u, 4.0, 2.0, AS_OF) for u in IDS]),
         price_table(PRICES),
         AS_OF,
         spec,
@@ -211,7 +211,7 @@ def test_without_money_or_with_a_long_wait_a_rule_decides(with_evidence: bool) -
                 ("moneyless_long", long, 0.3, None, 1.0, 1.0),
             ]
         ),
-        stock_table([(u, 0.0, 0.0, AS_OF) for u in ids]),
+        stock_tables([(u, 0.0, 0.0, AS_OF) for u in ids]),
         price_table([("fits", 2.0), ("long", 2.0)]),
         AS_OF,
         replace(SPEC, candidates=("z_sigma",)),

@@ -166,6 +166,25 @@ def test_every_candidate_and_the_benchmark_are_replayed_at_every_cutoff() -> Non
         assert 0.0 <= row["sales_qty"] <= row["demand_qty"]
 
 
+def test_a_window_that_the_data_do_not_reach_the_end_of_is_replayed_while_it_is_told() -> None:
+    """A feed some days late: the days that came decide, from half the horizon on; the window before is as it was."""
+    for missing in (1, 3, 7, 8, 14, 20):
+        found = rows_by_key(replayed(DAILY, {u: y[: 2 * H - missing] for u, y in ACTUAL.items()}, SUPPLY).replay)
+        for cutoff, told in zip(CUTOFFS, (min(H, 2 * H - missing), H - missing), strict=True):
+            rows = {key: row for key, row in found.items() if key[1] == cutoff}
+            assert {row["n_days"] for row in rows.values()} == ({told} if 2 * told >= H else set())
+            first = H * CUTOFFS.index(cutoff)
+            for (unique_id, _, _), row in rows.items():
+                assert row["demand_qty"] == sum(ACTUAL[unique_id][first : first + told])
+        whole = rows_by_key(ALONE.replay)
+        if missing <= H:
+            assert all(row == whole[key] for key, row in found.items() if key[1] == CUTOFFS[0])
+    one_late = {**ACTUAL, "s03": ACTUAL["s03"][: 2 * H - 3]}
+    late = rows_by_key(replayed(DAILY, one_late, SUPPLY).replay)
+    whole = rows_by_key(ALONE.replay)
+    assert all(row == whole[key] for key, row in late.items() if key[0] != "s03")
+
+
 def test_what_cannot_be_replayed_is_left_out_and_changes_no_bit_of_the_others() -> None:
     fine, seen = ([2.0] * H, [1.0] * H), [2.0] * (2 * H)
     good = (2.0, 0.0, 1.0, 1.0, 1.0)
@@ -181,7 +200,7 @@ def test_what_cannot_be_replayed_is_left_out_and_changes_no_bit_of_the_others() 
         "bad_pack": (fine, seen, (2.0, 0.0, 1.0, 1.0, 0.5)),
         "bad_lead": (fine, seen, (-1.0, 0.0, 1.0, 1.0, 1.0)),
         "twice": (fine, seen, good),
-        "beyond": (([2.0] * 50, [1.0] * 50), seen, good),
+        "beyond": (([2.0] * 60, [1.0] * 60), seen, good),
         "s03a_half": (fine, [*seen[:5], None, *seen[6:]], good),  # only the first cutoff's days have a hole
     }
     found = replayed(

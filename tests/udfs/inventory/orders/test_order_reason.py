@@ -1,7 +1,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from tests.udfs.inventory.tables import AS_OF, PATH_TERMS, forecast_table, price_table, stock_table, supply_table
+from tests.udfs.inventory.tables import AS_OF, PATH_TERMS, forecast_table, price_table, stock_tables, supply_table
 from udfs.inventory.inventory_spec import InventorySpec
 from udfs.inventory.kernels.plan_bucket import plan_bucket
 
@@ -24,7 +24,7 @@ def reason(
     plan = plan_bucket(
         forecast_table({"a": ([mean] * days, [sd] * days)}, "seasonal_naive", ["a"] if is_fallback else []),
         supply_table([("a", *terms)]),  # type: ignore[list-item]
-        stock_table([("a", *stock, AS_OF - timedelta(days=age))] if stock else []),
+        stock_tables([("a", *stock, AS_OF - timedelta(days=age))] if stock else []),
         price_table([("a", price)]),
         AS_OF,
         spec,
@@ -66,7 +66,7 @@ def test_a_policy_with_a_lot_says_when_it_orders() -> None:
 def test_what_was_assumed_is_said_with_the_value_taken() -> None:
     text = reason(4.0, 0.0, (None, None, None, None, None), None)
     assert text.startswith("Order 8: position 28 covers 7.0 days; ")
-    assert "Stock is unknown: the position is assumed from forecast demand." in text
+    assert " Stock is unknown: the position is assumed from forecast demand. Assumed: " in text
     assert text.endswith(
         "Assumed: lead time 7 days, minimum order 1, pack 1, order cost 0, unit cost 2.80 from the price."
     )
@@ -77,7 +77,8 @@ def test_what_was_assumed_is_said_with_the_value_taken() -> None:
 def test_an_old_count_a_short_forecast_and_a_fallback_are_said() -> None:
     text = reason(4.0, 2.0, days=5, age=3, is_fallback=True)
     assert text.endswith(
-        ". Stock was counted 3 days before. The forecast ends after 5 days and is extended. "
+        ". Stock was counted 3 days before: 12, less 12 sold since, of which 3 days are not reported and taken as "
+        "forecast. The forecast ends after 5 days and is extended. "
         "Fallback forecast (seasonal_naive)."
     )
     assert "Stock was counted" not in reason(4.0, 2.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -101,8 +101,9 @@ class NetworkModel:
         """
         check_request(horizon, quantiles)
         self._check(batch, horizon)
+        if batch.traits is not None:
+            batch = replace(batch, traits=batch.traits.coded_as(self.trait_values))
         series = NetworkSeries.from_batch(batch)
-        series = self._recoded(series)
         module = self.module if batch.device.type == "cpu" else copy.deepcopy(self.module).to(batch.device)
         head = make_head(self.spec)
         raw_SHP, scale_S = self._outputs(module, series, series.n_time, horizon, batch.device)
@@ -138,18 +139,6 @@ class NetworkModel:
         ):
             if expected != found:
                 raise ValueError(f"expected a batch with the {what} of training, {expected}, found {found}")
-
-    def _recoded(self, series: NetworkSeries) -> NetworkSeries:
-        """The series with traits coded as in training; values that training has not seen become -1."""
-        if series.trait_values == self.trait_values:
-            return series
-        codes_SC = np.array(series.codes_SC)
-        for c, (own, trained) in enumerate(zip(series.trait_values, self.trait_values, strict=True)):
-            code_of = {value: code for code, value in enumerate(trained)}
-            table = np.array([*(code_of.get(value, -1) for value in own), -1])
-            codes_SC[:, c] = table[codes_SC[:, c]]
-        fields: dict[str, Any] = {name: getattr(series, name) for name in NetworkSeries.__dataclass_fields__}
-        return NetworkSeries(**fields | {"codes_SC": codes_SC, "trait_values": self.trait_values})
 
     @torch.no_grad()
     def _outputs(

@@ -9,7 +9,7 @@ serves small and large series alike.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import lightgbm
@@ -55,12 +55,12 @@ class TreeModel:
         `sse_S` and `score_S` are NaN: a global model has no in-sample errors of its own per series.
 
         Raises:
-            ValueError: a horizon longer than the fitted one, covariates or traits other than those fitted with.
+            ValueError: a horizon longer than the fitted one, or other covariates or traits than those fitted with.
         """
         check_request(horizon, quantiles)
         if horizon > self.horizon:
             raise ValueError(f"expected a horizon of at most {self.horizon} days, fitted, found {horizon}; fit again")
-        self._check(batch)
+        batch = self._as_fitted(batch)
         rows_SHF = feature_rows(batch, batch.n_days, horizon, self.spec.rows)
         mean_SH = self.ensemble.predict_mean(rows_SHF)
         sd_SH, quantile_SHQ = self.bins.around(mean_SH, self.ensemble.dispersion(rows_SHF), quantiles)
@@ -116,16 +116,15 @@ class TreeModel:
             trait_values=tuple(tuple(values) for values in about["trait_values"]),
         )
 
-    def _check(self, batch: SkuBatch) -> None:
+    def _as_fitted(self, batch: SkuBatch) -> SkuBatch:
+        """The batch with its traits coded as in the fit; a value that the fit has not seen is unknown."""
         known = () if batch.known is None else batch.known.names
         if known != self.known:
             raise ValueError(f"expected the known covariates {self.known} of the fit, found {known}")
-        traits = ((), ()) if batch.traits is None else (batch.traits.names, batch.traits.values)
-        if traits != (self.traits, self.trait_values):
-            raise ValueError(
-                f"expected the traits {self.traits} coded as in the fit, found {traits[0]}; build them with "
-                "Traits.from_columns(columns, values=model.trait_values)"
-            )
+        traits = () if batch.traits is None else batch.traits.names
+        if traits != self.traits:
+            raise ValueError(f"expected the traits {self.traits} of the fit, found {traits}")
+        return batch if batch.traits is None else replace(batch, traits=batch.traits.coded_as(self.trait_values))
 
 
 def fit_trees(batch: SkuBatch, horizon: int, spec: TreeSpec) -> TreeModel:

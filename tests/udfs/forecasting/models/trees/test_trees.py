@@ -173,8 +173,7 @@ def test_a_batch_unlike_the_fitted_one_is_refused(batch: SkuBatch, model: TreeMo
         model.forecast(batch, 15, LEVELS)
     with pytest.raises(ValueError, match="expected the known covariates"):
         model.forecast(replace(batch, known=None), 7, LEVELS)
-    recoded = replace(batch.traits, values=(("other",), batch.traits.values[1]))
-    for traits in (None, recoded):
+    for traits in (None, replace(batch.traits, names=("item", "size"))):
         with pytest.raises(ValueError, match="expected the traits"):
             model.forecast(replace(batch, traits=traits), 7, LEVELS)
 
