@@ -118,8 +118,8 @@ def _stages(run_id: str, stages: Sequence[dict[str, Any]]) -> str:
             f"{row['seconds']:.1f}",
             f"{row['peak_memory_mb'] / 1024:.1f}",
             f"{row['rows']:,}",
-            f"{row['series']:,}" if row["ids"] else "",
-            f"{row['failed_series']:,}" if row["ids"] else "",
+            f"{row['ids']:,}" if row["ids"] else "",
+            f"{row['failed_ids']:,}" if row["ids"] else "",
             row["error"] or "",
         )
         for row in stages
