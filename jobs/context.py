@@ -21,8 +21,6 @@ from lakehouse.feeds.sources import SourceMapping
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from jobs.engine.stage import UnitStage
-
 
 @dataclass
 class RunContext:
@@ -42,10 +40,6 @@ class RunContext:
         config_hash = self.settings.config_hash(self.mapping)
         self.run = RunIdentity(run_id_of(self.as_of, config_hash), self.mapping.name, self.as_of, config_hash)
         self.ledger = Ledger(self.lakehouse, self.run)
-
-    def engine_of(self, stage: UnitStage) -> str:
-        """The runner that the settings name for a stage, else its own."""
-        return str(getattr(self.settings.runner, stage.name, stage.engine))
 
     def attempt(self) -> str:
         """A name for what the present stage trains: the same when it is tried again, a new one when it is forced."""
