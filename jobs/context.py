@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from jobs.engine.hashing import digest
 from jobs.engine.progress import Progress
-from jobs.settings import Settings, run_id_of
+from jobs.engine.setting import Settings
 from lakehouse.delta.io import Lakehouse
 from lakehouse.delta.ledger import Ledger, RunIdentity
 from lakehouse.delta.session import build_session
@@ -75,3 +75,8 @@ def _spark_is_up() -> bool:
     """Whether this process has a session already: a notebook's or a platform's."""
     module = sys.modules.get("pyspark.sql")
     return module is not None and module.SparkSession.getActiveSession() is not None
+
+
+def run_id_of(as_of: date, config_hash: str) -> str:
+    """The run's name: the same day, settings and mapping are the same run."""
+    return f"{as_of:%Y%m%d}-{config_hash[:10]}"

@@ -19,8 +19,8 @@ from lakehouse.schema.tables import TABLES, contract
 
 if TYPE_CHECKING:
     from jobs.context import RunContext
+    from jobs.engine.setting import Settings
     from jobs.pipeline import StageReport
-    from jobs.settings import Settings
 
 _WIDTH = 150
 

@@ -13,10 +13,10 @@ from jobs.context import RunContext
 from jobs.engine.frames import Frames
 from jobs.pipeline import all_stages, run_stages
 from jobs.stages.gold import publish
-from lakehouse.delta.files import bucket_of
 from lakehouse.delta.io import Lakehouse
 from lakehouse.delta.ledger import StageRecord, WriterLock
 from lakehouse.errors import ConfigError, LockedError, PromiseError
+from lakehouse.schema import entities
 from lakehouse.schema.tables import TABLES
 from tests.jobs.kernels import Loses
 from tests.jobs.run_tool import ALL_STAGES, copied, day, hashes, make_context, with_kernel
@@ -174,7 +174,8 @@ def test_a_series_that_a_kernel_loses_ends_its_stage_with_its_name(
     lake, lost = copied(calibrated, tmp_path / "lake"), "S03|north|all"
     context = make_context(None, lake, None, day(119))
     careless = with_kernel("forecast", lambda kernel: Loses(kernel, lost))
-    message = rf"bucket {bucket_of(lost, 10)}: PromiseError: 1 of \d series of features.sku_daily are neither in"
+    bucket = entities.SERIES.bucket_of(lost, 10)
+    message = rf"bucket {bucket}: PromiseError: 1 of \d series of features.sku_daily are neither in"
     with pytest.raises(PromiseError, match=rf"{message} forecast.demand nor among the failures, such as \['S03.north"):
         run_stages(context, ["forecast"], careless)
     with pytest.raises(PromiseError, match="'forecast' has not succeeded yet"):

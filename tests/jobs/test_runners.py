@@ -11,6 +11,7 @@ import pytest
 from jobs.pipeline import run_stages
 from lakehouse.delta.io import Lakehouse
 from lakehouse.errors import PromiseError
+from lakehouse.schema.entities import SERIES
 from tests.jobs.kernels import Dies, Raises
 from tests.jobs.run_tool import BUCKET_STAGES, copied, day, hashes, make_context, with_kernel
 
@@ -65,9 +66,7 @@ def test_a_bucket_that_raises_is_named_and_costs_only_itself(
     lake = copied(cleaned, tmp_path / "lake")
     settings = ("runner.features=" + engine, "runner.commit_every=2")
     faulty = with_kernel("features", lambda kernel: Raises(kernel, FAULTY))
-    (bucket,) = {
-        row["bucket"] for row in lake.read_arrow("silver.sales_daily").to_pylist() if row["unique_id"] == FAULTY
-    }
+    bucket = SERIES.bucket_of(FAULTY, 10)
     message = rf"1 of its units failed; bucket {bucket}: ZeroDivisionError: no kernel for {FAULTY[:3]}"
     with pytest.raises(PromiseError, match=message):
         run_stages(make_context(spark, lake, None, day(119), *settings), ["features"], faulty)

@@ -18,10 +18,11 @@ from jobs.engine.stage import upstream
 from jobs.pipeline import all_stages, run_stages
 from lakehouse.delta.io import Lakehouse
 from lakehouse.errors import PromiseError
+from lakehouse.schema.entities import CUSTOMER
 from tests.jobs.kernels import Dies, Loses
 from tests.jobs.run_tool import ALL_STAGES, copied, with_kernel
 from tests.jobs.toys import toy_tables
-from tests.jobs.toys.toy_feed import bucket_of
+from tests.jobs.toys.toy_feed import BUCKETS
 from tests.jobs.toys.toy_tool import (
     BAD_CUSTOMER,
     BAD_DEPOT_DAY,
@@ -266,6 +267,10 @@ def test_no_stage_of_the_house_comes_after_a_toy() -> None:
         assert upstream(stage, both) == upstream(stage, all_stages())
     for stage in UNIT_TOYS.values():
         assert upstream(stage, both) == {"toy_feed"}
+
+
+def bucket_of(id_: str) -> int:
+    return CUSTOMER.bucket_of(id_, BUCKETS)  # of any entity alike
 
 
 def _ids(name: str) -> list[dict[str, object]]:

@@ -12,6 +12,7 @@ from jobs.engine.stage import Read, UnitStage
 from jobs.engine.task import KernelResult
 from lakehouse.schema.entities import DEPOT_DAY
 from tests.jobs.toys import toy_tables
+from tests.jobs.toys.toy_settings import DEPOT_LOAD
 
 if TYPE_CHECKING:
     from jobs.context import RunContext
@@ -39,7 +40,7 @@ def failures(bad: pa.Table) -> pa.Table:
 
 
 def parameters(context: RunContext, _sums: Mapping[str, Any]) -> float:
-    return float(context.settings.depot_load.capacity_qty)  # type: ignore[attr-defined]
+    return DEPOT_LOAD.of(context.settings).capacity_qty
 
 
 STAGE = UnitStage(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +32,7 @@ def build(context: RunContext, _frames: Frames) -> StageRecord:
     for table, (file, entity) in FILES.items():
         found = pcsv.read_csv(Path(str(context.input_dir)) / file)
         rows += found.num_rows
-        buckets = pa.array([bucket_of(id_) for id_ in found[entity.id].to_pylist()])
+        buckets = pa.array([entity.bucket_of(id_, BUCKETS) for id_ in found[entity.id].to_pylist()])
         context.lakehouse.ensure(table)
         written = [
             write_bucket(table, context.lakehouse.uri(table), _columns(table, part), {"bucket": str(bucket)})
@@ -43,10 +42,6 @@ def build(context: RunContext, _frames: Frames) -> StageRecord:
         replaced = {"bucket": [str(bucket) for bucket in range(BUCKETS)]}
         context.lakehouse.commit_files(table, [file for file in written if file], replaced)
     return StageRecord("succeeded", rows=rows)
-
-
-def bucket_of(id_: str) -> int:
-    return zlib.crc32(id_.encode()) % BUCKETS
 
 
 def _columns(table: str, rows: pa.Table) -> pa.Table:

@@ -15,6 +15,7 @@ from jobs.engine.progress import Progress
 from jobs.engine.stage import Stage, UnitStage
 from lakehouse.delta.content_hash import content_hash
 from lakehouse.delta.io import Lakehouse
+from lakehouse.schema.entities import DEPOT_DAY
 from tests.jobs.run_tool import day, make_context
 from tests.jobs.toys import customer_value, depot_load, toy_feed
 from tests.jobs.toys.toy_settings import with_toys
@@ -36,7 +37,7 @@ def parcels() -> list[dict[str, object]]:
         for t in range(DAYS):
             ds = FIRST + timedelta(days=t)
             for k in range(3):
-                id_ = f"{depot}|{ds}"
+                id_ = DEPOT_DAY.key(depot, ds)
                 units = -1.0 if id_ == BAD_DEPOT_DAY and k == 1 else 7.0 * (d + 1) + 3 * t + k
                 rows.append({"depot_day_id": id_, "depot_id": depot, "ds": ds, "sku_id": f"S{k}", "units": units})
     return rows
