@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from jobs.engine.hashing import digest
 from jobs.engine.progress import Progress
-from jobs.settings import Settings, run_id_of
+from jobs.engine.setting import Settings
 from lakehouse.delta.io import Lakehouse
 from lakehouse.delta.ledger import Ledger, RunIdentity
 from lakehouse.delta.session import build_session
@@ -20,8 +20,6 @@ from lakehouse.feeds.sources import SourceMapping
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
-
-    from jobs.engine.stage import UnitStage
 
 
 @dataclass
@@ -43,10 +41,6 @@ class RunContext:
         config_hash = self.settings.config_hash(self.mapping)
         self.run = RunIdentity(run_id_of(self.as_of, config_hash), self.mapping.name, self.as_of, config_hash)
         self.ledger = Ledger(self.lakehouse, self.run)
-
-    def engine_of(self, stage: UnitStage) -> str:
-        """The runner that the settings name for a stage, else its own."""
-        return str(getattr(self.settings.runner, stage.name, stage.engine))
 
     def attempt(self) -> str:
         """A name for what the present stage trains: the same when it is tried again, a new one when it is forced."""
@@ -82,3 +76,8 @@ def _spark_is_up() -> bool:
     """Whether this process has a session already: a notebook's or a platform's."""
     module = sys.modules.get("pyspark.sql")
     return module is not None and module.SparkSession.getActiveSession() is not None
+
+
+def run_id_of(as_of: date, config_hash: str) -> str:
+    """The run's name: the same day, settings and mapping are the same run."""
+    return f"{as_of:%Y%m%d}-{config_hash[:10]}"

@@ -107,7 +107,7 @@ def _run_stage(context: RunContext, stage: Stage, fingerprint: str) -> StageRepo
 def _work(context: RunContext, stage: Stage, fingerprint: str, inputs: dict[str, int]) -> StageRecord:
     if isinstance(stage, UnitStage):
         return run_unit_stage(context, stage, fingerprint, inputs)
-    record = stage.build(context, Frames(context, stage, inputs))
+    record = stage.build(context, Frames(context, stage.name, stage.reads, inputs))
     held, part = Held(context.lakehouse), stage.part(context)
     for table in stage.writes:
         held.record(table, [part])

@@ -6,7 +6,6 @@ Each capability declares its settings beside its stages; here are those of the e
 from __future__ import annotations
 
 import tomllib
-from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,7 @@ from typing import Any
 from pydantic import Field, SecretStr
 
 import jobs
-from jobs.engine.hashing import digest
-from jobs.engine.setting import Section, Setting, SettingsBase, settings_model, validated
+from jobs.engine.setting import Section, Setting, Settings, settings_model, validated
 from jobs.stages import load_declarations, stage_engines
 from lakehouse.delta.session import SparkSettings
 from lakehouse.delta.uri import use_storage_options
@@ -66,24 +64,11 @@ SPARK = Setting("spark", SparkSettings, "the Spark session", changes_results=Fal
 RAY = Setting("ray", RaySettings, "the Ray cluster", changes_results=False)
 
 
-class Settings(SettingsBase):
-    """Everything that a run is told; `settings_type` adds fields, `HORIZON.of(settings)` gives one with its type."""
-
-    def config_hash(self, mapping: SourceMapping) -> str:
-        """Hash of the settings that can change a result but for the day's limits, and of the mapping."""
-        return digest(self.without_limits().result_settings(), mapping.model_dump(mode="json"))
-
-
 @cache
 def settings_type() -> type[Settings]:
     """The model of all settings: those above, and what the capabilities declare beside their stages."""
     own = (BUCKETS, MAX_FAILURE_RATE, LAKEHOUSE, SPARK, RAY)
-    return settings_model((*own, *load_declarations()), stage_engines(), base=Settings)
-
-
-def run_id_of(as_of: date, config_hash: str) -> str:
-    """The run's name: the same day, pipeline, settings and mapping are the same run."""
-    return f"{as_of:%Y%m%d}-{config_hash[:10]}"
+    return settings_model((*own, *load_declarations()), stage_engines())
 
 
 def conf_dir() -> Path:

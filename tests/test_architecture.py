@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import combinations, takewhile
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ MAY_IMPORT_JOBS = {"jobs", "tests", "notebooks"}
 NOT_SOURCE = {"build", "dist", "artifacts", "lake"}
 MAX_FILE_LINES = 500
 MAX_FUNCTION_LINES = 60
+MOST_STEPS = 2
 COMPUTED = "a module whose name is computed"
 
 
@@ -97,6 +99,57 @@ def long_pieces(root: Path) -> list[str]:
     return found
 
 
+def module_graph(root: Path) -> dict[str, set[str]]:
+    """Modules of the three packages and those that each imports, for type checking alone too."""
+    files = [path for path in python_files(root) if path.relative_to(root).parts[0] in PACKAGES]
+    modules = {".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__"): path for path in files}
+    return {name: _imported_modules(parse(path), set(modules)) - {name} for name, path in modules.items()}
+
+
+def _imported_modules(tree: ast.Module, modules: set[str]) -> set[str]:
+    """Of `modules` those that a tree imports; `from package import name` is the module `name`, where there is one."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            full = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name in modules else node.module for name in full}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return found & modules
+
+
+def circles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """Modules that import each other, however long the way round is; each circle sorted."""
+    reach = {name: _reachable(graph, name) for name in graph}
+    found = {frozenset({name, *(other for other in reach[name] if name in reach[other])}) for name in graph}
+    return sorted(sorted(circle) for circle in found if len(circle) > 1)
+
+
+def _reachable(graph: dict[str, set[str]], start: str) -> set[str]:
+    seen: set[str] = set()
+    waiting = [start]
+    while waiting:
+        for name in graph[waiting.pop()] - seen:
+            seen.add(name)
+            waiting.append(name)
+    return seen
+
+
+def namesakes(root: Path) -> list[str]:
+    """Files of one name within two folders of each other: so many steps, up or down, lead from one to the other."""
+    by_name: dict[str, list[Path]] = {}
+    for path in python_files(root):
+        if path.name != "__init__.py" and path.relative_to(root).parts[0] in PACKAGES:
+            by_name.setdefault(path.name, []).append(path.relative_to(root))
+    pairs = [pair for paths in by_name.values() for pair in combinations(paths, 2)]
+    return [f"{one} and {other}" for one, other in pairs if _steps(one.parent, other.parent) <= MOST_STEPS]
+
+
+def _steps(one: Path, other: Path) -> int:
+    shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one.parts, other.parts, strict=False)))
+    return len(one.parts) + len(other.parts) - 2 * shared
+
+
 def test_no_arrow_is_broken() -> None:
     seen = {path.relative_to(ROOT).parts[0] for path in python_files(ROOT)}
     assert set(PACKAGES) <= seen, "a package is missing, so that the check would look at nothing"
@@ -105,6 +158,40 @@ def test_no_arrow_is_broken() -> None:
 
 def test_files_and_functions_fit_on_a_screen() -> None:
     assert long_pieces(ROOT) == []
+
+
+def test_no_modules_import_each_other() -> None:
+    graph = module_graph(ROOT)
+    assert len(graph) > 250, "a package is missing, so that the check would look at nothing"
+    assert circles(graph) == []
+
+
+def test_no_two_files_have_one_name_close_to_each_other() -> None:
+    assert namesakes(ROOT) == []
+
+
+def test_the_check_sees_a_circle_however_it_is_hidden(tmp_path: Path) -> None:
+    sources = {
+        "jobs/a.py": "from jobs.engine import b",
+        "jobs/engine/__init__.py": "",
+        "jobs/engine/b.py": "def f():\n    import udfs.c",
+        "udfs/c.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from jobs.a import A",
+        "udfs/d.py": "import udfs.c",
+    }
+    for file, source in sources.items():
+        path = tmp_path / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{source}\n", encoding="utf-8")
+    assert circles(module_graph(tmp_path)) == [["jobs.a", "jobs.engine.b", "udfs.c"]]
+
+
+def test_the_check_sees_namesakes_that_are_neighbours(tmp_path: Path) -> None:
+    for file in ("udfs/a/x.py", "udfs/b/x.py", "udfs/a/c/d/x.py", "jobs/a/x.py", "udfs/a/y.py", "udfs/a/c/y.py"):
+        path = tmp_path / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("", encoding="utf-8")
+    close = {"udfs/a/x.py and udfs/b/x.py", "udfs/a/x.py and udfs/a/c/d/x.py", "udfs/a/y.py and udfs/a/c/y.py"}
+    assert set(namesakes(tmp_path)) == close
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from jobs.engine.rounds import Round, whole_round
+from jobs.engine.rounds import whole_round
 from jobs.engine.runners import runner_for
 from jobs.engine.stage import UnitStage
-from jobs.engine.task import UnitResult
+from jobs.engine.task import Round, UnitResult
 from lakehouse.delta.ledger import StageRecord
 from lakehouse.delta.state import ABSENT, Held, digest_of, parts
 from lakehouse.errors import PromiseError
@@ -52,6 +52,11 @@ def run_unit_stage(context: RunContext, stage: UnitStage, fingerprint: str, vers
     record = _record(drive)
     _check_rates(context, stage, record, drive.broken)
     return record
+
+
+def engine_of(context: RunContext, stage: UnitStage) -> str:
+    """The runner that the settings name for a stage, else its own."""
+    return str(getattr(context.settings.runner, stage.name, stage.engine))
 
 
 def done_units(context: RunContext, stage: UnitStage, fingerprint: str) -> set[str]:
@@ -102,7 +107,7 @@ def _run_round(drive: _Drive, each: Round, pending: Sequence[str]) -> None:
         return
     every = stage.commit_every or context.settings.runner.commit_every
     batch: list[UnitResult] = []
-    for found in runner_for(context.engine_of(stage), context).run(each.task, pending):
+    for found in runner_for(engine_of(context, stage), context).run(each.task, pending):
         context.progress.unit(found)
         result = replace(found, attempts=drive.rows.get(found.unit, {}).get("attempts", 0) + 1)
         (drive.broken if result.error else batch).append(result)

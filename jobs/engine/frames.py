@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.engine.stage import FrameStage, Read
+from jobs.engine.reads import Read
 from lakehouse.errors import ContractError
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ class Frames:
     """Tables that a stage declared, by name; anything else is refused, so that what is recorded is what is read."""
 
     context: RunContext
-    stage: FrameStage
+    stage: str
+    reads: tuple[Read, ...]
     versions: Mapping[str, int]
 
     def version(self, table: str) -> int:
@@ -43,10 +44,10 @@ class Frames:
         return frame.select(*columns) if columns else frame
 
     def _declared(self, table: str) -> Read:
-        for read in self.stage.reads:
+        for read in self.reads:
             if read.table == table:
                 return read
-        raise ContractError(f"stage {self.stage.name!r} reads {table}, which it does not declare; add a Read for it")
+        raise ContractError(f"stage {self.stage!r} reads {table}, which it does not declare; add a Read for it")
 
 
 def write_part(context: RunContext, part: str, tables: Mapping[str, Callable[[], DataFrame]]) -> int:

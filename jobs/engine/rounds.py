@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
 
 from jobs.engine.stage import Read, Sum, UnitStage
-from jobs.engine.task import UnitTask
+from jobs.engine.task import Round, UnitTask
 from lakehouse.delta.files import PinnedTable
 from lakehouse.delta.state import parts
 from lakehouse.schema.tables import contract
 
 if TYPE_CHECKING:
     from jobs.context import RunContext
-
-# Which partitions a batch of units replaces, by table.
-Replaces = Callable[[str, list[str]], dict[str, list[str]]]
-
-
-@dataclass(frozen=True, slots=True)
-class Round:
-    """Units that get the same task. `lineage` is told of shared tables: by part, what the part goes back to."""
-
-    units: Sequence[str]
-    task: UnitTask
-    replaces: Replaces
-    lineage: Callable[[Sequence[str]], Mapping[str, str]] | None = None
 
 
 def pin(context: RunContext, stage: UnitStage, read: Read, version: int | None = None) -> PinnedTable:

@@ -25,10 +25,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Literal, Se
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 
+from jobs.engine.hashing import digest
 from lakehouse.errors import ConfigError
+from lakehouse.feeds.sources import SourceMapping
 
 T = TypeVar("T")
-S = TypeVar("S", bound="SettingsBase")
 EngineName = Literal["local", "spark", "ray"]
 
 
@@ -62,7 +63,7 @@ class Setting(Generic[T]):
     check: Callable[[T], None] | None = None
     changes_results: bool = True
 
-    def of(self, settings: SettingsBase) -> T:
+    def of(self, settings: Settings) -> T:
         """The value in a run's settings, typed."""
         value: T = getattr(settings, self.name)
         return value
@@ -83,7 +84,7 @@ class Setting(Generic[T]):
         return value
 
 
-class SettingsBase(BaseModel):
+class Settings(BaseModel):
     """Everything that a run is told, frozen. `declared`: the settings that it was assembled from."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -106,6 +107,10 @@ class SettingsBase(BaseModel):
             values[section].pop(name)
         return values
 
+    def config_hash(self, mapping: SourceMapping) -> str:
+        """Hash of the settings that can change a result but for the day's limits, and of the mapping."""
+        return digest(self.without_limits().result_settings(), mapping.model_dump(mode="json"))
+
     def without_limits(self) -> Self:
         """The same without limits, such as a day's budget, which only cut what is wanted."""
         unlimited = {}
@@ -117,15 +122,12 @@ class SettingsBase(BaseModel):
         return self.model_copy(update=unlimited)
 
 
-def settings_model(
-    settings: Iterable[Setting[Any]], stage_engines: Mapping[str, str], base: type[S] | None = None
-) -> type[S]:
+def settings_model(settings: Iterable[Setting[Any]], stage_engines: Mapping[str, str]) -> type[Settings]:
     """The model of all settings.
 
     Args:
         settings: of all stages; one that several stages name is named more than once.
         stage_engines: by stage that runs on an engine of choice, its default; they are the keys of `runner`.
-        base: a `SettingsBase` with what else settings can do; None is that class itself.
 
     Raises:
         ValueError: two settings of one name.
@@ -144,13 +146,13 @@ def settings_model(
     )
     every = (*declared.values(), runner)
     fields: dict[str, Any] = {setting.name: setting.field() for setting in every}
-    model: Any = create_model("Settings", __base__=base or SettingsBase, **fields)
+    model: Any = create_model("Settings", __base__=Settings, **fields)
     model.declared = every
-    assembled: type[S] = model
+    assembled: type[Settings] = model
     return assembled
 
 
-def validated(model: type[S], values: Mapping[str, Any]) -> S:
+def validated(model: type[Settings], values: Mapping[str, Any]) -> Settings:
     """Settings from what TOML files say. Raises ConfigError that tells in one line all that is wrong."""
     try:
         # In JSON an array is a tuple and a table a section, while everything else is held to its type.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,6 +48,20 @@ class UnitTask:
     def partition_values(self, unit: str) -> dict[str, str]:
         """What a result of the unit is filed under: the run, and the unit in the column of its entity."""
         return {"run_id": self.run_id, self.entity.partition: unit}
+
+
+# Which partitions a batch of units replaces, by table.
+Replaces = Callable[[str, list[str]], dict[str, list[str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """Units that get the same task. `lineage` is told of shared tables: by part, what the part goes back to."""
+
+    units: Sequence[str]
+    task: UnitTask
+    replaces: Replaces
+    lineage: Callable[[Sequence[str]], Mapping[str, str]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ from lakehouse.schema.tables import TABLES, contract
 
 if TYPE_CHECKING:
     from jobs.context import RunContext
+    from jobs.engine.setting import Settings
     from jobs.pipeline import StageReport
-    from jobs.settings import Settings
     from lakehouse.delta.keep import Freed, Runs
 
 _WIDTH = 150
@@ -119,8 +119,8 @@ def _stages(run_id: str, stages: Sequence[dict[str, Any]]) -> str:
             f"{row['seconds']:.1f}",
             f"{row['peak_memory_mb'] / 1024:.1f}",
             f"{row['rows']:,}",
-            f"{row['series']:,}" if row["ids"] else "",
-            f"{row['failed_series']:,}" if row["ids"] else "",
+            f"{row['ids']:,}" if row["ids"] else "",
+            f"{row['failed_ids']:,}" if row["ids"] else "",
             row["error"] or "",
         )
         for row in stages

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 
+from jobs.engine.setting import Settings
 from jobs.engine.stage import FrameStage, Stage
-from jobs.settings import Settings
 
 _ENGINES = {"spark": "Spark", "ray": "Ray", "local": "driver"}
 

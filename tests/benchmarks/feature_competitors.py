@@ -23,10 +23,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jobs.engine.runners.spark import SparkRunner
-from jobs.engine.task import BucketTask
+from jobs.engine.task import UnitTask
 from jobs.stages.demand.features import FeatureParameters, kernel
 from lakehouse.delta.files import PinnedTable
 from lakehouse.delta.io import Lakehouse, WrittenFile
+from lakehouse.schema.entities import SERIES
 from tests.benchmarks.retail_input import bucket_file
 from udfs.demand.features.sku_features import FeatureSpec, sku_daily_features
 
@@ -95,8 +96,9 @@ def ours(folder: Path, buckets: int, out: Path) -> Spent:
         _CALENDAR, lake.uri(_CALENDAR), lake.version(_CALENDAR), _CALENDAR_COLUMNS, is_bucketed=False
     )
     lake.ensure(_FEATURES)
-    task = BucketTask(
+    task = UnitTask(
         stage="features",
+        entity=SERIES,
         run_id="bench",
         inputs=(sales, calendar),
         kernel=kernel,
@@ -105,7 +107,7 @@ def ours(folder: Path, buckets: int, out: Path) -> Spent:
     )
     _import_in_workers(spark)
     clock = Clock()
-    results = list(SparkRunner(spark).run(task, list(range(buckets))))
+    results = list(SparkRunner(spark).run(task, [str(bucket) for bucket in range(buckets)]))
     broken = [result for result in results if result.error]
     if broken:
         raise RuntimeError(f"{len(broken)} buckets failed: {broken[0].error}")

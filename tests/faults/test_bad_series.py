@@ -14,7 +14,7 @@ import pytest
 
 from jobs.engine.task import KernelResult
 from jobs.stages.demand import features
-from jobs.stages.forecasting import backtest, forecast, series_inputs
+from jobs.stages.forecasting import backtest, forecast, forecasting_reads
 from jobs.stages.inventory import inventory, order, replay
 from lakehouse.schema.tables import contract
 from udfs.demand.features.sku_features import FeatureSpec
@@ -112,14 +112,14 @@ def spec_of(model: str) -> ForecastSpec:
 
 
 def forecast_inputs(history: pa.Table) -> dict[str, pa.Table]:
-    inputs = {name: empty(name) for name in series_inputs.TABLES if name != series_inputs.FEATURES}
+    inputs = {name: empty(name) for name in forecasting_reads.TABLES if name != forecasting_reads.FEATURES}
     columns = ["unique_id", "ds", "y_latent", "unit_price", "is_promo"]
     plan = {name: inputs[name].select(["unique_id", "ds", "unit_price", "is_promo"]) for name in inputs_by_series()}
-    return inputs | plan | {series_inputs.FEATURES: history.select(columns)}
+    return inputs | plan | {forecasting_reads.FEATURES: history.select(columns)}
 
 
 def inputs_by_series() -> tuple[str, ...]:
-    return (series_inputs.SALES, series_inputs.PLANNED)
+    return (forecasting_reads.SALES, forecasting_reads.PLANNED)
 
 
 def run_features(names: list[str]) -> KernelResult:

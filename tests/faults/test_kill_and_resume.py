@@ -61,9 +61,9 @@ def is_forecast_unit(event: dict[str, Any]) -> bool:
     return event["event"] == "unit" and event["stage"] == "forecast"
 
 
-def done_buckets(lake: Lakehouse) -> set[int]:
+def done_units(lake: Lakehouse) -> set[str]:
     condition = (pc.field("stage") == "forecast") & (pc.field("status") == "succeeded")
-    return set(lake.read_arrow("ops.run_unit", filters=condition)["bucket"].to_pylist())
+    return set(lake.read_arrow("ops.run_unit", filters=condition)["unit"].to_pylist())
 
 
 def kill_with_children(driver: subprocess.Popen[bytes]) -> None:
@@ -92,10 +92,10 @@ def test_a_killed_run_goes_on_where_it_was_and_ends_in_the_same_content(
     )
     try:
         read_until_units(log, driver, COMMITTED)
-        wait_until(lambda: len(done_buckets(lake)) >= COMMITTED, "the first commit of forecasts")
+        wait_until(lambda: len(done_units(lake)) >= COMMITTED, "the first commit of forecasts")
     finally:
         kill_with_children(driver)
-    done, buckets = done_buckets(lake), buckets_of(calibrated)
+    done, buckets = done_units(lake), buckets_of(calibrated)
     assert COMMITTED <= len(done) < len(buckets), "killed in the middle of the stage"
     (stage,) = [row for row in lake.read_arrow("ops.run").to_pylist() if row["stage"] == "forecast"]
     assert stage["status"] == "running", "a killed driver cannot say that it failed"
@@ -106,11 +106,11 @@ def test_a_killed_run_goes_on_where_it_was_and_ends_in_the_same_content(
     events = [json.loads(line) for line in log.read_text().splitlines()]
     (begin,) = [event for event in events if event["event"] == "units_begin" and event["stage"] == "forecast"]
     assert (begin["already_done"], begin["units"]) == (len(done), len(buckets) - len(done))
-    assert {event["bucket"] for event in events if is_forecast_unit(event)} == buckets - done
+    assert {event["unit"] for event in events if is_forecast_unit(event)} == buckets - done
     reused = [event["stage"] for event in events if event["event"] == "stage_reused"]
     assert reused == ["ingest", "clean", "features", "train", "backtest", "calibrate"]
     assert hashes(lake) == hashes(finished)
 
 
-def buckets_of(lake: Lakehouse) -> set[int]:
-    return set(lake.read_arrow("silver.sales_daily", columns=["bucket"])["bucket"].to_pylist())
+def buckets_of(lake: Lakehouse) -> set[str]:
+    return set(map(str, lake.read_arrow("silver.sales_daily", columns=["bucket"])["bucket"].to_pylist()))

@@ -1,6 +1,6 @@
 """Kernels with faults, around a real kernel, at module level so that every engine unpickles them.
 
-A series stands for its bucket: the fault strikes in the bucket that holds `unique_id`.
+An id stands for its bucket: the fault strikes in the bucket that holds the series, customer or depot's day `id_`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,10 @@ import pyarrow.compute as pc
 from jobs.engine.task import Kernel, KernelResult
 
 
-def holds(inputs: dict[str, pa.Table], unique_id: str) -> bool:
-    """Whether the bucket's first input has rows of the series."""
-    ids = next(iter(inputs.values()))["unique_id"].cast(pa.string())
-    return bool(pc.any(pc.equal(ids, unique_id)).as_py())
+def holds(inputs: dict[str, pa.Table], id_: str) -> bool:
+    """Whether the bucket's first input has rows of the id, which is its first column."""
+    ids = next(iter(inputs.values())).column(0).cast(pa.string())
+    return bool(pc.any(pc.equal(ids, id_)).as_py())
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +29,11 @@ class Raises:
     """Raises in one bucket."""
 
     kernel: Kernel
-    unique_id: str
+    id_: str
 
     def __call__(self, inputs: dict[str, pa.Table], parameters: Any) -> KernelResult:
-        if holds(inputs, self.unique_id):
-            raise ZeroDivisionError(f"no kernel for {self.unique_id}")
+        if holds(inputs, self.id_):
+            raise ZeroDivisionError(f"no kernel for {self.id_}")
         return self.kernel(inputs, parameters)
 
 
@@ -42,16 +42,31 @@ class Dies:
     """Kills its own process in one bucket, `times` times: each death leaves a file in `folder`, with the process id."""
 
     kernel: Kernel
-    unique_id: str
+    id_: str
     folder: str
     times: int
 
     def __call__(self, inputs: dict[str, pa.Table], parameters: Any) -> KernelResult:
         folder = Path(self.folder)
-        if holds(inputs, self.unique_id) and len(list(folder.iterdir())) < self.times:
+        if holds(inputs, self.id_) and len(list(folder.iterdir())) < self.times:
             (folder / f"{uuid.uuid4().hex}").write_text(str(os.getpid()))
             os.kill(os.getpid(), signal.SIGKILL)
         return self.kernel(inputs, parameters)
+
+
+@dataclass(frozen=True, slots=True)
+class Loses:
+    """Forgets an id in all that it makes, as a careless join would, and says nothing."""
+
+    kernel: Kernel
+    id_: str
+
+    def __call__(self, inputs: dict[str, pa.Table], parameters: Any) -> KernelResult:
+        name = next(iter(inputs.values())).column_names[0]
+        result = self.kernel(inputs, parameters)
+        keyed = {table: rows for table, rows in result.tables.items() if name in rows.column_names}
+        rest = {t: rows.filter(pc.not_equal(rows[name].cast(pa.string()), self.id_)) for t, rows in keyed.items()}
+        return replace(result, tables=result.tables | rest)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import io
 import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobs.context import RunContext
 from jobs.engine.progress import Progress
-from jobs.engine.stage import UnitStage
+from jobs.engine.stage import Stage, UnitStage
+from jobs.engine.task import Kernel
 from jobs.pipeline import all_stages
 from jobs.settings import load_mapping, load_settings
 from lakehouse.delta.content_hash import content_hash
 from lakehouse.delta.io import Lakehouse
+from lakehouse.delta.stamp import Stamp, stamped
+from lakehouse.delta.state import Held
 from lakehouse.schema.tables import TABLES
 from tests.tiny_retailer import FIRST_DAY
 
@@ -59,6 +64,22 @@ def make_context(
         force=force,
         _spark=spark,
     )
+
+
+def with_kernel(name: str, wrap: Callable[[Kernel], Kernel], stages: Iterable[Stage] | None = None) -> list[Stage]:
+    """The stages (the house's), the kernel of one of them wrapped: with a fault, or with a note of where it ran."""
+    found = {stage.name: stage for stage in stages or all_stages()}
+    stage = found[name]
+    assert isinstance(stage, UnitStage), f"{name} has no kernel"
+    return [*(found | {name: replace(stage, kernel=wrap(stage.kernel))}).values()]
+
+
+def as_written_by(lake: Lakehouse, stage: str, table: str, part: str = "") -> None:
+    """A table that the test changed by hand counts as if the stage had written it so."""
+    row = Held(lake).recorded(table)[part]
+    assert row["stage"] == stage
+    with stamped(Stamp(stage, row["fingerprint"], row["run_id"])):
+        Held(lake).record(table, [part], {part: row["lineage"]} if row["lineage"] else None)
 
 
 def copied(lake: Lakehouse, folder: Path) -> Lakehouse:

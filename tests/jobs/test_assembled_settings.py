@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from jobs.engine.setting import Section, Setting, SettingsBase, settings_model, validated
+from jobs.engine.setting import Section, Setting, Settings, settings_model, validated
 from lakehouse.errors import ConfigError
 
 
@@ -38,10 +38,10 @@ DAYS: Setting[int] = Setting("days", int, "days ahead", default=28, ge=1, le=366
 PRICE: Setting[Price] = Setting("price", Price, "how prices are set")
 CLUSTER: Setting[Cluster] = Setting("cluster", Cluster, "where", changes_results=False)
 # Stages name what they read; two of them share the days.
-MODEL: type[SettingsBase] = settings_model([DAYS, PRICE, DAYS, CLUSTER], {"price": "ray", "route": "local"})
+MODEL: type[Settings] = settings_model([DAYS, PRICE, DAYS, CLUSTER], {"price": "ray", "route": "local"})
 
 
-def read(**values: object) -> SettingsBase:
+def read(**values: object) -> Settings:
     return validated(MODEL, values)
 
 

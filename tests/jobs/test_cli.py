@@ -47,7 +47,7 @@ def test_a_broken_promise_ends_with_one(
     assert "another process" in capsys.readouterr().err
     shutil.rmtree(next(Path(lake.uri("features.sku_daily")).glob("bucket=*")))
     assert main(run(lake, "--stages", "forecast")) == 1
-    assert "1 buckets failed" in capsys.readouterr().err
+    assert "1 of its units failed" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_status_tells_what_ran_and_where_the_rows_went(finished: Lakehouse, caps
     printed = capsys.readouterr().out
     for stage in ALL_STAGES:
         assert stage in printed
-    assert "series that failed: none" in printed
+    assert "failures: none" in printed
     assert f"{finished.rows('bronze.sales'):,}" in printed
     assert content_hash(finished, "gold.order_plan") in printed
     assert main(["status", "--lakehouse", finished.root, "--run", "never"]) == 2

@@ -11,11 +11,13 @@ import pandas as pd
 import pyarrow.compute as pc
 import pytest
 
+from jobs.engine.rounds import pin, summed
 from jobs.pipeline import run_stages
 from jobs.settings import load_settings
-from jobs.stages.forecasting import series_inputs, train
-from jobs.stages.forecasting.earlier import earlier_run, earlier_summary
+from jobs.stages.forecasting import forecasting_reads, train
+from jobs.stages.forecasting.forecasting_reads import EARLIER_CLASSES, WHOLE_HISTORY, earlier_runs
 from jobs.stages.forecasting.model_archive import fitted, load, pack
+from jobs.stages.forecasting.training_plan import wanted, wanted_for
 from lakehouse.delta.files import read_bucket
 from lakehouse.delta.io import Lakehouse
 from tests.jobs.run_tool import copied, day, make_context
@@ -57,14 +59,14 @@ def test_a_model_is_trained_for_every_cutoff_that_is_forecast_from(with_trees: L
 def test_a_trained_model_has_seen_nothing_after_its_cutoff(with_trees: Lakehouse) -> None:
     """The model for an early cutoff, against one fitted here to history that ends on that day."""
     context = make_context(None, with_trees, None, day(119), *TREES)
-    inputs = {p.name: read_bucket(p, 0) for p in series_inputs.series_inputs(context, whole=True)}
-    history = series_inputs.history_of(inputs)
+    inputs = {read.table: read_bucket(pin(context, train.STAGE, read), "whole") for read in WHOLE_HISTORY}
+    history = forecasting_reads.history_of(inputs)
     cutoff = day(119) - timedelta(days=2 * HORIZON)
     past = history.filter(pc.less_equal(history["ds"], cutoff))
-    make = series_inputs.batch_maker(inputs, HORIZON)
+    make = forecasting_reads.batch_maker(inputs, HORIZON)
     batch = make(past, cutoff, None)
     ours = train.fit_trees(batch, HORIZON, context.settings.trees).forecast(batch, HORIZON, (0.5,))
-    stored = fitted(with_trees.read_arrow("forecast.model"))["trees"]
+    stored = fitted({"forecast.model": with_trees.read_arrow("forecast.model")})["trees"]
     model = stored(cutoff)  # type: ignore[operator, arg-type]
     assert isinstance(model, TreeModel)
     np.testing.assert_array_equal(model.forecast(batch, HORIZON, (0.5,)).mean_SH, ours.mean_SH)
@@ -74,12 +76,12 @@ def test_a_trained_model_has_seen_nothing_after_its_cutoff(with_trees: Lakehouse
 def test_nothing_is_trained_where_only_local_models_compete(calibrated: Lakehouse) -> None:
     assert calibrated.read_arrow("forecast.model").num_rows == 0
     local = load_settings(None, []).forecast
-    assert train.wanted(local) == []
-    assert train.wanted(load_settings(None, ["forecast.model=gru"]).forecast) == ["gru"]
+    assert wanted_for(local) == []
+    assert wanted_for(load_settings(None, ["forecast.model=gru"]).forecast) == ["gru"]
     dear = load_settings(None, [*TREES, "forecast.budget_seconds=1.0"]).forecast
-    assert train.wanted(dear) == ["trees"]  # the first candidate of a class stays whatever it costs
+    assert wanted_for(dear) == ["trees"]  # the first candidate of a class stays whatever it costs
     tight = [TREES[1], "forecast.budget_seconds=1.0"]
-    assert train.wanted(load_settings(None, tight).forecast) == []
+    assert wanted_for(load_settings(None, tight).forecast) == []
 
 
 def test_a_model_beyond_the_budget_is_neither_trained_nor_missed(featured: Lakehouse, tmp_path: Path) -> None:
@@ -96,16 +98,19 @@ def test_a_rung_that_did_not_pay_yesterday_is_not_climbed_today(with_trees: Lake
     lake = copied(with_trees, tmp_path / "lake")
     neural = (TREES[0].replace('"trees"', '"trees","gru"'), *TREES[1:])
     yesterday = make_context(None, lake, None, day(119), *TREES)
-    assert earlier_run(yesterday) is None
+    assert earlier_runs(yesterday) == ()
     today = make_context(None, lake, None, day(120), *TREES)
-    assert earlier_run(today) == yesterday.run.run_id
-    assert earlier_run(make_context(None, lake, None, day(120))) is None, "other settings tell nothing"
-    summary = earlier_summary(today)
+    assert earlier_runs(today) == (yesterday.run.run_id,)
+    assert earlier_runs(make_context(None, lake, None, day(120))) == (), "other settings tell nothing"
+    versions = {EARLIER_CLASSES.table: lake.version(EARLIER_CLASSES.table)}
+    summary = summed(today, EARLIER_CLASSES, versions)
+    assert summed(yesterday, EARLIER_CLASSES, versions) is None
     spec = load_settings(None, [*neural]).forecast
     # Trees of five rounds gain nothing over local models, so that networks get no chance; a laxer rule gives it.
-    assert train.wanted(spec) == ["trees", "gru"]
-    assert train.wanted(replace(spec, min_gain=0.5), summary) == ["trees"]
-    assert train.wanted(replace(spec, min_gain=-9.0), summary) == ["trees", "gru"]
+    assert wanted_for(spec) == ["trees", "gru"]
+    assert wanted_for(replace(spec, min_gain=0.5), summary) == ["trees"]
+    assert wanted_for(replace(spec, min_gain=-9.0), summary) == ["trees", "gru"]
+    assert wanted(today) == wanted_for(today.settings.forecast, summary)
 
 
 def test_every_series_has_a_champion_with_its_reason_and_its_scores(with_trees: Lakehouse) -> None:

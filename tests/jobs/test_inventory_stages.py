@@ -11,10 +11,9 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs.pipeline import run_stages
-from jobs.stages.inventory.planning_reads import plans_on_order
-from jobs.stages.inventory.replay import choices
+from jobs.stages.inventory.planning_reads import choices, plans_on_order
 from lakehouse.delta.io import Lakehouse
-from tests.jobs.run_tool import ALL_STAGES, copied, day, make_context
+from tests.jobs.run_tool import ALL_STAGES, as_written_by, copied, day, make_context
 from tests.tiny_retailer import SKUS, STORES
 
 HORIZON, SERIES = 14, len(SKUS) * len(STORES)
@@ -203,12 +202,13 @@ def test_a_bad_supply_row_ends_its_series_and_no_other(
     lake = copied(featured, tmp_path / "lake")
     bad = "S03|south|all"
     lake.open("silver.supply").update(updates={"pack_qty": "2.5"}, predicate=f"unique_id = '{bad}'")
+    as_written_by(lake, "clean", "silver.supply")
     context = make_context(None, lake, None, AS_OF, "max_failure_rate=0.2")
     reports = run_stages(context, list(ALL_STAGES[3:-1]))
-    assert {report.stage: report.record.failed_series for report in reports}["inventory"] == 1
+    assert {report.stage: report.record.failed_ids for report in reports}["inventory"] == 1
     failure = frame(lake, "ops.failure")
-    assert failure[["stage", "unique_id", "error_class", "fallback"]].to_numpy().tolist() == [
-        ["inventory", bad, "BadSupplyError", "none"]
+    assert failure[["stage", "entity", "id", "error_class", "fallback"]].to_numpy().tolist() == [
+        ["inventory", "series", bad, "BadSupplyError", "none"]
     ]
     assert "pack_qty: expected whole units >= 1, found 2.5" in failure["error"][0]
     others = [u for u in by_series(finished, "inventory.policy").index if u != bad]

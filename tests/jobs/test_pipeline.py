@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow.compute as pc
 import pytest
 
-from jobs.pipeline import run_stages
+from jobs.context import RunContext
+from jobs.engine.frames import Frames
+from jobs.pipeline import all_stages, run_stages
+from jobs.stages.gold import publish
 from lakehouse.delta.io import Lakehouse
+from lakehouse.delta.ledger import StageRecord
 from lakehouse.delta.lock import WriterLock
 from lakehouse.errors import ConfigError, LockedError, PromiseError
+from lakehouse.schema import entities
 from lakehouse.schema.tables import TABLES
-from tests.jobs.run_tool import ALL_STAGES, copied, day, hashes, make_context
+from tests.jobs.kernels import Loses
+from tests.jobs.run_tool import ALL_STAGES, copied, day, hashes, make_context, with_kernel
 from tests.tiny_retailer import SKUS, STORES, write_feeds, write_sales
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 SERIES = len(SKUS) * len(STORES)
 
@@ -156,9 +163,47 @@ def test_a_failing_series_gets_a_fallback_and_a_reason_and_the_stage_holds_its_t
         registry.unregister("breaks_on_s01_north")
     assert reports[-1].record.rows > 0
     failure = lake.read_arrow("ops.failure", filters=pc.field("stage") == "forecast").to_pylist()
-    assert {row["unique_id"] for row in failure} == {"S01|north|all"}
+    assert {(row["entity"], row["id"]) for row in failure} == {("series", "S01|north|all")}
     assert all("cannot forecast S01" in row["error"] for row in failure)
     assert lake.read_arrow("gold.order_plan").num_rows == SERIES
+
+
+def test_a_series_that_a_kernel_loses_ends_its_stage_with_its_name(
+    calibrated: Lakehouse, finished: Lakehouse, tmp_path: Path
+) -> None:
+    """Nothing is lost between the stages: each id that comes in goes out with a result or with a reason."""
+    lake, lost = copied(calibrated, tmp_path / "lake"), "S03|north|all"
+    context = make_context(None, lake, None, day(119))
+    careless = with_kernel("forecast", lambda kernel: Loses(kernel, lost))
+    bucket = entities.SERIES.bucket_of(lost, 10)
+    message = rf"bucket {bucket}: PromiseError: 1 of \d series of features.sku_daily are neither in"
+    with pytest.raises(PromiseError, match=rf"{message} forecast.demand nor among the failures, such as \['S03.north"):
+        run_stages(context, ["forecast"], careless)
+    with pytest.raises(PromiseError, match="'forecast' has not succeeded yet"):
+        run_stages(context, ["replay"])
+    run_stages(context, ["forecast"])
+    assert hashes(lake)["forecast.demand"] == hashes(finished)["forecast.demand"]
+    careless = with_kernel("inventory", lambda kernel: Loses(kernel, lost))
+    with pytest.raises(
+        PromiseError, match=r"1 of \d series of forecast.demand are neither in inventory.order_proposal"
+    ):
+        run_stages(context, ["replay", "inventory"], careless)
+
+
+def test_an_order_line_that_gold_loses_ends_publish(spark: SparkSession, finished: Lakehouse, tmp_path: Path) -> None:
+    lake = copied(finished, tmp_path / "lake")
+
+    class Losing(Frames):
+        def __getitem__(self, table: str) -> DataFrame:
+            frame = Frames.__getitem__(self, table)
+            return frame.filter("unique_id <> 'S03|north|all'") if table == "inventory.policy" else frame
+
+    def build(context: RunContext, frames: Frames) -> StageRecord:
+        return publish.build(context, Losing(frames.context, frames.stage, frames.reads, frames.versions))
+
+    stages = [replace(publish.STAGE, build=build) if each.name == "publish" else each for each in all_stages()]
+    with pytest.raises(PromiseError, match=r"12 order lines were planned, 11 are in gold\.order_plan of 2024-04-28"):
+        run_stages(make_context(spark, lake, None, day(119), force=True), ["publish"], stages)
 
 
 class _BreaksOn:

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jobs.pipeline import run_stages
-from jobs.stages.demand import features
-from jobs.stages.forecasting import forecast
 from lakehouse.delta.io import Lakehouse
 from lakehouse.errors import PromiseError
+from lakehouse.schema.entities import SERIES
 from tests.jobs.kernels import Dies, Raises
-from tests.jobs.run_tool import BUCKET_STAGES, copied, day, hashes, make_context
+from tests.jobs.run_tool import BUCKET_STAGES, copied, day, hashes, make_context, with_kernel
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -62,15 +61,15 @@ def test_a_bucket_that_raises_is_named_and_costs_only_itself(
     cleaned: Lakehouse,
     finished: Lakehouse,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     engine: str,
 ) -> None:
     lake = copied(cleaned, tmp_path / "lake")
     settings = ("runner.features=" + engine, "runner.commit_every=2")
-    with monkeypatch.context() as patch:
-        patch.setattr(features, "kernel", Raises(features.kernel, FAULTY))
-        with pytest.raises(PromiseError, match=rf"1 buckets failed.*ZeroDivisionError: no kernel for {FAULTY[:3]}"):
-            run_stages(make_context(spark, lake, None, day(119), *settings), ["features"])
+    faulty = with_kernel("features", lambda kernel: Raises(kernel, FAULTY))
+    bucket = SERIES.bucket_of(FAULTY, 10)
+    message = rf"1 of its units failed; bucket {bucket}: ZeroDivisionError: no kernel for {FAULTY[:3]}"
+    with pytest.raises(PromiseError, match=message):
+        run_stages(make_context(spark, lake, None, day(119), *settings), ["features"], faulty)
     units = lake.read_arrow("ops.run_unit").to_pylist()
     assert [row["status"] for row in units].count("succeeded") == len(units) - 1 > 0
     (failed,) = [row for row in units if row["status"] == "failed"]
@@ -86,27 +85,25 @@ def test_a_bucket_that_raises_is_named_and_costs_only_itself(
 
 
 def test_a_ray_worker_that_dies_is_restarted_and_its_bucket_done(
-    finished: Lakehouse, calibrated: Lakehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    finished: Lakehouse, calibrated: Lakehouse, tmp_path: Path
 ) -> None:
     lake, deaths = copied(calibrated, tmp_path / "lake"), tmp_path / "deaths"
     deaths.mkdir()
-    monkeypatch.setattr(forecast, "kernel", Dies(forecast.kernel, FAULTY, str(deaths), times=1))
-    report = run_stages(make_context(None, lake, None, day(119), *by_ray("forecast")), ["forecast"])[0]
+    deadly = with_kernel("forecast", lambda kernel: Dies(kernel, FAULTY, str(deaths), times=1))
+    report = run_stages(make_context(None, lake, None, day(119), *by_ray("forecast")), ["forecast"], deadly)[0]
     (death,) = deaths.iterdir()
     assert int(death.read_text()) != os.getpid(), "the worker died, not this process"
     assert report.record.status == "succeeded"
     assert hashes(lake)["forecast.demand"] == hashes(finished)["forecast.demand"]
 
 
-def test_a_bucket_that_kills_every_worker_costs_only_itself(
-    calibrated: Lakehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bucket_that_kills_every_worker_costs_only_itself(calibrated: Lakehouse, tmp_path: Path) -> None:
     lake, deaths = copied(calibrated, tmp_path / "lake"), tmp_path / "deaths"
     deaths.mkdir()
-    monkeypatch.setattr(forecast, "kernel", Dies(forecast.kernel, FAULTY, str(deaths), times=99))
+    deadly = with_kernel("forecast", lambda kernel: Dies(kernel, FAULTY, str(deaths), times=99))
     context = make_context(None, lake, None, day(119), *by_ray("forecast"), "ray.workers=1")
-    with pytest.raises(PromiseError, match=r"1 buckets failed.*ActorDiedError"):
-        run_stages(context, ["forecast"])
+    with pytest.raises(PromiseError, match=r"1 of its units failed.*ActorDiedError"):
+        run_stages(context, ["forecast"], deadly)
     assert len(list(deaths.iterdir())) == 2, "the worker was started again once, as conf says"
     units = context.ledger.units("forecast")
     assert [row["status"] for row in units].count("succeeded") == len(units) - 1 > 3

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from jobs.context import run_id_of
 from jobs.engine.stage import UnitStage
-from jobs.settings import conf_dir, load_mapping, load_settings, run_id_of
+from jobs.settings import conf_dir, load_mapping, load_settings
 from jobs.stages import load_stages
 from jobs.stages.forecasting.forecasting_settings import HORIZON
 from lakehouse.errors import ConfigError, ShelfcastError

@@ -7,13 +7,13 @@ command, runs it and exits with its code. Kernels note in NOTES where they ran.
 from __future__ import annotations
 
 import sys
+from functools import partial
 
 from ray.cluster_utils import Cluster
 
-from jobs import cli
-from jobs.stages.forecasting import forecast
-from jobs.stages.inventory import inventory
+from jobs import cli, pipeline
 from tests.jobs.kernels import Located
+from tests.jobs.run_tool import with_kernel
 
 
 def main(notes: str, command: list[str]) -> int:
@@ -22,8 +22,9 @@ def main(notes: str, command: list[str]) -> int:
     try:
         cluster.add_node(**node)
         cluster.wait_for_nodes()
-        forecast.kernel = Located(forecast.kernel, notes)  # type: ignore[assignment]
-        inventory.kernel = Located(inventory.kernel, notes)  # type: ignore[assignment]
+        forecast = with_kernel("forecast", lambda kernel: Located(kernel, notes))
+        located = with_kernel("inventory", lambda kernel: Located(kernel, notes), forecast)
+        pipeline.run_stages = partial(pipeline.run_stages, stages=located)
         return cli.main([*command, "--set", f"ray.address={cluster.address}"])
     finally:
         import ray

@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.engine.hashing import digest
-from jobs.engine.rounds import Round, pin, task_of
+from jobs.engine.rounds import pin, task_of
 from jobs.engine.stage import Read, UnitStage
-from jobs.engine.task import KernelResult
+from jobs.engine.task import KernelResult, Round
 from lakehouse.delta.state import Held, Part, parts
 from lakehouse.schema.entities import SERIES
 from udfs.demand.features.sku_features import FeatureSpec, sku_daily_features

@@ -6,7 +6,7 @@ import numba
 import numpy as np
 import torch
 
-from udfs.forecasting.models.ets.recursion import Point, Smoothed
+from udfs.forecasting.models.ets.ets_values import Point, Smoothed
 from udfs.series.series_threads import over_series
 
 

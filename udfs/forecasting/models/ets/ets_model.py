@@ -21,7 +21,8 @@ from udfs.forecasting.models.ets.ets_forms import (
     penalty_table,
     refine_factors,
 )
-from udfs.forecasting.models.ets.recursion import Point, Start, grid_sse, refine, smooth, start_states
+from udfs.forecasting.models.ets.ets_values import Point, Start
+from udfs.forecasting.models.ets.recursion import grid_sse, refine, smooth, start_states
 from udfs.forecasting.models.ets.trend import trend_holds
 from udfs.series.series_threads import kernels_own_the_cores
 from udfs.series.sku_batch import SkuBatch

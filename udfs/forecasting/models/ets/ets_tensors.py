@@ -5,16 +5,12 @@ Every function does what its namesake in `ets_kernel` does, operation by operati
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
 
 from udfs.forecasting.masked import first_observed, season_profile, time_major, time_mean, time_sum
 from udfs.forecasting.models.ets.ets_kernel import MIN_BASE, MIN_FACTOR
-
-if TYPE_CHECKING:
-    from udfs.forecasting.models.ets.recursion import Point, Start
+from udfs.forecasting.models.ets.ets_values import Point, Start
 
 _MAX_ALPHA = float(np.float32(0.99))
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 
 from udfs.forecasting.models.ets.ets_ahead import point_forecast
-from udfs.forecasting.models.ets.recursion import Point, smooth, start_states
+from udfs.forecasting.models.ets.ets_values import Point
+from udfs.forecasting.models.ets.recursion import smooth, start_states
 
 N_WINDOWS = 3
 """Past horizons looked at, one before the other."""

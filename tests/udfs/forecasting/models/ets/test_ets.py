@@ -16,7 +16,8 @@ from udfs.forecasting.metrics import difference_scale, rmsse
 from udfs.forecasting.models.ets.ets_ahead import ahead, point_forecast, variance_growth
 from udfs.forecasting.models.ets.ets_forms import FORMS, REFINE_POINTS, SEASON, TREND, EtsGrid, refine_factors
 from udfs.forecasting.models.ets.ets_model import ExponentialSmoothing
-from udfs.forecasting.models.ets.recursion import Point, Smoothed, Start, grid_sse, refine, smooth, start_states
+from udfs.forecasting.models.ets.ets_values import Point, Smoothed, Start
+from udfs.forecasting.models.ets.recursion import grid_sse, refine, smooth, start_states
 from udfs.forecasting.models.ets.trend import MIN_GAIN, trend_holds
 from udfs.series.sku_batch import SkuBatch
 
