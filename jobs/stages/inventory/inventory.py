@@ -37,7 +37,8 @@ from jobs.stages.inventory.planning_reads import (
 from lakehouse.schema.entities import SERIES
 from udfs.inventory.inventory_spec import InventorySpec
 from udfs.inventory.kernels.last_prices import last_prices
-from udfs.inventory.kernels.plan_bucket import PolicyEvidence, plan_bucket
+from udfs.inventory.kernels.plan_bucket import plan_bucket
+from udfs.inventory.kernels.planned_series import PolicyEvidence
 from udfs.inventory.kernels.planning_inputs import PathTerms
 from udfs.inventory.policies.choose import ReplayEvidence, merge_replay_summaries
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -14,6 +13,7 @@ from udfs.contest.choice import Choice
 from udfs.inventory.demand_distribution import FloatArray
 from udfs.inventory.inventory_spec import InventorySpec
 from udfs.inventory.kernels.plan_tables import failure_table
+from udfs.inventory.kernels.planned_series import Planned, PolicyEvidence
 from udfs.inventory.kernels.planning_inputs import (
     ForecastInput,
     PathTerms,
@@ -25,28 +25,13 @@ from udfs.inventory.kernels.planning_inputs import (
 from udfs.inventory.kernels.policy_table import policy_table
 from udfs.inventory.kernels.proposal_table import priced_steps, proposal_table, step_table
 from udfs.inventory.kernels.stock_position import StockInput, StockTables, read_stock
-from udfs.inventory.order_quantity import inventory_position, round_order
-from udfs.inventory.policies.choose import ReplayEvidence, choose
+from udfs.inventory.policies.choose import choose
 from udfs.inventory.policies.names import WITHOUT_MONEY, WITHOUT_REPLAY
 from udfs.inventory.policies.plan import Plan
 from udfs.inventory.policies.policy_registry import planned_names, plans_of
-from udfs.inventory.policies.replay import Replay, can_replay, replay_paths
+from udfs.inventory.policies.replay import can_replay, replay_paths
 from udfs.inventory.policies.situation import Situation
 from udfs.inventory.simulation.state import StockState
-
-
-@dataclass(frozen=True, slots=True)
-class PolicyEvidence:
-    """What the choice of a policy rests on.
-
-    replays: see `ReplayEvidence`. classes: unique_id, demand_class. windows: cutoffs whose replays decide. held_out: a
-    window among them, or None; a choice made on the windows before it is compared with the benchmark on it.
-    """
-
-    replays: ReplayEvidence
-    classes: pa.Table
-    windows: tuple[date, ...]
-    held_out: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,47 +43,6 @@ class BucketPlan:
     proposal: pa.Table
     steps: pa.Table
     failures: pa.Table
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """Everything known about the S series that can be planned.
-
-    names: of the candidates. choice: the policy of each series. order_KS: units that each candidate would order today.
-    reorder_point_KS, order_up_to_KS: their levels today. expected: on the sample paths. protection_SN: demand of lead
-    time and review on each of them, units. chosen_S: index of the
-    candidate that decides. days_to_review: until orders are placed next, 0 today.
-    """
-
-    forecast: ForecastInput
-    supply: SupplyInput
-    stock: StockInput
-    situation: Situation
-    names: tuple[str, ...]
-    choice: Choice
-    chosen_S: np.ndarray
-    order_KS: FloatArray
-    reorder_point_KS: FloatArray
-    order_up_to_KS: FloatArray
-    expected: Mapping[str, Replay]
-    protection_SN: FloatArray
-    days_to_review: int
-
-    def of_chosen(self, values_KS: FloatArray) -> FloatArray:
-        """The chosen candidate's value of each series, [S]."""
-        return np.asarray(values_KS[self.chosen_S, np.arange(len(self.chosen_S))])
-
-    @property
-    def position(self) -> FloatArray:
-        return inventory_position(self.stock.on_hand_S, self.stock.on_order_S)
-
-    @property
-    def order(self) -> FloatArray:
-        """Units to order after packs and minimum order, [S]; none on a day between reviews."""
-        if self.days_to_review:
-            return np.zeros(len(self.forecast))
-        terms = self.supply.terms
-        return round_order(self.of_chosen(self.order_KS), terms.moq_qty, terms.pack_qty)
 
 
 def plan_bucket(

@@ -19,7 +19,7 @@ from udfs.inventory.policies.names import BENCHMARK
 from udfs.inventory.supply import DAYS_PER_YEAR
 
 if TYPE_CHECKING:
-    from udfs.inventory.kernels.plan_bucket import Planned, PolicyEvidence
+    from udfs.inventory.kernels.planned_series import Planned, PolicyEvidence
 
 
 def policy_table(planned: Planned, as_of: date, evidence: PolicyEvidence | None) -> pa.Table:

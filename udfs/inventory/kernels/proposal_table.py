@@ -23,7 +23,7 @@ _NEXT_TO_NOTHING = 1e-9
 """Expected profit per unit of currency of a pack that only saves order costs, before its cover is reckoned."""
 
 if TYPE_CHECKING:
-    from udfs.inventory.kernels.plan_bucket import Planned
+    from udfs.inventory.kernels.planned_series import Planned
 
 
 def proposal_table(planned: Planned, as_of: date, priced: PricedSteps) -> pa.Table:

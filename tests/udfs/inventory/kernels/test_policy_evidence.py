@@ -21,7 +21,8 @@ from tests.udfs.inventory.kernels.past_tables import (
 from tests.udfs.inventory.tables import AS_OF, PATH_TERMS, forecast_table, price_table, stock_tables, supply_table
 from udfs.demand.demand_profile import DEMAND_CLASSES
 from udfs.inventory.inventory_spec import InventorySpec
-from udfs.inventory.kernels.plan_bucket import BucketPlan, PolicyEvidence, plan_bucket
+from udfs.inventory.kernels.plan_bucket import BucketPlan, plan_bucket
+from udfs.inventory.kernels.planned_series import PolicyEvidence
 from udfs.inventory.kernels.replay_bucket import replay_bucket
 from udfs.inventory.policies.choose import ReplayEvidence, merge_replay_summaries, summarise_replays
 

@@ -1,0 +1,74 @@
+"""What is known of a bucket's series when their policies are chosen: the tables of a plan are made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+
+from udfs.contest.choice import Choice
+from udfs.inventory.demand_distribution import FloatArray
+from udfs.inventory.kernels.planning_inputs import ForecastInput, SupplyInput
+from udfs.inventory.kernels.stock_position import StockInput
+from udfs.inventory.order_quantity import inventory_position, round_order
+from udfs.inventory.policies.choose import ReplayEvidence
+from udfs.inventory.policies.replay import Replay
+from udfs.inventory.policies.situation import Situation
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyEvidence:
+    """What the choice of a policy rests on.
+
+    replays: see `ReplayEvidence`. classes: unique_id, demand_class. windows: cutoffs whose replays decide. held_out: a
+    window among them, or None; a choice made on the windows before it is compared with the benchmark on it.
+    """
+
+    replays: ReplayEvidence
+    classes: pa.Table
+    windows: tuple[date, ...]
+    held_out: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """Everything known about the S series that can be planned.
+
+    names: of the candidates. choice: the policy of each series. order_KS: units that each candidate would order today.
+    reorder_point_KS, order_up_to_KS: their levels today. expected: on the sample paths. protection_SN: demand of lead
+    time and review on each of them, units. chosen_S: index of the
+    candidate that decides. days_to_review: until orders are placed next, 0 today.
+    """
+
+    forecast: ForecastInput
+    supply: SupplyInput
+    stock: StockInput
+    situation: Situation
+    names: tuple[str, ...]
+    choice: Choice
+    chosen_S: np.ndarray
+    order_KS: FloatArray
+    reorder_point_KS: FloatArray
+    order_up_to_KS: FloatArray
+    expected: Mapping[str, Replay]
+    protection_SN: FloatArray
+    days_to_review: int
+
+    def of_chosen(self, values_KS: FloatArray) -> FloatArray:
+        """The chosen candidate's value of each series, [S]."""
+        return np.asarray(values_KS[self.chosen_S, np.arange(len(self.chosen_S))])
+
+    @property
+    def position(self) -> FloatArray:
+        return inventory_position(self.stock.on_hand_S, self.stock.on_order_S)
+
+    @property
+    def order(self) -> FloatArray:
+        """Units to order after packs and minimum order, [S]; none on a day between reviews."""
+        if self.days_to_review:
+            return np.zeros(len(self.forecast))
+        terms = self.supply.terms
+        return round_order(self.of_chosen(self.order_KS), terms.moq_qty, terms.pack_qty)
