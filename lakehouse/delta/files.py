@@ -93,8 +93,10 @@ def read_bucket(pinned: PinnedTable, bucket: int | str) -> pa.Table:
     names = list(pinned.dictionary)
     tables = [
         # Not pq.read_table: that imports pandas first, a second in every worker. One thread: workers share the cores.
-        pq.ParquetFile(posixpath.join(root, path), filesystem=filesystem, read_dictionary=names).read(
-            read_columns, use_threads=False
+        _plain(
+            pq.ParquetFile(posixpath.join(root, path), filesystem=filesystem, read_dictionary=names).read(
+                read_columns, use_threads=False
+            )
         )
         for path in paths
     ]
@@ -103,6 +105,13 @@ def read_bucket(pinned: PinnedTable, bucket: int | str) -> pa.Table:
         keys: list[tuple[str, str]] = [(name, "ascending") for name in pinned.order_by]
         table = _decoded(table).sort_by(keys)
     return table.select(pinned.columns)
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    """Text as contracts have it: deltalake's own statements leave files whose text is of Arrow's view type."""
+    views = [f.name for f in table.schema if pa.types.is_string_view(f.type)]
+    fields = [pa.field(f.name, pa.string()) if f.name in views else f for f in table.schema]
+    return table.cast(pa.schema(fields)) if views else table
 
 
 def _range_column(pinned: PinnedTable) -> tuple[str, ...]:
