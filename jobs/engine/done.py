@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,8 @@ def held_fingerprint(context: RunContext, stage: Stage) -> str:
 
 
 def is_done(context: RunContext, stage: Stage, fingerprint: str) -> bool:
-    """Whether the stage's tables, or this run's part of them, hold this fingerprint now."""
+    """Whether the stage's tables, or this run's part of them, hold this fingerprint now, forced or not."""
+    context = replace(context, force=False)
     if isinstance(stage, FrameStage):
         held, part = Held(context.lakehouse), stage.part(context)
         return all(held.holds(table, part, fingerprint) for table in stage.writes)

@@ -120,8 +120,10 @@ def read_files(pinned: PinnedTable, paths: Sequence[str]) -> pa.Table:
     names = list(pinned.dictionary)
     tables = [
         # Not pq.read_table: that imports pandas first, a second in every worker. One thread: workers share the cores.
-        pq.ParquetFile(posixpath.join(root, path), filesystem=filesystem, read_dictionary=names).read(
-            read_columns, use_threads=False
+        _plain(
+            pq.ParquetFile(posixpath.join(root, path), filesystem=filesystem, read_dictionary=names).read(
+                read_columns, use_threads=False
+            )
         )
         for path in paths
     ]
@@ -137,6 +139,13 @@ def _completed(table: pa.Table, pinned: PinnedTable) -> pa.Table:
         if field.name in pinned.columns and field.name not in table.column_names and field.nullable:
             table = table.append_column(field, pa.nulls(table.num_rows, field.type))
     return table
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    """Text as contracts have it: deltalake's own statements leave files whose text is of Arrow's view type."""
+    views = [f.name for f in table.schema if pa.types.is_string_view(f.type)]
+    fields = [pa.field(f.name, pa.string()) if f.name in views else f for f in table.schema]
+    return table.cast(pa.schema(fields)) if views else table
 
 
 def _range_column(pinned: PinnedTable) -> tuple[str, ...]:

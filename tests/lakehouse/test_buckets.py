@@ -159,6 +159,19 @@ def test_a_partition_column_is_not_in_the_files_and_is_refused(lake: Lakehouse) 
         read_bucket(PinnedTable(NAME, lake.uri(NAME), version, ("unique_id", "run_id")), 0)
 
 
+@pytest.mark.parametrize("dictionary", [(), ("unique_id",)])
+def test_a_file_that_somebody_rewrote_reads_as_any_other(lake: Lakehouse, dictionary: tuple[str, ...]) -> None:
+    """deltalake's update leaves text of another Arrow type, which kernels refuse."""
+    before = read_bucket(pinned(lake, commit(lake, champions(["a", "b"]), "r1", 0), dictionary=dictionary), 0)
+    lake.open(NAME).update(updates={"model": "'tsb'"}, predicate="unique_id = 'b'")
+    after = read_bucket(pinned(lake, lake.version(NAME), dictionary=dictionary), 0)
+    assert after["model"].to_pylist() == ["ets", "tsb"]
+    assert after.schema.field("model").type == before.schema.field("model").type == pa.string()
+    both = pa.concat_tables([before, after], promote_options="permissive")
+    assert both["unique_id"].cast(pa.string()).to_pylist() == ["a", "b", "a", "b"]
+    assert after.schema.field("unique_id").type == before.schema.field("unique_id").type
+
+
 def test_a_table_that_is_not_there_reads_as_empty(lake: Lakehouse) -> None:
     absent = PinnedTable("silver.stock", lake.uri("silver.stock"), lake.version("silver.stock"), ("unique_id", "ds"))
     table = read_bucket(absent, 0)
