@@ -169,6 +169,7 @@ def check_buckets(context: RunContext) -> None:
 
 STAGE = FrameStage(
     name="clean",
+    version=2,
     reads=tuple(Read(f"bronze.{feed}", ()) for feed in FEEDS),
     writes=(
         _SALES_DAILY,

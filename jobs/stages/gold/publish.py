@@ -81,6 +81,7 @@ def _compared_days(context: RunContext) -> tuple[date, date]:
 
 STAGE = FrameStage(
     name="publish",
+    version=2,
     reads=(
         Read("forecast.demand", (), run=THIS),
         Read("forecast.champion", (), run=THIS),

@@ -101,6 +101,7 @@ def _until_as_of(context: RunContext) -> tuple[date | None, date | None]:
 
 STAGE = UnitStage(
     name="inventory",
+    version=2,
     unit=SERIES,
     reads=(
         FORECASTS,

@@ -74,6 +74,7 @@ def parameters(context: RunContext, _sums: Mapping[str, Any]) -> ReplayParameter
 
 STAGE = UnitStage(
     name="replay",
+    version=2,
     unit=SERIES,
     reads=(FORECASTS, CHAMPIONS, PRICES, PROFILES, SUPPLIES),
     writes=(REPLAY, REPLAY_SUMMARY),
