@@ -17,6 +17,7 @@ from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from scipy import special
 
 from udfs.demand.censoring.censored_demand import CensoringSpec, latent_table
@@ -71,7 +72,10 @@ class KernelCalls:
                 "is_event": [False],
             }
         )
-        sku_daily_features(history, calendar, last_ds=_AS_OF)
+        yesterday = _AS_OF - timedelta(days=1)
+        known = sku_daily_features(history, calendar, last_ds=yesterday)
+        carry = known.filter(pc.equal(known["ds"], yesterday))
+        sku_daily_features(history, calendar, first_ds=_AS_OF, last_ds=_AS_OF, carry=carry)
 
     def backtest(self) -> None:
         _ = self.evidence
@@ -218,8 +222,9 @@ STEPS: dict[str, Callable[[KernelCalls], None]] = {
 
 
 def compile_for(stages: Iterable[str], forecast_spec: ForecastSpec, inventory_spec: InventorySpec) -> Iterator[str]:
-    """Compile what the named stages need, yielding each name once its kernels are there; others have none."""
+    """Compile what the named stages need, yielding each name once its kernels are there: first those that have none."""
     calls, wanted = KernelCalls(forecast_spec, inventory_spec), set(stages)
+    yield from sorted(wanted - STEPS.keys())
     for stage, step in STEPS.items():
         if stage in wanted:
             step(calls)

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from jobs.engine.task import BucketTask, UnitResult, execute_caught
+from jobs.engine.warm_up import wait_for
 
 
 @dataclass(frozen=True, slots=True)
 class LocalRunner:
     def run(self, task: BucketTask, buckets: Sequence[int]) -> Iterator[UnitResult]:
+        wait_for(task.stage)
         for bucket in buckets:
             yield execute_caught(task, bucket)
