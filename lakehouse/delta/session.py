@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlparse
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from lakehouse.delta.quiet_start import held_start
 from lakehouse.errors import EngineError
 
 if TYPE_CHECKING:
@@ -58,13 +59,14 @@ def build_session(settings: SparkSettings) -> SparkSession:
         builder.config("spark.jars", ",".join(jars)) if jars else builder.config("spark.jars.packages", DELTA_PACKAGE)
     )
     try:
-        session = builder.getOrCreate()
+        with held_start():
+            session = builder.getOrCreate()
+            session.sparkContext.setLogLevel("ERROR")
     except Exception as error:
         raise EngineError(
             f"Spark did not start ({error}). If Maven Central is out of reach, put the jars of {DELTA_PACKAGE} and its "
             f"dependencies into {folder} (or set spark.jars_dir), for instance with `make jars`."
         ) from error
-    session.sparkContext.setLogLevel("ERROR")
     if not jars:
         _keep_jars(session, folder)
     return session
