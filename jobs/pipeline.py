@@ -16,7 +16,7 @@ from jobs.engine.done import fingerprint_of, is_done
 from jobs.engine.drive import run_unit_stage
 from jobs.engine.frames import Frames
 from jobs.engine.memory import MemoryWatch
-from jobs.engine.stage import Stage, UnitStage, in_order, upstream
+from jobs.engine.stage import FrameStage, Stage, UnitStage, in_order, upstream
 from jobs.stages import load_stages
 from lakehouse.delta.ledger import StageRecord
 from lakehouse.delta.stamp import Stamp, stamped
@@ -80,6 +80,8 @@ def _run_stage(context: RunContext, stage: Stage, fingerprint: str) -> StageRepo
     if not context.force and is_done(context, stage, fingerprint):
         context.progress.say(f"{stage.name}: nothing to do")
         context.progress.event("stage_reused", stage=stage.name)
+        if isinstance(stage, FrameStage) and stage.look is not None:
+            stage.look(context)
         return StageReport(stage.name, "reused", _known(context, stage))
     if missing := _missing_feed(context, stage):
         context.progress.say(f"{stage.name}: skipped, there is no {missing}: no feed gives it")

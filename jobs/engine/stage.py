@@ -61,11 +61,13 @@ class StageValue:
 class FrameStage(StageValue):
     """Relational work in Spark on the driver: `build` gets the frames that `reads` name and writes what it promises.
 
-    `part` names the part of its tables that the stage replaces, such as the as-of day's; '' is the whole table.
+    `part` names the part of its tables that the stage replaces, such as the as-of day's; '' is the whole table. `look`
+    is called instead of `build` where there is nothing to do, for what is to be said and noted even then.
     """
 
     build: Callable[[RunContext, Frames], StageRecord]
     part: Callable[[RunContext], str] = field(default=lambda _context: "")
+    look: Callable[[RunContext], None] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -100,7 +102,13 @@ def status(lake: Lakehouse, run_id: str | None = None, *, with_hashes: bool = Fa
     if not stages:
         known = sorted({row["run_id"] for row in runs})
         raise ConfigError(f"no run {chosen!r} in {lake.base}; the runs are {', '.join(known)}")
-    parts = [_stages(chosen, stages), _unit_counts(lake, chosen), _failures(lake, chosen), _row_accounts(lake)]
+    parts = [
+        _stages(chosen, stages),
+        _unit_counts(lake, chosen),
+        _failures(lake, chosen),
+        file_accounts(lake),
+        _row_accounts(lake),
+    ]
     others = sorted({row["run_id"] for row in runs} - {chosen})
     if others:
         parts.append(f"other runs: {', '.join(others)} (--run RUN_ID shows one)\n")
@@ -146,6 +154,24 @@ def _failures(lake: Lakehouse, run_id: str) -> str:
         for row in groups.sort_by([("stage", "ascending"), ("error_class", "ascending")]).to_pylist()
     ]
     return _table("failures (ops.failure names each)", ("stage", "error", "fallback", "ids"), rows)
+
+
+def file_accounts(lake: Lakehouse) -> str:
+    """Files by feed and by what became of them, with the first of their names; content that repeats is one file."""
+    names: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    rows: defaultdict[tuple[str, str], int] = defaultdict(int)
+    for line in lake.read_arrow("ops.ingest_file").to_pylist():
+        key = (line["feed"], line.get("file_state") or "read")
+        names[key].append(line["source_file"])
+        rows[key] += line["rows"]
+        if others := json.loads(line.get("other_names") or "[]"):
+            names[line["feed"], "repeated"] += others
+    told = [
+        (*key, str(len(names[key])), f"{rows[key]:,}", ", ".join(sorted(names[key])[:4]))
+        for key in sorted(names)
+        if key[1] != "removed"
+    ]
+    return _table("files (ops.ingest_file names each)", ("feed", "state", "files", "rows", "such as"), told)
 
 
 def _row_accounts(lake: Lakehouse) -> str:

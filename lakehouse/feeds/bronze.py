@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from pyspark.errors import AnalysisException, ParseException
 from pyspark.sql import Column, DataFrame
@@ -29,7 +29,7 @@ from pyspark.sql.types import (
 )
 
 from lakehouse.errors import SourceError
-from lakehouse.feeds.feed_files import CORRUPT, LINEAGE, quoted
+from lakehouse.feeds.feed_reader import CORRUPT, LINEAGE, quoted
 from lakehouse.feeds.sources import ColumnMapping, Feed, Melt, SourceMapping
 from lakehouse.schema.columns import COLUMNS
 from lakehouse.schema.tables import FEED_COLUMNS, contract
@@ -43,13 +43,19 @@ _ISO_DATE = (
 _KEPT = (*LINEAGE, CORRUPT)
 
 
-def to_bronze(raw: DataFrame, feed_name: str, mapping: SourceMapping, lookup: DataFrame | None = None) -> DataFrame:
+def to_bronze(
+    raw: DataFrame,
+    feed_name: str,
+    mapping: SourceMapping,
+    lookup: DataFrame | None = None,
+    arrived_at: datetime | None = None,
+) -> DataFrame:
     """One file's records as rows of `bronze.<feed_name>`: exactly the contract's columns.
 
-    raw: what `feed_files.read_feed_file` returns; lookup: what `read_lookup` returns, for a feed that has one. Rows
-    without a match in the look-up keep NULL there. A melted record gives one row per day column, its name in
-    `source_column` ('' otherwise). `row_hash` covers every source column, whatever the mapping uses, and is '' where
-    the mapping does not drop exact duplicates (hashing costs more than the rest).
+    raw: what `read_feed_file` returns; lookup: what `read_lookup` returns, for a feed that has one; arrived_at: when
+    the file first came, now if not given. Rows without a match in the look-up keep NULL there. A melted record gives
+    one row per day column, its name in `source_column` ('' otherwise). `row_hash` covers every source column, whatever
+    the mapping uses, and is '' where the mapping does not drop exact duplicates (hashing costs more than the rest).
     Raises SourceError when a column or expression of the mapping does not fit the file.
     """
     feed = mapping.feeds[feed_name]
@@ -62,17 +68,21 @@ def to_bronze(raw: DataFrame, feed_name: str, mapping: SourceMapping, lookup: Da
     if feed.melt is not None:
         frame = _melted(frame, feed.melt)
     types = {field.name: field.dataType for field in frame.schema.fields}
+    arrived = F.current_timestamp() if arrived_at is None else F.timestamp_micros(F.lit(_micros(arrived_at)))
     columns = [
-        _value_or_corrupt(feed_name, name, types).alias(name) for name in contract(f"bronze.{feed_name}").columns
+        (arrived if name == "ingested_at" else _value_or_corrupt(feed_name, name, types)).alias(name)
+        for name in contract(f"bronze.{feed_name}").columns
     ]
     return frame.select(*columns)
+
+
+def _micros(at: datetime) -> int:
+    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 def _value_or_corrupt(feed_name: str, name: str, types: dict[str, DataType]) -> Column:
     """One bronze column from the mapped frame, whose types are `types`."""
     layout = FEED_COLUMNS[feed_name]
-    if name == "ingested_at":
-        return F.current_timestamp()
     if name == "source_column" and name not in types:
         return F.lit("")
     if name not in layout:

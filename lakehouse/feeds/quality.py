@@ -22,7 +22,8 @@ from lakehouse.schema.tables import FEED_COLUMNS, FEED_REQUIRED, contract
 Outcome = Literal["used", "quarantined", "duplicate", "out_of_scope"]
 
 LINEAGE = ("source_file", "source_row", "source_column", "row_hash", "batch_id", "ingested_at")
-SOURCE_ORDER = ("source_file", "source_row", "source_column")
+# Files that had one name, one after the other, are in the order in which they came.
+SOURCE_ORDER = ("source_file", "ingested_at", "source_row", "source_column")
 
 # Money and units are summed exactly, so that a sum is the same to the bit however the rows are spread over tasks.
 EXACT = "DECIMAL(18,6)"
@@ -162,10 +163,23 @@ def keep_one(feed_split: Split, key: tuple[str, ...], *, last: bool) -> Split:
     """Of the accepted rows that share a key, keep the first or `last` by source order; the others are duplicates."""
     direction = F.desc if last else F.asc
     window = Window.partitionBy("outcome", *key).orderBy(*(direction(name) for name in SOURCE_ORDER))
-    is_repeat = (F.col("outcome") == "used") & (F.row_number().over(window) > 1)
+    return _as_duplicates(feed_split, (F.col("outcome") == "used") & (F.row_number().over(window) > 1), "repeated_key")
+
+
+def keep_latest_file(feed_split: Split, key: tuple[str, ...], order: tuple[Column, ...]) -> Split:
+    """Of the accepted rows with one key that several files state, keep those of the file that is last by `order`.
+
+    The rows of the others are duplicates; those that share key and file all stay. A rejected row states nothing.
+    """
+    at = F.struct(*order, F.col("batch_id"))
+    last = F.max(at).over(Window.partitionBy("outcome", *key))
+    return _as_duplicates(feed_split, (F.col("outcome") == "used") & ~at.eqNullSafe(last), "superseded_by_later_file")
+
+
+def _as_duplicates(feed_split: Split, which: Column, rule_id: str) -> Split:
     rows = (
-        feed_split.rows.withColumn("is_repeat", is_repeat)
-        .withColumn("rule_id", F.when(F.col("is_repeat"), "repeated_key").otherwise(F.col("rule_id")))
+        feed_split.rows.withColumn("is_repeat", which)
+        .withColumn("rule_id", F.when(F.col("is_repeat"), rule_id).otherwise(F.col("rule_id")))
         .withColumn("outcome", F.when(F.col("is_repeat"), "duplicate").otherwise(F.col("outcome")))
         .drop("is_repeat")
     )

@@ -6,6 +6,7 @@ the melting of wide day columns, look-ups, and the cleaning rules that only the 
 
 from __future__ import annotations
 
+import re
 import tomllib
 from datetime import date
 from pathlib import Path
@@ -14,11 +15,19 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lakehouse.errors import ConfigError
+from lakehouse.feeds.file_order import check_pattern
 from lakehouse.schema.tables import FEED_COLUMNS, FEED_REQUIRED
 
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+REPLACES = ("name", "nothing", "feed")
+# Fields of a feed that choose files and order them; they change nothing of how a file is read.
+FILE_RULES = frozenset({"files", "optional", "replaces", "latest_by", "order_by", "when_gone", "when_emptied"})
+RowsOfAFile = Literal["keep", "remove", "refuse"]
+_NAME_OF_FILE = re.compile(r"\b(source_file|input_file_name|_metadata)\b")
 
 
 class ColumnMapping(_Frozen):
@@ -69,17 +78,42 @@ class Lookup(_Frozen):
 class Feed(_Frozen):
     """One feed: files (globs below the input folder), their format and the mapping of columns.
 
-    `format` "auto" goes by the file's name. An `optional` feed may have no file at all.
+    `format` "auto" goes by the file's name. An `optional` feed may have no file at all. Then how files follow each
+    other (docs/feed_layout.md, "When files change"):
+
+    `replaces`: what a new file takes the place of: the earlier file of its "name", "nothing", the whole "feed", or the
+    files whose names show the same in the groups of a regular expression. `latest_by`: of rows with equal values there
+    that several files state, those of the latest count. `order_by`: a regular expression whose groups in the name say
+    which file is later; without it files are in the order in which they came. `when_gone`, `when_emptied`: what becomes
+    of the rows of a file that is no longer there, or that has no row left.
     """
 
     files: tuple[str, ...]
     format: Literal["auto", "csv", "parquet"] = "auto"
     optional: bool = False
+    replaces: str = "name"
+    latest_by: tuple[str, ...] = ()
+    order_by: str | None = None
+    when_gone: RowsOfAFile = "keep"
+    when_emptied: RowsOfAFile = "refuse"
     delimiter: str = ","
     encoding: str = "UTF-8"
     columns: dict[str, str | ColumnMapping]
     melt: Melt | None = None
     lookup: Lookup | None = None
+
+    @model_validator(mode="after")
+    def _patterns_fit(self) -> Self:
+        if self.replaces not in REPLACES:
+            check_pattern("replaces", self.replaces, f"one of {list(REPLACES)} or ")
+        if self.order_by is not None:
+            check_pattern("order_by", self.order_by)
+        return self
+
+    @property
+    def reads_names(self) -> bool:
+        """Whether a value comes from the file's name: then equal content under two names is not the same."""
+        return any(_NAME_OF_FILE.search(origin.expr or "") for origin in self.mapping().values())
 
     def mapping(self) -> dict[str, ColumnMapping]:
         """The column mapping with the short form `name = "column"` spelled out."""
@@ -148,6 +182,10 @@ class SourceMapping(_Frozen):
                 raise ValueError(
                     f"feed {name!r}: unknown columns {strange}, missing required columns {missing}; "
                     f"its layout is {FEED_COLUMNS[name]}"
+                )
+            if stranger := sorted(set(feed.latest_by) - given):
+                raise ValueError(
+                    f"feed {name!r}: latest_by names {stranger}, expected columns that it maps: {sorted(given)}"
                 )
         for rule in self.clean.rules:
             if rule.feed not in self.feeds:

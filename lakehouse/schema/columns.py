@@ -134,8 +134,10 @@ _ALL: tuple[Column, ...] = (
     _column("source_row", "long", "Record number in the file, from 1, the header not counted"),
     _column("source_column", "string", "Column of a wide file that the row was melted from"),
     _column("row_hash", "string", "Hash of the whole source record: equal hashes are exact duplicates"),
-    _column("batch_id", "string", "Ingest batch: a hash of the file's name and content"),
-    _column("ingested_at", "timestamp", "When the row was ingested (UTC)", volatile=True),
+    _column("batch_id", "string", "Ingest batch: a hash of the file's content, unpacked"),
+    _column(
+        "ingested_at", "timestamp", "When the file first came (UTC); a later one is a later statement", volatile=True
+    ),
     # silver
     _column("y", "double", "Units sold that day: demand as observed; NULL where not observed"),
     _column("is_filled", "boolean", "True where the feed had no row and the gap rule supplied y"),
@@ -329,6 +331,14 @@ _ALL: tuple[Column, ...] = (
         OneOf(("used", "quarantined", "duplicate", "out_of_scope")),
     ),
     _column("file_bytes", "long", "Size of the file"),
+    _column(
+        "file_state",
+        "string",
+        "read: in the folder, its rows are in bronze; gone: no longer there, its rows stay; superseded: in the folder, "
+        "a later file counts; removed: its rows were taken out. NULL: taken in when batch ids still held the path",
+        OneOf(("read", "gone", "superseded", "removed")),
+    ),
+    _column("other_names", "string", "Further names under which the folder holds the same content, as JSON"),
     _column("host", "string", "Machine that ran it", volatile=True),
     _column("table_name", "string", "Table, as schema.table"),
 )

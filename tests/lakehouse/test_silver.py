@@ -17,7 +17,8 @@ from pyspark.sql import DataFrame, SparkSession
 
 from lakehouse.errors import ContractError
 from lakehouse.feeds.bronze import to_bronze
-from lakehouse.feeds.feed_files import find_feed_files, read_feed_file
+from lakehouse.feeds.feed_files import find_feed_files
+from lakehouse.feeds.feed_reader import read_feed_file
 from lakehouse.feeds.sources import SourceMapping, load_source
 from lakehouse.schema.tables import contract
 from lakehouse.transforms.silver import dimensions

@@ -13,7 +13,8 @@ from pyspark.sql import functions as F
 
 from lakehouse.errors import ConfigError
 from lakehouse.feeds.bronze import to_bronze
-from lakehouse.feeds.feed_files import find_feed_files, read_feed_file, read_lookup
+from lakehouse.feeds.feed_files import find_feed_files
+from lakehouse.feeds.feed_reader import read_feed_file, read_lookup
 from lakehouse.feeds.sources import SourceMapping, load_source
 from lakehouse.schema.columns import COLUMNS
 from lakehouse.schema.tables import FEED_COLUMNS, FEED_REQUIRED, contract

@@ -1,87 +1,150 @@
-"""Ingest: the source's files become bronze tables, each file once.
+"""Ingest: the source's files become bronze tables, each content once, whatever the files' names.
 
-A file is known by its content and by the mapping that read it. One that changed replaces the rows it gave before.
+What is new, renamed, repeated, replaced or gone is decided by `lakehouse/feeds/register.py`; here it is done and said.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow.compute as pc
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
 
 from jobs.engine.hashing import digest
 from jobs.engine.stage import FrameStage
 from lakehouse.delta.ledger import StageRecord
-from lakehouse.errors import ConfigError
+from lakehouse.errors import ConfigError, SourceError
 from lakehouse.feeds.bronze import to_bronze
-from lakehouse.feeds.feed_files import FeedFile, find_feed_files, read_feed_file, read_lookup
-from lakehouse.feeds.sources import Feed
+from lakehouse.feeds.feed_files import FeedFile, find_feed_files, lookup_file
+from lakehouse.feeds.feed_reader import read_feed_file, read_lookup
+from lakehouse.feeds.register import Line, Plan, Reading, plan_feed, when_emptied
+from lakehouse.feeds.sources import FILE_RULES
 from lakehouse.schema.tables import FEED_COLUMNS
 
 if TYPE_CHECKING:
     from jobs.context import RunContext
     from jobs.engine.frames import Frames
 
+_REGISTER = "ops.ingest_file"
+
 
 def build(context: RunContext, _frames: Frames) -> StageRecord:
-    """Take in every new or changed file of every feed."""
+    """Take in every content that is new or read otherwise than before, and do what the mapping says of the others."""
     rows = 0
-    for name, feed in context.mapping.feeds.items():
+    for name, plan in plans_of(context).items():
         table = f"bronze.{name}"
-        context.lakehouse.ensure(table, context.spark)
-        known = known_files(context, name)
-        for file in find_feed_files(feed, input_dir(context)):
-            before = known.get(file.path)
-            if before == (file.batch_id, feed_hash(feed)):
-                continue
-            rows += _take_in(context, name, feed, file, replaces=before[0] if before else None)
+        context.lakehouse.ensure(table, context.spark if context.lakehouse.catalog else None)
+        _say(context, name, plan)
+        for reading in plan.readings:
+            rows += _take_in(context, name, reading)
+        if plan.removed:
+            context.lakehouse.commit_files(table, [], {"batch_id": list(plan.removed)})
+        _register(context, name, plan.lines)
     return StageRecord("succeeded", rows=rows)
 
 
-def _take_in(context: RunContext, name: str, feed: Feed, file: FeedFile, replaces: str | None) -> int:
-    """Write one file's rows to bronze and, once they are there, its line in the register of files."""
-    table = f"bronze.{name}"
-    raw = read_feed_file(context.spark, file, feed)
-    lookup = read_lookup(context.spark, feed, input_dir(context))
-    frame = to_bronze(raw, name, context.mapping, lookup)
-    batches = ", ".join(f"'{batch}'" for batch in dict.fromkeys([file.batch_id, replaces or file.batch_id]))
-    version = context.lakehouse.write_spark(frame, table, replace_where=f"batch_id IN ({batches})")
-    rows = context.lakehouse.rows(table, version, {"batch_id": file.batch_id})
-    context.progress.say(f"  ingest: {file.path} -> {table}: {rows:,} rows")
-    context.progress.event("file", feed=name, file=file.path, rows=rows, bytes=file.bytes)
-    line = {
-        "source": context.mapping.name,
-        "feed": name,
-        "source_file": file.path,
-        "batch_id": file.batch_id,
-        "config_hash": feed_hash(feed),
-        "file_bytes": file.bytes,
-        "rows": rows,
-        "ingested_at": datetime.now(UTC),
+def look(context: RunContext) -> None:
+    """Where there is nothing to take in: say what became of the files, and learn new names of known ones."""
+    if context.input_dir is None:
+        return
+    for name, plan in plans_of(context).items():
+        _say(context, name, plan)
+        if not plan.readings and not plan.removed:
+            _register(context, name, plan.lines)
+
+
+def plans_of(context: RunContext) -> dict[str, Plan]:
+    """What is to be done, by feed: nothing is read or written before all feeds are decided on."""
+    now = datetime.now(UTC)
+    return {
+        name: plan_feed(feed, files_of(context, name), known_files(context, name), reading_hash(context, name), now)
+        for name, feed in context.mapping.feeds.items()
     }
-    context.lakehouse.upsert("ops.ingest_file", [line])
+
+
+def _say(context: RunContext, name: str, plan: Plan) -> None:
+    for news in plan.news:
+        context.progress.say(f"  ingest: {name}: {news}")
+        context.progress.event("files", feed=name, news=news.kind, files=list(news.files))
+
+
+def _take_in(context: RunContext, name: str, reading: Reading) -> int:
+    """Write one file's rows to bronze and, once they are there, its line in the register of files."""
+    file = reading.file
+    try:
+        taken, rows = _write(context, name, reading)
+    except (PySparkException, Py4JError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise SourceError(
+            f"{file.path}: cannot be read: {reason} Deliver it again, or take it out of the folder; what it gave "
+            "before stays until then."
+        ) from error
+    before = sum(line.rows for line in taken.replaces)
+    instead = f", in place of {before:,} rows of {', '.join(sorted({line.name for line in taken.replaces}))}"
+    context.progress.say(f"  ingest: {file.path} -> bronze.{name}: {rows:,} rows{instead if before else ''}")
+    context.progress.event("file", feed=name, file=file.path, rows=rows, bytes=file.bytes, rows_replaced=before)
+    settled = [line.with_rows(0) for line in taken.replaces] if taken.replaces else reading.kept()
+    _register(context, name, [*settled, taken.line.with_rows(rows)])
     return rows
 
 
-def fingerprint(context: RunContext) -> str | None:
-    """Hash of every file's content and of the mapping that reads it: equal means nothing new to take in.
+def _write(context: RunContext, name: str, reading: Reading) -> tuple[Reading, int]:
+    """Put the file's rows in place of those that it replaces; returns the reading as it was done, and its rows."""
+    lake, feed, file, table = context.lakehouse, context.mapping.feeds[name], reading.file, f"bronze.{name}"
+    raw = None if file.is_empty else read_feed_file(context.spark, file, feed)
+    if reading.takes_rows_away and (raw is None or raw.isEmpty()):
+        reading = when_emptied(feed, reading)
+    batches = [file.batch_id, *(line.batch_id for line in reading.replaces)]
+    if raw is None:
+        if reading.replaces:
+            lake.commit_files(table, [], {"batch_id": batches})
+        return reading, 0
+    lookup = read_lookup(context.spark, feed, input_dir(context))
+    frame = to_bronze(raw, name, context.mapping, lookup, reading.line.arrived_at)
+    listed = ", ".join(f"'{batch}'" for batch in batches)
+    version = lake.write_spark(frame, table, replace_where=f"batch_id IN ({listed})")
+    return reading, lake.rows(table, version, {"batch_id": file.batch_id})
 
-    None where the call names no folder: then what bronze holds is what there is.
+
+def _register(context: RunContext, name: str, lines: Sequence[Line]) -> None:
+    context.lakehouse.upsert(_REGISTER, [line.row(context.mapping.name, name) for line in lines])
+
+
+def fingerprint(context: RunContext) -> str | None:
+    """Hash of the files' contents, of how the mapping reads them and of how it lets one follow the other.
+
+    Equal means nothing new to take in. Names count only where the mapping takes something from them. None where the
+    call names no folder: then what bronze holds is what there is.
     """
     if context.input_dir is None:
         return None
-    files = [
-        (name, file.path, file.batch_id, feed_hash(feed))
-        for name, feed in context.mapping.feeds.items()
-        for file in find_feed_files(feed, input_dir(context))
-    ]
-    return digest(sorted(files))
+    parts = []
+    for name, feed in context.mapping.feeds.items():
+        by_name = feed.order_by is not None or feed.replaces not in ("name", "nothing", "feed")
+        contents = sorted({(file.batch_id, file.path if by_name else "") for file in files_of(context, name)})
+        rules = feed.model_dump(mode="json", include=set(FILE_RULES - {"files", "optional"}))
+        parts.append((name, reading_hash(context, name), rules, contents))
+    return digest(sorted(parts, key=lambda part: part[0]))
 
 
-def feed_hash(feed: Feed) -> str:
-    return digest(feed.model_dump(mode="json"))
+def reading_hash(context: RunContext, name: str) -> str:
+    """Hash of all that decides which rows a file's content becomes: the mapping and the look-up beside it."""
+    feed = context.mapping.feeds[name]
+    how = feed.model_dump(mode="json", exclude=set(FILE_RULES), exclude_defaults=True)
+    lookup = lookup_file(feed, input_dir(context))
+    return digest(how, context.mapping.clean.drop_exact_duplicates, lookup[0].content if lookup else "")
+
+
+def files_of(context: RunContext, name: str) -> list[FeedFile]:
+    """The feed's files in the input folder. There may be none where an earlier run took some in."""
+    feed, folder = context.mapping.feeds[name], input_dir(context)
+    if not feed.optional and any(line.rows for line in known_files(context, name)):
+        feed = feed.model_copy(update={"optional": True})
+    return find_feed_files(feed, folder)
 
 
 def input_dir(context: RunContext) -> Path:
@@ -92,16 +155,17 @@ def input_dir(context: RunContext) -> Path:
     return context.input_dir
 
 
-def known_files(context: RunContext, feed: str) -> dict[str, tuple[str, str]]:
-    """(batch_id, mapping hash) of the files of a feed taken in before, by path."""
-    rows = context.lakehouse.read_arrow("ops.ingest_file", filters=pc.field("feed") == feed).to_pylist()
-    return {row["source_file"]: (row["batch_id"], row["config_hash"]) for row in rows}
+def known_files(context: RunContext, feed: str) -> list[Line]:
+    """The register's lines of a feed."""
+    rows = context.lakehouse.read_arrow(_REGISTER, filters=pc.field("feed") == feed).to_pylist()
+    return [Line.of(row) for row in rows]
 
 
 STAGE = FrameStage(
     name="ingest",
     writes=tuple(f"bronze.{feed}" for feed in FEED_COLUMNS),
     build=build,
+    look=look,
     identity=fingerprint,
     is_by_day=False,
 )

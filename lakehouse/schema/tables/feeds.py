@@ -57,7 +57,7 @@ def _bronze(feed: str, columns: tuple[str, ...]) -> Contract:
         name=f"bronze.{feed}",
         comment=f"The {feed} feed as it came, one row per source record, text where it does not parse",
         columns=(*columns, *_LINEAGE),
-        key=("source_file", "source_row", "source_column"),
+        key=("batch_id", "source_file", "source_row", "source_column"),  # files may have one name, one after the other
         partitions=("batch_id",),
         text=frozenset({*columns, "source_column"}),  # an unmelted record has no source_column
     )

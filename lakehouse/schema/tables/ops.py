@@ -7,9 +7,20 @@ from lakehouse.schema.contract import Contract
 CONTRACTS: tuple[Contract, ...] = (
     Contract(
         "ops.ingest_file",
-        "Files taken in, by content and mapping: a file is ingested once, a changed file replaces what it was",
-        ("source", "feed", "source_file", "batch_id", "config_hash", "file_bytes", "rows", "ingested_at"),
-        ("feed", "source_file"),
+        "Files by content and name: taken in once under any name, replaced or kept by rule",
+        (
+            "source",
+            "feed",
+            "source_file",
+            "batch_id",
+            "config_hash",
+            "file_bytes",
+            "rows",
+            "ingested_at",
+            "file_state",
+            "other_names",
+        ),
+        ("feed", "batch_id", "source_file"),
         mode="merge",
     ),
     Contract(

@@ -5,8 +5,10 @@ Sales rows are decided in this order:
 1. exact copies of a record (equal `row_hash`) are duplicates of the first by file, row and column, whatever the
    record holds, so that the count is that of the source's own duplicates;
 2. the quality rules: first those of the feed layout, then the source's own;
-3. cancellations take their units off earlier sales, or are quarantined as a whole;
-4. series that sold on too few days are out of scope.
+3. where the mapping says by which columns the latest file counts (`latest_by`), rows that a later file states anew
+   are duplicates;
+4. cancellations take their units off earlier sales, or are quarantined as a whole;
+5. series that sold on too few days are out of scope.
 
 So bronze rows = used + quarantined + duplicate + out of scope, exactly and by rule.
 """
@@ -24,12 +26,14 @@ from pyspark.sql import functions as F
 
 from lakehouse.errors import ContractError
 from lakehouse.feeds.bronze import CORRUPT_PREFIX
+from lakehouse.feeds.file_order import name_key_column
 from lakehouse.feeds.quality import (
     EXACT,
     SOURCE_ORDER,
     QualityRule,
     Split,
     contract_rules,
+    keep_latest_file,
     keep_one,
     parse,
     row_counts,
@@ -78,7 +82,7 @@ def with_series(rows: DataFrame, n_buckets: int) -> DataFrame:
 
 
 def clean_feed(bronze: DataFrame, feed: str, mapping: SourceMapping, n_buckets: int = 1) -> Split:
-    """Any feed but sales: parse, apply the rules, keep one row per key where the feed has a key.
+    """Any feed but sales: parse, apply the rules, keep the latest file's rows and one row per key where asked to.
 
     Of rows with one key, the last by source order counts for stock and supply (a correction follows what it corrects),
     the first for the others. `n_buckets` matters for stock and supply, which are kept by series.
@@ -88,7 +92,7 @@ def clean_feed(bronze: DataFrame, feed: str, mapping: SourceMapping, n_buckets: 
         parsed = with_series(parsed, n_buckets)
     country = (country_rule(),) if feed == "locations" else ()
     rules = (*_layout_rules(mapping, feed), *country, *_own_rules(mapping, feed))
-    cleaned = split(parsed, feed, rules)
+    cleaned = _latest_files(split(parsed, feed, rules), mapping)
     if feed not in _KEYS:
         return cleaned
     key, last = _KEYS[feed]
@@ -160,9 +164,11 @@ def clean_sales(
     parsed = with_series(parse(bronze, "sales"), n_buckets)
     rules = _sales_rules(mapping)
     if mapping.clean.drop_exact_duplicates:
-        parsed = parsed.withColumn("copy_number", _copy_number())
+        # Where the latest file counts, a copy in an earlier one must not take the place of the later file's row.
+        within = ("batch_id",) if mapping.feeds["sales"].latest_by else ()
+        parsed = parsed.withColumn("copy_number", _copy_number(*within))
         rules = (QualityRule("exact_duplicate", "copy_number > 1", "a copy", outcome="duplicate"), *rules)
-    cleaned = split(parsed, "sales", rules)
+    cleaned = _latest_files(split(parsed, "sales", rules), mapping)
     cancellations, reversals = mapping.clean.cancellations, None
     if cancellations is None:
         cleaned = Split("sales", cleaned.rows.withColumn("net_units", F.col("units")), rules)
@@ -174,6 +180,15 @@ def clean_sales(
         cleaned = _reverse(cleaned, marked, reversals, cancellations)
     min_days = mapping.clean.min_selling_days
     return CleanedSales(cleaned, _tally(cleaned, min_days), min_days, reversals)
+
+
+def _latest_files(cleaned: Split, mapping: SourceMapping) -> Split:
+    """Of rows that several files state, keep the latest file's: by its name where the mapping says so."""
+    feed = mapping.feeds[cleaned.feed]
+    if not feed.latest_by:
+        return cleaned
+    by_name = () if feed.order_by is None else (name_key_column(feed.order_by, "source_file"),)
+    return keep_latest_file(cleaned, feed.latest_by, (*by_name, F.col("ingested_at"), F.col("source_file")))
 
 
 def _delivered(mapping: SourceMapping, feed: str) -> set[str]:
@@ -229,18 +244,19 @@ def _sales_rules(mapping: SourceMapping) -> tuple[QualityRule, ...]:
     return (*_layout_rules(mapping, "sales"), *days, *_own_rules(mapping, "sales"), *signs)
 
 
-def _copy_number() -> Column:
+def _copy_number(*within: str) -> Column:
     """1 for the first of identical records. The cells of one melted record share its hash, not their column."""
-    no_hash = F.concat_ws("|", "source_file", F.col("source_row").cast("string"))
+    no_hash = F.concat_ws("|", "batch_id", F.col("source_row").cast("string"))
     record = F.when(F.coalesce("row_hash", F.lit("")) == "", no_hash).otherwise(F.col("row_hash"))
-    window = Window.partitionBy(record, F.coalesce("source_column", F.lit(""))).orderBy(*SOURCE_ORDER)
+    window = Window.partitionBy(record, F.coalesce("source_column", F.lit("")), *within).orderBy(*SOURCE_ORDER)
     return F.row_number().over(window)
 
 
 def _line_id() -> Column:
     """A line's identity as text that sorts in source order."""
+    came = F.format_string("%020d", F.unix_micros("ingested_at"))
     row = F.format_string("%015d", F.col("source_row"))
-    return F.concat_ws("\u0001", "source_file", row, F.coalesce("source_column", F.lit("")))
+    return F.concat_ws("\u0001", "source_file", came, row, F.coalesce("source_column", F.lit("")))
 
 
 def _mark_cancellations(rows: DataFrame, cancellations: Cancellations) -> DataFrame:

@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from lakehouse.feeds.quality import QualityRule, Split
+from lakehouse.feeds.quality import SOURCE_ORDER, QualityRule, Split
 from lakehouse.schema.tables import contract
 from lakehouse.transforms.silver.holiday_calendar import public_holidays, supported_countries
 
@@ -93,7 +93,7 @@ def _first_stated(feed: Split | None, series: DataFrame, table: str, key: str) -
     sold = series.select(key).distinct()
     if feed is None:
         return sold.select(key, *(F.lit(None).cast("string").alias(name) for name in attributes))
-    order = F.struct("source_file", "source_row")
+    order = F.struct(*SOURCE_ORDER)
     rows = feed.rows.filter("outcome = 'used' OR rule_id = 'repeated_key'")
     stated = rows.groupBy(key).agg(
         *(F.min_by(name, F.when(F.col(name).isNotNull(), order)).alias(name) for name in attributes)

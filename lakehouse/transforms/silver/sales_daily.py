@@ -98,13 +98,8 @@ def _line_events(lines: DataFrame, delivered: set[str]) -> DataFrame:
 def _count_of(delivered: set[str]) -> list[Column]:
     if "on_hand_qty" not in delivered:
         return []
-    file, row, column = SOURCE_ORDER
-    at = F.struct(
-        F.col("sold_at").alias("at"),
-        F.col(file).alias("file"),
-        F.col(row).alias("row"),
-        F.coalesce(column, F.lit("")).alias("col"),
-    )
+    *order, column = SOURCE_ORDER
+    at = F.struct("sold_at", *order, F.coalesce(column, F.lit("")).alias(column))
     return [F.col("on_hand_qty"), F.when(F.col("on_hand_qty").isNotNull(), at).alias("counted_at")]
 
 
