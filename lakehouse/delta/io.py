@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import posixpath
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -19,14 +20,14 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import CommitProperties, DeltaTable, Schema
-from deltalake.exceptions import TableNotFoundError
+from deltalake.exceptions import CommitFailedError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 
 from lakehouse.delta import uri
 from lakehouse.delta.key_guard import FOUND, guarded, is_guarded
 from lakehouse.delta.migrate import check_table, grow
 from lakehouse.delta.stamp import stamp_words, user_metadata
-from lakehouse.errors import ContractError
+from lakehouse.errors import ContractError, LockedError
 from lakehouse.schema.contract import TABLE_PROPERTIES, Contract, sql_string
 from lakehouse.schema.tables import contract
 
@@ -254,7 +255,8 @@ class Lakehouse:
         source = declared.conform(pa.Table.from_pylist(whole, schema=declared.arrow_schema()), with_partitions=True)
         condition = " AND ".join(f"t.`{key}` = s.`{key}`" for key in declared.key)
         merge = self.ensure(name).merge(source, condition, source_alias="s", target_alias="t")
-        merge.when_matched_update_all().when_not_matched_insert_all().execute()
+        with _one_writer(name):
+            merge.when_matched_update_all().when_not_matched_insert_all().execute()
 
     def commit_files(self, name: str, files: Sequence[WrittenFile], replace: dict[str, list[str]]) -> int:
         """Commit files that workers wrote, in one version, in place of the partitions that `replace` selects.
@@ -267,14 +269,15 @@ class Lakehouse:
         actions: list[AddAction | RemoveAction] = [
             AddAction(f.path, f.size_bytes, dict(f.partition_values), f.modified_ms, True, f.stats_json) for f in files
         ]
-        table.create_write_transaction(
-            actions,
-            "overwrite",
-            table.schema(),
-            partition_by=list(declared.partitions),
-            partition_filters=[(column, "in", values) for column, values in replace.items()],
-            commit_properties=CommitProperties(custom_metadata=stamp_words(_covers(files))),
-        )
+        with _one_writer(name):
+            table.create_write_transaction(
+                actions,
+                "overwrite",
+                table.schema(),
+                partition_by=list(declared.partitions),
+                partition_filters=[(column, "in", values) for column, values in replace.items()],
+                commit_properties=CommitProperties(custom_metadata=stamp_words(_covers(files))),
+            )
         table.update_incremental()
         check_table(declared, table)
         return table.version()
@@ -289,9 +292,22 @@ class Lakehouse:
         for row in removed.to_pylist():
             values = {column: row[column] for column in declared.partitions}
             actions.append(RemoveAction(row["path"], False, now, row["size_bytes"], values))
-        table.create_write_transaction(actions, "append", table.schema(), partition_by=list(declared.partitions))
+        with _one_writer(name):
+            table.create_write_transaction(actions, "append", table.schema(), partition_by=list(declared.partitions))
         table.update_incremental()
         return table.version()
+
+
+@contextmanager
+def _one_writer(name: str) -> Iterator[None]:
+    """Say in plain words that another writer changed the same rows at the same moment; nothing of ours is in then."""
+    try:
+        yield
+    except CommitFailedError as error:
+        raise LockedError(
+            f"another process changed the same part of {name} at the same moment, so that nothing of this commit was "
+            f"written ({error}); when it has ended, run the same command again"
+        ) from error
 
 
 def _covers(files: Sequence[WrittenFile]) -> tuple[date, date] | None:

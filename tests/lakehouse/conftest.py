@@ -7,15 +7,17 @@ from pathlib import Path
 
 import duckdb
 import duckdb_extension_delta
+import duckdb_extension_httpfs
 import pytest
 
 
 @pytest.fixture(scope="session")
 def duck() -> Iterator[duckdb.DuckDBPyConnection]:
-    package = Path(duckdb_extension_delta.__file__).parent
-    (extension,) = package.glob(f"extensions/v{duckdb.__version__}/delta.duckdb_extension")
     connection = duckdb.connect(config={"allow_unsigned_extensions": "true"})
-    connection.execute(f"LOAD '{extension}'")
+    for package, name in ((duckdb_extension_httpfs, "httpfs"), (duckdb_extension_delta, "delta")):
+        folder = Path(package.__file__).parent
+        (extension,) = folder.glob(f"extensions/v{duckdb.__version__}/{name}.duckdb_extension")
+        connection.execute(f"LOAD '{extension}'")
     connection.execute("SET TimeZone = 'UTC'")
     yield connection
     connection.close()
