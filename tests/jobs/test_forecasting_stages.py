@@ -36,7 +36,10 @@ TREES = (
 @pytest.fixture(scope="module")
 def with_trees(featured: Lakehouse, tmp_path_factory: pytest.TempPathFactory) -> Lakehouse:
     lake = copied(featured, tmp_path_factory.mktemp("trees") / "lake")
-    run_stages(make_context(None, lake, None, day(119), *TREES), ["train", "backtest", "calibrate", "forecast"])
+    run_stages(
+        make_context(None, lake, None, day(119), *TREES),
+        ["train", "train_networks", "backtest", "calibrate", "forecast"],
+    )
     return lake
 
 
@@ -87,7 +90,7 @@ def test_nothing_is_trained_where_only_local_models_compete(calibrated: Lakehous
 def test_a_model_beyond_the_budget_is_neither_trained_nor_missed(featured: Lakehouse, tmp_path: Path) -> None:
     lake = copied(featured, tmp_path / "lake")
     context = make_context(None, lake, None, day(119), TREES[1], "forecast.budget_seconds=1.0")
-    run_stages(context, ["train", "backtest", "calibrate", "forecast"])
+    run_stages(context, ["train", "train_networks", "backtest", "calibrate", "forecast"])
     assert frame(lake, "forecast.model").empty
     assert not frame(lake, "forecast.backtest")["model"].eq("trees").any()
     assert len(frame(lake, "forecast.champion")) == CUTOFFS * SERIES
@@ -150,7 +153,7 @@ def test_lead_time_demand_adds_up_the_daily_forecast(with_trees: Lakehouse) -> N
 def test_a_model_named_in_the_settings_is_backtested_and_calibrated_too(featured: Lakehouse, tmp_path: Path) -> None:
     lake = copied(featured, tmp_path / "lake")
     context = make_context(None, lake, None, day(119), "forecast.model=tsb")
-    run_stages(context, ["train", "backtest", "calibrate", "forecast"])
+    run_stages(context, ["train", "train_networks", "backtest", "calibrate", "forecast"])
     assert set(frame(lake, "forecast.backtest")["model"]) == {"tsb", "seasonal_naive"}
     assert set(frame(lake, "forecast.champion")["model"]) == {"tsb"}
     plain = make_context(None, lake, None, day(119), "forecast.model=tsb").settings.forecast

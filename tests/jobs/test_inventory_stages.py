@@ -185,7 +185,7 @@ def test_a_change_of_terms_replays_again(finished: Lakehouse, feeds: Path, tmp_p
     lake = copied(finished, tmp_path / "lake")
     stages = ("forecast", "replay", "inventory", "order")
     other = ("inventory.service_level=0.8", "replays=1")
-    run_stages(make_context(None, lake, feeds, AS_OF, *other), ["train", "backtest", "calibrate"])
+    run_stages(make_context(None, lake, feeds, AS_OF, *other), ["train", "train_networks", "backtest", "calibrate"])
     assert set(statuses(lake, feeds, *other, names=stages).values()) == {"done"}
     policy = frame(lake, "inventory.policy")
     assert sorted(policy.groupby("run_id").size()) == [SERIES, SERIES]
