@@ -20,7 +20,7 @@ from stockpyl import gsm_tree, ssm_serial
 from stockpyl.instances import load_instance
 
 from tests.real_data import ROOT
-from tests.udfs.inventory.network import test_channel_allocation, test_guaranteed_service, test_serial
+from tests.udfs.inventory.theory.network import test_channel_allocation, test_guaranteed_service, test_serial
 from udfs.inventory.theory.network import channel_allocation, guaranteed_service, serial, two_echelon
 
 INSTANCES = str(ROOT / "inventory_theory" / "textbook_instances.json")
