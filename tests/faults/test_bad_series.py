@@ -16,6 +16,7 @@ from jobs.engine.task import KernelResult
 from jobs.stages.demand import features
 from jobs.stages.forecasting import backtest, forecast, forecasting_reads
 from jobs.stages.inventory import inventory, order, replay
+from jobs.stages.inventory.planning_reads import EARLIER_ORDERS, ORDER_PLAN
 from lakehouse.schema.tables import contract
 from udfs.demand.features.sku_features import FeatureSpec
 from udfs.forecasting import registry
@@ -147,15 +148,16 @@ def run_chain(names: list[str], model: str) -> Chain:
     )
     inputs = {
         **{name: demand.tables[name] for name in ("forecast.demand", "forecast.champion", "features.sku_profile")},
-        "features.sku_daily": history.select(["unique_id", "ds", "y_latent", "unit_price"]),
+        "features.sku_daily": history.select(["unique_id", "ds", "y", "y_latent", "unit_price"]),
         "silver.supply": empty("silver.supply", "unique_id", *ASSUMABLE_TERMS),
     }
     spec, choices = InventorySpec(lead_time_days=5, n_paths=30, tuning_paths=10), {LAST: CUTOFFS[:1]}
     terms = PathTerms(spec_of(model).quantiles)
     replayed = replay.kernel(inputs, replay.ReplayParameters(spec, terms, CUTOFFS[:1], LAST, choices))
     stock = empty("silver.stock", "unique_id", "ds", "on_hand_qty", "on_order_qty")
+    orders = empty(ORDER_PLAN, *EARLIER_ORDERS.columns)
     plan = inventory.kernel(
-        inputs | {"silver.stock": stock, replay.REPLAY: replayed.tables[replay.REPLAY]},
+        inputs | {"silver.stock": stock, ORDER_PLAN: orders, replay.REPLAY: replayed.tables[replay.REPLAY]},
         inventory.InventoryParameters(spec, terms, LAST, replay_summary(model), CUTOFFS[:1], None),
     )
     return Chain(sku_daily, demand, replayed, plan, order.kernel(plan.tables, order.OrderParameters(None)))
