@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 import jobs
 from jobs.engine.setting import Section, Setting, Settings, settings_model, validated
@@ -30,6 +30,12 @@ class LakehouseSettings(Section):
 
     catalog: str | None = None
     storage_options: dict[str, SecretStr] = Field(default_factory=dict)
+
+    @field_validator("storage_options", mode="before")
+    @classmethod
+    def _as_text(cls, options: Any) -> Any:
+        # A key that happens to be a number is text too; and no error shall show a value.
+        return {name: str(value) for name, value in options.items()} if isinstance(options, dict) else {}
 
     def use_store(self) -> None:
         """Let this process and those that it starts reach the store."""

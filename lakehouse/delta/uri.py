@@ -18,6 +18,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import unquote, urlparse
 
 import pyarrow.fs as pafs
@@ -76,8 +77,10 @@ def filesystem_of(uri: str) -> tuple[pafs.FileSystem, str]:
     if is_local(uri):
         return pafs.LocalFileSystem(), uri
     parts = urlparse(uri)
-    if parts.scheme == "s3":
-        return _s3(), f"{parts.netloc}{parts.path}"
+    endpoint, region = os.environ.get("AWS_ENDPOINT_URL"), _region()
+    if parts.scheme == "s3" and (endpoint or region):
+        key = os.environ.get("AWS_ACCESS_KEY_ID")
+        return _s3(endpoint, region or "us-east-1", key), f"{parts.netloc}{parts.path}"
     if parts.scheme == "abfss" and os.environ.get("AZURE_STORAGE_ACCOUNT_KEY"):
         account = (parts.hostname or "").split(".")[0]
         key = os.environ["AZURE_STORAGE_ACCOUNT_KEY"]
@@ -85,10 +88,14 @@ def filesystem_of(uri: str) -> tuple[pafs.FileSystem, str]:
     return pafs.FileSystem.from_uri(uri)
 
 
-def _s3() -> pafs.FileSystem:
-    endpoint = os.environ.get("AWS_ENDPOINT_URL")
-    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    return pafs.S3FileSystem(endpoint_override=endpoint, region=region or ("us-east-1" if endpoint else None))
+@lru_cache(maxsize=4)
+def _s3(endpoint: str | None, region: str, _key: str | None) -> pafs.FileSystem:
+    """One client, and so one pool of connections, for all files that a process reads."""
+    return pafs.S3FileSystem(endpoint_override=endpoint, region=region)
+
+
+def _region() -> str | None:
+    return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
 
 
 def use_storage_options(options: Mapping[str, str]) -> None:
@@ -119,8 +126,7 @@ def hadoop_options(uri: str) -> dict[str, str]:
     if not uri.startswith("s3://"):
         return {}
     options = {"spark.hadoop.fs.s3a.input.stream.type": "classic"}  # the default one wants a jar of its own
-    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    endpoint = os.environ.get("AWS_ENDPOINT_URL")
+    region, endpoint = _region(), os.environ.get("AWS_ENDPOINT_URL")
     if endpoint:
         options["spark.hadoop.fs.s3a.endpoint"] = endpoint
         options["spark.hadoop.fs.s3a.path.style.access"] = "true"

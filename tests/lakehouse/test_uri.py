@@ -67,6 +67,8 @@ def test_storage_options_go_into_the_environment_and_are_never_shown(monkeypatch
     settings = load_settings(None, ["lakehouse.storage_options.AWS_SESSION_TOKEN=hush"])
     assert "hush" not in f"{settings!r} {settings.model_dump()} {settings.model_dump_json()}"
     assert settings.lakehouse.storage_options.keys() == {"AWS_SESSION_TOKEN"}
+    digits = load_settings(None, ["lakehouse.storage_options.AWS_ACCESS_KEY_ID=1234"]).lakehouse.storage_options
+    assert digits["AWS_ACCESS_KEY_ID"].get_secret_value() == "1234"
     monkeypatch.setenv("AWS_SESSION_TOKEN", "before")
     settings.lakehouse.use_store()
     assert (os.environ["AWS_SESSION_TOKEN"], uri.given_options()) == ("hush", {"AWS_SESSION_TOKEN": "hush"})

@@ -130,7 +130,8 @@ def start_ray(settings: RaySettings) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if settings.address:
         # The cluster's processes do not inherit this one's environment.
-        ray.init(address=settings.address, log_to_driver=False, runtime_env={"env_vars": given_options()})
+        store = {"env_vars": given_options()} if given_options() else None
+        ray.init(address=settings.address, log_to_driver=False, runtime_env=store)
         return
     ray.init(
         address="local",  # not whatever cluster runs on this machine or RAY_ADDRESS names: conf alone decides
