@@ -8,7 +8,7 @@ import pkgutil
 
 import pytest
 
-from udfs.inventory import lot_sizing, stock_levels
+from udfs.inventory.theory import lot_sizing, stock_levels
 
 MODULES = [
     module.name
