@@ -84,3 +84,24 @@ class Located:
         note = f"{context.get_node_id()} {os.getpid()} {gpus}"
         (Path(self.folder) / uuid.uuid4().hex).write_text(note)
         return self.kernel(inputs, parameters)
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """Notes each unit in `folder` as it begins, with the threads that torch and Arrow may use, and returns no rows.
+
+    `greedy` takes three threads for itself, as a library might, and leaves them to what runs next in the process.
+    """
+
+    folder: str
+    greedy: bool = False
+
+    def __call__(self, inputs: dict[str, pa.Table], parameters: Any, unit: str) -> KernelResult:
+        import torch
+
+        if self.greedy:
+            torch.set_num_threads(3)
+            pa.set_cpu_count(3)
+        threads = f"{os.getpid()} {torch.get_num_threads()} {pa.cpu_count()}"
+        (Path(self.folder) / unit).write_text(threads)
+        return KernelResult({})

@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from jobs.engine.runners.ray import RayRunner
+from jobs.engine.runners.spark import SparkRunner
+from jobs.engine.task import UnitTask
 from jobs.pipeline import run_stages
+from jobs.settings import RaySettings
 from lakehouse.delta.io import Lakehouse
 from lakehouse.errors import PromiseError
-from lakehouse.schema.entities import SERIES
-from tests.jobs.kernels import Dies, Raises
+from lakehouse.schema.entities import SERIES, WHOLE
+from tests.jobs.kernels import Begun, Dies, Raises
 from tests.jobs.run_tool import BUCKET_STAGES, copied, day, hashes, make_context, with_kernel
 
 if TYPE_CHECKING:
@@ -37,6 +41,7 @@ PLANNED = (
     "inventory.order_plan",
 )
 FAULTY = "S03|north|all"
+UNITS = [f"{number:03d}" for number in range(40)]
 
 
 def by_ray(*names: str) -> list[str]:
@@ -107,3 +112,51 @@ def test_a_bucket_that_kills_every_worker_costs_only_itself(calibrated: Lakehous
     assert len(list(deaths.iterdir())) == 2, "the worker was started again once, as conf says"
     units = context.ledger.units("forecast")
     assert [row["status"] for row in units].count("succeeded") == len(units) - 1 > 3
+
+
+def task_without_tables(kernel: Begun) -> UnitTask:
+    """Units that read and write nothing, so that only the runner is looked at."""
+    return UnitTask("begun", WHOLE, "run", (), kernel, None, ())
+
+
+def noted(folder: Path) -> list[list[int]]:
+    """By unit: process, torch's threads, Arrow's threads."""
+    return [[int(word) for word in path.read_text().split()] for path in sorted(folder.iterdir())]
+
+
+def test_ray_workers_use_the_cores_that_they_were_given_and_nothing_is_said(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Ray warned of workers with large constructor arguments, a danger that there was not."""
+    runner = RayRunner(RaySettings(workers=1, cpus_per_worker=2))
+    assert [r.error for r in runner.run(task_without_tables(Begun(str(tmp_path))), ["0", "1"])] == [None, None]
+    assert [threads for _, *threads in noted(tmp_path)] == [[2, 2], [2, 2]]
+    assert capfd.readouterr().err == ""
+
+
+def test_spark_workers_use_one_core_whatever_ran_in_them_before(spark: SparkSession, tmp_path: Path) -> None:
+    before, after = tmp_path / "before", tmp_path / "after"
+    for folder, is_greedy in ((before, True), (after, False)):
+        folder.mkdir()
+        task = task_without_tables(Begun(str(folder), greedy=is_greedy))
+        assert len(list(SparkRunner(spark, commit_every=2).run(task, UNITS[:4]))) == 4
+    assert [threads for _, *threads in noted(before)] == [[3, 3]] * 4
+    assert {process for process, *_ in noted(after)} & {process for process, *_ in noted(before)}, "a worker stayed"
+    assert [threads for _, *threads in noted(after)] == [[1, 1]] * 4
+
+
+def test_spark_hands_over_results_while_later_buckets_wait(spark: SparkSession, tmp_path: Path) -> None:
+    """What a crash can cost: what is being worked on, not a wave of sixty buckets."""
+    results = SparkRunner(spark, commit_every=2).run(task_without_tables(Begun(str(tmp_path))), UNITS)
+    first = next(results)
+    assert first.error is None
+    assert len(list(tmp_path.iterdir())) <= 2 * 2, "two jobs of two buckets keep two cores busy"
+    assert sorted([first.unit, *(result.unit for result in results)]) == UNITS
+
+
+def test_a_spark_run_that_is_left_stops_its_jobs(spark: SparkSession, tmp_path: Path) -> None:
+    results = SparkRunner(spark, commit_every=2).run(task_without_tables(Begun(str(tmp_path))), UNITS)
+    next(results)
+    results.close()
+    assert len(list(tmp_path.iterdir())) <= 2 * 2
+    assert spark.range(3).count() == 3, "the session goes on"

@@ -11,6 +11,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
+from jobs.engine.runners.core_share import keep_to_cores
 from jobs.engine.task import UnitResult, UnitTask, execute_caught
 from jobs.settings import RaySettings
 from lakehouse.delta.uri import given_options
@@ -18,16 +19,22 @@ from lakehouse.errors import EngineError
 
 
 class UnitWorker:
-    """Holds a task and runs it on the units it is given; its process imports the models once."""
+    """Runs tasks on the units it is given, within its share of the cores; its process imports the models once.
 
-    def __init__(self, task: list[Any]) -> None:
-        import torch
+    Its constructor gets no task: a restarted actor looks for large arguments in vain, for Ray drops them.
+    """
 
-        torch.set_num_threads(1)  # one worker per core: threads would fight, and reductions would change their order
-        self._task: UnitTask = ray.get(task[0])
+    def __init__(self, cores: float) -> None:
+        self._cores = cores
+        self._held: tuple[str, UnitTask] | None = None
 
-    def run(self, unit: str) -> UnitResult:
-        return execute_caught(self._task, unit)
+    def run(self, shared: list[Any], unit: str) -> UnitResult:
+        """`shared` holds the reference of the task, which is fetched once."""
+        name = shared[0].hex()
+        if self._held is None or self._held[0] != name:
+            self._held = (name, ray.get(shared[0]))
+            keep_to_cores(self._cores)  # after the task, whose kernel may have loaded torch
+        return execute_caught(self._held[1], unit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +54,21 @@ class RayRunner:
             max_restarts=self.settings.max_restarts,
             max_task_retries=self.settings.max_task_retries,
         )(UnitWorker)
-        # A reference that this process holds to the end: Ray drops an actor's own large arguments once it has started,
-        # and a restarted actor would look for them in vain.
-        shared = [ray.put(task)]
-        pool: list[Any] = [remote_class.remote(shared) for _ in range(workers)]
+        shared = [ray.put(task)]  # a reference that this process holds to the end, in a list so that Ray passes it on
+
+        def new_actor() -> Any:
+            return remote_class.remote(self.settings.cpus_per_worker)
+
+        pool: list[Any] = [new_actor() for _ in range(workers)]
         try:
-            yield from self._drain(pool, lambda: remote_class.remote(shared), list(units))
+            yield from self._drain(pool, new_actor, shared, list(units))
         finally:
             for actor in pool:
                 ray.kill(actor)
 
-    def _drain(self, pool: list[Any], new_actor: Callable[[], Any], units: list[str]) -> Iterator[UnitResult]:
+    def _drain(
+        self, pool: list[Any], new_actor: Callable[[], Any], shared: list[Any], units: list[str]
+    ) -> Iterator[UnitResult]:
         """Keep each actor of the pool on one unit; hand the next to whoever is done.
 
         A unit that kills its worker for good costs itself: a new worker takes the place of the dead one, which
@@ -67,7 +78,7 @@ class RayRunner:
         running = {}
         for slot in range(len(pool)):
             unit = waiting.pop()
-            running[pool[slot].run.remote(unit)] = (slot, unit)
+            running[pool[slot].run.remote(shared, unit)] = (slot, unit)
         while running:
             (done,), _ = ray.wait(list(running), num_returns=1)
             slot, unit = running.pop(done)
@@ -80,7 +91,7 @@ class RayRunner:
             yield result
             if waiting:
                 unit = waiting.pop()
-                running[pool[slot].run.remote(unit)] = (slot, unit)
+                running[pool[slot].run.remote(shared, unit)] = (slot, unit)
 
     def _worker_count(self) -> int:
         """Workers asked for, bounded by what the cluster can hold at once; an impossible request is refused."""
