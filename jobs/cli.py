@@ -36,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     # Spark and torch take seconds to import: `status` and `describe` do not wait for them.
     from jobs.context import RunContext
+    from jobs.engine.warm_up import kernels_compiled_ahead
     from jobs.pipeline import run_stages
     from jobs.settings import load_mapping, load_settings
 
@@ -52,7 +53,8 @@ def _run(options: argparse.Namespace) -> int:
         progress=Progress(json_path=options.log_json, quiet=options.quiet),
         force=options.force,
     )
-    with WriterLock(context.lakehouse), contextlib.closing(context):
+    compiling = kernels_compiled_ahead(settings, options.stages or list(stage_modules()))
+    with WriterLock(context.lakehouse), contextlib.closing(context), compiling:
         done = run_stages(context, options.stages)
     print(reports.run_summary(context, done))
     return 0

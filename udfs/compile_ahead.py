@@ -17,8 +17,10 @@ from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from scipy import special
 
+from lakehouse.schema.tables import contract
 from udfs.demand.censoring.censored_demand import CensoringSpec, latent_table
 from udfs.demand.features.sku_features import sku_daily_features
 from udfs.demand.returns import match_cancellations
@@ -33,7 +35,8 @@ from udfs.inventory.kernels.order_bucket import cut_of, order_bucket
 from udfs.inventory.kernels.plan_bucket import plan_bucket
 from udfs.inventory.kernels.planning_inputs import ASSUMABLE_TERMS, PATH_COLUMNS, PathTerms
 from udfs.inventory.kernels.replay_bucket import replay_bucket
-from udfs.inventory.policies.names import LEARNED_NAMES
+from udfs.inventory.kernels.stock_position import StockTables
+from udfs.inventory.policies.policy_registry import learned_names
 
 _DAYS, _HORIZON = 120, 14
 _AS_OF = date(2024, 4, 29)
@@ -71,7 +74,10 @@ class KernelCalls:
                 "is_event": [False],
             }
         )
-        sku_daily_features(history, calendar, last_ds=_AS_OF)
+        yesterday = _AS_OF - timedelta(days=1)
+        known = sku_daily_features(history, calendar, last_ds=yesterday)
+        carry = known.filter(pc.equal(known["ds"], yesterday))
+        sku_daily_features(history, calendar, first_ds=_AS_OF, last_ds=_AS_OF, carry=carry)
 
     def backtest(self) -> None:
         _ = self.evidence
@@ -128,14 +134,10 @@ class KernelCalls:
 
     @cached_property
     def plan(self) -> tuple[pa.Table, pa.Table]:
-        stock = pa.table(
-            {
-                "unique_id": self._ids,
-                "on_hand_qty": [1.0] * len(self._ids),
-                "on_order_qty": [0.0] * len(self._ids),
-                "ds": pa.array([_AS_OF] * len(self._ids), pa.date32()),
-            }
-        )
+        days = {"unique_id": self._ids, "ds": pa.array([_AS_OF] * len(self._ids), pa.date32())}
+        counts = pa.table(days | {"on_hand_qty": [1.0] * len(self._ids), "on_order_qty": [0.0] * len(self._ids)})
+        demand = pa.table(days | {"y": [1.0] * len(self._ids)})
+        stock = StockTables(counts, demand, contract("inventory.order_plan").empty())
         forecast = self._forecast_from(_AS_OF)
         planned = plan_bucket(
             forecast, self._supply, stock, self._prices, _AS_OF, self._inventory_spec, self._path_terms
@@ -144,7 +146,7 @@ class KernelCalls:
 
     @property
     def _forecast_spec(self) -> ForecastSpec:
-        spec, known = self.forecast_spec, registry.names()
+        spec, known = self.forecast_spec, registry.made_names()
         regular = tuple(name for name in spec.regular_candidates if name in known)
         intermittent = tuple(name for name in spec.intermittent_candidates if name in known)
         return replace(
@@ -157,7 +159,7 @@ class KernelCalls:
     @property
     def _inventory_spec(self) -> InventorySpec:
         spec = self.inventory_spec
-        candidates = tuple(name for name in spec.candidates if name not in LEARNED_NAMES)
+        candidates = tuple(name for name in spec.candidates if name not in learned_names())
         return replace(spec, candidates=candidates or ("s_s",), n_paths=40, tuning_paths=20)
 
     @property
@@ -175,7 +177,8 @@ class KernelCalls:
 
     @property
     def _prices(self) -> pa.Table:
-        return pa.table({"unique_id": self._ids, "unit_price": [2.5] * len(self._ids)})
+        days = pa.array([_AS_OF] * len(self._ids), pa.date32())
+        return pa.table({"unique_id": self._ids, "ds": days, "unit_price": [2.5] * len(self._ids)})
 
     @property
     def _classes(self) -> pa.Table:
@@ -218,8 +221,9 @@ STEPS: dict[str, Callable[[KernelCalls], None]] = {
 
 
 def compile_for(stages: Iterable[str], forecast_spec: ForecastSpec, inventory_spec: InventorySpec) -> Iterator[str]:
-    """Compile what the named stages need, yielding each name once its kernels are there; others have none."""
+    """Compile what the named stages need, yielding each name once its kernels are there: first those that have none."""
     calls, wanted = KernelCalls(forecast_spec, inventory_spec), set(stages)
+    yield from sorted(wanted - STEPS.keys())
     for stage, step in STEPS.items():
         if stage in wanted:
             step(calls)

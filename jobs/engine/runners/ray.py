@@ -13,6 +13,7 @@ from ray.exceptions import RayError
 
 from jobs.engine.runners.core_share import keep_to_cores
 from jobs.engine.task import UnitResult, UnitTask, execute_caught
+from jobs.engine.warm_up import wait_for
 from jobs.settings import RaySettings
 from lakehouse.delta.uri import given_options
 from lakehouse.errors import EngineError
@@ -60,6 +61,7 @@ class RayRunner:
             return remote_class.remote(self.settings.cpus_per_worker)
 
         pool: list[Any] = [new_actor() for _ in range(workers)]
+        wait_for(task.stage)  # meanwhile the workers start
         try:
             yield from self._drain(pool, new_actor, shared, list(units))
         finally:

@@ -19,6 +19,7 @@ from pyspark import TaskContext
 
 from jobs.engine.runners.core_share import keep_to_cores
 from jobs.engine.task import UnitResult, UnitTask, execute_caught
+from jobs.engine.warm_up import wait_for
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -36,6 +37,7 @@ class SparkRunner:
     commit_every: int = 8
 
     def run(self, task: UnitTask, units: Sequence[str]) -> Iterator[UnitResult]:
+        wait_for(task.stage)
         shares = [list(units[start : start + self.commit_every]) for start in range(0, len(units), self.commit_every)]
         slots = self.spark.sparkContext.defaultParallelism
         at_once = -(-slots // self.commit_every) + 1  # one more, whose tasks start where those of the last one end
