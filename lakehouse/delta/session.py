@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlparse
 from pydantic import BaseModel, ConfigDict, Field
 
 from lakehouse.delta import uri
+from lakehouse.delta.quiet_start import held_start
 from lakehouse.errors import EngineError
 
 if TYPE_CHECKING:
@@ -80,14 +81,15 @@ def build_session(settings: SparkSettings, lakehouse: str = "") -> SparkSession:
     else:
         builder = builder.config("spark.jars.packages", wanted).config("spark.jars.excludes", ",".join(_LEFT_OUT))
     try:
-        session = builder.getOrCreate()
+        with held_start():
+            session = builder.getOrCreate()
+            session.sparkContext.setLogLevel("ERROR")
     except Exception as error:
         raise EngineError(
             f"Spark did not start ({error}). If Maven Central is out of reach, put the jars of {wanted} and "
             f"their dependencies into {', '.join(map(str, packages))} (or set spark.jars_dir to a folder with all "
             "of them), for instance with `make jars`."
         ) from error
-    session.sparkContext.setLogLevel("ERROR")
     if not kept:
         _keep_jars(session, packages)
     return session
