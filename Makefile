@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 LAKE ?= lake/demo
+# Two test processes, each with a file at a time, those with engines first.
+TWO := -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test quick lint bench accuracy java jars setup clean
 
@@ -11,10 +13,10 @@ demo: setup  ## the main job on The Complete Journey's real transactions
 	$(BIN)/shelfcast demo --lakehouse $(LAKE)
 
 test: setup  ## every test, the slow ones too
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(TWO)
 
 quick: setup  ## the tests of a few seconds
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest $(TWO) -m "not slow"
 
 lint: setup
 	$(BIN)/ruff check

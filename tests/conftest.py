@@ -1,9 +1,14 @@
-"""One Spark session and one Ray instance per test process; small data; engines on two cores."""
+"""One Spark session and one Ray instance per test process; small data; engines on two cores.
+
+Test processes of one run (`pytest -n 2`) share what is dear to build: the first that needs a lakehouse builds it, each
+works on a copy of its own.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,55 +61,66 @@ def lake(tmp_path: Path) -> Lakehouse:
     return Lakehouse(str(tmp_path / "lake"))
 
 
+def once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], None]) -> Path:
+    """A folder that the first test process to ask for it builds; read it, do not write to it."""
+    base = factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    built, half_built = shared / f"built-{name}", shared / f"half-built-{name}-{os.getpid()}"
+    with (shared / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the others wait: they would build the same
+        if not built.exists():
+            build(half_built)
+            half_built.rename(built)
+    return built
+
+
 @pytest.fixture(scope="session")
 def feeds(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny retailer's files, 120 days of them; read them, do not write to them."""
     from tests.tiny_retailer import write_feeds
 
-    return write_feeds(tmp_path_factory.mktemp("feeds"))
+    return once(tmp_path_factory, "feeds", write_feeds)
 
 
-@pytest.fixture(scope="session")
-def cleaned(spark: SparkSession, feeds: Path, tmp_path_factory: pytest.TempPathFactory) -> Lakehouse:
-    """A lakehouse through `clean` as of day 119; copy it (`copied`), do not write to it."""
-    from jobs.pipeline import run_stages
-    from tests.jobs.run_tool import day, make_context
-
-    lake = Lakehouse(str(tmp_path_factory.mktemp("cleaned") / "lake"))
-    run_stages(make_context(spark, lake, feeds, day(119)), ["ingest", "clean"])
-    return lake
-
-
-@pytest.fixture(scope="session")
-def featured(spark: SparkSession, cleaned: Lakehouse, tmp_path_factory: pytest.TempPathFactory) -> Lakehouse:
-    """A lakehouse through `features` as of day 119; copy it, do not write to it. From here on no stage needs Spark."""
-    from jobs.pipeline import run_stages
-    from tests.jobs.run_tool import copied, day, make_context
-
-    lake = copied(cleaned, tmp_path_factory.mktemp("featured") / "lake")
-    run_stages(make_context(spark, lake, None, day(119)), ["features"])
-    return lake
-
-
-@pytest.fixture(scope="session")
-def calibrated(featured: Lakehouse, tmp_path_factory: pytest.TempPathFactory) -> Lakehouse:
-    """A lakehouse through `calibrate` as of day 119; copy it, do not write to it."""
-    from jobs.pipeline import run_stages
-    from tests.jobs.run_tool import copied, day, make_context
-
-    lake = copied(featured, tmp_path_factory.mktemp("calibrated") / "lake")
-    run_stages(make_context(None, lake, None, day(119)), ["train", "train_networks", "backtest", "calibrate"])
-    return lake
-
-
-@pytest.fixture(scope="session")
-def finished(
-    spark: SparkSession, feeds: Path, calibrated: Lakehouse, tmp_path_factory: pytest.TempPathFactory
+def lakehouse_after(
+    request: pytest.FixtureRequest, name: str, base: str | None, stages: Sequence[str] | None, *, with_spark: bool
 ) -> Lakehouse:
-    """A lakehouse with one whole run as of day 119; what runs on it again must leave its content as it is."""
+    """This process's copy of a lakehouse after some stages as of day 119, run on what the fixture `base` holds.
+
+    Only the process that builds it asks for the other fixtures, so that the others start no engine for it.
+    """
     from jobs.pipeline import run_stages
     from tests.jobs.run_tool import copied, day, make_context
 
-    lake = copied(calibrated, tmp_path_factory.mktemp("finished") / "lake")
-    run_stages(make_context(spark, lake, feeds, day(119)))
-    return lake
+    def build(folder: Path) -> None:
+        lake = copied(request.getfixturevalue(base), folder) if base else Lakehouse(str(folder))
+        spark = request.getfixturevalue("spark") if with_spark else None
+        run_stages(make_context(spark, lake, request.getfixturevalue("feeds"), day(119)), stages)
+
+    factory: pytest.TempPathFactory = request.getfixturevalue("tmp_path_factory")
+    return copied(Lakehouse(str(once(factory, name, build))), factory.mktemp(name) / "lake")
+
+
+@pytest.fixture(scope="session")
+def cleaned(request: pytest.FixtureRequest) -> Lakehouse:
+    """A lakehouse through `clean` as of day 119; copy it (`copied`), do not write to it."""
+    return lakehouse_after(request, "cleaned", None, ["ingest", "clean"], with_spark=True)
+
+
+@pytest.fixture(scope="session")
+def featured(request: pytest.FixtureRequest) -> Lakehouse:
+    """A lakehouse through `features` as of day 119; copy it, do not write to it. From here on no stage needs Spark."""
+    return lakehouse_after(request, "featured", "cleaned", ["features"], with_spark=True)
+
+
+@pytest.fixture(scope="session")
+def calibrated(request: pytest.FixtureRequest) -> Lakehouse:
+    """A lakehouse through `calibrate` as of day 119; copy it, do not write to it."""
+    stages = ["train", "train_networks", "backtest", "calibrate"]
+    return lakehouse_after(request, "calibrated", "featured", stages, with_spark=False)
+
+
+@pytest.fixture(scope="session")
+def finished(request: pytest.FixtureRequest) -> Lakehouse:
+    """A lakehouse with one whole run as of day 119; what runs on it again must leave its content as it is."""
+    return lakehouse_after(request, "finished", "calibrated", None, with_spark=True)
