@@ -53,7 +53,7 @@ def _run(options: argparse.Namespace) -> int:
         progress=Progress(json_path=options.log_json, quiet=options.quiet),
         force=options.force,
     )
-    compiling = kernels_compiled_ahead(settings, options.stages or tuple(stage_modules()))
+    compiling = kernels_compiled_ahead(settings, options.stages or list(stage_modules()))
     with WriterLock(context.lakehouse), contextlib.closing(context), compiling:
         done = run_stages(context, options.stages)
     print(reports.run_summary(context, done))

@@ -116,9 +116,8 @@ def featured(request: pytest.FixtureRequest) -> Lakehouse:
 @pytest.fixture(scope="session")
 def calibrated(request: pytest.FixtureRequest) -> Lakehouse:
     """A lakehouse through `calibrate` as of day 119; copy it, do not write to it."""
-    return lakehouse_after(
-        request, "calibrated", "featured", ["train", "train_networks", "backtest", "calibrate"], with_spark=False
-    )
+    stages = ["train", "train_networks", "backtest", "calibrate"]
+    return lakehouse_after(request, "calibrated", "featured", stages, with_spark=False)
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy import special
 
+from lakehouse.schema.tables import contract
 from udfs.demand.censoring.censored_demand import CensoringSpec, latent_table
 from udfs.demand.features.sku_features import sku_daily_features
 from udfs.demand.returns import match_cancellations
@@ -133,13 +134,10 @@ class KernelCalls:
 
     @cached_property
     def plan(self) -> tuple[pa.Table, pa.Table]:
-        today = pa.array([_AS_OF] * len(self._ids), pa.date32())
-        counts = pa.table({"unique_id": self._ids, "on_hand_qty": [1.0] * len(self._ids), "ds": today})
-        counts = counts.append_column("on_order_qty", pa.nulls(len(self._ids), pa.float64()))
-        orders = pa.table({"unique_id": self._ids, "order_date": today, "order_qty": [6.0] * len(self._ids)})
-        stock = StockTables(
-            counts, self.history.select(["unique_id", "ds", "y"]), orders.append_column("expected_receipt_ds", today)
-        )
+        days = {"unique_id": self._ids, "ds": pa.array([_AS_OF] * len(self._ids), pa.date32())}
+        counts = pa.table(days | {"on_hand_qty": [1.0] * len(self._ids), "on_order_qty": [0.0] * len(self._ids)})
+        demand = pa.table(days | {"y": [1.0] * len(self._ids)})
+        stock = StockTables(counts, demand, contract("inventory.order_plan").empty())
         forecast = self._forecast_from(_AS_OF)
         planned = plan_bucket(
             forecast, self._supply, stock, self._prices, _AS_OF, self._inventory_spec, self._path_terms
@@ -179,7 +177,8 @@ class KernelCalls:
 
     @property
     def _prices(self) -> pa.Table:
-        return pa.table({"unique_id": self._ids, "unit_price": [2.5] * len(self._ids)})
+        days = pa.array([_AS_OF] * len(self._ids), pa.date32())
+        return pa.table({"unique_id": self._ids, "ds": days, "unit_price": [2.5] * len(self._ids)})
 
     @property
     def _classes(self) -> pa.Table:

@@ -103,5 +103,5 @@ class Begun:
             torch.set_num_threads(3)
             pa.set_cpu_count(3)
         threads = f"{os.getpid()} {torch.get_num_threads()} {pa.cpu_count()}"
-        (Path(self.folder) / f"{int(unit):03d}").write_text(threads)
+        (Path(self.folder) / unit).write_text(threads)
         return KernelResult({})

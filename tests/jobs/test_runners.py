@@ -15,7 +15,7 @@ from jobs.pipeline import run_stages
 from jobs.settings import RaySettings
 from lakehouse.delta.io import Lakehouse
 from lakehouse.errors import PromiseError
-from lakehouse.schema.entities import CUTOFF, SERIES
+from lakehouse.schema.entities import SERIES, WHOLE
 from tests.jobs.kernels import Begun, Dies, Raises
 from tests.jobs.run_tool import BUCKET_STAGES, copied, day, hashes, make_context, with_kernel
 
@@ -41,6 +41,7 @@ PLANNED = (
     "inventory.order_plan",
 )
 FAULTY = "S03|north|all"
+UNITS = [f"{number:03d}" for number in range(40)]
 
 
 def by_ray(*names: str) -> list[str]:
@@ -113,12 +114,9 @@ def test_a_bucket_that_kills_every_worker_costs_only_itself(calibrated: Lakehous
     assert [row["status"] for row in units].count("succeeded") == len(units) - 1 > 3
 
 
-UNITS = [str(number) for number in range(40)]
-
-
 def task_without_tables(kernel: Begun) -> UnitTask:
     """Units that read and write nothing, so that only the runner is looked at."""
-    return UnitTask("begun", CUTOFF, "run", (), kernel, None, ())
+    return UnitTask("begun", WHOLE, "run", (), kernel, None, ())
 
 
 def noted(folder: Path) -> list[list[int]]:
@@ -153,7 +151,7 @@ def test_spark_hands_over_results_while_later_buckets_wait(spark: SparkSession, 
     first = next(results)
     assert first.error is None
     assert len(list(tmp_path.iterdir())) <= 2 * 2, "two jobs of two buckets keep two cores busy"
-    assert sorted([first.unit, *(result.unit for result in results)]) == sorted(UNITS)
+    assert sorted([first.unit, *(result.unit for result in results)]) == UNITS
 
 
 def test_a_spark_run_that_is_left_stops_its_jobs(spark: SparkSession, tmp_path: Path) -> None:

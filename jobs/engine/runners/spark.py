@@ -1,4 +1,4 @@
-"""Unit tasks on Spark: Spark schedules unit numbers, and each Python worker opens the unit's files itself.
+"""Unit tasks on Spark: Spark schedules units by number, and each Python worker opens the unit's files itself.
 
 Rows cross neither the shuffle nor the JVM-Python boundary, which is where row-wise UDFs spend their time.
 """
@@ -38,40 +38,40 @@ class SparkRunner:
 
     def run(self, task: UnitTask, units: Sequence[str]) -> Iterator[UnitResult]:
         wait_for(task.stage)
-        jobs = [list(units[start : start + self.commit_every]) for start in range(0, len(units), self.commit_every)]
+        shares = [list(units[start : start + self.commit_every]) for start in range(0, len(units), self.commit_every)]
         slots = self.spark.sparkContext.defaultParallelism
         at_once = -(-slots // self.commit_every) + 1  # one more, whose tasks start where those of the last one end
         tag = f"shelfcast-{uuid.uuid4().hex}"
-        waiting = iter(jobs)
+        waiting = iter(shares)
         with ThreadPoolExecutor(at_once, thread_name_prefix="spark-job") as pool:
-            running = {pool.submit(self._job, task, numbers, tag) for numbers in islice(waiting, at_once)}
+            running = {pool.submit(self._job, task, share, tag) for share in islice(waiting, at_once)}
             try:
                 while running:
                     done, running = wait(running, return_when=FIRST_COMPLETED)
                     for job in done:
                         yield from job.result()
-                    running |= {pool.submit(self._job, task, numbers, tag) for numbers in islice(waiting, len(done))}
+                    running |= {pool.submit(self._job, task, share, tag) for share in islice(waiting, len(done))}
             finally:
                 self.spark.sparkContext.cancelJobsWithTag(tag)
 
-    def _job(self, task: UnitTask, numbers: list[str], tag: str) -> list[UnitResult]:
+    def _job(self, task: UnitTask, share: list[str], tag: str) -> list[UnitResult]:
         """One Spark job; a task of it costs 0.1 s of processor time whatever it does, so there are few."""
         context = self.spark.sparkContext
         context.addJobTag(tag)
-        tasks = min(len(numbers), context.defaultParallelism)
-        frame = self.spark.range(0, len(numbers), 1, tasks).mapInArrow(_work(task, numbers), "result BINARY")
+        tasks = min(len(share), context.defaultParallelism)
+        frame = self.spark.range(0, len(share), 1, tasks).mapInArrow(_work(task, share), "result BINARY")
         return [pickle.loads(row["result"]) for row in frame.collect()]
 
 
-def _work(task: UnitTask, numbers: list[str]) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """What a Spark task does with its share of `numbers`: run each unit, hand back the pickled result."""
+def _work(task: UnitTask, units: list[str]) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """What a Spark task does with its share of `units`: run each unit, hand back the pickled result."""
 
     def work(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         spark_task = TaskContext.get()
         keep_to_cores(spark_task.cpus() if spark_task else 1)  # the cores are Spark's to share out
         for batch in batches:
             for index in batch.column(0).to_pylist():
-                result = pickle.dumps(execute_caught(task, numbers[index]))
+                result = pickle.dumps(execute_caught(task, units[index]))
                 yield pa.RecordBatch.from_pydict({"result": pa.array([result], pa.binary())})
         if not gc.get_freeze_count():
             # A PySpark worker collects garbage after every task, 80 ms with numba's half a million objects loaded;

@@ -22,7 +22,7 @@ ROW_HAND, ROW_SHORT, ROW_SALES, ROW_ORDERS, ROW_WASTED = (
 )
 """Rows of the sums."""
 
-_LAST_REACH = 3
+_NEXT, _LAST_REACH = np.int64(1), np.int64(3)  # of one type with any reach, so that the search is compiled once
 SHIFT, SIZE, COST, FILL, TRIED = range(5)
 """What is found for a series."""
 
@@ -91,7 +91,7 @@ def _search(problem, work, best_K, steps_2, unit, reach, most, required):  # typ
     steps = steps_2.copy()
     _look_around(problem, work, best_K, reach, steps, least_size, required)
     while best_K[TRIED] < most:
-        if _look_around(problem, work, best_K, 1, steps, least_size, required):
+        if _look_around(problem, work, best_K, _NEXT, steps, least_size, required):
             continue
         if steps[0] <= unit and steps[1] <= unit:
             # Sampled cost is ragged: a last look beyond the neighbours finds the way out of a dent.
