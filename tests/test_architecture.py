@@ -26,6 +26,8 @@ MAX_FILE_LINES = 500
 MAX_FUNCTION_LINES = 60
 MOST_STEPS = 2
 COMPUTED = "a module whose name is computed"
+# It finds the tables of every capability beside itself, so that adding one edits no list.
+MAY_COMPUTE = {"lakehouse/schema/tables/__init__.py"}
 
 
 def python_files(root: Path) -> Iterator[Path]:
@@ -70,7 +72,7 @@ def broken_arrows(root: Path) -> list[str]:
     for path in python_files(root):
         package = path.relative_to(root).parts[0]
         forbidden = set(FORBIDDEN.get(package, set()))
-        if package in FORBIDDEN:
+        if package in FORBIDDEN and path.relative_to(root).as_posix() not in MAY_COMPUTE:
             forbidden.add(COMPUTED)
         if package not in MAY_IMPORT_JOBS:
             forbidden.add("jobs")

@@ -343,7 +343,17 @@ _ALL: tuple[Column, ...] = (
     _column("table_name", "string", "Table, as schema.table"),
 )
 
-COLUMNS: dict[str, Column] = {column.name: column for column in _ALL}
+COLUMNS: dict[str, Column] = {}
+
+
+def declare(*columns: Column) -> None:
+    """Make columns known by name. Raises ContractError where a name means something else already."""
+    for column in columns:
+        if COLUMNS.setdefault(column.name, column) != column:
+            raise ContractError(f"column {column.name!r} is declared twice, as different things; give it another name")
+
+
+declare(*_ALL)
 if len(COLUMNS) != len(_ALL):
     raise AssertionError("a column is declared twice in lakehouse/schema/columns.py")
 

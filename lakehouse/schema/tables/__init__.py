@@ -1,26 +1,48 @@
 """Every table, declared once: columns, key, partitions, write mode and comment.
 
-DDL, comments, checks, quarantine rules and the data dictionary all come from here. One file per layer or two.
+DDL, comments, checks, quarantine rules and the data dictionary all come from here. Each file beside this one is a
+capability's: its `CONTRACTS` are found here, and columns that no table had before it declares itself
+(`lakehouse.schema.columns.declare`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import importlib
+import pkgutil
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pyarrow as pa
 
 from lakehouse.errors import ContractError
 from lakehouse.schema.contract import Contract
-from lakehouse.schema.tables import feeds, forecast, gold, inventory, ops
 from lakehouse.schema.tables.feeds import FEED_COLUMNS, FEED_REQUIRED
 
-__all__ = ["FEED_COLUMNS", "FEED_REQUIRED", "LAYERS", "TABLES", "contract", "table_of"]
+__all__ = ["FEED_COLUMNS", "FEED_REQUIRED", "LAYERS", "TABLES", "contract", "register", "table_of"]
 
-TABLES: dict[str, Contract] = {
-    contract.name: contract for part in (feeds, forecast, inventory, gold, ops) for contract in part.CONTRACTS
-}
 LAYERS = ("bronze", "silver", "features", "forecast", "inventory", "gold", "ops")
+"""The schemas of the main job; a capability of its own stands before gold."""
+
+TABLES: dict[str, Contract] = {}
+
+
+def register(contracts: Iterable[Contract]) -> None:
+    """Make tables known by name, layer by layer. Raises ContractError where a name stands for another table already."""
+    for declared in contracts:
+        if TABLES.setdefault(declared.name, declared) != declared:
+            raise ContractError(f"two contracts are called {declared.name!r}; a table is declared once")
+    in_order = sorted(TABLES.values(), key=lambda each: _layer(each.schema_name))
+    TABLES.clear()
+    TABLES.update({each.name: each for each in in_order})
+
+
+def _layer(schema: str) -> float:
+    return LAYERS.index(schema) if schema in LAYERS else LAYERS.index("gold") - 0.5
+
+
+for _found in pkgutil.iter_modules(__path__):
+    _part = importlib.import_module(f"{__name__}.{_found.name}")
+    register(getattr(_part, "CONTRACTS", ()))
 
 
 def contract(name: str) -> Contract:
