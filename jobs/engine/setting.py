@@ -108,8 +108,12 @@ class Settings(BaseModel):
         return values
 
     def config_hash(self, mapping: SourceMapping) -> str:
-        """Hash of the settings that can change a result but for the day's limits, and of the mapping."""
-        return digest(self.without_limits().result_settings(), mapping.model_dump(mode="json"))
+        """Hash of what changes a result and is set otherwise than by default, but for limits, and of the mapping.
+
+        A setting that another capability brings does not give all runs another name.
+        """
+        changed = _changed(self.without_limits().result_settings(), type(self)().result_settings())
+        return digest(changed, mapping.model_dump(mode="json", exclude_defaults=True))
 
     def without_limits(self) -> Self:
         """The same without limits, such as a day's budget, which only cut what is wanted."""
@@ -207,6 +211,15 @@ def _known_keys(section: Any, path: tuple[int | str, ...]) -> list[str]:
 
 def _fields(value: Any) -> tuple[dataclasses.Field[Any], ...]:
     return dataclasses.fields(value) if dataclasses.is_dataclass(value) else ()
+
+
+def _changed(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """What differs from the defaults, section by section."""
+    return {
+        name: _changed(value, defaults[name]) if isinstance(value, dict) and isinstance(defaults[name], dict) else value
+        for name, value in values.items()
+        if value != defaults[name]
+    }
 
 
 def _plain(value: Any) -> Any:

@@ -55,6 +55,11 @@ def statuses(context: RunContext, names: list[str], stages: list[Stage] | None =
     return {report.stage: report.status for report in run_stages(context, names, stages)}
 
 
+def raised(name: str) -> list[Stage]:
+    """The stages of the house, one of them with the next version."""
+    return [replace(stage, version=stage.version + 1) if stage.name == name else stage for stage in all_stages()]
+
+
 def writes_of(stage: str) -> list[str]:
     return [table for table in STAGES[stage].writes if not table.startswith("ops.")]
 
@@ -213,21 +218,19 @@ def test_a_raised_version_does_its_stage_again_and_what_builds_on_it(
     """An upgrade used to reuse what an older code had left."""
     lake, names = copied(finished, tmp_path / "lake"), without_publish()
     context = make_context(None, lake, None, AS_OF)
-    raised = [replace(stage, version=2) if stage.name == name else stage for stage in all_stages()]
     after = {stage.name for stage in all_stages() if name in upstream(stage, all_stages())} | {name}
     assert "features" not in after
-    found = statuses(context, names, raised)
+    found = statuses(context, names, raised(name))
     assert {stage for stage, status in found.items() if status == "done"} == after - {"publish"}
     assert set(found.values()) == {"done", "reused"}
     assert hashes(lake) == hashes(finished)
-    assert set(statuses(context, names, raised).values()) == {"reused"}
+    assert set(statuses(context, names, raised(name)).values()) == {"reused"}
     assert statuses(context, [name]) == {name: "done"}, "the older code again: its fingerprint is not what is there"
 
 
 def test_another_version_of_features_rebuilds_them(featured: Lakehouse, tmp_path: Path) -> None:
     lake = copied(featured, tmp_path / "lake")
-    raised = [replace(stage, version=2) if stage.name == "features" else stage for stage in all_stages()]
-    (report,) = run_stages(make_context(None, lake, None, AS_OF), ["features"], raised)
+    (report,) = run_stages(make_context(None, lake, None, AS_OF), ["features"], raised("features"))
     assert (report.status, report.record.rows) == ("done", featured.rows(FEATURES))
     assert features_of(lake).equals(features_of(featured))
 

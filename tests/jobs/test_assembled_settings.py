@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from jobs.engine.setting import Section, Setting, Settings, settings_model, validated
+from jobs.settings import load_mapping
 from lakehouse.errors import ConfigError
 
 
@@ -23,6 +24,12 @@ class Price:
     def __post_init__(self) -> None:
         if not 0 <= self.margin < 1:
             raise ValueError(f"Price.margin: expected a share in [0, 1), found {self.margin}")
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    depots: int = 1
+    capacity: float = field(default=40.0, metadata={"role": "limit"})
 
 
 class Cluster(Section):
@@ -83,3 +90,15 @@ def test_a_field_says_what_it_is_to_the_identity_of_a_run() -> None:
     assert limited.result_settings()["price"]["budget"] == 9.0
     assert limited.without_limits().result_settings()["price"] == {"margin": 0.2, "steps": (1, 2), "budget": math.inf}
     assert limited.price.budget == 9.0
+
+
+def test_a_setting_that_a_new_capability_brings_leaves_the_names_of_runs_as_they_are() -> None:
+    mapping = load_mapping("feed_layout")
+    wider = settings_model([DAYS, PRICE, CLUSTER, Setting("route", Route, "how vehicles drive")], {"price": "ray"})
+    base = read().config_hash(mapping)
+    assert validated(wider, {}).config_hash(mapping) == base
+    assert validated(wider, {"route": {"capacity": 7.0}}).config_hash(mapping) == base, "a limit names no run"
+    others = [{"route": {"depots": 2}}, {"days": 30}, {"price": {"margin": 0.2}}, {"price": {"steps": [3]}}]
+    assert len({validated(wider, values).config_hash(mapping) for values in others} | {base}) == len(others) + 1
+    assert read(price={"budget": 9.0}, cluster={"address": "x"}).config_hash(mapping) == base
+    assert read(days=30).config_hash(mapping) == validated(wider, {"days": 30}).config_hash(mapping)

@@ -244,10 +244,7 @@ def test_a_toys_setting_makes_its_stage_again_and_nothing_else(
 ) -> None:
     lake, folder = copied(finished, tmp_path / "lake"), tmp_path / "feeds"
     shutil.copytree(feeds, folder)
-    good = {
-        part: [row for row in found if _is_good(row)] for part, found in (("parcel", parcels()), ("basket", baskets()))
-    }
-    write_toys(folder, **good)
+    write_toys(folder, [*filter(_is_good, parcels())], [*filter(_is_good, baskets())])
     both = [*all_stages(), *toys_on("local")]
 
     def done(capacity_qty: float) -> dict[str, str]:
