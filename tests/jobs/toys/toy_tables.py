@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from lakehouse.schema import columns
 from lakehouse.schema.columns import COLUMNS, Column
 from lakehouse.schema.entities import CUSTOMER, DEPOT_DAY
-from lakehouse.schema.tables import TABLES
+from lakehouse.schema.tables import TABLES, register
 
 NEW_COLUMNS = (
     Column("depot_id", "string", "Depot that parcels leave from"),
@@ -18,8 +19,8 @@ def declare() -> None:
     """Make the tables known in this process; a worker does so when it imports a toy's kernel."""
     from lakehouse.schema.contract import Contract
 
-    COLUMNS.update({column.name: column for column in NEW_COLUMNS})
-    for declared in (
+    columns.declare(*NEW_COLUMNS)
+    tables = (
         Contract(
             "toy.parcel",
             "Parcels that depots sent",
@@ -52,8 +53,8 @@ def declare() -> None:
             ("run_id", "bucket"),
             unit=CUSTOMER,
         ),
-    ):
-        TABLES[declared.name] = declared
+    )
+    register(tables)
 
 
 def withdraw() -> None:
