@@ -209,6 +209,11 @@ def test_a_minimal_mapping_loads(tmp_path: Path) -> None:
         (("[feeds.sales]", "[feeds.sales]\noptional = true"), "'sales' is required"),
         (("[feeds.sales]", "[feeds.sales]\nfile = 'x'"), "file"),
         (("[feeds.sales]", "[feeds.sale]"), "sale"),
+        (("[feeds.sales]", "[feeds.sales]\nreplaces = 'month'"), "replaces = 'month'.*'nothing'.*with a .group"),
+        (("[feeds.sales]", "[feeds.sales]\norder_by = '(x'"), "order_by.*no regular expression"),
+        (("[feeds.sales]", "[feeds.sales]\norder_by = '(?P<week>x)'"), "groups may be named.*year.*week"),
+        (("[feeds.sales]", "[feeds.sales]\nlatest_by = ['ds', 'customer_id']"), "latest_by names.*customer_id"),
+        (("[feeds.sales]", "[feeds.sales]\nwhen_gone = 'drop'"), "when_gone"),
         (('"minimal"', '"minimal'), "line 2"),
         (
             ("[feeds.sales]", '[[clean.rules]]\nid="x"\nreject_when="1"\nreason="r"\nfeed="stock"\n[feeds.sales]'),
