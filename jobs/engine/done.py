@@ -56,13 +56,15 @@ def is_done(context: RunContext, stage: Stage, fingerprint: str) -> bool:
 
 
 def _units_are_done(context: RunContext, stage: UnitStage, fingerprint: str) -> bool:
+    recorded = {row["unit"] for row in context.ledger.units(stage.name)}
+    units = set(units_of(context, stage))
+    if stage.unit.listed and not units and not recorded:
+        return True  # such as a training that no candidate asks for: who builds on it need not wait for it
     record = context.ledger.stage(stage.name)
     if record is None or record["status"] != "succeeded" or record["fingerprint"] != fingerprint:
         return False
     if stage.reads and not context.lakehouse.exists(stage.reads[0].table):
         return True
-    recorded = {row["unit"] for row in context.ledger.units(stage.name)}
-    units = set(units_of(context, stage))
     return recorded == units and units <= done_units(context, stage, fingerprint)
 
 
