@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from lakehouse.delta.dataset import dataset_of
 from lakehouse.delta.io import Lakehouse
 from lakehouse.schema.tables import contract
 
@@ -25,7 +26,7 @@ def content_hash(lakehouse: Lakehouse, name: str, version: int | None = None) ->
     if not lakehouse.exists(name):
         return "absent"
     total, squares, rows = np.uint64(0), np.uint64(0), 0
-    dataset = lakehouse.open(name, version).to_pyarrow_dataset()
+    dataset = dataset_of(lakehouse.open(name, version))
     for batch in dataset.to_batches(columns=columns, batch_size=_BATCH_ROWS):
         if not batch.num_rows:
             continue

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import posixpath
 import time
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from functools import lru_cache
 
 import pyarrow as pa
@@ -21,6 +22,7 @@ from lakehouse.delta.io import WrittenFile
 from lakehouse.delta.parquet_options import ROW_GROUP_ROWS, parquet_write_options
 from lakehouse.schema.tables import contract
 
+_TEXT_LENGTH = 32  # characters of a text that statistics keep
 DAY_COLUMNS = ("ds", "as_of", "cutoff", "order_date")
 """Columns that say which day a row is of; the first that a table has counts."""
 
@@ -206,22 +208,31 @@ def write_bucket(name: str, address: str, table: pa.Table, partition_values: dic
         rows=conformed.num_rows,
         partition_values=tuple((column, partition_values[column]) for column in declared.partitions),
         modified_ms=time.time_ns() // 1_000_000,
-        stats_json=_statistics(conformed, declared.key),
+        stats_json=_statistics(conformed),
         days=_days(conformed),
     )
 
 
-def _statistics(table: pa.Table, key: tuple[str, ...]) -> str:
-    """Delta file statistics: row count, and range and null count of the key columns, so that readers skip files."""
-    minimum, maximum, nulls = {}, {}, {}
-    for name in key:
-        if name not in table.column_names:
+def _statistics(table: pa.Table) -> str:
+    """Delta file statistics of every column: readers skip files by them.
+
+    Of every column, since deltalake's dataset takes a column without any for one without a row (see `dataset.py`).
+    """
+    minimum, maximum = {}, {}
+    for name in table.column_names:
+        if not _has_bounds(table.schema.field(name).type):
             continue
         bounds = pc.min_max(table[name]).as_py()
-        nulls[name] = table[name].null_count
-        if bounds["min"] is not None:
-            minimum[name], maximum[name] = (_json_value(bounds[side]) for side in ("min", "max"))
+        if bounds["min"] is None or not math.isfinite(bounds["min"] if isinstance(bounds["min"], float) else 0.0):
+            continue
+        minimum[name], maximum[name] = _lower(bounds["min"]), _upper(bounds["max"])
+    nulls = {name: table[name].null_count for name in table.column_names}
     return json.dumps({"numRecords": table.num_rows, "minValues": minimum, "maxValues": maximum, "nullCount": nulls})
+
+
+def _has_bounds(kind: pa.DataType) -> bool:
+    is_text = pa.types.is_string(kind) or pa.types.is_boolean(kind)
+    return is_text or pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_temporal(kind)
 
 
 def _days(table: pa.Table) -> tuple[date, date] | None:
@@ -233,5 +244,19 @@ def _days(table: pa.Table) -> tuple[date, date] | None:
     return None
 
 
-def _json_value(value: object) -> object:
-    return value.isoformat() if isinstance(value, date) else value
+def _lower(value: object) -> object:
+    """As JSON, what no value of the column is below. Delta's timestamps end with the millisecond."""
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if isinstance(value, date):
+        return value.isoformat()
+    return value[:_TEXT_LENGTH] if isinstance(value, str) else value
+
+
+def _upper(value: object) -> object:
+    """What no value of the column is above; of a long text its beginning and the last of all characters."""
+    if isinstance(value, str) and len(value) > _TEXT_LENGTH:
+        return value[:_TEXT_LENGTH] + chr(0x10FFFF)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return _lower(value)

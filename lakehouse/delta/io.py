@@ -24,6 +24,7 @@ from deltalake.exceptions import CommitFailedError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 
 from lakehouse.delta import uri
+from lakehouse.delta.dataset import dataset_of
 from lakehouse.delta.key_guard import FOUND, guarded, is_guarded
 from lakehouse.delta.migrate import check_table, grow
 from lakehouse.delta.stamp import stamp_words, user_metadata
@@ -241,7 +242,7 @@ class Lakehouse:
         wanted = list(columns or declared.columns)
         if not self.exists(name):
             return declared.empty(with_partitions=True).select(wanted)
-        dataset = self.open(name, version).to_pyarrow_dataset()
+        dataset = dataset_of(self.open(name, version))
         if not set(wanted) <= set(dataset.schema.names):  # a version from before the contract gained a column
             dataset = dataset.replace_schema(declared.arrow_schema())
         return dataset.to_table(columns=wanted, filter=filters)
