@@ -244,7 +244,7 @@ class Lakehouse:
             return declared.empty(with_partitions=True).select(wanted)
         dataset = dataset_of(self.open(name, version))
         if not set(wanted) <= set(dataset.schema.names):  # a version from before the contract gained a column
-            dataset = dataset.replace_schema(declared.arrow_schema())
+            dataset = dataset.replace_schema(pa.schema([f.with_nullable(True) for f in declared.arrow_schema()]))
         return dataset.to_table(columns=wanted, filter=filters)
 
     def upsert(self, name: str, rows: list[dict[str, Any]]) -> None:
