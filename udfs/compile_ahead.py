@@ -7,7 +7,6 @@ of their arrays are what counts.
 
 from __future__ import annotations
 
-import os
 import pickle
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -40,7 +39,6 @@ from udfs.inventory.policies.policy_registry import learned_names
 
 _DAYS, _HORIZON = 120, 14
 _AS_OF = date(2024, 4, 29)
-_NICENESS = 10
 
 
 @dataclass(frozen=True)
@@ -232,8 +230,6 @@ def compile_for(stages: Iterable[str], forecast_spec: ForecastSpec, inventory_sp
 
 def main(arguments: Sequence[str] = ()) -> None:
     """As a process: (stages, forecast spec, inventory spec) pickled on stdin, a line per stage on stdout."""
-    if hasattr(os, "nice"):
-        os.nice(_NICENESS)  # what the run itself does comes first
     stages, forecast_spec, inventory_spec = pickle.load(sys.stdin.buffer)
     for stage in compile_for(stages, forecast_spec, inventory_spec):
         print(stage, flush=True)
