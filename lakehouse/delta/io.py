@@ -243,8 +243,9 @@ class Lakehouse:
         if not self.exists(name):
             return declared.empty(with_partitions=True).select(wanted)
         dataset = dataset_of(self.open(name, version))
-        if not set(wanted) <= set(dataset.schema.names):  # a version from before the contract gained a column
-            dataset = dataset.replace_schema(pa.schema([f.with_nullable(True) for f in declared.arrow_schema()]))
+        lacking = [field for field in declared.arrow_schema() if field.name not in dataset.schema.names]
+        if lacking:  # a version from before the contract gained a column: NULL there
+            dataset = dataset.replace_schema(pa.schema([*dataset.schema, *(f.with_nullable(True) for f in lacking)]))
         return dataset.to_table(columns=wanted, filter=filters)
 
     def upsert(self, name: str, rows: list[dict[str, Any]]) -> None:

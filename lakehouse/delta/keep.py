@@ -163,7 +163,8 @@ def fold_part(lakehouse: Lakehouse, name: str, part: Mapping[str, str], files: p
         files = files.filter(pc.equal(files[column], value))
     paths = sorted(files["path"].to_pylist())
     pinned = PinnedTable(name, lakehouse.uri(name), lakehouse.version(name), declared.file_columns())
-    table = read_files(pinned, paths).sort_by([(column, "ascending") for column in declared.key])
+    in_files = [column for column in declared.key if column not in declared.partitions]
+    table = read_files(pinned, paths).sort_by([(column, "ascending") for column in in_files])
     values = {column: KEPT if column == "run_id" else part[column] for column in declared.partitions}
     file = write_bucket(name, lakehouse.uri(name), table, values)
     rows, by = lakehouse.rows(name), next(iter(part))
