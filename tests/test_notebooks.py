@@ -27,8 +27,7 @@ from jobs.views.order_charts import stock_projections
 from jobs.views.series import MOST_SERIES, ReviewParameters, choose_series, read_day, read_series, review_parameters
 from lakehouse.delta.io import Lakehouse
 from lakehouse.errors import ConfigError
-from tests.jobs.run_tool import day, make_context
-from tests.tiny_retailer import write_feeds
+from tests.jobs.run_tool import copied, day, make_context
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -46,11 +45,12 @@ SHOWN = ("S01|north|all", "S02|south|all", "S06|north|all")
 
 
 @pytest.fixture(scope="module")
-def finished(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Lakehouse:
+def finished(
+    spark: SparkSession, feeds: Path, cleaned: Lakehouse, tmp_path_factory: pytest.TempPathFactory
+) -> Lakehouse:
     """A lakehouse with one whole run; read it, do not write to it."""
-    folder = tmp_path_factory.mktemp("notebooks")
-    lake = Lakehouse(str(folder / "lake"))
-    run_stages(make_context(spark, lake, write_feeds(folder / "feeds"), AS_OF))
+    lake = copied(cleaned, tmp_path_factory.mktemp("notebooks") / "lake")
+    run_stages(make_context(spark, lake, feeds, AS_OF))
     return lake
 
 

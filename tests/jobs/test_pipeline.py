@@ -83,9 +83,9 @@ def test_forced_again_gives_the_same_content(spark: SparkSession, feeds: Path, f
 
 
 def test_a_day_later_extends_features_to_what_a_full_rebuild_gives(
-    spark: SparkSession, feeds: Path, tmp_path: Path
+    spark: SparkSession, feeds: Path, cleaned: Lakehouse, tmp_path: Path
 ) -> None:
-    daily, whole = Lakehouse(str(tmp_path / "daily")), Lakehouse(str(tmp_path / "whole"))
+    daily, whole = copied(cleaned, tmp_path / "daily"), copied(cleaned, tmp_path / "whole")
     stages = ["ingest", "clean", "features"]
     run_stages(make_context(spark, daily, feeds, day(110)), stages)
     reports = run_stages(make_context(spark, daily, feeds, day(111)), stages)
@@ -144,11 +144,11 @@ def test_a_stage_does_not_build_on_features_that_end_before_its_day(finished: La
 
 
 def test_a_failing_series_gets_a_fallback_and_a_reason_and_the_stage_holds_its_threshold(
-    spark: SparkSession, feeds: Path, tmp_path: Path
+    spark: SparkSession, feeds: Path, featured: Lakehouse, tmp_path: Path
 ) -> None:
     from udfs.forecasting import registry
 
-    lake = Lakehouse(str(tmp_path / "lake"))
+    lake = copied(featured, tmp_path / "lake")
     registry.register(registry.Model("breaks_on_s01_north", make=lambda spec: _BreaksOn("S01|north|all", spec)))
     try:
         with pytest.raises(PromiseError, match="1 of 12 series failed"):
