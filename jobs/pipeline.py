@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from jobs.context import RunContext
-from jobs.engine.done import fingerprint_of, is_done
+from jobs.engine.done import fingerprint_of, is_done, is_idle
 from jobs.engine.drive import run_unit_stage
 from jobs.engine.frames import Frames
 from jobs.engine.memory import MemoryWatch
@@ -67,7 +67,9 @@ def run_stages(
 
 
 def _require(context: RunContext, stage: Stage, fingerprint: str) -> None:
-    if not is_done(context, stage, fingerprint) and not _missing_feed(context, stage):
+    if is_idle(context, stage) or _missing_feed(context, stage):
+        return  # who builds on it need not wait for it
+    if not is_done(context, stage, fingerprint):
         raise PromiseError(
             f"stage {stage.name!r} has not succeeded yet for run {context.run.run_id}, or its tables hold something "
             f"else by now, and what you ask for builds on it; run `shelfcast {stage.name}` with the same arguments "

@@ -55,11 +55,16 @@ def is_done(context: RunContext, stage: Stage, fingerprint: str) -> bool:
     return _units_are_done(context, stage, fingerprint)
 
 
+def is_idle(context: RunContext, stage: Stage) -> bool:
+    """Whether a stage lists no unit and never had one in this run, such as a training that no candidate asks for."""
+    if not isinstance(stage, UnitStage) or not stage.unit.listed:
+        return False
+    return not units_of(context, stage) and not context.ledger.units(stage.name)
+
+
 def _units_are_done(context: RunContext, stage: UnitStage, fingerprint: str) -> bool:
     recorded = {row["unit"] for row in context.ledger.units(stage.name)}
     units = set(units_of(context, stage))
-    if stage.unit.listed and not units and not recorded:
-        return True  # such as a training that no candidate asks for: who builds on it need not wait for it
     record = context.ledger.stage(stage.name)
     if record is None or record["status"] != "succeeded" or record["fingerprint"] != fingerprint:
         return False
