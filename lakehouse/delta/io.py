@@ -82,13 +82,30 @@ class Lakehouse:
         return f"delta.`{self.spark_uri(name)}`"
 
     # -- the table itself -------------------------------------------------------------------------------------------
+    @cached_property
+    def _opened(self) -> dict[str, DeltaTable]:
+        """Tables that were opened before: to read what came since costs far less than to read the log again."""
+        return {}
+
+    @cached_property
+    def _whole(self) -> dict[str, tuple[int, pa.Table]]:
+        return {}
+
     def exists(self, name: str) -> bool:
-        return DeltaTable.is_deltatable(self.uri(name), uri.storage_options(self.base))
+        return name in self._opened or DeltaTable.is_deltatable(self.uri(name), uri.storage_options(self.base))
 
     def open(self, name: str, version: int | None = None) -> DeltaTable:
-        """The Delta table, at a version when given. Raises ContractError when it does not exist."""
+        """The Delta table: the latest version, shared by all who ask here, or one of its own where a version is given.
+
+        Raises ContractError when it does not exist.
+        """
         try:
-            return DeltaTable(self.uri(name), version=version, storage_options=uri.storage_options(self.base))
+            if version is not None:
+                return DeltaTable(self.uri(name), version=version, storage_options=uri.storage_options(self.base))
+            if name not in self._opened:
+                self._opened[name] = DeltaTable(self.uri(name), storage_options=uri.storage_options(self.base))
+            self._opened[name].update_incremental()
+            return self._opened[name]
         except TableNotFoundError as error:
             raise ContractError(
                 f"{name} does not exist in {self.base}; run the stage that writes it first (see `shelfcast run --help`)"
@@ -247,6 +264,14 @@ class Lakehouse:
         if lacking:  # a version from before the contract gained a column: NULL there
             dataset = dataset.replace_schema(pa.schema([*dataset.schema, *(f.with_nullable(True) for f in lacking)]))
         return dataset.to_table(columns=wanted, filter=filters)
+
+    def read_whole(self, name: str) -> pa.Table:
+        """All of a small table that is asked for again and again: read once a version."""
+        version = self.version(name)
+        known, table = self._whole.get(name, (None, None))
+        if table is None or known != version:
+            self._whole[name] = version, (table := self.read_arrow(name))
+        return table
 
     def upsert(self, name: str, rows: list[dict[str, Any]]) -> None:
         """Insert or replace rows of a small table by its key (the ledger's way); ContractError for bad rows."""

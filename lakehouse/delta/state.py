@@ -99,7 +99,7 @@ class Held:
 
     def recorded(self, table: str) -> dict[str, dict[str, Any]]:
         """All records of a table by part, whether they still count or not."""
-        rows = self.lake.read_arrow(HELD, filters=pc.field("table_name") == table).to_pylist()
+        rows = self.lake.read_whole(HELD).filter(pc.field("table_name") == table).to_pylist()
         return {row["part"]: row for row in rows}
 
     def holds(self, table: str, part: str, fingerprint: str) -> bool:
