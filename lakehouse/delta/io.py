@@ -149,16 +149,29 @@ class Lakehouse:
         A name that still points to where the lakehouse was before it was moved is pointed here.
         """
         identifier, location = self.identifier(declared.name), self.spark_uri(declared.name)
-        if spark.catalog.tableExists(identifier):
-            if self._is_registered_here(declared.name, spark):
-                return
-            spark.sql(f"DROP TABLE {identifier}")  # the name alone: an external table's files stay
+        try:
+            if spark.catalog.tableExists(identifier):
+                if self._is_registered_here(declared.name, spark):
+                    return
+                spark.sql(f"DROP TABLE {identifier}")  # the name alone: an external table's files stay
+        except Exception as error:
+            if "DELTA_PATH_DOES_NOT_EXIST" not in str(error):
+                raise
+            self._forget(declared, spark)
         spark.sql(f"CREATE SCHEMA IF NOT EXISTS `{self.catalog}`.`{declared.schema_name}`")
         if self.exists(declared.name):
             spark.sql(f"CREATE TABLE {identifier} USING DELTA LOCATION {sql_string(location)}")
             return
         for statement in declared.ddl(identifier, location):
             spark.sql(statement)
+
+    def _forget(self, declared: Contract, spark: SparkSession) -> None:
+        """Take a name out of the session's catalog whose files are gone, which Delta refuses to drop."""
+        jvm: Any = spark._jvm
+        name = jvm.org.apache.spark.sql.catalyst.TableIdentifier(
+            declared.table_name, jvm.scala.Option.apply(declared.schema_name)
+        )
+        spark._jsparkSession.sessionState().catalog().dropTable(name, True, False)
 
     def _is_registered_here(self, name: str, spark: SparkSession) -> bool:
         """Whether the catalog's table is this lakehouse's; raise ContractError when it is another living one's."""
