@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
 
 from jobs.engine.stage import Read, Sum, UnitStage
 from jobs.engine.task import Round, UnitTask
-from lakehouse.delta.files import PinnedTable
+from lakehouse.delta.files import PinnedTable, unit_files
 from lakehouse.delta.state import parts
 from lakehouse.schema.tables import contract
 
@@ -37,7 +37,9 @@ def pin(context: RunContext, stage: UnitStage, read: Read, version: int | None =
     )
 
 
-def task_of(context: RunContext, stage: UnitStage, inputs: tuple[PinnedTable, ...], parameters: Any) -> UnitTask:
+def task_of(
+    context: RunContext, stage: UnitStage, inputs: tuple[PinnedTable, ...], parameters: Any, units: Sequence[str]
+) -> UnitTask:
     return UnitTask(
         stage=stage.name,
         entity=stage.unit,
@@ -47,6 +49,7 @@ def task_of(context: RunContext, stage: UnitStage, inputs: tuple[PinnedTable, ..
         parameters=parameters,
         outputs=tuple((table, context.lakehouse.uri(table)) for table in stage.writes),
         promise=stage.promise,
+        files=unit_files(inputs, units),
     )
 
 
@@ -59,7 +62,8 @@ def whole_round(context: RunContext, stage: UnitStage, versions: Mapping[str, in
     def replaces(_table: str, units: list[str]) -> dict[str, list[str]]:
         return {"run_id": [run_id], partition: units}
 
-    return Round(units_of(context, stage), task_of(context, stage, inputs, parameters), replaces)
+    units = units_of(context, stage)
+    return Round(units, task_of(context, stage, inputs, parameters, units), replaces)
 
 
 def units_of(context: RunContext, stage: UnitStage) -> list[str]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.delta.files import PinnedTable, read_bucket, write_bucket
+from lakehouse.delta.files import PinnedTable, UnitFiles, read_bucket, write_bucket
 from lakehouse.delta.io import WrittenFile
 from lakehouse.errors import PromiseError
 from lakehouse.schema.entities import Entity
@@ -34,7 +34,11 @@ Kernel = Callable[..., KernelResult]
 
 @dataclass(frozen=True, slots=True)
 class UnitTask:
-    """One stage's work on any unit. It carries no data: a worker opens the pinned versions itself."""
+    """One stage's work on any unit. It carries no data: a worker opens the files of the pinned versions itself.
+
+    `files`: those of each unit, looked up on the driver, lest each worker reads each table's log; a unit that is not
+    among them is looked up where it runs.
+    """
 
     stage: str
     entity: Entity
@@ -44,6 +48,11 @@ class UnitTask:
     parameters: Any
     outputs: tuple[tuple[str, str], ...]  # (table, uri)
     promise: tuple[str, str] | None = None
+    files: Mapping[str, UnitFiles] = field(default_factory=dict)
+
+    def of_units(self, units: Sequence[str]) -> UnitTask:
+        """The task with what concerns these units alone."""
+        return replace(self, files={unit: self.files[unit] for unit in units if unit in self.files})
 
     def partition_values(self, unit: str) -> dict[str, str]:
         """What a result of the unit is filed under: the run, and the unit in the column of its entity."""
@@ -94,16 +103,14 @@ class _Clock:
 def execute(task: UnitTask, unit: str) -> UnitResult:
     """Read the unit, run the kernel, write its files. Raises what the kernel or the contract raises."""
     clock = _Clock()
-    inputs = {pinned.name: read_bucket(pinned, unit) for pinned in task.inputs}
+    files = task.files.get(unit, {})
+    inputs = {pinned.name: read_bucket(pinned, unit, files.get(pinned.name)) for pinned in task.inputs}
     result = task.kernel(inputs, task.parameters, *((unit,) if task.entity.listed else ()))
     failures = _failures(task, result)
     _check_promise(task, inputs, result.tables, failures)
-    files = []
-    for name, uri in task.outputs:
-        file = write_bucket(name, uri, result.tables[name], task.partition_values(unit))
-        if file:
-            files.append(file)
-    return UnitResult(unit, tuple(files), failures, result.ids, clock.seconds(), failed_ids=_failed_ids(failures))
+    written = [write_bucket(name, uri, result.tables[name], task.partition_values(unit)) for name, uri in task.outputs]
+    kept = tuple(file for file in written if file)
+    return UnitResult(unit, kept, failures, result.ids, clock.seconds(), failed_ids=_failed_ids(failures))
 
 
 def _failures(task: UnitTask, result: KernelResult) -> pa.Table | None:

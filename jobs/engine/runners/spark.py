@@ -59,7 +59,8 @@ class SparkRunner:
         context = self.spark.sparkContext
         context.addJobTag(tag)
         tasks = min(len(share), context.defaultParallelism)
-        frame = self.spark.range(0, len(share), 1, tasks).mapInArrow(_work(task, share), "result BINARY")
+        work = _work(task.of_units(share), share)
+        frame = self.spark.range(0, len(share), 1, tasks).mapInArrow(work, "result BINARY")
         return [pickle.loads(row["result"]) for row in frame.collect()]
 
 

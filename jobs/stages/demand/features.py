@@ -135,7 +135,7 @@ def _round(context: RunContext, stage: UnitStage, buckets: list[str], first_ds: 
         inputs[0] = replace(inputs[0], first_ds=first_ds - timedelta(days=spec.lookback_days))
         inputs.append(replace(pin(context, stage, Read(_FEATURES, _CARRY_COLUMNS)), first_ds=known, last_ds=known))
         context.progress.say(f"  features: {len(buckets)} buckets are extended from {first_ds}")
-    task = task_of(context, stage, tuple(inputs), FeatureParameters(spec, first_ds, last_ds))
+    task = task_of(context, stage, tuple(inputs), FeatureParameters(spec, first_ds, last_ds), buckets)
 
     def replaces(_table: str, values: list[str]) -> dict[str, list[str]]:
         # A rebuilt bucket loses every earlier run's days; an extended one only those of this run.
