@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.engine.reads import Read
+from jobs.engine.side_by_side import side_by_side
 from lakehouse.errors import ContractError
 
 if TYPE_CHECKING:
@@ -53,10 +55,11 @@ class Frames:
 def write_part(context: RunContext, part: str, tables: Mapping[str, Callable[[], DataFrame]]) -> int:
     """Write each table's rows in place of the part `column=value`; returns the rows written."""
     column, _, value = part.partition("=")
-    rows = 0
-    for name, build in tables.items():
+
+    def written(name: str) -> int:
         # Adaptive execution makes as few files of it as the size allows.
-        frame = build().repartition("unique_id").sortWithinPartitions("unique_id")
+        frame = tables[name]().repartition("unique_id").sortWithinPartitions("unique_id")
         version = context.lakehouse.write_spark(frame, name, replace_where=f"{column} = '{value}'")
-        rows += context.lakehouse.rows(name, version, {column: value})
-    return rows
+        return context.lakehouse.rows(name, version, {column: value})
+
+    return sum(side_by_side(context.spark, {name: partial(written, name) for name in tables}).values())

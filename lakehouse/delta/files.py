@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
 from lakehouse.delta import uri
-from lakehouse.delta.io import WrittenFile
+from lakehouse.delta.io import Lakehouse, WrittenFile
 from lakehouse.delta.parquet_options import ROW_GROUP_ROWS, parquet_write_options
 from lakehouse.schema.tables import contract
 
@@ -190,7 +190,7 @@ def write_bucket(name: str, address: str, table: pa.Table, partition_values: dic
     if not conformed.num_rows:
         return None
     folder = "/".join(f"{column}={partition_values[column]}" for column in declared.partitions)
-    path = f"{folder}/part-{uuid.uuid4().hex}.parquet"
+    path = posixpath.join(folder, f"part-{uuid.uuid4().hex}.parquet")
     filesystem, root = uri.filesystem_of(address)
     filesystem.create_dir(posixpath.join(root, folder), recursive=True)
     target = posixpath.join(root, path)
@@ -211,6 +211,21 @@ def write_bucket(name: str, address: str, table: pa.Table, partition_values: dic
         stats_json=_statistics(conformed),
         days=_days(conformed),
     )
+
+
+def replace_rows(lake: Lakehouse, name: str, table: pa.Table) -> int:
+    """Put these rows, partition columns among them, in place of all that a small table holds; returns the new version.
+
+    Raises ContractError when the rows do not match the table's contract.
+    """
+    partitions = lake.ensure(name).metadata().partition_columns
+    files = []
+    for values in table.select(partitions).group_by(partitions).aggregate([]).to_pylist() if partitions else [{}]:
+        rows = table
+        for column, value in values.items():
+            rows = rows.filter(pc.equal(rows[column], value))
+        files.append(write_bucket(name, lake.uri(name), rows, {c: str(value) for c, value in values.items()}))
+    return lake.commit_files(name, [file for file in files if file], {})
 
 
 def _statistics(table: pa.Table) -> str:

@@ -11,10 +11,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from lakehouse.delta.files import PinnedTable, files_of, read_bucket, unit_files, write_bucket
+from lakehouse.delta.files import PinnedTable, files_of, read_bucket, replace_rows, unit_files, write_bucket
 from lakehouse.delta.io import Lakehouse
 from lakehouse.errors import ContractError
 from lakehouse.schema.entities import SERIES
+from lakehouse.schema.tables import contract
 
 NAME = "forecast.champion"
 COLUMNS = ("unique_id", "cutoff", "model")
@@ -179,3 +180,22 @@ def test_a_table_that_is_not_there_reads_as_empty(lake: Lakehouse) -> None:
     absent = PinnedTable("silver.stock", lake.uri("silver.stock"), lake.version("silver.stock"), ("unique_id", "ds"))
     table = read_bucket(absent, 0)
     assert (table.num_rows, table.column_names) == (0, ["unique_id", "ds"])
+
+
+def test_rows_replace_all_that_a_small_table_held_whatever_their_partitions(lake: Lakehouse) -> None:
+    def rows(*values: tuple[str, int]) -> pa.Table:
+        feeds, counts = zip(*values, strict=True)
+        columns = {"feed": feeds, "outcome": ["used"] * len(values), "rule_id": [""] * len(values), "rows": counts}
+        return pa.table(columns, contract("ops.row_count").arrow_schema())
+
+    first = replace_rows(lake, "ops.row_count", rows(("sales", 3), ("stock", 4)))
+    assert sorted(lake.read_arrow("ops.row_count")["feed"].to_pylist()) == ["sales", "stock"]
+    assert replace_rows(lake, "ops.row_count", rows(("sales", 5))) == first + 1
+    assert lake.read_arrow("ops.row_count").to_pylist() == [
+        {"feed": "sales", "outcome": "used", "rule_id": "", "rows": 5}
+    ]
+    with pytest.raises(ContractError, match="expected one row per key"):
+        replace_rows(lake, "ops.row_count", rows(("sales", 5), ("sales", 6)))
+    with pytest.raises(ContractError, match="rows"):
+        replace_rows(lake, "ops.row_count", rows(("sales", -1)))
+    assert lake.version("ops.row_count") == first + 1

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial, reduce
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 from pyspark import StorageLevel
 from pyspark.sql import DataFrame
 
 from jobs.engine.hashing import digest
+from jobs.engine.side_by_side import side_by_side
 from jobs.engine.stage import FrameStage, Read
 from lakehouse.delta.changed_buckets import Changes, write_changed_buckets
+from lakehouse.delta.files import replace_rows
 from lakehouse.delta.ledger import StageRecord
 from lakehouse.delta.state import Held, parts
 from lakehouse.errors import ConfigError
 from lakehouse.feeds.quality import Split, check_conservation
 from lakehouse.feeds.sources import SourceMapping
-from lakehouse.schema.tables import FEED_COLUMNS
+from lakehouse.schema.tables import FEED_COLUMNS, contract
 from lakehouse.transforms.silver import dimensions
 from lakehouse.transforms.silver.cleaning import CleanedSales, clean_feed, clean_sales
 from lakehouse.transforms.silver.planned_daily import planned_daily
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 
 FEEDS = tuple(FEED_COLUMNS)
 _SALES_DAILY, _PLANNED = "silver.sales_daily", "silver.planned_daily"
+_QUARANTINE, _COUNTS = "ops.quarantine", "ops.row_count"
 
 
 def build(context: RunContext, frames: Frames) -> StageRecord:
@@ -47,13 +51,20 @@ def build(context: RunContext, frames: Frames) -> StageRecord:
     }
     try:
         rejected = check_rows(context, sales, feeds, versions)
-        series = sales.series.persist(StorageLevel.MEMORY_AND_DISK)
-        write_dimensions(context, sales, series, feeds)
-        rows = write_sales_daily(context, sales, series, feeds)
-        write_planned_daily(context, sales, series, feeds)
         # A feed without a rejected row is not read again for them.
-        write_quarantine(context, [sales.split, *(feed for name, feed in feeds.items() if name in rejected)])
+        splits = [sales.split, *(feed for name, feed in feeds.items() if name in rejected)]
+        series = sales.series.persist(StorageLevel.MEMORY_AND_DISK)
         count = series.count()
+        locations = dimensions.locations(feeds.get("locations"), series, context.mapping.country).persist()
+        small = dimensions.frames(feeds, series, locations, sales.span())
+        works: dict[str, Callable[[], int]] = {
+            _SALES_DAILY: partial(write_sales_daily, context, sales, series, feeds),
+            **{name: partial(write_small, context, name, frame) for name, frame in small.items()},
+            _PLANNED: partial(write_planned_daily, context, sales, series, feeds),
+            _QUARANTINE: partial(write_quarantine, context, splits),
+        }
+        rows = side_by_side(context.spark, works)[_SALES_DAILY]
+        locations.unpersist()
         series.unpersist()
     finally:
         sales.unpersist()
@@ -65,12 +76,9 @@ def check_rows(context: RunContext, sales: CleanedSales, feeds: dict[str, Split]
 
     Returns the feeds with quarantined rows.
     """
-    counts = reduce(DataFrame.unionByName, [sales.counts, *(feed.counts for feed in feeds.values())]).persist()
-    try:
-        context.lakehouse.write_spark(counts.coalesce(1), "ops.row_count")
-        rows = counts.collect()
-    finally:
-        counts.unpersist()
+    counts = reduce(DataFrame.unionByName, [sales.counts, *(feed.counts for feed in feeds.values())])
+    rows = [row.asDict() for row in counts.collect()]  # one for each rule that a row broke
+    replace_rows(context.lakehouse, _COUNTS, pa.Table.from_pylist(rows, contract(_COUNTS).arrow_schema()))
     for feed, version in versions.items():
         outcomes = {(row["outcome"], row["rule_id"]): row["rows"] for row in rows if row["feed"] == feed}
         check_conservation(feed, context.lakehouse.rows(f"bronze.{feed}", version), outcomes)
@@ -123,7 +131,7 @@ def latent_demand(mapping: SourceMapping) -> EstimateLatent | None:
     return partial(latent_table, spec=CensoringSpec(infer_runs=mapping.clean.infer_stockouts))
 
 
-def write_planned_daily(context: RunContext, sales: CleanedSales, series: DataFrame, feeds: dict[str, Split]) -> None:
+def write_planned_daily(context: RunContext, sales: CleanedSales, series: DataFrame, feeds: dict[str, Split]) -> int:
     """Write the prices and promotions that the feeds state for the horizon after the last sale."""
     frame = planned_daily(
         series,
@@ -132,28 +140,16 @@ def write_planned_daily(context: RunContext, sales: CleanedSales, series: DataFr
         prices=feeds["prices"].accepted if "prices" in feeds else None,
         promotions=feeds["promotions"].accepted if "promotions" in feeds else None,
     )
-    context.lakehouse.write_spark(frame, _PLANNED)
+    return context.lakehouse.write_spark(frame, _PLANNED)
 
 
-def write_dimensions(context: RunContext, sales: CleanedSales, series: DataFrame, feeds: dict[str, Split]) -> None:
-    lake, spark = context.lakehouse, context.spark
-    first_day, last_day = sales.span()
-    locations = dimensions.locations(feeds.get("locations"), series, context.mapping.country).persist()
-    tables = {
-        "silver.products": dimensions.products(feeds.get("products"), series),
-        "silver.locations": locations,
-        "silver.calendar": dimensions.calendar(feeds.get("calendar"), locations, first_day, last_day),
-        "silver.stock": dimensions.stock(feeds.get("stock"), spark),
-        "silver.supply": dimensions.supply(feeds.get("supply"), spark),
-    }
-    for name, frame in tables.items():
-        lake.write_spark(frame.coalesce(1), name)
-    locations.unpersist()
+def write_small(context: RunContext, name: str, frame: Callable[[], DataFrame]) -> int:
+    return context.lakehouse.write_spark(frame().coalesce(1), name)
 
 
-def write_quarantine(context: RunContext, splits: list[Split]) -> None:
+def write_quarantine(context: RunContext, splits: list[Split]) -> int:
     rows = reduce(DataFrame.unionByName, [each.quarantined for each in splits])
-    context.lakehouse.write_spark(rows.repartition("source_file", "source_row"), "ops.quarantine")
+    return context.lakehouse.write_spark(rows.repartition("source_file", "source_row"), _QUARANTINE)
 
 
 def check_buckets(context: RunContext) -> None:
@@ -179,8 +175,8 @@ STAGE = FrameStage(
         "silver.calendar",
         "silver.stock",
         "silver.supply",
-        "ops.quarantine",
-        "ops.row_count",
+        _QUARANTINE,
+        _COUNTS,
     ),
     settings=("buckets", "horizon"),
     libraries=("holidays",),

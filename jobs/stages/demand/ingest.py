@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import pyarrow.compute as pc
@@ -15,6 +17,7 @@ from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 
 from jobs.engine.hashing import digest
+from jobs.engine.side_by_side import side_by_side
 from jobs.engine.stage import FrameStage
 from lakehouse.delta.ledger import StageRecord
 from lakehouse.errors import ConfigError, SourceError
@@ -30,21 +33,27 @@ if TYPE_CHECKING:
     from jobs.engine.frames import Frames
 
 _REGISTER = "ops.ingest_file"
+_ONE_REGISTER = Lock()
 
 
 def build(context: RunContext, _frames: Frames) -> StageRecord:
     """Take in every content that is new or read otherwise than before, and do what the mapping says of the others."""
-    rows = 0
-    for name, plan in plans_of(context).items():
-        table = f"bronze.{name}"
-        context.lakehouse.ensure(table, context.spark if context.lakehouse.catalog else None)
-        _say(context, name, plan)
-        for reading in plan.readings:
-            rows += _take_in(context, name, reading)
-        if plan.removed:
-            context.lakehouse.commit_files(table, [], {"batch_id": list(plan.removed)})
-        _register(context, name, plan.lines)
-    return StageRecord("succeeded", rows=rows)
+    plans = plans_of(context)
+    works = {name: partial(_follow, context, name, plan) for name, plan in plans.items()}
+    return StageRecord("succeeded", rows=sum(side_by_side(context.spark, works).values()))
+
+
+def _follow(context: RunContext, name: str, plan: Plan) -> int:
+    """Do what is planned for a feed, file by file; returns the rows taken in."""
+    table, rows = f"bronze.{name}", 0
+    context.lakehouse.ensure(table, context.spark if context.lakehouse.catalog else None)
+    _say(context, name, plan)
+    for reading in plan.readings:
+        rows += _take_in(context, name, reading)
+    if plan.removed:
+        context.lakehouse.commit_files(table, [], {"batch_id": list(plan.removed)})
+    _register(context, name, plan.lines)
+    return rows
 
 
 def look(context: RunContext) -> None:
@@ -111,7 +120,8 @@ def _write(context: RunContext, name: str, reading: Reading) -> tuple[Reading, i
 
 
 def _register(context: RunContext, name: str, lines: Sequence[Line]) -> None:
-    context.lakehouse.upsert(_REGISTER, [line.row(context.mapping.name, name) for line in lines])
+    with _ONE_REGISTER:  # feeds are taken in side by side, and a table takes one commit after the other
+        context.lakehouse.upsert(_REGISTER, [line.row(context.mapping.name, name) for line in lines])
 
 
 def fingerprint(context: RunContext) -> str | None:

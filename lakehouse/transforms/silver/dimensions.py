@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 
 from pyspark.sql import DataFrame, SparkSession
@@ -22,6 +23,20 @@ def country_rule() -> QualityRule:
     known = ", ".join(f"'{code}'" for code in sorted(supported_countries()))
     reason = "expected an ISO 3166 alpha-2 country whose public holidays are known"
     return QualityRule("unknown_country", f"country NOT IN ({known})", reason, ("country",))
+
+
+def frames(
+    feeds: Mapping[str, Split], series: DataFrame, places: DataFrame, span: tuple[date, date]
+) -> dict[str, Callable[[], DataFrame]]:
+    """What makes each dimension, by table. `places`: what `locations` gives; `span`: first and last day with a sale."""
+    spark = series.sparkSession
+    return {
+        "silver.products": lambda: products(feeds.get("products"), series),
+        "silver.locations": lambda: places,
+        "silver.calendar": lambda: calendar(feeds.get("calendar"), places, *span),
+        "silver.stock": lambda: stock(feeds.get("stock"), spark),
+        "silver.supply": lambda: supply(feeds.get("supply"), spark),
+    }
 
 
 def products(feed: Split | None, series: DataFrame) -> DataFrame:
