@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 from lakehouse.delta.files import PinnedTable, UnitFiles, read_bucket, write_bucket
 from lakehouse.delta.io import WrittenFile
 from lakehouse.errors import PromiseError
+from lakehouse.schema.columns import OTHER_CANDIDATES
 from lakehouse.schema.entities import Entity
-from udfs.forecasting.kernels.fallbacks import OTHER_CANDIDATES
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,9 @@ from lakehouse.schema.entities import SEPARATOR, SERIES
 DEMAND_CLASSES = ("smooth", "erratic", "intermittent", "lumpy", "no_sales", "new")
 """Syntetos-Boylan classes, a series without a sale, and one too young to tell; kernels number them in this order."""
 
+OTHER_CANDIDATES = "other candidates"
+"""A `fallback`: one candidate failed, others of the same stage did not, so that the id is not lost."""
+
 _FROM_0, _SHARE = Range(0), Range(0, 1)
 
 

@@ -13,7 +13,7 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 
-from lakehouse.schema.columns import schema_of
+from lakehouse.schema.columns import OTHER_CANDIDATES, schema_of
 from udfs.contest.scores import WindowScores
 from udfs.demand.demand_profile import DEMAND_CLASSES, demand_statistics
 from udfs.forecasting import registry
@@ -22,7 +22,6 @@ from udfs.forecasting.choice.backtest_scores import SCORES, Score, score_windows
 from udfs.forecasting.choice.selection import merge_class_summaries, summarise_classes
 from udfs.forecasting.forecast_spec import ForecastSpec, choose_device
 from udfs.forecasting.forecaster import check_request
-from udfs.forecasting.kernels.fallbacks import OTHER_CANDIDATES
 from udfs.forecasting.kernels.forecast_bucket import BatchOf
 from udfs.forecasting.kernels.forecast_tables import FAILURE_SCHEMA
 from udfs.forecasting.probability.calibrated import calibrate_backtest
