@@ -181,18 +181,21 @@ class Contract:
         return conformed.cast(schema)
 
     def _outside(self, table: pa.Table) -> Iterator[str]:
-        """What each column's range or list refuses, in words; NaN is a number outside every range."""
+        """What each column's range or list refuses, in words; of numbers also NaN and the infinite, range or not."""
         for name in table.column_names:
-            check = COLUMNS[name].check
-            if check is None or name in self.text:
-                continue
-            fine = check.mask(table[name])
-            if pc.all(fine).as_py() is False:  # NULLs are skipped; None: there is nothing else
-                bad = table.filter(pc.invert(pc.fill_null(fine, True)))
-                yield (
-                    f"{name}: expected {check.words()}, found {bad.num_rows:,} of {table.num_rows:,} rows otherwise: "
-                    + self._shown(bad, name)
-                )
+            check = None if name in self.text else COLUMNS[name].check
+            rules = [(check.mask, check.words())] if check is not None else []
+            if pa.types.is_floating(table.schema.field(name).type):
+                rules.append((pc.is_finite, "a finite number"))
+            for mask, words in rules:
+                fine = mask(table[name])
+                if pc.all(fine).as_py() is False:  # NULLs are skipped; None: there is nothing else
+                    bad = table.filter(pc.invert(pc.fill_null(fine, True)))
+                    yield (
+                        f"{name}: expected {words}, found {bad.num_rows:,} of {table.num_rows:,} rows otherwise: "
+                        + self._shown(bad, name)
+                    )
+                    break
 
     def _repeated(self, table: pa.Table) -> Iterator[str]:
         """Keys that stand on several rows; partition columns that are not in the table are the same on all."""
