@@ -13,9 +13,10 @@ from functools import cache
 
 from jobs.context import RunContext
 from jobs.engine.done import fingerprint_of, is_done, is_idle
-from jobs.engine.drive import run_unit_stage
+from jobs.engine.drive import engine_of, run_unit_stage
 from jobs.engine.frames import Frames
 from jobs.engine.memory import MemoryWatch
+from jobs.engine.runners import let_go_of_workers
 from jobs.engine.stage import FrameStage, Stage, UnitStage, in_order, upstream
 from jobs.stages import load_stages
 from lakehouse.delta.ledger import StageRecord
@@ -55,14 +56,15 @@ def run_stages(
     needed = {name for stage in ordered if stage.name in wanted for name in upstream(stage, ordered)}
     reports = []
     fingerprints: dict[str, str] = {}
-    for stage in ordered:
-        if stage.name not in wanted and stage.name not in needed:
-            continue
-        fingerprint = fingerprints[stage.name] = fingerprint_of(context, stage, ordered, fingerprints)
-        if stage.name in wanted:
-            reports.append(_run_stage(context, stage, fingerprint))
-        else:
-            _require(context, stage, fingerprint)
+    try:
+        for stage in (stage for stage in ordered if stage.name in wanted or stage.name in needed):
+            fingerprint = fingerprints[stage.name] = fingerprint_of(context, stage, ordered, fingerprints)
+            if stage.name in wanted:
+                reports.append(_run_stage(context, stage, fingerprint))
+            else:
+                _require(context, stage, fingerprint)
+    finally:
+        let_go_of_workers()
     return reports
 
 
@@ -109,6 +111,8 @@ def _run_stage(context: RunContext, stage: Stage, fingerprint: str) -> StageRepo
 
 
 def _work(context: RunContext, stage: Stage, fingerprint: str, inputs: dict[str, int]) -> StageRecord:
+    if isinstance(stage, FrameStage) or engine_of(context, stage) != "ray":
+        let_go_of_workers()  # their memory, and the cores that they hold
     if isinstance(stage, UnitStage):
         return run_unit_stage(context, stage, fingerprint, inputs)
     record = stage.build(context, Frames(context, stage.name, stage.reads, inputs))

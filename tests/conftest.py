@@ -27,7 +27,7 @@ _S3_PORT = free_port()
 os.environ.update(environment(_S3_PORT))
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # A JVM that lives for minutes spends a third of them on optimising code that it will not run again.
-os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 

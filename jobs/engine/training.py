@@ -17,7 +17,7 @@ import torch
 from ray import train
 from ray.train.torch import TorchTrainer, get_device
 
-from jobs.engine.runners.ray import start_ray
+from jobs.engine.runners.ray import let_go, start_ray
 from jobs.settings import RaySettings
 from lakehouse.errors import EngineError
 from udfs.forecasting.models.networks.network_model import NetworkModel
@@ -54,6 +54,7 @@ def train_network(
     """
     settings = settings or RaySettings()
     start_ray(settings)
+    let_go()  # of workers that hold the cores
     workers = max(settings.workers, 1)
     _check_resources(settings, workers)
     trainer = TorchTrainer(

@@ -39,19 +39,23 @@ class Raises:
 
 @dataclass(frozen=True, slots=True)
 class Dies:
-    """Kills its own process in one bucket, `times` times: each death leaves a file in `folder`, with the process id."""
+    """Kills its own process in one bucket, `times` times: each death leaves a file in `folder`, with the process id.
+
+    Without an id it does in whatever unit it is given.
+    """
 
     kernel: Kernel
-    id_: str
+    id_: str | None
     folder: str
     times: int
 
-    def __call__(self, inputs: dict[str, pa.Table], parameters: Any) -> KernelResult:
+    def __call__(self, inputs: dict[str, pa.Table], parameters: Any, *unit: str) -> KernelResult:
         folder = Path(self.folder)
-        if holds(inputs, self.id_) and len(list(folder.iterdir())) < self.times:
+        is_here = self.id_ is None or holds(inputs, self.id_)
+        if is_here and len(list(folder.iterdir())) < self.times:
             (folder / f"{uuid.uuid4().hex}").write_text(str(os.getpid()))
             os.kill(os.getpid(), signal.SIGKILL)
-        return self.kernel(inputs, parameters)
+        return self.kernel(inputs, parameters, *unit)
 
 
 @dataclass(frozen=True, slots=True)

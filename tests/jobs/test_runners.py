@@ -6,9 +6,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
-from jobs.engine.runners.ray import RayRunner
+from jobs.engine.runners.ray import RayRunner, let_go
 from jobs.engine.runners.spark import SparkRunner
 from jobs.engine.task import UnitTask
 from jobs.pipeline import run_stages
@@ -114,7 +115,7 @@ def test_a_bucket_that_kills_every_worker_costs_only_itself(calibrated: Lakehous
     assert [row["status"] for row in units].count("succeeded") == len(units) - 1 > 3
 
 
-def task_without_tables(kernel: Begun) -> UnitTask:
+def task_without_tables(kernel: Begun | Dies) -> UnitTask:
     """Units that read and write nothing, so that only the runner is looked at."""
     return UnitTask("begun", WHOLE, "run", (), kernel, None, ())
 
@@ -132,6 +133,34 @@ def test_ray_workers_use_the_cores_that_they_were_given_and_nothing_is_said(
     assert [r.error for r in runner.run(task_without_tables(Begun(str(tmp_path))), ["0", "1"])] == [None, None]
     assert [threads for _, *threads in noted(tmp_path)] == [[2, 2], [2, 2]]
     assert capfd.readouterr().err == ""
+
+
+def test_ray_workers_stay_for_the_next_task_unless_they_were_restarted(
+    tmp_path: Path,
+) -> None:
+    runner = RayRunner(RaySettings(workers=2, max_restarts=1, max_task_retries=1))
+    seen = []
+    for number, units in enumerate((UNITS[:4], UNITS[:4], UNITS[:1])):
+        (folder := tmp_path / str(number)).mkdir()
+        assert [r.error for r in runner.run(task_without_tables(Begun(str(folder))), units)] == [None] * len(units)
+        seen.append({process for process, *_ in noted(folder)})
+    first, second, third = seen
+    assert len(first) == 2
+    assert third < second == first
+
+    (deaths := tmp_path / "deaths").mkdir()
+    (between := tmp_path / "between").mkdir()
+    deadly = task_without_tables(Dies(Begun(str(between)), None, str(deaths), times=1))
+    assert [r.error for r in runner.run(deadly, UNITS[:1])] == [None], "restarted, and tried again"
+    (died,) = (int(path.read_text()) for path in deaths.iterdir())
+    (after := tmp_path / "after").mkdir()
+    list(runner.run(task_without_tables(Begun(str(after))), UNITS[:4]))
+    left = {process for process, *_ in noted(after)}
+    assert died in first
+    assert len(left & first) == 1, "the one beside it; the restarted one has used up its restarts"
+    let_go()
+    psutil.wait_procs([psutil.Process(process) for process in left if psutil.pid_exists(process)], timeout=30)
+    assert not any(psutil.pid_exists(process) for process in left)
 
 
 def test_spark_workers_use_one_core_whatever_ran_in_them_before(spark: SparkSession, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -30,3 +31,11 @@ def runner_for(name: str, context: RunContext) -> Runner:
     from jobs.engine.runners.local import LocalRunner
 
     return LocalRunner()
+
+
+def let_go_of_workers() -> None:
+    """End workers that a stage has left for a next one; nothing to do where no engine keeps any."""
+    if "jobs.engine.runners.ray" in sys.modules:
+        from jobs.engine.runners.ray import let_go
+
+        let_go()

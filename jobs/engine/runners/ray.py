@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,10 +37,28 @@ class UnitWorker:
             keep_to_cores(self._cores)  # after the task, whose kernel may have loaded torch
         return execute_caught(self._held[1], unit)
 
+    def process(self) -> int:
+        return os.getpid()
+
+
+@dataclass(frozen=True, slots=True)
+class _Hired:
+    """An actor, and a reference of the process that it began in: in another one it has been restarted since."""
+
+    actor: Any
+    first_process: Any
+
+
+_idle: dict[tuple[Any, ...], list[_Hired]] = {}
+"""Actors that a stage has left for the next one, by what they were asked for: to start one takes seconds."""
+
 
 @dataclass(frozen=True, slots=True)
 class RayRunner:
-    """Runs units on a pool of actors. A lost actor is restarted, its unit tried again, as often as `conf` says."""
+    """Runs units on a pool of actors. A lost actor is restarted, its unit tried again, as often as `conf` says.
+
+    Actors that came to no harm stay for the next task, until `let_go`.
+    """
 
     settings: RaySettings
 
@@ -48,29 +66,41 @@ class RayRunner:
         if not units:
             return
         start_ray(self.settings)
+        idle = _idle.pop(self._kind(), [])
+        let_go()  # others hold what these may need
         workers = min(self._worker_count(), len(units))
+        pool, spare, unharmed = idle[:workers], idle[workers:], list[_Hired]()
+        try:
+            pool += [self._hire() for _ in range(workers - len(pool))]
+            shared = [
+                ray.put(task)
+            ]  # a reference that this process holds to the end, in a list so that Ray passes it on
+            wait_for(task.stage)  # meanwhile the workers start
+            yield from self._drain(pool, shared, list(units))
+            unharmed = _unharmed(pool)
+        finally:
+            # A stage that is left early leaves units at work behind.
+            for hired in (each for each in pool if each not in unharmed):
+                ray.kill(hired.actor)
+            _idle[self._kind()] = [*unharmed, *spare]
+
+    def _kind(self) -> tuple[Any, ...]:
+        asked = self.settings.model_dump(
+            include={"cpus_per_worker", "gpus_per_worker", "max_restarts", "max_task_retries"}
+        )
+        return (ray.get_runtime_context().get_job_id(), *asked.values())
+
+    def _hire(self) -> _Hired:
         remote_class = ray.remote(
             num_cpus=self.settings.cpus_per_worker,
             num_gpus=self.settings.gpus_per_worker,
             max_restarts=self.settings.max_restarts,
             max_task_retries=self.settings.max_task_retries,
         )(UnitWorker)
-        shared = [ray.put(task)]  # a reference that this process holds to the end, in a list so that Ray passes it on
+        actor: Any = remote_class.remote(self.settings.cpus_per_worker)
+        return _Hired(actor, actor.process.remote())
 
-        def new_actor() -> Any:
-            return remote_class.remote(self.settings.cpus_per_worker)
-
-        pool: list[Any] = [new_actor() for _ in range(workers)]
-        wait_for(task.stage)  # meanwhile the workers start
-        try:
-            yield from self._drain(pool, new_actor, shared, list(units))
-        finally:
-            for actor in pool:
-                ray.kill(actor)
-
-    def _drain(
-        self, pool: list[Any], new_actor: Callable[[], Any], shared: list[Any], units: list[str]
-    ) -> Iterator[UnitResult]:
+    def _drain(self, pool: list[_Hired], shared: list[Any], units: list[str]) -> Iterator[UnitResult]:
         """Keep each actor of the pool on one unit; hand the next to whoever is done.
 
         A unit that kills its worker for good costs itself: a new worker takes the place of the dead one, which
@@ -80,7 +110,7 @@ class RayRunner:
         running = {}
         for slot in range(len(pool)):
             unit = waiting.pop()
-            running[pool[slot].run.remote(shared, unit)] = (slot, unit)
+            running[pool[slot].actor.run.remote(shared, unit)] = (slot, unit)
         while running:
             (done,), _ = ray.wait(list(running), num_returns=1)
             slot, unit = running.pop(done)
@@ -88,12 +118,12 @@ class RayRunner:
                 result = ray.get(done)
             except RayError as error:  # the worker died more often than it may be restarted
                 result = UnitResult(unit, error_class=type(error).__name__, error=_first_line(error))
-                ray.kill(pool[slot])
-                pool[slot] = new_actor()
+                ray.kill(pool[slot].actor)
+                pool[slot] = self._hire()
             yield result
             if waiting:
                 unit = waiting.pop()
-                running[pool[slot].run.remote(shared, unit)] = (slot, unit)
+                running[pool[slot].actor.run.remote(shared, unit)] = (slot, unit)
 
     def _worker_count(self) -> int:
         """Workers asked for, bounded by what the cluster can hold at once; an impossible request is refused."""
@@ -116,6 +146,26 @@ class RayRunner:
             return fits
         gpus = int(resources.get("GPU", 0))
         return min(fits, gpus * int(1 / share + 1e-9) if share < 1 else int(gpus / share + 1e-9))
+
+
+def let_go() -> None:
+    """End the actors that were left for a next task: what comes needs their cores or their memory."""
+    if ray.is_initialized():
+        for hired in (hired for kind in _idle.values() for hired in kind):
+            ray.kill(hired.actor)
+    _idle.clear()
+
+
+def _unharmed(pool: Sequence[_Hired]) -> list[_Hired]:
+    """Those that run in the process that they began in, with all the restarts that they were promised."""
+    return [hired for hired in pool if _answers(hired.actor.process.remote()) == _answers(hired.first_process)]
+
+
+def _answers(reference: Any) -> object:
+    try:
+        return ray.get(reference)
+    except RayError:
+        return object()  # equals nothing
 
 
 def _first_line(error: Exception) -> str:
