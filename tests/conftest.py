@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 from tests.object_store import environment, free_port, served
+from tests.tiny_retailer import UNCOMPILED
 
 # Before any JVM or worker starts, so that all of them know the store; the server starts when a test asks for it.
 _S3_PORT = free_port()
@@ -40,9 +41,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
             driver_memory="3g",
             shuffle_partitions=2,
             conf={
-                # For a dozen rows, to compile a query takes longer than to run it uncompiled.
-                "spark.sql.codegen.wholeStage": "false",
-                "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+                **UNCOMPILED,
                 "spark.driver.host": "127.0.0.1",
                 "spark.driver.bindAddress": "127.0.0.1",
                 "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
@@ -52,6 +51,16 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     )
     yield session
     session.stop()
+
+
+@pytest.fixture
+def compiling_spark(spark: SparkSession) -> Iterator[SparkSession]:
+    """The session as it is elsewhere: for tests on many rows."""
+    for key in UNCOMPILED:
+        spark.conf.unset(key)
+    yield spark
+    for key, value in UNCOMPILED.items():
+        spark.conf.set(key, value)
 
 
 @pytest.fixture(scope="session")
@@ -129,3 +138,36 @@ def calibrated(request: pytest.FixtureRequest) -> Lakehouse:
 def finished(request: pytest.FixtureRequest) -> Lakehouse:
     """A lakehouse with one whole run as of day 119; what runs on it again must leave its content as it is."""
     return lakehouse_after(request, "finished", "calibrated", None, with_spark=True)
+
+
+@pytest.fixture(scope="session")
+def hundred_days(request: pytest.FixtureRequest) -> Path:
+    """Feeds of 100 days (`feeds`) and a lakehouse through `features` as of day 101 (`lake`); copy them."""
+    from tests.tiny_retailer import write_feeds
+
+    return _through_features(request, "hundred-days", 101, lambda feeds: write_feeds(feeds, 100))
+
+
+@pytest.fixture(scope="session")
+def two_days_more(request: pytest.FixtureRequest) -> Path:
+    """The same with a second file, of days 101 and 102, taken in at once as of day 102."""
+    from tests.tiny_retailer import write_feeds, write_sales
+
+    def write(feeds: Path) -> None:
+        write_feeds(feeds, 100)
+        write_sales(feeds / "sales" / "second.csv", 100, 102, seed=8)
+
+    return _through_features(request, "two-days-more", 102, write)
+
+
+def _through_features(request: pytest.FixtureRequest, name: str, as_of: int, write: Callable[[Path], object]) -> Path:
+    from jobs.pipeline import run_stages
+    from tests.jobs.run_tool import day, make_context
+
+    def build(folder: Path) -> None:
+        write(folder / "feeds")
+        lake = Lakehouse(str(folder / "lake"))
+        context = make_context(request.getfixturevalue("spark"), lake, folder / "feeds", day(as_of))
+        run_stages(context, ["ingest", "clean", "features"])
+
+    return once(request.getfixturevalue("tmp_path_factory"), name, build)

@@ -11,6 +11,8 @@ import numpy as np
 FIRST_DAY = date(2024, 1, 1)
 SKUS = tuple(f"S{i:02d}" for i in range(1, 7))
 STORES = ("north", "south")
+UNCOMPILED = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
+"""Settings of Spark for so few rows: to compile a query takes longer than to run it uncompiled."""
 
 
 def write_feeds(folder: Path, days: int = 120, *, seed: int = 7, with_supply: bool = True) -> Path:

@@ -25,7 +25,7 @@ from lakehouse.delta.io import Lakehouse
 from lakehouse.delta.keep import keep
 from lakehouse.delta.session import SparkSettings, build_session
 from tests.jobs.run_tool import day, make_context
-from tests.tiny_retailer import SKUS, STORES, write_feeds, write_sales
+from tests.tiny_retailer import SKUS, STORES, UNCOMPILED, write_feeds, write_sales
 
 HISTORY_DAYS = 120
 KEEP_DAYS = 28
@@ -50,7 +50,7 @@ def daily_runs(folder: Path, days: int, keep_every: int) -> Iterator[Day]:
     (feeds / "stock").mkdir()
     (feeds / "stock.csv").rename(feeds / "stock" / "first.csv")
     lake = Lakehouse(str(folder / "lake"))
-    spark = build_session(SparkSettings(master="local[2]", shuffle_partitions=2))
+    spark = build_session(SparkSettings(master="local[2]", shuffle_partitions=2, conf=UNCOMPILED))
     for number in range(1, days + 1):
         of_sales = HISTORY_DAYS + number - 1
         write_sales(feeds / "sales" / f"day_{of_sales:04d}.csv", of_sales, of_sales + 1)

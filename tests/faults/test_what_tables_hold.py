@@ -26,7 +26,7 @@ from lakehouse.delta.stamp import Stamp, stamped
 from lakehouse.errors import ContractError
 from lakehouse.schema.tables import TABLES
 from tests.jobs.run_tool import ALL_STAGES, as_written_by, copied, day, hashes, make_context
-from tests.tiny_retailer import SKUS, STORES, write_feeds, write_sales
+from tests.tiny_retailer import SKUS, STORES
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -69,16 +69,13 @@ def without_publish() -> list[str]:
 
 
 # ---------------------------------------------------------------------------------------------------------- late feeds
-def test_a_day_that_came_late_is_not_missing_from_features_for_ever(spark: SparkSession, tmp_path: Path) -> None:
+def test_a_day_that_came_late_is_not_missing_from_features_for_ever(
+    spark: SparkSession, hundred_days: Path, two_days_more: Path, tmp_path: Path
+) -> None:
     """Data until day 100 and features as of day 101: that day was taken for done, and nothing ever computed it."""
-    folder, late = write_feeds(tmp_path / "feeds", days=100), Lakehouse(str(tmp_path / "late"))
-    names = ["ingest", "clean", "features"]
-    run_stages(make_context(spark, late, folder, day(101)), names)
-    write_sales(folder / "sales" / "second.csv", 100, 102)
-    run_stages(make_context(spark, late, folder, day(102)), names)
-    whole = Lakehouse(str(tmp_path / "whole"))
-    run_stages(make_context(spark, whole, folder, day(102)), names)
-    found, expected = features_of(late), features_of(whole)
+    late = copied(Lakehouse(str(hundred_days / "lake")), tmp_path / "late")
+    run_stages(make_context(spark, late, two_days_more / "feeds", day(102)), ["ingest", "clean", "features"])
+    found, expected = features_of(late), features_of(Lakehouse(str(two_days_more / "lake")))
     assert found.num_rows == expected.num_rows == SERIES * 102
     assert pc.max(found["history_days"]).as_py() == pc.max(expected["history_days"]).as_py()
     assert found.equals(expected)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ from lakehouse.schema import entities
 from lakehouse.schema.tables import TABLES
 from tests.jobs.kernels import Loses
 from tests.jobs.run_tool import ALL_STAGES, copied, day, hashes, make_context, with_kernel
-from tests.tiny_retailer import SKUS, STORES, write_feeds, write_sales
+from tests.tiny_retailer import SKUS, STORES, write_sales
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -108,22 +109,24 @@ def test_an_earlier_day_forced_again_takes_no_later_day_away(
     assert lake.read_arrow("features.sku_daily", columns=columns).sort_by(keys).equals(before)
 
 
-def test_a_new_file_of_later_days_extends_and_a_corrected_day_rebuilds(spark: SparkSession, tmp_path: Path) -> None:
-    folder, lake = write_feeds(tmp_path / "feeds", days=100), Lakehouse(str(tmp_path / "lake"))
+def test_a_new_file_of_later_days_extends_and_a_corrected_day_rebuilds(
+    spark: SparkSession, hundred_days: Path, two_days_more: Path, tmp_path: Path
+) -> None:
+    lake, folder = copied(Lakehouse(str(hundred_days / "lake")), tmp_path / "lake"), tmp_path / "feeds"
+    shutil.copytree(hundred_days / "feeds", folder)
     stages = ["ingest", "clean", "features"]
-    run_stages(make_context(spark, lake, folder, day(100)), stages)
     write_sales(folder / "sales" / "second.csv", 100, 101)
     report = run_stages(make_context(spark, lake, folder, day(101)), stages)[-1]
     censored = lake.read_arrow("silver.sales_daily", columns=["ds"], filters=pc.field("is_censored"))["ds"]
     assert day(100) in censored.to_pylist(), "a stock-out on the last known day"
     assert report.record.rows == SERIES, "what is estimated for it stays when the next day is known"
-    write_sales(folder / "sales" / "second.csv", 100, 102, seed=8)  # the same file, day 101 corrected and day 102 added
+    # The same file, day 101 corrected and day 102 added.
+    shutil.copy(two_days_more / "feeds" / "sales" / "second.csv", folder / "sales")
     run_stages(make_context(spark, lake, folder, day(102)), stages)
-    whole = Lakehouse(str(tmp_path / "whole"))
-    run_stages(make_context(spark, whole, folder, day(102)), stages)
     keys = [("unique_id", "ascending"), ("ds", "ascending")]
     for name in ("silver.sales_daily", "features.sku_daily"):
         drop = [column for column in ("run_id",) if column in TABLES[name].columns]
+        whole = Lakehouse(str(two_days_more / "lake"))
         both = [each.read_arrow(name).drop_columns(drop).sort_by(keys) for each in (lake, whole)]
         assert both[0].equals(both[1]), name
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -25,6 +24,7 @@ from udfs.forecasting.models.networks.windows import NetworkSeries
 
 ROOT = Path(__file__).resolve().parents[2]
 ONE, TWO = RaySettings(workers=1), RaySettings(workers=2)
+SHORT = small(dropout=0.0, max_steps=60)
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +34,15 @@ def series(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def _one_thread() -> None:
     torch.set_num_threads(1)  # as a worker of one CPU has: sums then add up in the same order
+
+
+@pytest.fixture(scope="module")
+def one(series: Path) -> Training:
+    """A training of one worker, kept beside the series under the name `one`."""
+    return train_network(series, SHORT, series.parent, "one", ONE)
 
 
 def means(training: Training) -> torch.Tensor:
@@ -84,24 +90,20 @@ def test_a_killed_training_goes_on_along_the_same_curve(series: Path, tmp_path: 
     left = [torch.load(path, weights_only=True)["step"] for path in checkpoints(tmp_path)]
     assert 0 < max(left) < SPEC.max_steps, "killed in the middle"
 
-    again = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, timeout=400, check=False)
-    assert again.returncode == 0, again.stderr.decode()[-3000:]
-    resumed = json.loads(again.stdout.decode().strip().splitlines()[-1])
+    resumed = train_network(series, SPEC, tmp_path, NAME, ONE).curve
     whole = fit(NetworkSeries.load(series), SPEC)
     assert len(resumed) == SPEC.max_steps // SPEC.evaluate_every
-    assert resumed == [asdict(point) for point in whole.curve]
+    assert resumed == whole.curve
 
 
 @pytest.mark.slow
-def test_two_workers_come_to_what_one_comes_to(series: Path, tmp_path: Path) -> None:
+def test_two_workers_come_to_what_one_comes_to(series: Path, tmp_path: Path, one: Training) -> None:
     """Without dropout the two differ by rounding alone, for the batch of a step is the same."""
-    spec = small(dropout=0.0, max_steps=60)
-    alone = fit(NetworkSeries.load(series), spec)
-    one = train_network(series, spec, tmp_path, "one", ONE)
+    alone = fit(NetworkSeries.load(series), SHORT)
     assert one.curve == alone.curve
     torch.testing.assert_close(means(one), means(alone), rtol=0, atol=0)
 
-    two = train_network(series, spec, tmp_path, "two", TWO)
+    two = train_network(series, SHORT, tmp_path, "two", TWO)
     assert [p.step for p in two.curve] == [p.step for p in alone.curve]
     for mine, theirs in zip(two.curve, alone.curve, strict=True):
         assert mine.training_loss == pytest.approx(theirs.training_loss, rel=1e-3)
@@ -110,21 +112,21 @@ def test_two_workers_come_to_what_one_comes_to(series: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-def test_a_finished_training_is_returned_and_a_warm_start_begins_from_its_model(series: Path, tmp_path: Path) -> None:
-    spec = small()
-    first = train_network(series, spec, tmp_path, "monday", ONE)
+def test_a_finished_training_is_returned_and_a_warm_start_begins_from_its_model(
+    series: Path, tmp_path: Path, one: Training
+) -> None:
     started = time.monotonic()
-    again = train_network(series, spec, tmp_path, "monday", ONE)
-    assert again.curve == first.curve
-    torch.testing.assert_close(means(again), means(first), rtol=0, atol=0)
+    again = train_network(series, SHORT, series.parent, "one", ONE)
+    assert again.curve == one.curve
+    torch.testing.assert_close(means(again), means(one), rtol=0, atol=0)
     assert time.monotonic() - started < 60
 
-    first.model.save(tmp_path / "model")
-    few = replace(spec, max_steps=10)
+    one.model.save(tmp_path / "model")
+    few = replace(small(), max_steps=10)  # with dropout
     warm = train_network(series, few, tmp_path, "tuesday", ONE, warm_start=tmp_path / "model")
-    assert warm.curve == fit(NetworkSeries.load(series), few, warm_start=first.model).curve
+    assert warm.curve == fit(NetworkSeries.load(series), few, warm_start=one.model).curve
     with pytest.raises(Exception, match="expected a checkpoint of the same spec"):
-        train_network(series, small(hidden=20), tmp_path, "monday", replace_restarts(ONE))
+        train_network(series, small(hidden=20), series.parent, "one", replace_restarts(ONE))
 
 
 def replace_restarts(settings: RaySettings) -> RaySettings:

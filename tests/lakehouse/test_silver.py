@@ -560,8 +560,8 @@ def _online_retail_by_hand(frame: pd.DataFrame) -> tuple[dict[tuple[str, str], i
 
 @pytest.mark.real_data
 @pytest.mark.slow
-def test_online_retail_equals_pandas_to_the_row_and_unit(spark: SparkSession, tmp_path: Path) -> None:
-    folder = find("online_retail_II")
+def test_online_retail_equals_pandas_to_the_row_and_unit(compiling_spark: SparkSession, tmp_path: Path) -> None:
+    spark, folder = compiling_spark, find("online_retail_II")
     source = load_source(Path(__file__).parents[2] / "conf" / "sources" / "online_retail_ii.toml")
     (file,) = find_feed_files(source.feeds["sales"], folder)
     to_bronze(read_feed_file(spark, file, source.feeds["sales"]), "sales", source).write.parquet(str(tmp_path / "b"))
