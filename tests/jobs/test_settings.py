@@ -66,6 +66,8 @@ def test_an_override_is_a_toml_value_or_else_a_string(override: str, read: objec
         ("trees.rows.features.lags=[1, 2.5]", r"trees\.rows\.features\.lags\.1: expected a whole number, found 2\.5"),
         ("inventory.review_days=1.5", r"inventory\.review_days: expected a whole number, found 1\.5"),
         ("network.layers=1.5", r"network\.layers: expected a whole number, found 1\.5"),
+        ("network.horizon=7", r"network\.horizon: expected none, networks look `horizon` of the job ahead; found 7"),
+        ("network.block=gru", r"network\.block: expected none, the candidates in \[forecast\] name .*found 'gru'"),
         ("network.hidden=true", r"network\.hidden: expected a whole number, found True"),
         ("horizon=true", "horizon: expected a whole number, found True"),
         ("horizon=2024-01-01", "horizon: expected a whole number, found '2024-01-01'"),

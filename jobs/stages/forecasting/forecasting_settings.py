@@ -29,6 +29,16 @@ def check_forecast(spec: ForecastSpec) -> None:
         )
 
 
+def check_network(spec: NetworkSpec) -> None:
+    """Raises ValueError where a network is told what the rest of the settings says."""
+    if spec.horizon != NetworkSpec().horizon:
+        raise ValueError(f"horizon: expected none, networks look `horizon` of the job ahead; found {spec.horizon}")
+    if spec.block != NetworkSpec().block:
+        raise ValueError(
+            f"block: expected none, the candidates in [forecast] name the blocks that are trained; found {spec.block!r}"
+        )
+
+
 def _known(key: str, found: Iterable[str], known: Iterable[str], why: str = "") -> None:
     unknown = [name for name in found if name not in known]
     if unknown:
@@ -43,4 +53,6 @@ FORECAST: Setting[ForecastSpec] = Setting(
     "forecast", ForecastSpec, "which models compete, how they are tested and chosen", check=check_forecast
 )
 TREES: Setting[TreeSpec] = Setting("trees", TreeSpec, "how gradient-boosted trees are grown")
-NETWORK: Setting[NetworkSpec] = Setting("network", NetworkSpec, "what a network looks like and how it is trained")
+NETWORK: Setting[NetworkSpec] = Setting(
+    "network", NetworkSpec, "what a network looks like and how it is trained", check=check_network
+)
