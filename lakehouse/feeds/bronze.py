@@ -32,7 +32,7 @@ from lakehouse.errors import SourceError
 from lakehouse.feeds.feed_reader import CORRUPT, LINEAGE, quoted
 from lakehouse.feeds.sources import ColumnMapping, Feed, Melt, SourceMapping
 from lakehouse.schema.columns import COLUMNS
-from lakehouse.schema.tables import FEED_COLUMNS, contract
+from lakehouse.schema.tables import FEEDS, contract
 
 CORRUPT_PREFIX = "corrupt record: "
 
@@ -82,7 +82,7 @@ def _micros(at: datetime) -> int:
 
 def _value_or_corrupt(feed_name: str, name: str, types: dict[str, DataType]) -> Column:
     """One bronze column from the mapped frame, whose types are `types`."""
-    layout = FEED_COLUMNS[feed_name]
+    layout = FEEDS[feed_name].columns
     if name == "source_column" and name not in types:
         return F.lit("")
     if name not in layout:

@@ -17,7 +17,7 @@ from lakehouse.errors import ContractError
 from lakehouse.schema.columns import COLUMNS
 from lakehouse.schema.contract import sql_string
 from lakehouse.schema.entities import SEPARATOR, SERIES
-from lakehouse.schema.tables import FEED_COLUMNS, FEED_REQUIRED, contract
+from lakehouse.schema.tables import FEEDS, contract
 
 Outcome = Literal["used", "quarantined", "duplicate", "out_of_scope"]
 
@@ -106,7 +106,7 @@ def parse(bronze: DataFrame, feed: str) -> DataFrame:
     Numbers become DECIMAL(18,6), rounded half up in the sixth decimal. Dates must have all of yyyy-mm-dd: Spark alone
     would read '2020' as the first of January.
     """
-    names = FEED_COLUMNS[feed]
+    names = FEEDS[feed].columns
     raw = F.struct(*names).alias("raw")
     return bronze.select(raw, *(_typed(name).alias(name) for name in names), *LINEAGE)
 
@@ -117,10 +117,10 @@ def contract_rules(feed: str, columns: Iterable[str]) -> tuple[QualityRule, ...]
     In order: a required column is empty; text does not parse; a value is outside its column's range; a key part
     contains the separator of `unique_id`; a period ends before it begins.
     """
-    given = [name for name in FEED_COLUMNS[feed] if name in {*columns, *FEED_REQUIRED[feed]}]
+    given = [name for name in FEEDS[feed].columns if name in {*columns, *FEEDS[feed].required}]
     rules = [
         QualityRule(f"missing_{name}", f"trim(coalesce(raw.{name}, '')) = ''", f"{name} is required and is empty")
-        for name in FEED_REQUIRED[feed]
+        for name in FEEDS[feed].required
     ]
     for name in given:
         if (sought := _SOUGHT.get(COLUMNS[name].type)) is not None:

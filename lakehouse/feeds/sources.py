@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from lakehouse.errors import ConfigError
 from lakehouse.feeds.file_order import check_pattern
-from lakehouse.schema.tables import FEED_COLUMNS, FEED_REQUIRED
+from lakehouse.schema.tables import FEEDS
 
 
 class _Frozen(BaseModel):
@@ -168,20 +168,20 @@ class SourceMapping(_Frozen):
 
     @model_validator(mode="after")
     def _known_feeds_and_columns(self) -> Self:
-        unknown = sorted(set(self.feeds) - set(FEED_COLUMNS))
+        unknown = sorted(set(self.feeds) - set(FEEDS))
         if unknown:
-            raise ValueError(f"unknown feeds {unknown}; the layout knows {sorted(FEED_COLUMNS)}")
+            raise ValueError(f"unknown feeds {unknown}; the layout knows {sorted(FEEDS)}")
         if "sales" not in self.feeds or self.feeds["sales"].optional:
             raise ValueError("the feed 'sales' is required")
         for name, feed in self.feeds.items():
             given = set(feed.columns) | ({"ds", feed.melt.value} if feed.melt else set())
-            strange = sorted(given - set(FEED_COLUMNS[name]))
+            strange = sorted(given - set(FEEDS[name].columns))
             optional = {key for key, origin in feed.mapping().items() if origin.optional}
-            missing = sorted(set(FEED_REQUIRED[name]) - (given - optional))
+            missing = sorted(set(FEEDS[name].required) - (given - optional))
             if strange or missing:
                 raise ValueError(
                     f"feed {name!r}: unknown columns {strange}, missing required columns {missing}; "
-                    f"its layout is {FEED_COLUMNS[name]}"
+                    f"its layout is {FEEDS[name].columns}"
                 )
             if stranger := sorted(set(feed.latest_by) - given):
                 raise ValueError(

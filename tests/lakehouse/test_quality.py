@@ -10,13 +10,13 @@ from pyspark.sql import functions as F
 
 from lakehouse.errors import ContractError
 from lakehouse.feeds.quality import QualityRule, check_conservation, contract_rules, keep_one, parse, split
-from lakehouse.schema.tables import FEED_COLUMNS, contract
+from lakehouse.schema.tables import FEEDS, contract
 from tests.lakehouse.bronze_rows import bronze
 
 
 def rule_of_each(spark: SparkSession, feed: str, rows: list[dict[str, Any]]) -> list[str]:
     parsed = parse(bronze(spark, feed, rows), feed)
-    cleaned = split(parsed, feed, contract_rules(feed, FEED_COLUMNS[feed]))
+    cleaned = split(parsed, feed, contract_rules(feed, FEEDS[feed].columns))
     return [row.rule_id for row in cleaned.rows.orderBy("source_row").select("rule_id").collect()]
 
 
@@ -74,7 +74,7 @@ def test_the_first_rule_claims_the_row_and_a_null_condition_claims_none(spark: S
 def test_a_quarantined_row_names_rule_file_row_and_value(spark: SparkSession) -> None:
     rows = [{"units": "twelve", "source_file": "a/sales.csv", "source_row": 77}, {"ds": None}]
     frame = parse(bronze(spark, "sales", rows), "sales")
-    quarantined = split(frame, "sales", contract_rules("sales", FEED_COLUMNS["sales"])).quarantined
+    quarantined = split(frame, "sales", contract_rules("sales", FEEDS["sales"].columns)).quarantined
     assert tuple(quarantined.columns) == contract("ops.quarantine").columns
     first, second = sorted(quarantined.collect(), key=lambda row: -row.source_row)
     assert (first.feed, first.rule_id, first.source_file, first.source_row) == (
@@ -85,7 +85,7 @@ def test_a_quarantined_row_names_rule_file_row_and_value(spark: SparkSession) ->
     )
     assert first.reason == "units must be a number below 1e12; found units = 'twelve'"
     assert json.loads(first.payload)["units"] == "twelve"
-    assert set(json.loads(first.payload)) == set(FEED_COLUMNS["sales"])
+    assert set(json.loads(first.payload)) == set(FEEDS["sales"].columns)
     assert second.reason == "ds is required and is empty"
 
 

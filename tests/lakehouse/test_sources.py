@@ -17,7 +17,7 @@ from lakehouse.feeds.feed_files import find_feed_files
 from lakehouse.feeds.feed_reader import read_feed_file, read_lookup
 from lakehouse.feeds.sources import SourceMapping, load_source
 from lakehouse.schema.columns import COLUMNS
-from lakehouse.schema.tables import FEED_COLUMNS, FEED_REQUIRED, contract
+from lakehouse.schema.tables import FEEDS, contract
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -35,7 +35,7 @@ SAMPLES = {
         "snap_CA,snap_TX,snap_WI\n2011-01-29,11101,Saturday,1,1,2011,d_1,,,,,0,0,0\n"
         "2011-02-04,11101,Friday,7,2,2011,d_7,SuperBowl,Sporting,Easter,Cultural,0,0,0\n",
     },
-    "feed_layout": {f"{feed}.csv": f"{','.join(columns)}\n" for feed, columns in FEED_COLUMNS.items()},
+    "feed_layout": {f"{feed}.csv": f"{','.join(layout.columns)}\n" for feed, layout in FEEDS.items()},
 }
 
 
@@ -127,7 +127,7 @@ def test_a_shipped_mapping_fits_its_files_and_its_rules_the_typed_columns(
 
 
 def typed_schema(feed_name: str) -> str:
-    return ", ".join(f"{name} {COLUMNS[name].type}" for name in FEED_COLUMNS[feed_name])
+    return ", ".join(f"{name} {COLUMNS[name].type}" for name in FEEDS[feed_name].columns)
 
 
 def test_complete_journey_days_prices_and_promotions(spark: SparkSession, tmp_path: Path) -> None:
@@ -237,8 +237,8 @@ def test_an_unknown_source_names_the_known_ones() -> None:
 def test_the_documented_layout_is_the_declared_one() -> None:
     """Every feed and column of the layout stands in its table of docs/feed_layout.md, required where required."""
     text = (ROOT / "docs" / "feed_layout.md").read_text(encoding="utf-8")
-    for feed, columns in FEED_COLUMNS.items():
+    for feed, layout in FEEDS.items():
         section = re.search(rf"^### `{feed}`.*?(?=^##|\Z)", text, re.MULTILINE | re.DOTALL)
         assert section, feed
         rows = re.findall(r"^\| `(\w+)` \| (required|optional) \|", section.group(0), re.MULTILINE)
-        assert dict(rows) == {name: "required" if name in FEED_REQUIRED[feed] else "optional" for name in columns}
+        assert dict(rows) == {name: "required" if name in layout.required else "optional" for name in layout.columns}

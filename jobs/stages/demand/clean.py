@@ -21,7 +21,7 @@ from lakehouse.delta.state import Held, parts
 from lakehouse.errors import ConfigError
 from lakehouse.feeds.quality import Split, check_conservation
 from lakehouse.feeds.sources import SourceMapping
-from lakehouse.schema.tables import FEED_COLUMNS, contract
+from lakehouse.schema.tables import FEEDS, contract
 from lakehouse.transforms.silver import dimensions
 from lakehouse.transforms.silver.cleaning import CleanedSales, clean_feed, clean_sales
 from lakehouse.transforms.silver.planned_daily import planned_daily
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from jobs.context import RunContext
     from jobs.engine.frames import Frames
 
-FEEDS = tuple(FEED_COLUMNS)
 _SALES_DAILY, _PLANNED = "silver.sales_daily", "silver.planned_daily"
 _QUARANTINE, _COUNTS = "ops.quarantine", "ops.row_count"
 

@@ -26,7 +26,7 @@ from lakehouse.feeds.feed_files import FeedFile, find_feed_files, lookup_file
 from lakehouse.feeds.feed_reader import read_feed_file, read_lookup
 from lakehouse.feeds.register import Line, Plan, Reading, plan_feed, when_emptied
 from lakehouse.feeds.sources import FILE_RULES
-from lakehouse.schema.tables import FEED_COLUMNS
+from lakehouse.schema.tables import FEEDS
 
 if TYPE_CHECKING:
     from jobs.context import RunContext
@@ -173,7 +173,7 @@ def known_files(context: RunContext, feed: str) -> list[Line]:
 
 STAGE = FrameStage(
     name="ingest",
-    writes=tuple(f"bronze.{feed}" for feed in FEED_COLUMNS),
+    writes=tuple(f"bronze.{feed}" for feed in FEEDS),
     build=build,
     look=look,
     identity=fingerprint,

@@ -1,7 +1,7 @@
 """Every table, declared once: columns, key, partitions, write mode and comment.
 
 DDL, comments, checks, quarantine rules and the data dictionary all come from here. Each file beside this one is a
-capability's: its `CONTRACTS` are found here, and columns that no table had before it declares itself
+capability's: its `CONTRACTS` and its `FEEDS` are found here, and columns that no table had before it declares itself
 (`lakehouse.schema.columns.declare`).
 """
 
@@ -16,14 +16,16 @@ import pyarrow as pa
 
 from lakehouse.errors import ContractError
 from lakehouse.schema.contract import Contract
-from lakehouse.schema.tables.feeds import FEED_COLUMNS, FEED_REQUIRED
+from lakehouse.schema.feed_layout import FeedLayout
 
-__all__ = ["FEED_COLUMNS", "FEED_REQUIRED", "LAYERS", "TABLES", "contract", "register", "table_of"]
+__all__ = ["FEEDS", "LAYERS", "TABLES", "contract", "register", "register_feeds", "table_of"]
 
 LAYERS = ("bronze", "silver", "features", "forecast", "inventory", "gold", "ops")
 """The schemas of the main job; a capability of its own stands before gold."""
 
 TABLES: dict[str, Contract] = {}
+FEEDS: dict[str, FeedLayout] = {}
+"""What a retailer can deliver, by the feed's name."""
 
 
 def register(contracts: Iterable[Contract]) -> None:
@@ -36,12 +38,21 @@ def register(contracts: Iterable[Contract]) -> None:
     TABLES.update({each.name: each for each in in_order})
 
 
+def register_feeds(layouts: Iterable[FeedLayout]) -> None:
+    """Make feeds known, and their bronze tables. Raises ContractError where a name stands for another feed already."""
+    for layout in layouts:
+        if FEEDS.setdefault(layout.name, layout) != layout:
+            raise ContractError(f"two feeds are called {layout.name!r}; a feed is declared once")
+        register([layout.bronze()])
+
+
 def _layer(schema: str) -> float:
     return LAYERS.index(schema) if schema in LAYERS else LAYERS.index("gold") - 0.5
 
 
 for _found in pkgutil.iter_modules(__path__):
     _part = importlib.import_module(f"{__name__}.{_found.name}")
+    register_feeds(getattr(_part, "FEEDS", ()))
     register(getattr(_part, "CONTRACTS", ()))
 
 

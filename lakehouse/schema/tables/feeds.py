@@ -3,68 +3,82 @@
 from __future__ import annotations
 
 from lakehouse.schema.contract import Contract
+from lakehouse.schema.feed_layout import FeedLayout
 from lakehouse.schema.tables.column_groups import SERIES_ID
 
-_LINEAGE = ("source_file", "source_row", "source_column", "row_hash", "batch_id", "ingested_at")
-
-# The feed layout: what a retailer can deliver, and what of it must be there.
-FEED_COLUMNS: dict[str, tuple[str, ...]] = {
-    "sales": (
-        "sku_id",
-        "location_id",
-        "channel_id",
-        "ds",
-        "units",
-        "unit_price",
-        "discount_value",
-        "is_promo",
-        "on_hand_qty",
-        "transaction_id",
-        "customer_id",
-        "sold_at",
+FEEDS: tuple[FeedLayout, ...] = (
+    FeedLayout(
+        "sales",
+        (
+            "sku_id",
+            "location_id",
+            "channel_id",
+            "ds",
+            "units",
+            "unit_price",
+            "discount_value",
+            "is_promo",
+            "on_hand_qty",
+            "transaction_id",
+            "customer_id",
+            "sold_at",
+        ),
+        required=("sku_id", "location_id", "ds", "units"),
     ),
-    "prices": ("sku_id", "location_id", "ds_from", "ds_to", "unit_price"),
-    "promotions": ("sku_id", "location_id", "ds_from", "ds_to", "promo_kind"),
-    "products": ("sku_id", "product_name", "category", "department", "brand"),
-    "locations": ("location_id", "location_name", "region", "country"),
-    "calendar": ("location_id", "ds", "event_name", "benefit_regions"),
-    "stock": ("sku_id", "location_id", "channel_id", "ds", "on_hand_qty", "on_order_qty"),
-    "supply": (
-        "sku_id",
-        "location_id",
-        "channel_id",
-        "lead_time_days",
-        "order_cost",
-        "unit_cost",
-        "moq_qty",
-        "pack_qty",
+    FeedLayout(
+        "prices",
+        ("sku_id", "location_id", "ds_from", "ds_to", "unit_price"),
+        required=("sku_id", "location_id", "ds_from", "unit_price"),
     ),
-}
-FEED_REQUIRED: dict[str, tuple[str, ...]] = {
-    "sales": ("sku_id", "location_id", "ds", "units"),
-    "prices": ("sku_id", "location_id", "ds_from", "unit_price"),
-    "promotions": ("sku_id", "location_id", "ds_from"),
-    "products": ("sku_id",),
-    "locations": ("location_id",),
-    "calendar": ("ds",),
-    "stock": ("sku_id", "location_id", "ds", "on_hand_qty"),
-    "supply": ("sku_id", "location_id"),
-}
-
-
-def _bronze(feed: str, columns: tuple[str, ...]) -> Contract:
-    return Contract(
-        name=f"bronze.{feed}",
-        comment=f"The {feed} feed as it came, one row per source record, text where it does not parse",
-        columns=(*columns, *_LINEAGE),
-        key=("batch_id", "source_file", "source_row", "source_column"),  # files may have one name, one after the other
-        partitions=("batch_id",),
-        text=frozenset({*columns, "source_column"}),  # an unmelted record has no source_column
-    )
-
+    FeedLayout(
+        "promotions",
+        ("sku_id", "location_id", "ds_from", "ds_to", "promo_kind"),
+        required=("sku_id", "location_id", "ds_from"),
+    ),
+    FeedLayout(
+        "products",
+        ("sku_id", "product_name", "category", "department", "brand"),
+        required=("sku_id",),
+        key=("sku_id",),
+    ),
+    FeedLayout(
+        "locations",
+        ("location_id", "location_name", "region", "country"),
+        required=("location_id",),
+        key=("location_id",),
+    ),
+    FeedLayout(
+        "calendar",
+        ("location_id", "ds", "event_name", "benefit_regions"),
+        required=("ds",),
+        key=("location_id", "ds", "event_name", "benefit_regions"),
+    ),
+    FeedLayout(
+        "stock",
+        ("sku_id", "location_id", "channel_id", "ds", "on_hand_qty", "on_order_qty"),
+        required=("sku_id", "location_id", "ds", "on_hand_qty"),
+        key=("unique_id", "ds"),
+        last=True,
+    ),
+    FeedLayout(
+        "supply",
+        (
+            "sku_id",
+            "location_id",
+            "channel_id",
+            "lead_time_days",
+            "order_cost",
+            "unit_cost",
+            "moq_qty",
+            "pack_qty",
+        ),
+        required=("sku_id", "location_id"),
+        key=("unique_id",),
+        last=True,
+    ),
+)
 
 CONTRACTS: tuple[Contract, ...] = (
-    *(_bronze(feed, columns) for feed, columns in FEED_COLUMNS.items()),
     Contract(
         "silver.sales_daily",
         "Units sold per series and day: typed, deduplicated, cancellations reversed, gaps filled by rule",

@@ -42,21 +42,13 @@ from lakehouse.feeds.quality import (
 from lakehouse.feeds.sources import Cancellations, SourceMapping
 from lakehouse.schema.contract import sql_string
 from lakehouse.schema.entities import SERIES
-from lakehouse.schema.tables import FEED_COLUMNS
+from lakehouse.schema.tables import FEEDS
 from lakehouse.transforms.keys import bucket_of, key_of, parts_of
 from lakehouse.transforms.silver.dimensions import country_rule
 
 # (lines: group_id, sold_at, line_id, units) -> (line_id, reversed_units, is_matched), one row per line.
 MatchReturns = Callable[[pa.Table], pa.Table]
 
-# Feeds whose rows are the values of a key; which row of a key counts is each feed's own decision.
-_KEYS: dict[str, tuple[tuple[str, ...], bool]] = {
-    "products": (("sku_id",), False),
-    "locations": (("location_id",), False),
-    "calendar": (("location_id", "ds", "event_name", "benefit_regions"), False),
-    "stock": (("unique_id", "ds"), True),
-    "supply": (("unique_id",), True),
-}
 _EARLIEST = "1970-01-01"
 _MATCHED = "cancellation_matched"
 _MATCH_BATCHES = 16
@@ -84,19 +76,16 @@ def with_series(rows: DataFrame, n_buckets: int) -> DataFrame:
 def clean_feed(bronze: DataFrame, feed: str, mapping: SourceMapping, n_buckets: int = 1) -> Split:
     """Any feed but sales: parse, apply the rules, keep the latest file's rows and one row per key where asked to.
 
-    Of rows with one key, the last by source order counts for stock and supply (a correction follows what it corrects),
-    the first for the others. `n_buckets` matters for stock and supply, which are kept by series.
+    `n_buckets` matters for feeds whose rows belong to series.
     """
     parsed = parse(bronze, feed)
-    if feed in ("stock", "supply"):
+    layout = FEEDS[feed]
+    if layout.is_by_series:
         parsed = with_series(parsed, n_buckets)
     country = (country_rule(),) if feed == "locations" else ()
     rules = (*_layout_rules(mapping, feed), *country, *_own_rules(mapping, feed))
     cleaned = _latest_files(split(parsed, feed, rules), mapping)
-    if feed not in _KEYS:
-        return cleaned
-    key, last = _KEYS[feed]
-    return keep_one(cleaned, key, last=last)
+    return keep_one(cleaned, layout.key, last=layout.last) if layout.key else cleaned
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +187,7 @@ def _delivered(mapping: SourceMapping, feed: str) -> set[str]:
 
 def _layout_rules(mapping: SourceMapping, feed: str) -> tuple[QualityRule, ...]:
     # Bronze keeps a record that has not the file's columns as text in the layout's last column.
-    corrupt = f"startswith(raw.{FEED_COLUMNS[feed][-1]}, {sql_string(CORRUPT_PREFIX)})"
+    corrupt = f"startswith(raw.{FEEDS[feed].columns[-1]}, {sql_string(CORRUPT_PREFIX)})"
     reason = "the record has not the columns of its file; the payload holds its text"
     return (QualityRule("corrupt_record", corrupt, reason), *contract_rules(feed, _delivered(mapping, feed)))
 
