@@ -72,9 +72,8 @@ class RayRunner:
         pool, spare, unharmed = idle[:workers], idle[workers:], list[_Hired]()
         try:
             pool += [self._hire() for _ in range(workers - len(pool))]
-            shared = [
-                ray.put(task)
-            ]  # a reference that this process holds to the end, in a list so that Ray passes it on
+            # A reference that this process holds to the end, in a list so that Ray passes it on.
+            shared = [ray.put(task)]
             wait_for(task.stage)  # meanwhile the workers start
             yield from self._drain(pool, shared, list(units))
             unharmed = _unharmed(pool)
@@ -88,7 +87,8 @@ class RayRunner:
         asked = self.settings.model_dump(
             include={"cpus_per_worker", "gpus_per_worker", "max_restarts", "max_task_retries"}
         )
-        return (ray.get_runtime_context().get_job_id(), *asked.values())
+        here = ray.get_runtime_context()
+        return (here.gcs_address, here.get_job_id(), *asked.values())
 
     def _hire(self) -> _Hired:
         remote_class = ray.remote(
