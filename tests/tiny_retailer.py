@@ -27,9 +27,7 @@ def write_feeds(folder: Path, days: int = 120, *, seed: int = 7, with_supply: bo
         [(store, store.title(), "", "US") for store in STORES],
     )
     if with_supply:
-        last = FIRST_DAY + timedelta(days=days - 1)
-        stock = [(sku, store, last, 5 * i, 0) for i, sku in enumerate(SKUS) for store in STORES]
-        _write(folder / "stock.csv", ("sku_id", "location_id", "ds", "on_hand_qty", "on_order_qty"), stock)
+        write_stock(folder / "stock.csv", days - 1)
         supply = [(sku, store, 3 + i, 10.0, 1.5, 6, 6) for i, sku in enumerate(SKUS) for store in STORES]
         header = ("sku_id", "location_id", "lead_time_days", "order_cost", "unit_cost", "moq_qty", "pack_qty")
         _write(folder / "supply.csv", header, supply)
@@ -49,6 +47,13 @@ def write_sales(path: Path, first: int, stop: int, *, seed: int = 7) -> None:
                 if units or day == 0:
                     rows.append((sku, store, ds, units, f"{2.5 + i:.2f}", "true" if day % 14 == 3 else "false"))
     _write(path, ("sku_id", "location_id", "ds", "units", "unit_price", "is_promo"), rows)
+
+
+def write_stock(path: Path, counted: int) -> None:
+    """What there is of each SKU, counted on a day by its number."""
+    ds = FIRST_DAY + timedelta(days=counted)
+    rows = [(sku, store, ds, 5 * i, 0) for i, sku in enumerate(SKUS) for store in STORES]
+    _write(path, ("sku_id", "location_id", "ds", "on_hand_qty", "on_order_qty"), rows)
 
 
 def _write(path: Path, header: tuple[str, ...], rows: list[tuple]) -> None:

@@ -190,7 +190,7 @@ def write_bucket(name: str, address: str, table: pa.Table, partition_values: dic
     if not conformed.num_rows:
         return None
     folder = "/".join(f"{column}={partition_values[column]}" for column in declared.partitions)
-    path = posixpath.join(folder, f"part-{uuid.uuid4().hex}.parquet")
+    path = f"{folder}/part-{uuid.uuid4().hex}.parquet"
     filesystem, root = uri.filesystem_of(address)
     filesystem.create_dir(posixpath.join(root, folder), recursive=True)
     target = posixpath.join(root, path)
@@ -218,9 +218,9 @@ def replace_rows(lake: Lakehouse, name: str, table: pa.Table) -> int:
 
     Raises ContractError when the rows do not match the table's contract.
     """
-    partitions = lake.ensure(name).metadata().partition_columns
-    files = []
-    for values in table.select(partitions).group_by(partitions).aggregate([]).to_pylist() if partitions else [{}]:
+    lake.ensure(name)
+    partitions, files = list(contract(name).partitions), []
+    for values in table.select(partitions).group_by(partitions).aggregate([]).to_pylist():
         rows = table
         for column, value in values.items():
             rows = rows.filter(pc.equal(rows[column], value))

@@ -9,13 +9,12 @@ at the beginning, and files and bytes shall stay within bounds.
 from __future__ import annotations
 
 import argparse
-import csv
 import statistics
 import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import psutil
@@ -25,11 +24,10 @@ from lakehouse.delta.io import Lakehouse
 from lakehouse.delta.keep import keep
 from lakehouse.delta.session import SparkSettings, build_session
 from tests.jobs.run_tool import day, make_context
-from tests.tiny_retailer import SKUS, STORES, UNCOMPILED, write_feeds, write_sales
+from tests.tiny_retailer import UNCOMPILED, write_feeds, write_sales, write_stock
 
 HISTORY_DAYS = 120
 KEEP_DAYS = 28
-STOCK_HEADER = ("sku_id", "location_id", "ds", "on_hand_qty", "on_order_qty")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +52,7 @@ def daily_runs(folder: Path, days: int, keep_every: int) -> Iterator[Day]:
     for number in range(1, days + 1):
         of_sales = HISTORY_DAYS + number - 1
         write_sales(feeds / "sales" / f"day_{of_sales:04d}.csv", of_sales, of_sales + 1)
-        write_stock(feeds / "stock" / f"day_{of_sales:04d}.csv", day(of_sales + 1))
+        write_stock(feeds / "stock" / f"day_{of_sales:04d}.csv", of_sales)
         context = make_context(spark, lake, feeds, day(of_sales + 1))
         started, used = time.perf_counter(), processor_seconds()
         reports = run_stages(context)
@@ -65,13 +63,6 @@ def daily_runs(folder: Path, days: int, keep_every: int) -> Iterator[Day]:
         stages = {report.stage: report.record.seconds for report in reports}
         yield Day(number, wall, used, stages, len(paths), sum(path.stat().st_size for path in paths))
     spark.stop()
-
-
-def write_stock(path: Path, counted_on: date) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(STOCK_HEADER)
-        writer.writerows((sku, store, counted_on, 5 * i, 0) for i, sku in enumerate(SKUS) for store in STORES)
 
 
 def processor_seconds() -> float:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 from jobs.engine.training import train_network
@@ -18,9 +16,7 @@ SPEC: NetworkSpec = small(max_steps=400, evaluate_every=20, patience=100)
 
 
 def main(series: str, storage: str) -> None:
-    """Train and print the curve."""
-    training = train_network(Path(series), SPEC, Path(storage), NAME, RaySettings(workers=1, object_store_mb=80))
-    print(json.dumps([asdict(point) for point in training.curve]))
+    train_network(Path(series), SPEC, Path(storage), NAME, RaySettings(workers=1, object_store_mb=80))
 
 
 if __name__ == "__main__":
