@@ -122,6 +122,7 @@ _ALL: tuple[Column, ...] = (
     _column("location_name", "string", "Name of the location"),
     _column("region", "string", "Region or state of the location"),
     _column("country", "string", "ISO 3166 alpha-2 country of the location, for public holidays"),
+    _column("timezone", "string", "Time zone of the location's clock, such as Europe/Berlin"),
     _column("event_name", "string", "Name of the retailer's event or the public holiday"),
     _column("is_event", "boolean", "True where the calendar feed names an event"),
     _column("benefit_regions", "string", "Regions, by comma, where food benefits (such as SNAP) are paid out that day"),

@@ -43,7 +43,7 @@ FEEDS: tuple[FeedLayout, ...] = (
     ),
     FeedLayout(
         "locations",
-        ("location_id", "location_name", "region", "country"),
+        ("location_id", "location_name", "region", "country", "timezone"),
         required=("location_id",),
         key=("location_id",),
     ),
