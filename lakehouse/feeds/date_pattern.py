@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
 
 import numpy as np
@@ -61,6 +62,15 @@ _BOUNDS = {
     "minute": (0, 59),
     "second": (0, 59),
 }
+_COMMON = tuple(
+    day + clock
+    for day in (
+        *("dd.MM.yyyy", "d.M.yyyy", "dd/MM/yyyy", "MM/dd/yyyy", "d/M/yyyy", "M/d/yyyy", "yyyy/MM/dd", "dd-MM-yyyy"),
+        *("MM-dd-yyyy", "yyyyMMdd", "dd.MM.yy", "dd/MM/yy", "MM/dd/yy", "dd-MMM-yyyy", "dd MMM yyyy", "yyyy.MM.dd"),
+        *("YYYY-'W'ww", "yyyy'年'M'月'd'日'"),
+    )
+    for clock in ("", " HH:mm", " HH:mm:ss", " hh:mm a", "'T'HH:mm:ss")
+)
 # Forms in use that the locales do not know, beside every name's beginning.
 _OTHER_MONTHS = {"de": {"mrz": 3, "maerz": 3}, "en": {"sept": 9}, "es": {"set": 9}, "fr": {"fev": 2, "aout": 8}}
 
@@ -132,6 +142,16 @@ class DatePattern:
         wall = _days(numbers, ok) + _time_of_day(numbers, parts, len(texts))
         wall[~(ok & _within_bounds(numbers))] = np.datetime64("NaT")
         return Times(wall, _offsets(parts.get("offset"), len(texts)))
+
+
+def likely_days(text: str) -> list[tuple[str, date]]:
+    """The common patterns that a text follows, each with the day that it then states: a hint for people, no reading."""
+    found = []
+    for pattern in _COMMON:
+        wall = DatePattern.of(pattern).read(pa.array([text.strip()], pa.string())).wall[0]
+        if not np.isnat(wall):
+            found.append((pattern, wall.astype("datetime64[D]").astype(date)))
+    return found
 
 
 def refuse_contradicting(patterns: Sequence[DatePattern]) -> None:

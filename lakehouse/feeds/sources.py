@@ -6,6 +6,7 @@ the melting of wide day columns, look-ups, and the cleaning rules that only the 
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from collections.abc import Sequence
@@ -184,12 +185,17 @@ class Feed(_Frozen):
 
 
 class Rule(_Frozen):
-    """A quality rule: rows of `feed` for which the Spark SQL condition `reject_when` is true go to quarantine."""
+    """A quality rule: rows of `feed` for which the Spark SQL condition `reject_when` is true go to quarantine.
+
+    hides_demand: whether what such a row of sales stands for may be a sale, so that its day's demand is unknown rather
+    than what the other rows say.
+    """
 
     id: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     reject_when: str
     reason: str
     feed: str = "sales"
+    hides_demand: bool = False
 
 
 class Cancellations(_Frozen):
@@ -204,6 +210,12 @@ class Cleaning(_Frozen):
 
     `gap_fill`: what a day without a row means, 'zero' (nothing sold) or 'unknown' (not observed).
     `min_selling_days`: series that sold on fewer days are out of scope (0 keeps all).
+    `first_day`, `last_day`: days of sales outside them are mistyped. `period`: what a row of sales sums up, a "day", or
+    the "week" or "month" in which its day lies, which is spread over its days, a week's by `weekday_shares` (Monday to
+    Sunday; evenly without them); `period_day` says whether that day is the period's first or last, where it is not a
+    calendar week or month. `infer_closed_days`: take days without any sale of a location that else sells daily for
+    days on which it was closed. `max_lost_share`: of the rows of sales that may be rejected for their content before
+    the run is a failure.
     `infer_stockouts`: take a run of days without sales that chance hardly explains for a stock-out, besides those that
     the stock counts show.
     """
@@ -212,8 +224,30 @@ class Cleaning(_Frozen):
     gap_fill: Literal["zero", "unknown"] = "zero"
     min_selling_days: int = Field(default=0, ge=0)
     infer_stockouts: bool = False
+    infer_closed_days: bool = True
+    first_day: date | None = None
+    last_day: date | None = None
+    period: Literal["day", "week", "month"] | None = None
+    period_day: Literal["first", "last"] | None = None
+    weekday_shares: tuple[float, ...] = ()
+    max_lost_share: float = Field(default=0.1, ge=0, le=1)
     cancellations: Cancellations | None = None
     rules: tuple[Rule, ...] = ()
+
+    @model_validator(mode="after")
+    def _shares_are_a_week(self) -> Self:
+        shares = self.weekday_shares
+        if shares and (len(shares) != 7 or min(shares) < 0 or not math.isclose(sum(shares), 1.0, abs_tol=1e-6)):
+            raise ValueError(
+                f"weekday_shares = {list(shares)}: expected seven shares, Monday to Sunday, that add up to 1"
+            )
+        if self.period_day and self.period not in ("week", "month"):
+            raise ValueError('period_day goes with period = "week" or "month"')
+        if shares and self.period != "week":
+            raise ValueError('weekday_shares goes with period = "week"')
+        if self.first_day and self.last_day and self.first_day > self.last_day:
+            raise ValueError(f"first_day = {self.first_day} is after last_day = {self.last_day}")
+        return self
 
 
 class SourceMapping(_Frozen):
