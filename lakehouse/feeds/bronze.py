@@ -57,7 +57,7 @@ class BronzeReader:
     _days: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _check_columns(self.file, self.feed, self.records)
+        _check_columns(self.file, self.feed_name, self.mapping, self.records)
         origins = self.feed.mapping()
         if self.feed.melt is not None:
             days = self.feed.melt.days(self.records.names)
@@ -204,8 +204,8 @@ def _each(count: int, times: int) -> pa.Array:
     return pa.array(np.repeat(np.arange(count), times))
 
 
-def _check_columns(file: FeedFile, feed: Feed, records: Records) -> None:
-    names, header = records.names, getattr(records, "header", [])
+def _check_columns(file: FeedFile, feed_name: str, mapping: SourceMapping, records: Records) -> None:
+    feed, names, header = mapping.feeds[feed_name], records.names, getattr(records, "header", [])
     expected = {origin.column for origin in feed.mapping().values() if origin.column and not origin.optional}
     missing = sorted(expected - set(names))
     if not missing:
@@ -219,9 +219,12 @@ def _check_columns(file: FeedFile, feed: Feed, records: Records) -> None:
     spelt = {name.lower(): name for name in names}
     likely = [f"{name!r} may be {spelt[found[0]]!r}" for name, found in near.items() if found]
     hint = header_elsewhere(file, feed, expected) if format_of(file, feed) == "csv" else ""
+    targets = [target for target, origin in feed.mapping().items() if origin.column in missing]
+    places = ", ".join(mapping.place("feeds", feed_name, "columns", target) for target in targets)
     raise SourceError(
         f"{file.path}: expected columns {missing}, found {list(names)}. {hint}"
-        f"{', '.join(likely) + '. ' if likely else ''}Correct the file, or name its columns in the source mapping."
+        f"{', '.join(likely) + '. ' if likely else ''}Correct the file, or name its columns in the source mapping "
+        f"({places})."
     )
 
 

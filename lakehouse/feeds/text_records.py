@@ -53,7 +53,6 @@ class TextRecords:
     @classmethod
     def open(cls, file: FeedFile, feed: Feed) -> TextRecords:
         """Read the header. Raises SourceError where there is none, or a quote is never closed."""
-        _check_encoding(file, feed.encoding)
         _refuse_open_quote(file, feed)
         header, lines = _header(file, feed)
         return cls(file, feed, header, lines)
@@ -238,15 +237,6 @@ def _csv_reader(lines: Iterable[str], feed: Feed) -> Any:
     signs: dict[str, Any] = {"delimiter": feed.delimiter, "escapechar": feed.escape}
     signs |= {"quotechar": feed.quote} if feed.quote else {"quoting": csv.QUOTE_NONE}
     return csv.reader(lines, **signs)
-
-
-def _check_encoding(file: FeedFile, encoding: str) -> None:
-    try:
-        codecs.lookup(encoding)
-    except LookupError as error:
-        raise SourceError(
-            f"{file.path}: encoding {encoding!r} is unknown; use for instance UTF-8 or windows-1252"
-        ) from error
 
 
 def _open_text(file: FeedFile, encoding: str) -> TextIO:

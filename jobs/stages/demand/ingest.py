@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from py4j.protocol import Py4JError
-from pyspark.errors import PySparkException
 
 from jobs.engine.hashing import digest
 from jobs.engine.side_by_side import side_by_side
@@ -30,6 +28,7 @@ from lakehouse.feeds.feed_files import FeedFile, find_feed_files, lookup_file
 from lakehouse.feeds.reading import open_feed_file, zones_of_places
 from lakehouse.feeds.register import Line, Plan, Reading, plan_feed, when_emptied
 from lakehouse.feeds.sources import FILE_RULES
+from lakehouse.feeds.sql_clauses import SparkFault, in_a_line
 from lakehouse.schema.tables import FEEDS
 
 if TYPE_CHECKING:
@@ -91,11 +90,10 @@ def _take_in(context: RunContext, name: str, reading: Reading) -> int:
     file = reading.file
     try:
         taken, rows = _write(context, name, reading)
-    except (PySparkException, Py4JError) as error:
-        reason = str(error).strip().split("\n")[0]
+    except SparkFault as error:
         raise SourceError(
-            f"{file.path}: cannot be read: {reason} Deliver it again, or take it out of the folder; what it gave "
-            "before stays until then."
+            f"{file.path}: cannot be read: {in_a_line(error)} Deliver it again, or take it out of the folder; what "
+            "it gave before stays until then."
         ) from error
     before = sum(line.rows for line in taken.replaces)
     instead = f", in place of {before:,} rows of {', '.join(sorted({line.name for line in taken.replaces}))}"

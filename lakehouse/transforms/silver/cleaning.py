@@ -42,6 +42,7 @@ from lakehouse.feeds.quality import (
     split,
 )
 from lakehouse.feeds.sources import Cancellations, Cleaning, SourceMapping
+from lakehouse.feeds.sql_clauses import clauses_of
 from lakehouse.schema.contract import sql_string
 from lakehouse.schema.entities import SERIES
 from lakehouse.schema.tables import FEEDS
@@ -93,7 +94,7 @@ def clean_feed(bronze: DataFrame, feed: str, mapping: SourceMapping, n_buckets: 
     of_places = (country_rule(), open_weekdays_rule()) if feed == "locations" else ()
     rules = (*_layout_rules(mapping, feed), *of_places, *_own_rules(mapping, feed))
     optional = optional_columns(feed, _delivered(mapping, feed))
-    cleaned = _latest_files(split(parsed, feed, rules, optional), mapping)
+    cleaned = _latest_files(_split(parsed, feed, rules, optional, mapping), mapping)
     return keep_one(cleaned, layout.key, last=layout.last) if layout.key else cleaned
 
 
@@ -190,7 +191,7 @@ def clean_sales(
         within = ("batch_id",) if mapping.feeds["sales"].latest_by else ()
         parsed = parsed.withColumn("copy_number", _copy_number(*within))
         rules = (QualityRule("exact_duplicate", "copy_number > 1", "a copy", outcome="duplicate"), *rules)
-    cleaned = _latest_files(split(parsed, "sales", rules, optional), mapping)
+    cleaned = _latest_files(_split(parsed, "sales", rules, optional, mapping), mapping)
     cancellations, reversals = mapping.clean.cancellations, None
     if cancellations is None:
         cleaned = replace(cleaned, rows=cleaned.rows.withColumn("net_units", F.col("units")))
@@ -202,6 +203,15 @@ def clean_sales(
         cleaned = _reverse(cleaned, marked, reversals, cancellations)
     masking = tuple(rule.id for rule in mapping.clean.rules if rule.feed == "sales" and rule.hides_demand)
     return CleanedSales(cleaned, _tally(cleaned, mapping.clean), mapping.clean, reversals, masking)
+
+
+def _split(
+    parsed: DataFrame, feed: str, rules: Iterable[QualityRule], optional: tuple[str, ...], mapping: SourceMapping
+) -> Split:
+    """`split`; SourceError names the mapping's own conditions that Spark refuses, by their place."""
+    columns = f"\n  {feed} has the columns {list(FEEDS[feed].columns)}"
+    with clauses_of(mapping.conditions(feed), parsed.filter, columns):
+        return split(parsed, feed, rules, optional)
 
 
 def _latest_files(cleaned: Split, mapping: SourceMapping) -> Split:
