@@ -159,7 +159,7 @@ def _nothing_from(value: Column, sql: str, target: str, names: Sequence[str]) ->
 
 def _zones(file: FeedFile) -> dict[str, pa.DataType]:
     """Instants of a Parquet file with the zone that they were written in, which Spark forgets."""
-    return {field.name: field.type for field in pq.read_schema(file.uri) if getattr(field.type, "tz", None)}
+    return {field.name: field.type for field in pq.read_schema(file.local()) if getattr(field.type, "tz", None)}
 
 
 def _with_types(batch: pa.RecordBatch, types: Mapping[str, pa.DataType]) -> pa.RecordBatch:
@@ -171,7 +171,7 @@ def _with_types(batch: pa.RecordBatch, types: Mapping[str, pa.DataType]) -> pa.R
 
 
 def _of_parquet(spark: SparkSession, file: FeedFile) -> DataFrame:
-    nanos = _nanosecond_columns(pq.ParquetFile(file.uri))
+    nanos = _nanosecond_columns(pq.ParquetFile(file.local()))
     if nanos:
         # Spark refuses nanosecond timestamps unless told to hand them over as numbers. The setting is read again when
         # the query runs, so it stays on; it changes nothing but that refusal.
@@ -211,12 +211,13 @@ def _spark_path(file: FeedFile) -> str:
 
     It passes over names that begin with _ or . and takes brackets and stars for patterns.
     """
-    is_plain = not Path(file.uri).name.startswith(("_", ".")) and not set(file.uri) & set("{}[]*?\\")
+    lies = file.local()
+    is_plain = not Path(lies).name.startswith(("_", ".")) and not set(lies) & set("{}[]*?\\")
     if is_plain:
-        return file.uri
+        return lies
     link = Path(_folder_of_links().name) / file.batch_id
     link.unlink(missing_ok=True)
-    link.symlink_to(file.uri)
+    link.symlink_to(lies)
     return str(link)
 
 

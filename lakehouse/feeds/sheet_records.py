@@ -35,7 +35,7 @@ class SheetRecords:
     def open(cls, file: FeedFile, feed: Feed) -> SheetRecords:
         """Raises SourceError where the workbook cannot be read, has no such sheet, or the sheet has no header."""
         try:
-            book = CalamineWorkbook.from_path(file.uri)
+            book = CalamineWorkbook.from_path(file.local())
         except (CalamineError, OSError) as error:
             raise SourceError(f"{file.path}: expected a workbook: {error}") from error
         names = book.sheet_names

@@ -90,7 +90,7 @@ def _by_arrow(records: TextRecords) -> Iterator[pa.RecordBatch]:
         odd.append((row.number - records.header_lines, row.text))
         return "skip"
 
-    stream = pa.input_stream(records.file.uri, compression="gzip" if is_packed(records.file.path) else None)
+    stream = pa.input_stream(records.file.local(), compression="gzip" if is_packed(records.file.path) else None)
     names = [str(at) for at in range(count)]
     reader = pacsv.open_csv(
         stream,
@@ -241,7 +241,7 @@ def _csv_reader(lines: Iterable[str], feed: Feed) -> Any:
 
 def _open_text(file: FeedFile, encoding: str) -> TextIO:
     codec = "utf-8-sig" if encoding.upper() in ("UTF-8", "UTF8") else encoding  # a byte order mark is no name
-    return io.TextIOWrapper(open_bytes(file.uri, packed=is_packed(file.path)), encoding=codec, newline="")
+    return io.TextIOWrapper(open_bytes(file.local(), packed=is_packed(file.path)), encoding=codec, newline="")
 
 
 def _not_text(records: TextRecords, error: Exception) -> SourceError:
@@ -250,7 +250,7 @@ def _not_text(records: TextRecords, error: Exception) -> SourceError:
     if "UTF8" not in str(error) and not isinstance(error, UnicodeError):
         return SourceError(f"{file.path}: cannot be read as CSV: {error}")
     decoder = codecs.getincrementaldecoder(feed.encoding)()
-    with open_bytes(file.uri, packed=is_packed(file.path)) as stream:
+    with open_bytes(file.local(), packed=is_packed(file.path)) as stream:
         for number, line in enumerate(stream, start=1):
             try:
                 decoder.decode(line)
@@ -275,7 +275,7 @@ def _refuse_open_quote(file: FeedFile, feed: Feed) -> None:
     if not feed.quote or feed.escape:
         return
     quotes, mark = 0, feed.quote.encode(feed.encoding if not feed.encoding.upper().startswith("UTF") else "ascii")
-    with open_bytes(file.uri, packed=is_packed(file.path)) as stream:
+    with open_bytes(file.local(), packed=is_packed(file.path)) as stream:
         while chunk := stream.read(CHUNK_BYTES):
             quotes += chunk.count(mark)
     if quotes % 2 == 0:

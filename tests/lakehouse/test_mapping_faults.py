@@ -129,7 +129,7 @@ def changed(*changes: tuple[str, str]) -> str:
         # What belongs together.
         (
             ('{ const = "shop" }', '{ const = "a", column = "b" }'),
-            "shop.toml:8: feeds.sales.columns.location_id: expected exactly one of column, const, expr; found ['column', ",
+            "shop.toml:8: feeds.sales.columns.location_id: expected exactly one of column, const, expr; found [",
         ),
         (('{ const = "shop" }', "{}"), "shop.toml:8: feeds.sales.columns.location_id: expected exactly one of"),
         (
