@@ -15,7 +15,7 @@ import math
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import islice
 
@@ -24,9 +24,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.errors import SourceError
-from lakehouse.feeds.cells import CellReader
+from lakehouse.feeds.cells import MONEY, CellReader
 from lakehouse.feeds.derived_records import DERIVED, FAILED
 from lakehouse.feeds.feed_files import FeedFile
+from lakehouse.feeds.money import Money
 from lakehouse.feeds.records import Records, format_of
 from lakehouse.feeds.sources import ColumnMapping, Feed, SourceMapping
 from lakehouse.feeds.text_records import CORRUPT, ROW, header_elsewhere
@@ -37,6 +38,14 @@ READER = 2  # raised when a file is read otherwise than before, so that it is re
 
 _THREADS = 4
 _MELTED_ROWS = 1 << 19
+
+
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """What stands beside the cells of a batch and decides how they are read: places of sale, currencies."""
+
+    places: pa.Array | None = None
+    codes: pa.Array | None = None
 
 
 @dataclass(slots=True)
@@ -55,6 +64,7 @@ class BronzeReader:
     zones: Mapping[str, str] = field(default_factory=dict)
     _cells: dict[str, CellReader] = field(default_factory=dict)
     _days: dict[str, str] = field(default_factory=dict)
+    _money: Money | None = None
 
     def __post_init__(self) -> None:
         _check_columns(self.file, self.feed_name, self.mapping, self.records)
@@ -73,6 +83,10 @@ class BronzeReader:
                 notation = self.mapping.notation_of(self.feed_name, origin)
                 source = origin.column or f"the expression of {target}"
                 self._cells[target] = CellReader(target, source, self.file.path, notation, self.mapping.currency)
+
+        if "currency" in origins:
+            place = self.mapping.place("currency")
+            self._money = Money(self.mapping.currency, self.mapping.rates, self.file.path, place)
 
     @property
     def feed(self) -> Feed:
@@ -140,8 +154,9 @@ class BronzeReader:
     def _values(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
         """The feed's columns; of a corrupt record NULL but for the last, which holds its text."""
         layout, count = FEEDS[self.feed_name].columns, batch.num_rows
-        place = self._origin(batch, "location_id", None) if self.zones and "location_id" in layout else None
-        values = {name: self._origin(batch, name, place) for name in layout}
+        place = self._origin(batch, "location_id", _Beside()) if self.zones and "location_id" in layout else None
+        beside = _Beside(place, self._codes(batch))
+        values = {name: self._origin(batch, name, beside) for name in layout}
         if batch[CORRUPT].null_count < count:
             is_whole = pc.is_null(batch[CORRUPT])
             values = {name: pc.if_else(is_whole, value, None) for name, value in values.items()}
@@ -149,25 +164,34 @@ class BronzeReader:
             values[layout[-1]] = pc.coalesce(values[layout[-1]], record)
         return values
 
-    def _origin(self, batch: pa.RecordBatch, target: str, places: pa.Array | None) -> pa.Array:
+    def _codes(self, batch: pa.RecordBatch) -> pa.Array | None:
+        """The currency of each record, None where the mapping knows but one."""
+        if self._money is None:
+            return None
+        stated = self._origin(batch, "currency", _Beside())
+        return self._money.codes(pc.if_else(pc.is_null(batch[CORRUPT]), stated, None), batch[ROW])
+
+    def _origin(self, batch: pa.RecordBatch, target: str, beside: _Beside) -> pa.Array:
         origin, count = self.feed.mapping().get(target), batch.num_rows
         if origin is None:
             return pa.nulls(count, pa.string())
         if origin.const is not None:
             return pa.repeat(_const_text(origin.const), count)
         if origin.expr is not None:
-            return self._derived(batch, target, places)
+            return self._derived(batch, target, beside)
         if origin.column not in batch.schema.names:
             return pa.nulls(count, pa.string())
-        return self._read(batch[origin.column], target, places)
+        return self._read(batch[origin.column], target, beside)
 
-    def _derived(self, batch: pa.RecordBatch, target: str, places: pa.Array | None) -> pa.Array:
+    def _derived(self, batch: pa.RecordBatch, target: str, beside: _Beside) -> pa.Array:
         failed = batch[FAILED + target].cast(pa.string())
-        return pc.coalesce(self._read(batch[DERIVED + target], target, places), failed)
+        return pc.coalesce(self._read(batch[DERIVED + target], target, beside), failed)
 
-    def _read(self, cells: pa.Array, target: str, places: pa.Array | None) -> pa.Array:
-        """The cells as text, each on the clock of its place."""
-        reader, zone = self._cells[target], self.mapping.timezone
+    def _read(self, cells: pa.Array, target: str, beside: _Beside) -> pa.Array:
+        """The cells as text, each on the clock of its place, money in the source's currency."""
+        reader, zone, places = self._cells[target], self.mapping.timezone, beside.places
+        if target in MONEY and beside.codes is not None:
+            return self._read_money(cells, target, beside.codes)
         if places is None:
             return reader.read(cells, zone)
         result = reader.read(cells, zone) if not set(places.to_pylist()) <= set(self.zones) else None
@@ -178,6 +202,19 @@ class BronzeReader:
                 result = read if result is None else pc.if_else(here, read, result)
         return result if result is not None else reader.read(cells, zone)
 
+    def _read_money(self, cells: pa.Array, target: str, codes: pa.Array) -> pa.Array:
+        """Amounts, each with the signs of its currency, in the source's own."""
+        assert self._money is not None
+        result = pa.nulls(len(cells), pa.string())
+        for code in sorted(codes.unique().to_pylist()):
+            here = pc.equal(codes, code)
+            reader = (
+                replace(self._cells[target], currency=code) if code != self.mapping.currency else self._cells[target]
+            )
+            amounts = self._money.in_own(reader.read(pc.if_else(here, cells, None)), code)
+            result = pc.if_else(here, amounts, result)
+        return result
+
     def _melted(self, batch: pa.RecordBatch, columns: Mapping[str, pa.Array]) -> dict[str, pa.Array]:
         """One row per record and day column. A corrupt record stays one row."""
         melt, is_whole = self.feed.melt, pc.is_null(batch[CORRUPT])
@@ -185,7 +222,9 @@ class BronzeReader:
         whole = {name: pc.filter(values, is_whole) for name, values in columns.items()}
         corrupt = {name: pc.filter(values, pc.invert(is_whole)) for name, values in columns.items()}
         count, days = pc.sum(is_whole).as_py() or 0, len(self._days)
-        cells = [self._cells[melt.value].read(pc.filter(batch[name], is_whole)) for name in self._days]
+        codes = self._codes(batch)
+        beside = _Beside(codes=None if codes is None else pc.filter(codes, is_whole))
+        cells = [self._read(pc.filter(batch[name], is_whole), melt.value, beside) for name in self._days]
         long = {name: pa.concat_arrays([values] * days) for name, values in whole.items()}
         long["ds"] = pa.array(list(self._days.values()), pa.string()).take(_each(days, count))
         long["source_column"] = pa.array(list(self._days), pa.string()).take(_each(days, count))

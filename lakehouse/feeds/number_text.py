@@ -20,7 +20,7 @@ PLAIN = r"^-?\d+(\.\d+)?$"
 _PLAIN = re.compile(PLAIN, re.ASCII)
 _BLANKS = " \u00a0\u202f\u2009"
 _DOLLARS = frozenset({"USD", "CAD", "AUD", "NZD", "SGD", "HKD", "TWD", "MXN", "ARS", "CLP", "COP"})
-_MONEY_SIGNS = {
+MONEY_SIGNS = {
     "$": _DOLLARS,
     "€": frozenset({"EUR"}),
     "£": frozenset({"GBP"}),
@@ -40,6 +40,7 @@ _MONEY_SIGNS = {
     "R$": frozenset({"BRL"}),
     "US$": frozenset({"USD"}),
 }
+"""Signs that stand for a currency, with the currencies that they may stand for."""
 _GROUPS_BY_POINT = re.compile(r"^[1-9]\d{0,2}(\.\d{3})+$", re.ASCII)
 _GROUPS_BY_COMMA = re.compile(r"^[1-9]\d{0,2}(,\d{3})+$", re.ASCII)
 
@@ -65,6 +66,16 @@ def plain_number(text: str, notation: Notation, currency: str | None = None) -> 
     return f"-{digits}" if is_negative and Decimal(digits) != 0 else digits
 
 
+def foreign_currencies(text: str, currency: str) -> frozenset[str]:
+    """The currencies that a sign or code in the text may mean, where it cannot mean `currency`; none without a sign."""
+    body = _without_sign(text.strip())[1]
+    found = re.search(r"^[^\d.,(+\-]+", body) or re.search(r"[^\d.,)+\-]+[.]?$", body)
+    sign = found.group().strip(_BLANKS) if found else ""
+    codes = {code for codes in MONEY_SIGNS.values() for code in codes}
+    may = MONEY_SIGNS.get(sign, frozenset({sign.upper()} & codes))
+    return frozenset() if currency in may else may
+
+
 def _without_sign(text: str) -> tuple[bool, str]:
     """Whether the text is negative, and what is left of it without its sign."""
     text = text.replace("\u2212", "-")
@@ -85,7 +96,7 @@ def _without_money_sign(text: str, currency: str) -> str | None:
         if found is None:
             continue
         sign = found.group().strip(_BLANKS)
-        if sign.upper() != currency and currency not in _MONEY_SIGNS.get(sign, frozenset()):
+        if sign.upper() != currency and currency not in MONEY_SIGNS.get(sign, frozenset()):
             return None
         return rest.strip(_BLANKS)
     return text
@@ -169,7 +180,7 @@ class NumberForms:
 
 
 def _form_of(text: str) -> str:
-    body = _without_sign(text.strip())[1].strip("".join(_MONEY_SIGNS) + _BLANKS)
+    body = _without_sign(text.strip())[1].strip("".join(MONEY_SIGNS) + _BLANKS)
     if _GROUPS_BY_POINT.match(body):
         return "grouped"
     if "." in body and "," not in body:

@@ -13,7 +13,7 @@ from collections.abc import Collection, Sequence
 from datetime import date, timedelta
 from encodings.aliases import aliases
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import pyarrow as pa
@@ -277,12 +277,16 @@ class Cleaning(_Frozen):
 
 
 class SourceMapping(_Frozen):
-    """A whole source: its feeds, the country of its locations and how its rows are cleaned."""
+    """A whole source: its feeds, the country of its locations and how its rows are cleaned.
+
+    currency: of all money, and what money in others is turned into by `rates`: what one of each is worth in it.
+    """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     description: str = ""
     country: str | None = Field(default=None, pattern=r"^[A-Z]{2}$")
     currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$")
+    rates: dict[Annotated[str, Field(pattern=r"^[A-Z]{3}$")], Annotated[float, Field(gt=0, allow_inf_nan=False)]] = {}
     timezone: str | None = None
     notation: Notation = Notation()
     feeds: dict[str, Feed]
