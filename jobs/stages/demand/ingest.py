@@ -173,6 +173,7 @@ def known_files(context: RunContext, feed: str) -> list[Line]:
 
 STAGE = FrameStage(
     name="ingest",
+    version=2,
     writes=tuple(f"bronze.{feed}" for feed in FEEDS),
     build=build,
     look=look,
