@@ -43,15 +43,15 @@ FEEDS: tuple[FeedLayout, ...] = (
     ),
     FeedLayout(
         "locations",
-        ("location_id", "location_name", "region", "country"),
+        ("location_id", "location_name", "region", "country", "timezone", "open_weekdays"),
         required=("location_id",),
         key=("location_id",),
     ),
     FeedLayout(
         "calendar",
-        ("location_id", "ds", "event_name", "benefit_regions"),
+        ("location_id", "ds", "event_name", "is_closed", "benefit_regions"),
         required=("ds",),
-        key=("location_id", "ds", "event_name", "benefit_regions"),
+        key=("location_id", "ds", "event_name", "is_closed", "benefit_regions"),
     ),
     FeedLayout(
         "stock",
@@ -93,6 +93,8 @@ CONTRACTS: tuple[Contract, ...] = (
             "on_hand_qty",
             "is_filled",
             "is_censored",
+            "masked_by",
+            "y_stated",
             "y_latent",
             "y_latent_low",
             "y_latent_high",
@@ -125,7 +127,7 @@ CONTRACTS: tuple[Contract, ...] = (
     Contract(
         "silver.calendar",
         "Days per location, from the first sale to a year after the last: public holidays and the retailer's events",
-        ("location_id", "ds", "is_holiday", "is_event", "is_benefit_day", "event_name"),
+        ("location_id", "ds", "is_holiday", "is_event", "is_benefit_day", "is_closed", "event_name"),
         ("location_id", "ds"),
         mode="overwrite",
     ),
