@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.views.export_files import FORMATS, FileStyle, SheetColumn, write_file
+from jobs.views.export_files import FORMATS, FileStyle, SheetColumn, in_decimals, write_file
 from jobs.views.export_target import all_or_nothing, file_names, free_target
 from jobs.views.series import PLAN, published_day
 from jobs.views.sorted_rows import SortedRows
@@ -28,6 +28,7 @@ ORDERS = "orders"
 GROUPS = {"supplier": "supplier_id", "location": "location_id"}
 """What orders may be split by, and the column that says it."""
 
+_MONEY = 2  # decimals of an amount
 _COLUMNS = (
     SheetColumn("sku_id", "SKU"),
     SheetColumn("product_name", "Product"),
@@ -38,7 +39,7 @@ _COLUMNS = (
     SheetColumn("packs", "Packs"),
     SheetColumn("pack_qty", "Units per pack"),
     SheetColumn("unit_cost", "Unit cost", decimals=4),
-    SheetColumn("order_value", "Order value", decimals=2),
+    SheetColumn("order_value", "Order value", decimals=_MONEY),
     SheetColumn("currency", "Currency"),
     SheetColumn("order_date", "Order date"),
     SheetColumn("expected_receipt_ds", "Expected receipt"),
@@ -126,7 +127,7 @@ def _orders(lake: Lakehouse, request: Request, target: Path, made: Path) -> Expo
     columns = [column for column in _COLUMNS if column.name in (*rows.table.schema.names, *_DERIVED)]
     currencies = sorted(rows.table["currency"].unique().drop_null().to_pylist())
     title = f"{ORDERS} as of {day}: {rows.table.num_rows:,} of {of_day:,} series"
-    exported = Exported(title, notes=_notes(rows.table, request.by), currency=" and ".join(currencies))
+    exported = Exported(title, notes=_notes(rows.table, day, request.by), currency=" and ".join(currencies))
     parts = {"": (0, rows.table.num_rows)}
     if request.by:
         made.mkdir()
@@ -156,17 +157,19 @@ def _sorted_plan(lake: Lakehouse, request: Request, day: date, folder: Path) -> 
 
 
 def _valued(batches: Iterator[pa.RecordBatch], written: Written) -> Iterator[pa.RecordBatch]:
-    """Batches with the columns that follow from others; their value is added up on the way."""
+    """Batches with the columns that follow from others; their value is added up on the way, as the lines show it."""
     for batch in batches:
         quantity = batch["order_qty"]
         ordered = pc.if_else(pc.greater(quantity, 0.0), quantity, None)
-        written.value = (written.value or 0.0) + (pc.sum(batch["order_value"]).as_py() or 0.0)
+        written.value = (written.value or 0.0) + (pc.sum(in_decimals(batch["order_value"], _MONEY)).as_py() or 0.0)
         batch = batch.append_column("packs", pc.divide(quantity, batch["pack_qty"]))
         yield batch.append_column("unit_cost", pc.divide(batch["order_value"], ordered))
 
 
-def _notes(plan: pa.Table, by: str | None) -> list[str]:
+def _notes(plan: pa.Table, day: date, by: str | None) -> list[str]:
     notes = []
+    if not pc.any(pc.greater(plan["order_qty"], 0.0)).as_py():
+        notes.append(f"nothing is to be ordered on {day}; the reasons are in the list that --all gives")
     if plan.num_rows and plan["pack_qty"].null_count == plan.num_rows:
         notes.append("no packs: this day was published before the plan held pack sizes; run it again to have them")
     if unpriced := plan["order_value"].null_count:

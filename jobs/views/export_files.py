@@ -1,7 +1,7 @@
 """A table as a file for people: CSV, XLSX or Parquet, written batch by batch.
 
-Text never becomes a formula: a CSV cell that a spreadsheet would compute gets an apostrophe in front (OWASP's rule for
-CSV injection), an XLSX cell is written as a string. Numbers stay numbers, dates dates; Parquet holds text as it is.
+Text never becomes a formula: in CSV, what a spreadsheet would compute gets an apostrophe in front (OWASP's rule for CSV
+injection), an XLSX cell is written as a string. Numbers stay numbers, dates dates; Parquet holds text as it is.
 """
 
 from __future__ import annotations
@@ -31,8 +31,16 @@ from lakehouse.errors import ConfigError, ContractError
 SHEET_ROWS = 1_048_575
 """Rows that an XLSX sheet holds below its header."""
 
-# OWASP's signs, the full-width ones and what may stand before them included; RE2 takes ^ as the start of the text.
-_FORMULA = r"^(?:[\t\r\n\x00]|\s*[=+\-@\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}])"
+# OWASP's signs, the full-width ones included, and what does not show before them. Where a spreadsheet splits by another
+# sign than the file's, as Excel does by its country, quotes do not hold a cell together: a formula may stand behind
+# that sign or a line break. RE2 takes ^ as the start of the text.
+_UNSEEN = r"\s\p{Z}\p{Cf}"
+_SIGN = r"[=+\-@\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"
+_FORMULA = {
+    decimal_comma: rf'(^[{_UNSEEN}]*|[{other}\t\r\n][{_UNSEEN}"]*)({_SIGN})'
+    for decimal_comma, other in ((False, ";"), (True, ","))
+}
+_CONTROL = r"^[\t\r\n\x00]"
 _EXACT_IN_EXCEL = 10**15  # a spreadsheet keeps 15 digits of a number
 _FIRST_YEAR = 1900  # that a spreadsheet's calendar knows
 _SHOWN_AS_TEXT = 255  # longer cells of the format Text show as #### in some Excels
@@ -134,7 +142,8 @@ def _csv_cells(array: pa.Array, decimal_comma: bool) -> pa.Array:
         texts = [None if value is None else _list_text(value) for value in array.to_pylist()]
         array = pa.array(texts, pa.string())
     if pa.types.is_string(array.type):
-        return pc.replace_substring_regex(array, _FORMULA, r"'\0")
+        array = pc.replace_substring_regex(array, _FORMULA[decimal_comma], r"\1'\2")
+        return pc.replace_substring_regex(array, _CONTROL, r"'\0")
     if decimal_comma and (pa.types.is_floating(array.type) or pa.types.is_decimal(array.type)):
         return pc.replace_substring(array.cast(pa.string()), ".", ",")
     return array

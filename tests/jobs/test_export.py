@@ -193,13 +193,14 @@ def test_yesterdays_files_do_not_stay_among_todays(shop: Lakehouse, tmp_path: Pa
     assert [path.name for path in folder.iterdir()] == ["orders_2024-03-03_other.csv"]
 
 
-def test_a_day_without_an_order_gives_an_empty_list_with_its_header(lake: Lakehouse, tmp_path: Path) -> None:
+def test_a_day_without_an_order_says_so_and_gives_an_empty_list(lake: Lakehouse, tmp_path: Path, capsys: Any) -> None:
     publish(lake, line("A", order_qty=0.0))
     assert run(lake, "orders", "--to", str(tmp_path / "a.csv")) == 0
     assert (tmp_path / "a.csv").read_bytes().decode("utf-8-sig").startswith('"SKU","Product"')
     assert read(tmp_path / "a.csv") == []
     assert run(lake, "orders", "--by", "location", "--format", "csv", "--to", str(tmp_path / "out")) == 0
     assert list((tmp_path / "out").iterdir()) == []
+    assert capsys.readouterr().out.count("note: nothing is to be ordered on 2024-03-02") == 2
 
 
 def test_a_plan_from_before_pack_sizes_says_so(lake: Lakehouse, tmp_path: Path, capsys: Any) -> None:
