@@ -174,6 +174,24 @@ def test_each_supplier_has_a_file_and_lines_without_one_too(shop: Lakehouse, tmp
     assert "note: lines without a supplier: 1" in capsys.readouterr().out
 
 
+def test_suppliers_whose_file_names_would_be_the_same_keep_a_file_each(lake: Lakehouse, tmp_path: Path) -> None:
+    suppliers = ["a/b", "a b", "a_b", "A_B", "no_supplier_stated", None]
+    publish(lake, *(line(f"{at}", supplier=supplier) for at, supplier in enumerate(suppliers)))
+    assert run(lake, "orders", "--by", "supplier", "--format", "csv", "--to", str(tmp_path / "out")) == 0
+    files = [read(path) for path in (tmp_path / "out").iterdir()]
+    assert sorted((row["SKU"], row["Supplier"]) for (row,) in files) == [
+        (f"{at}", supplier or "") for at, supplier in enumerate(suppliers)
+    ]
+
+
+def test_the_total_is_that_of_the_lines_as_they_are_shown(shop: Lakehouse, tmp_path: Path, capsys: Any) -> None:
+    day_after = date(2024, 3, 3)
+    publish(shop, *(line(sku, as_of=day_after, order_value=0.125) for sku in "ABCD"))
+    assert run(shop, "orders", "--to", str(tmp_path / "a.csv")) == 0
+    assert [row["Order value"] for row in read(tmp_path / "a.csv")] == ["0.13"] * 4
+    assert "0.52 EUR" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("ending", ["csv", "xlsx", "parquet"])
 def test_each_location_has_a_file_in_every_format(shop: Lakehouse, tmp_path: Path, ending: str) -> None:
     reader = {"csv": pd.read_csv, "xlsx": pd.read_excel, "parquet": pd.read_parquet}[ending]
