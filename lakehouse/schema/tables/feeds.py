@@ -79,6 +79,13 @@ FEEDS: tuple[FeedLayout, ...] = (
         key=("unique_id",),
         last=True,
     ),
+    FeedLayout(
+        "kits",
+        ("kit_sku_id", "component_sku_id", "component_qty"),
+        required=("kit_sku_id", "component_sku_id", "component_qty"),
+        key=("kit_sku_id", "component_sku_id"),
+        last=True,
+    ),
 )
 
 CONTRACTS: tuple[Contract, ...] = (

@@ -49,6 +49,7 @@ from lakehouse.schema.tables import FEEDS
 from lakehouse.transforms.keys import bucket_of, key_of, parts_of
 from lakehouse.transforms.silver.closed_days import open_weekdays_rule
 from lakehouse.transforms.silver.dimensions import country_rule
+from lakehouse.transforms.silver.kits import Kits
 from lakehouse.transforms.silver.periods import first_day, last_day, spread
 
 # (lines: group_id, sold_at, line_id, units) -> (line_id, reversed_units, is_matched), one row per line.
@@ -106,7 +107,8 @@ class CleanedSales:
 
     `tally` has a row per (outcome, rule_id, unique_id), unique_id NULL unless the rows are sales lines: `rows`,
     `first_ds`, `last_ds`, and the values lost. `reversals` are the effects of cancellations, None for a source without
-    any. `masking`: the source's own rules whose rows make their day unknown.
+    any. `masking`: the source's own rules whose rows make their day unknown. `kits`: what is sold as one and stocked as
+    several: `lines`, `series` and `masks` are those of the components then.
     """
 
     split: Split
@@ -114,6 +116,7 @@ class CleanedSales:
     cleaning: Cleaning
     reversals: DataFrame | None = None
     masking: tuple[str, ...] = ()
+    kits: Kits | None = None
 
     def persist(self) -> Self:
         """Keep the two small frames, so that each further use costs one pass over bronze and no matching."""
@@ -131,15 +134,16 @@ class CleanedSales:
     def lines(self) -> DataFrame:
         """Sales lines in scope: `units` as sold, `net_units` less what cancellations took back (both exact)."""
         rows = spread(self.split.accepted.filter("rule_id = ''").select(*_LINE_COLUMNS), self.cleaning)
-        return (
-            rows.join(self.series.select("unique_id"), "unique_id", "left_semi")
-            if self.cleaning.min_selling_days
-            else rows
-        )
+        if self.cleaning.min_selling_days:
+            rows = rows.join(self._sold().select("unique_id"), "unique_id", "left_semi")
+        return self.kits.of_lines(rows) if self.kits else rows
 
     @property
     def series(self) -> DataFrame:
         """Series in scope: unique_id and its parts, bucket, first and last day with a line."""
+        return self.kits.of_series(self._sold()) if self.kits else self._sold()
+
+    def _sold(self) -> DataFrame:
         used = self.tally.filter("outcome = 'used' AND unique_id IS NOT NULL")
         return used.select("unique_id", *parts_of(SERIES), "bucket", "first_ds", "last_ds")
 
@@ -165,7 +169,8 @@ class CleanedSales:
         kinds = F.create_map(F.lit(NEGATIVE), F.lit(NEGATIVE), F.lit(_TOO_LARGE), F.lit(IMPLAUSIBLE))
         by = F.coalesce(F.try_element_at(kinds, F.col("rule_id")), F.lit(REJECTED))  # of several the gravest
         masked = rows.filter("unique_id IS NOT NULL").groupBy("unique_id", "bucket", "ds")
-        return masked.agg(F.max(by).alias("masked_by"))
+        masks = masked.agg(F.max(by).alias("masked_by"))
+        return self.kits.of_masks(masks) if self.kits else masks
 
     def span(self) -> tuple[date, date]:
         """First and last day of the accepted sales lines, out-of-scope ones included. Raises ContractError for none."""
