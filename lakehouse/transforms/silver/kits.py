@@ -23,6 +23,7 @@ from lakehouse.transforms.keys import bucket_of, key_of, parts_of
 
 _OF_THE_KIT = ("unit_price", "discount_value", "is_promo", "on_hand_qty")
 _NAMED = 5
+_SIXTH = Decimal("0.000001")  # as exact as units are kept
 
 
 def expanded(stated: Iterable[tuple[str, str, Decimal]]) -> list[tuple[str, str, Decimal]]:
@@ -73,7 +74,7 @@ class Kits:
         if feed is None:
             return None
         rows = feed.accepted.select("kit_sku_id", "component_sku_id", "component_qty").collect()  # a parts list
-        whole = expanded(sorted(tuple(row) for row in rows))
+        whole = [(*names, units.quantize(_SIXTH)) for *names, units in expanded(sorted(tuple(row) for row in rows))]
         schema = f"kit_sku_id string, component_sku_id string, component_qty {EXACT}"
         return cls(feed.rows.sparkSession.createDataFrame(whole, schema), n_buckets) if whole else None
 
