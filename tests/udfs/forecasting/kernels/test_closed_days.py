@@ -135,10 +135,9 @@ def test_closed_days_of_the_past_are_not_scored() -> None:
         history.set_column(2, "y", pa.compute.if_else(at, pa.scalar(value, pa.float64()), history["y"]))
         for value in (None, 1e6)
     )
-    last = CUTOFF - dt.timedelta(days=HORIZON)  # noqa: F841  (pandas reads it)
     one = replace(SPEC, windows=1)
     tables = [backtest_bucket(t, [CUTOFF], HORIZON, one).backtest.to_pandas() for t in (masked, history, absurd)]
-    days = [t.query("cutoff == @last").set_index(["unique_id", "model"])["n_days"] for t in tables[:2]]
+    days = [t.set_index(["unique_id", "model"])["n_days"] for t in tables[:2]]
     seen = {u for u, y in series.items() if len(y) > HORIZON and np.isfinite(y[-4])}
     for (unique_id, _), less in (days[1] - days[0]).items():
         assert less == (unique_id in seen)
@@ -166,5 +165,4 @@ def test_every_model_copes_with_a_weekday_that_is_never_observed(name: str) -> N
         np.testing.assert_allclose(found.std(1), 0.0, atol=1e-9)
     else:
         found, expected = (x.reshape(-1, 6).mean(0) / x.mean() for x in (found, expected))
-        np.testing.assert_allclose(found, WEEK[:6] / WEEK[:6].mean(), atol=0.15)
         np.testing.assert_allclose(found, expected, atol=0.1)
