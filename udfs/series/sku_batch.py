@@ -37,6 +37,8 @@ class SkuBatch:
         cutoff: the last day whose demand may be known.
         known: covariates known ahead, over the batch's days and those after them; None where there are none.
         traits: fixed traits of the series; None where there are none.
+        closed_SH: (S, H) bool, True on days after the cutoff on which a series cannot be sold; None where there is no
+            such day. Models do not see it: they learn from the days on which it can be.
     """
 
     unique_ids: np.ndarray
@@ -45,6 +47,7 @@ class SkuBatch:
     cutoff: date
     known: Covariates | None = None
     traits: Traits | None = None
+    closed_SH: torch.Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.y_ST.ndim != 2 or self.y_ST.shape != self.mask_ST.shape:
@@ -66,6 +69,8 @@ class SkuBatch:
             )
         if self.traits is not None and len(self.traits.codes_SC) != len(self):
             raise ValueError(f"expected traits of {len(self)} series, found {len(self.traits.codes_SC)}")
+        if self.closed_SH is not None and len(self.closed_SH) != len(self):
+            raise ValueError(f"expected closed days of {len(self)} series, found {len(self.closed_SH)}")
 
     def __len__(self) -> int:
         return len(self.unique_ids)
@@ -137,6 +142,7 @@ class SkuBatch:
             mask_ST=self.mask_ST[index_S],
             known=None if self.known is None else self.known.select(index_S),
             traits=None if self.traits is None else self.traits.select(index_S),
+            closed_SH=None if self.closed_SH is None else self.closed_SH[index_S],
         )
 
     def to(self, device: torch.device | str) -> SkuBatch:
@@ -147,12 +153,14 @@ class SkuBatch:
             mask_ST=self.mask_ST.to(device),
             known=None if self.known is None else self.known.to(device),
             traits=None if self.traits is None else self.traits.to(device),
+            closed_SH=None if self.closed_SH is None else self.closed_SH.to(device),
         )
 
     def until(self, days_back: int) -> SkuBatch:
         """The batch as it was known `days_back` days before its cutoff, T shorter by as much.
 
-        Covariates are known ahead, so those of the days cut off stay, as days after the new cutoff.
+        Covariates are known ahead, so those of the days cut off stay, as days after the new cutoff. Closed days do not:
+        those cut off are unobserved, so nothing is scored on them.
 
         Raises:
             ValueError: days_back below 0, or no day left.
@@ -165,6 +173,7 @@ class SkuBatch:
             y_ST=self.y_ST[:, :left],
             mask_ST=self.mask_ST[:, :left],
             cutoff=self.cutoff - timedelta(days=days_back),
+            closed_SH=None if days_back else self.closed_SH,
         )
 
     def ahead(self, days_back: int, horizon: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -13,6 +13,7 @@ from jobs.engine.stage import Read, Sum, UnitStage
 from jobs.engine.task import KernelResult
 from jobs.stages.inventory.planning_reads import (
     CHAMPIONS,
+    CLOSED,
     DEMAND,
     EARLIER_ORDERS,
     FEATURES,
@@ -101,7 +102,7 @@ def _until_as_of(context: RunContext) -> tuple[date | None, date | None]:
 
 STAGE = UnitStage(
     name="inventory",
-    version=2,
+    version=3,
     unit=SERIES,
     reads=(
         FORECASTS,
@@ -112,6 +113,7 @@ STAGE = UnitStage(
         Read(STOCK, ("unique_id", "ds", "on_hand_qty", "on_order_qty"), days=_until_as_of),
         EARLIER_ORDERS,
         REPLAYS,
+        CLOSED,
     ),
     sums=(_SUMMARY,),
     writes=(_POLICY, PROPOSAL, STEP),

@@ -13,6 +13,7 @@ from jobs.engine.stage import THIS, Read
 from udfs.inventory.kernels.last_prices import PRICE_DAYS
 from udfs.inventory.kernels.planning_inputs import ASSUMABLE_TERMS, PATH_COLUMNS, PathTerms
 from udfs.inventory.kernels.stock_position import StockTables
+from udfs.series.closed_days import ClosedDays
 
 if TYPE_CHECKING:
     from jobs.context import RunContext
@@ -26,6 +27,7 @@ DEMAND, CHAMPION, FEATURES, PROFILE = (
 SUPPLY, STOCK = "silver.supply", "silver.stock"
 REPLAY, REPLAY_SUMMARY = "inventory.replay", "inventory.replay_summary"
 PROPOSAL, STEP = "inventory.order_proposal", "inventory.order_step"
+CALENDAR = "silver.calendar"
 ORDER_PLAN = "inventory.order_plan"
 
 
@@ -54,6 +56,12 @@ def first_day_told(context: RunContext) -> tuple[date | None, date | None]:
     """The days whose prices and sales tell of today: of a price that still holds, of what was sold since a count."""
     days = max(PRICE_DAYS, context.settings.inventory.max_stock_age_days)
     return context.as_of - timedelta(days=days), context.as_of
+
+
+def _days_looked_at(context: RunContext) -> tuple[date | None, date | None]:
+    """From the first day that is replayed, or that tells of today, to the last that is planned."""
+    days = (*since_first_replay(context), *first_day_told(context))
+    return min(day for day in days if day), context.as_of + timedelta(days=context.settings.horizon)
 
 
 def earlier_plans(context: RunContext) -> list[tuple[str, str]]:
@@ -96,27 +104,40 @@ SUPPLIES = Read(SUPPLY, ("unique_id", *ASSUMABLE_TERMS))
 PRICES = Read(FEATURES, ("unique_id", "ds", "y_latent", "unit_price"), days=since_first_replay)
 """Demand and prices since the first replay."""
 
+CLOSED = Read(CALENDAR, ("location_id", "ds", "is_closed"), days=_days_looked_at)
+"""Which locations are closed on which days."""
+
 REPLAYS = Read(REPLAY, ("unique_id", "cutoff", "policy", "replay_cost", "demand_qty", "sales_qty", "score"), run=THIS)
 
 
 def champion_forecast(inputs: dict[str, pa.Table], cutoff: date) -> pa.Table:
     """Rows of the champion's forecast from a cutoff, whatever benchmark is stored beside it, with its path terms.
 
-    `is_fallback` marks series whose model failed, so that the order's reason can say so.
+    `is_fallback` marks series whose model failed, so that the order's reason can say so; `is_closed`, where there is
+    such a day, the days on which a series' location is closed.
     """
     demand, champion = inputs[DEMAND], inputs[CHAMPION]
     chosen = champion.filter(pc.equal(champion["cutoff"], cutoff))
     is_fallback = pc.fill_null(pc.starts_with(chosen["rule"], "fallback"), False)
     chosen = chosen.select(["unique_id", "model", *PATH_COLUMNS]).append_column("is_fallback", is_fallback)
     rows = demand.filter(pc.equal(demand["cutoff"], cutoff))
-    return rows.join(chosen, keys=["unique_id", "model"], join_type="inner").sort_by(
+    forecast = rows.join(chosen, keys=["unique_id", "model"], join_type="inner").sort_by(
         [("unique_id", "ascending"), ("ds", "ascending")]
     )
+    closed = ClosedDays.of(inputs[CALENDAR])
+    return forecast if closed is None else forecast.append_column("is_closed", closed.of_rows(forecast))
+
+
+def demand_on_open_days(inputs: dict[str, pa.Table], name: str) -> pa.Table:
+    """unique_id, ds, y: the features' demand `name`, NULL where it was not observed, but 0 on a closed day."""
+    daily = inputs[FEATURES].select(["unique_id", "ds", name]).rename_columns(["unique_id", "ds", "y"])
+    closed = ClosedDays.of(inputs[CALENDAR])
+    return daily if closed is None else closed.zero_where_unseen(daily)
 
 
 def stock_tables(inputs: dict[str, pa.Table]) -> StockTables:
     """Counts, what was sold since, and what earlier plans have on order."""
-    return StockTables(inputs[STOCK], inputs[FEATURES].select(["unique_id", "ds", "y"]), inputs[ORDER_PLAN])
+    return StockTables(inputs[STOCK], demand_on_open_days(inputs, "y"), inputs[ORDER_PLAN])
 
 
 def path_terms(context: RunContext) -> PathTerms:

@@ -13,6 +13,7 @@ from jobs.engine.stage import UnitStage
 from jobs.engine.task import KernelResult
 from jobs.stages.inventory.planning_reads import (
     CHAMPIONS,
+    CLOSED,
     FEATURES,
     FORECASTS,
     PRICES,
@@ -24,6 +25,7 @@ from jobs.stages.inventory.planning_reads import (
     SUPPLY,
     champion_forecast,
     choices,
+    demand_on_open_days,
     path_terms,
     replay_cutoffs,
 )
@@ -54,7 +56,7 @@ def kernel(inputs: dict[str, pa.Table], parameters: ReplayParameters) -> KernelR
     features = inputs[FEATURES]
     found = replay_bucket(
         forecasts={cutoff: champion_forecast(inputs, cutoff) for cutoff in parameters.cutoffs},
-        actual=features.select(["unique_id", "ds", "y_latent"]).rename_columns(["unique_id", "ds", "y"]),
+        actual=demand_on_open_days(inputs, "y_latent"),
         supply=inputs[SUPPLY],
         prices=last_prices(features, parameters.as_of),
         classes=inputs[PROFILE],
@@ -74,9 +76,9 @@ def parameters(context: RunContext, _sums: Mapping[str, Any]) -> ReplayParameter
 
 STAGE = UnitStage(
     name="replay",
-    version=2,
+    version=3,
     unit=SERIES,
-    reads=(FORECASTS, CHAMPIONS, PRICES, PROFILES, SUPPLIES),
+    reads=(FORECASTS, CHAMPIONS, PRICES, PROFILES, SUPPLIES, CLOSED),
     writes=(REPLAY, REPLAY_SUMMARY),
     settings=("inventory", "forecast", "horizon", "replays"),
     ignores=("inventory.budget", "inventory.capacity_qty"),

@@ -62,6 +62,7 @@ class ForecastInput:
 
     mean_SH, sd_SH, quantile_SHQ: units a day; `by_horizon` cuts off what lies beyond a series' own horizon. horizon_S:
     days that each was forecast for. path_S4: level, season, short and decay of the correlation of its errors.
+    closed_SH: True on days on which nothing can be sold.
     """
 
     unique_id_S: IdArray
@@ -72,6 +73,7 @@ class ForecastInput:
     path_S4: FloatArray
     model_S: IdArray
     is_fallback_S: BoolArray
+    closed_SH: BoolArray
 
     def __len__(self) -> int:
         return len(self.unique_id_S)
@@ -79,7 +81,7 @@ class ForecastInput:
     def take(self, rows: NDArray[np.int64]) -> ForecastInput:
         taken = {field.name: getattr(self, field.name)[rows] for field in fields(self)}
         horizon = int(taken["horizon_S"].max(initial=1))
-        for name in ("mean_SH", "sd_SH", "quantile_SHQ"):
+        for name in ("mean_SH", "sd_SH", "quantile_SHQ", "closed_SH"):
             taken[name] = np.ascontiguousarray(taken[name][:, :horizon])
         return ForecastInput(**taken)
 
@@ -122,17 +124,15 @@ def read_forecast(table: pa.Table, as_of: date, levels: tuple[float, ...]) -> tu
     """Forecast rows as arrays [S, H], and the unfit series.
 
     table: unique_id, model, ds, mean, sd, a quantile of each level (p05, ...), path_level, path_season, path_short,
-    path_decay, optionally is_fallback. A fit series has one row for each day from the day after `as_of`, mean
-    and sd >= 0, and quantiles >= 0 that do not fall along the levels. Horizons may differ. Raises ValueError for a
+    path_decay, optionally is_fallback, is_closed. A fit series has one row for each day from the day after `as_of`,
+    mean and sd >= 0, and quantiles >= 0 that do not fall along the levels. Horizons may differ. Raises ValueError for a
     missing column or a NULL unique_id.
     """
     quantiles = [quantile_column(level) for level in levels]
     numbers = ["mean", "sd", *quantiles, *PATH_COLUMNS]
     frame = frame_of(table, "forecast", {**dict.fromkeys(numbers, pa.float64()), "model": pa.string()}, ("ds",))
-    if "is_fallback" in table.column_names:
-        frame["is_fallback"] = pc.fill_null(table["is_fallback"], False).to_numpy()
-    else:
-        frame["is_fallback"] = False
+    for flag in ("is_fallback", "is_closed"):
+        frame[flag] = pc.fill_null(table[flag], False).to_numpy() if flag in table.column_names else False
     frame["day"] = frame["ds"] - day_number(as_of) - 1
     frame = frame.sort_values(["unique_id", "day"], kind="stable", ignore_index=True)
     code, ids = pd.factorize(frame["unique_id"])  # sorted already, so codes ascend
@@ -156,6 +156,7 @@ def read_forecast(table: pa.Table, as_of: date, levels: tuple[float, ...]) -> tu
             path_S4=first_rows[list(PATH_COLUMNS)].to_numpy(dtype=np.float64),
             model_S=first_rows["model"].to_numpy(object),
             is_fallback_S=first_rows["is_fallback"].to_numpy(dtype=bool),
+            closed_SH=frame["is_closed"].to_numpy(dtype=bool)[at_SH],
         ),
         problems,
     )

@@ -204,11 +204,14 @@ def _supply_notes(supply: SupplyInput) -> list[str]:
 
 
 def _forecast_notes(days_S: FloatArray, forecast: ForecastInput) -> list[str]:
+    closed_S = (forecast.closed_SH & (np.arange(forecast.closed_SH.shape[1]) < days_S[:, None])).sum(1)
     return [
-        (f" The forecast ends after {horizon} {plural(horizon, 'day')} and is extended." if days > horizon else "")
+        (f" Closed on {closed} of these days." if closed else "")
+        + (f" The forecast ends after {horizon} {plural(horizon, 'day')} and is extended." if days > horizon else "")
         + (f" Fallback forecast ({model})." if is_fallback else "")
-        for days, is_fallback, model, horizon in zip(
+        for days, closed, is_fallback, model, horizon in zip(
             days_S.tolist(),
+            closed_S.tolist(),
             forecast.is_fallback_S.tolist(),
             forecast.model_S.tolist(),
             forecast.horizon_S.tolist(),
