@@ -115,8 +115,9 @@ def contract_rules(feed: str, columns: Iterable[str]) -> tuple[QualityRule, ...]
     """The rules that follow from the feed layout, for the `columns` that the source delivers.
 
     In order: a required column is empty; text does not parse; a value is outside its column's range; a key part
-    contains the separator of `unique_id`; a period ends before it begins.
+    contains the separator of `unique_id`; a period ends before it begins. Lenient columns have no rule.
     """
+    columns = set(columns) - set(FEEDS[feed].lenient)
     given = [name for name in FEEDS[feed].columns if name in {*columns, *FEEDS[feed].required}]
     rules = [
         QualityRule(f"missing_{name}", f"trim(coalesce(raw.{name}, '')) = ''", f"{name} is required and is empty")

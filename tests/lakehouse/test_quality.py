@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -47,9 +48,13 @@ def test_each_contract_rule_claims_its_row(spark: SparkSession) -> None:
 
 
 def test_ranges_come_from_the_columns_and_periods_run_forward(spark: SparkSession) -> None:
-    supply = [{"lead_time_days": "-1"}, {"pack_qty": "0"}, {"moq_qty": "0"}, {"lead_time_days": None}]
+    strict = replace(FEEDS["supply"], lenient=("moq_qty",))
+    supply = [{"lead_time_days": "-1"}, {"pack_qty": "0"}, {"moq_qty": "-1"}, {"lead_time_days": None}]
     expected = ["out_of_range_lead_time_days", "out_of_range_pack_qty", "", ""]
-    assert rule_of_each(spark, "supply", supply) == expected
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(FEEDS, "supply", strict)
+        assert rule_of_each(spark, "supply", supply) == expected
+    assert rule_of_each(spark, "supply", supply) == [""] * 4, "terms of supply cost themselves alone"
     price = {"unit_price": "2"}
     prices = [
         {**price, "ds_from": "2024-01-02", "ds_to": "2024-01-01"},

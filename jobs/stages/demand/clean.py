@@ -164,7 +164,7 @@ def check_buckets(context: RunContext) -> None:
 
 STAGE = FrameStage(
     name="clean",
-    version=2,
+    version=3,
     reads=tuple(Read(f"bronze.{feed}", ()) for feed in FEEDS),
     writes=(
         _SALES_DAILY,

@@ -59,6 +59,7 @@ FEEDS: tuple[FeedLayout, ...] = (
         required=("sku_id", "location_id", "ds", "on_hand_qty"),
         key=("unique_id", "ds"),
         last=True,
+        lenient=("on_order_qty",),
     ),
     FeedLayout(
         "supply",
@@ -75,6 +76,7 @@ FEEDS: tuple[FeedLayout, ...] = (
         required=("sku_id", "location_id"),
         key=("unique_id",),
         last=True,
+        lenient=("lead_time_days", "order_cost", "unit_cost", "moq_qty", "pack_qty"),
     ),
 )
 
@@ -131,14 +133,23 @@ CONTRACTS: tuple[Contract, ...] = (
     Contract(
         "silver.stock",
         "Stock on hand and on order per series and day, as counted",
-        ("unique_id", "ds", "on_hand_qty", "on_order_qty", "bucket"),
+        ("unique_id", "ds", "on_hand_qty", "on_order_qty", "refused_values", "bucket"),
         ("unique_id", "ds"),
         ("bucket",),
     ),
     Contract(
         "silver.supply",
         "Supply terms per series: lead time, costs, minimum order and pack size; NULL where the feed has none",
-        ("unique_id", "lead_time_days", "order_cost", "unit_cost", "moq_qty", "pack_qty", "bucket"),
+        (
+            "unique_id",
+            "lead_time_days",
+            "order_cost",
+            "unit_cost",
+            "moq_qty",
+            "pack_qty",
+            "refused_values",
+            "bucket",
+        ),
         ("unique_id",),
         ("bucket",),
     ),

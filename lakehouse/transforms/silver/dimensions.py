@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lakehouse.feeds.quality import SOURCE_ORDER, QualityRule, Split
-from lakehouse.schema.tables import contract
+from lakehouse.schema.columns import COLUMNS
+from lakehouse.schema.tables import FEEDS, contract
 from lakehouse.transforms.silver.holiday_calendar import public_holidays, supported_countries
 
 CALENDAR_DAYS_AHEAD = 366  # the longest horizon plus look-ahead that a forecast may ask of the calendar
@@ -93,12 +94,12 @@ def calendar(feed: Split | None, locations: DataFrame, first: date, last: date) 
 
 
 def stock(feed: Split | None, spark: SparkSession) -> DataFrame:
-    """silver.stock: the last count stated for each series and day; empty without a feed."""
+    """silver.stock: the last count stated for each series and day, what is no number apart; empty without a feed."""
     return _by_series(feed, spark, "silver.stock")
 
 
 def supply(feed: Split | None, spark: SparkSession) -> DataFrame:
-    """silver.supply: the last terms stated for each series, NULL where not stated; empty without a feed."""
+    """silver.supply: the last terms stated for each series, NULL where none or no number is; empty without a feed."""
     return _by_series(feed, spark, "silver.supply")
 
 
@@ -120,8 +121,21 @@ def _by_series(feed: Split | None, spark: SparkSession, table: str) -> DataFrame
     declared = contract(table)
     if feed is None:
         return spark.createDataFrame([], ", ".join(f"{name} {declared.sql_type(name)}" for name in declared.columns))
-    typed = [F.col(name).cast(declared.sql_type(name)).alias(name) for name in declared.columns]
-    return feed.accepted.select(*typed)
+    lenient = FEEDS[feed.feed].lenient
+    usable = feed.accepted.withColumns({name: _in_range(name) for name in lenient})
+    refused = [F.when(F.col(name).isNull() & _is_stated(name), F.col(f"raw.{name}")).alias(name) for name in lenient]
+    rows = usable.withColumn("refused_values", F.nullif(F.to_json(F.struct(*refused)), F.lit("{}")))
+    return rows.select(*(F.col(name).cast(declared.sql_type(name)).alias(name) for name in declared.columns))
+
+
+def _in_range(name: str) -> Column:
+    """NULL where a value is outside its column's range."""
+    check = COLUMNS[name].check
+    return F.when(F.expr(check.sql(name)), F.col(name)) if check else F.col(name)
+
+
+def _is_stated(name: str) -> Column:
+    return F.coalesce(F.trim(f"raw.{name}"), F.lit("")) != ""
 
 
 def _holidays(spark: SparkSession, locations: DataFrame, first: date, last: date) -> DataFrame:
