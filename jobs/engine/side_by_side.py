@@ -15,8 +15,8 @@ T = TypeVar("T")
 _AT_ONCE = 4  # more would only hold more memory
 
 
-def side_by_side(spark: SparkSession, works: Mapping[str, Callable[[], T]]) -> dict[str, T]:
-    """The result of each work, by its name; the first ones begin first.
+def side_by_side(spark: SparkSession | None, works: Mapping[str, Callable[[], T]]) -> dict[str, T]:
+    """The result of each work, by its name; the first ones begin first. `spark`: None where none of them uses it.
 
     Where one raises, what runs beside it comes to its end, what has not begun never does, and the error is raised: of
     several the one whose work comes first.
@@ -24,7 +24,8 @@ def side_by_side(spark: SparkSession, works: Mapping[str, Callable[[], T]]) -> d
     tag = f"shelfcast-{uuid.uuid4().hex}"
 
     def one(work: Callable[[], T]) -> T:
-        spark.sparkContext.addJobTag(tag)
+        if spark is not None:
+            spark.sparkContext.addJobTag(tag)
         return work()
 
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="spark-work") as pool:
@@ -33,7 +34,8 @@ def side_by_side(spark: SparkSession, works: Mapping[str, Callable[[], T]]) -> d
         try:
             wait(begun.values(), return_when=FIRST_EXCEPTION)
         except BaseException:
-            spark.sparkContext.cancelJobsWithTag(tag)
+            if spark is not None:
+                spark.sparkContext.cancelJobsWithTag(tag)
             raise
         finally:
             for future in begun.values():

@@ -253,7 +253,7 @@ def _has_bounds(kind: pa.DataType) -> bool:
 def _days(table: pa.Table) -> tuple[date, date] | None:
     """The first and the last day of the rows, by the first column that says one."""
     for name in DAY_COLUMNS:
-        if name in table.column_names:
+        if name in table.column_names and pa.types.is_date(table.schema.field(name).type):
             found = pc.min_max(table[name]).as_py()
             return None if found["min"] is None else (found["min"], found["max"])
     return None

@@ -1,193 +1,228 @@
 """Bronze: a feed's records under the layout's column names, as text, none lost and none judged.
 
-A value that parses stands in canonical text (dates ISO, numbers without exponent, booleans true or false), one that
-does not keeps its raw text, so that cleaning can say what it was (with the format it broke, if the mapping names one).
-A record that has not the file's columns (too many fields or too few) has NULL in every feed column but the layout's
-last, which holds `CORRUPT_PREFIX` and the record's text: its required columns are missing, so cleaning must reject it,
-and the payload shows why.
+A value that can be read stands in canonical text (dates ISO, numbers plain, flags true or false), one that cannot keeps
+its raw text, so that cleaning can say what it was (with the pattern that it broke, if the mapping names one; with its
+inputs, if an expression made nothing of them). A record that has not the file's columns has NULL in every feed column
+but the layout's last, which holds `CORRUPT_PREFIX` and the record's text: its required columns are missing, so cleaning
+must reject it, and the payload shows why.
 """
 
 from __future__ import annotations
 
+import difflib
+import hashlib
 import math
-import re
-from datetime import UTC, datetime, timedelta
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import islice
 
-from pyspark.errors import AnalysisException, ParseException
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
-from pyspark.sql.types import (
-    BooleanType,
-    DataType,
-    DateType,
-    DoubleType,
-    FloatType,
-    NumericType,
-    StringType,
-    TimestampNTZType,
-    TimestampType,
-)
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from lakehouse.errors import SourceError
-from lakehouse.feeds.feed_reader import CORRUPT, LINEAGE, quoted
-from lakehouse.feeds.sources import ColumnMapping, Feed, Melt, SourceMapping
-from lakehouse.schema.columns import COLUMNS
+from lakehouse.feeds.cells import CellReader
+from lakehouse.feeds.derived_records import DERIVED, FAILED
+from lakehouse.feeds.feed_files import FeedFile
+from lakehouse.feeds.records import Records, format_of
+from lakehouse.feeds.sources import ColumnMapping, Feed, SourceMapping
+from lakehouse.feeds.text_records import CORRUPT, ROW, header_elsewhere
 from lakehouse.schema.tables import FEEDS, contract
 
 CORRUPT_PREFIX = "corrupt record: "
+READER = 2  # raised when a file is read otherwise than before, so that it is read again
 
-_PLAIN_DECIMAL = "decimal(38,18)"  # 20 digits before the point, 18 after
-_ISO_DATE = (
-    r"^\d{4}-\d{1,2}-\d{1,2}([ T][\d:.]+(Z|[+-][\d:]+)?)?$"  # a bare 2017 is no date, though Spark would cast it to one
-)
-_KEPT = (*LINEAGE, CORRUPT)
+_THREADS = 4
+_MELTED_ROWS = 1 << 19
 
 
-def to_bronze(
-    raw: DataFrame,
-    feed_name: str,
-    mapping: SourceMapping,
-    lookup: DataFrame | None = None,
-    arrived_at: datetime | None = None,
-) -> DataFrame:
-    """One file's records as rows of `bronze.<feed_name>`: exactly the contract's columns.
+@dataclass(slots=True)
+class BronzeReader:
+    """Turns the records of one file into rows of `bronze.<feed_name>`.
 
-    raw: what `read_feed_file` returns; lookup: what `read_lookup` returns, for a feed that has one; arrived_at: when
-    the file first came, now if not given. Rows without a match in the look-up keep NULL there. A melted record gives
-    one row per day column, its name in `source_column` ('' otherwise). `row_hash` covers every source column, whatever
-    the mapping uses, and is '' where the mapping does not drop exact duplicates (hashing costs more than the rest).
-    Raises SourceError when a column or expression of the mapping does not fit the file.
+    zones: time zone by location, for those that have their own; `records` are the file's, with the columns that
+    expressions and look-ups derive. Raises SourceError where a column of the mapping is not in the file.
     """
-    feed = mapping.feeds[feed_name]
-    frame = raw if CORRUPT in raw.columns else raw.withColumn(CORRUPT, F.lit(None).cast("string"))
-    row_hash = _row_hash(raw) if mapping.clean.drop_exact_duplicates else F.lit("")
-    frame = frame.withColumn("row_hash", row_hash)
-    if feed.lookup is not None:
-        frame = _looked_up(frame, feed, lookup)
-    frame = _mapped(frame, feed)
-    if feed.melt is not None:
-        frame = _melted(frame, feed.melt)
-    types = {field.name: field.dataType for field in frame.schema.fields}
-    arrived = F.current_timestamp() if arrived_at is None else F.timestamp_micros(F.lit(_micros(arrived_at)))
-    columns = [
-        (arrived if name == "ingested_at" else _value_or_corrupt(feed_name, name, types)).alias(name)
-        for name in contract(f"bronze.{feed_name}").columns
-    ]
-    return frame.select(*columns)
+
+    feed_name: str
+    mapping: SourceMapping
+    file: FeedFile
+    records: Records
+    arrived_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    zones: Mapping[str, str] = field(default_factory=dict)
+    _cells: dict[str, CellReader] = field(default_factory=dict)
+    _days: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check_columns(self.file, self.feed, self.records)
+        origins = self.feed.mapping()
+        if self.feed.melt is not None:
+            days = self.feed.melt.days(self.records.names)
+            if not days:
+                raise SourceError(
+                    f"{self.file.path}: expected day columns {self._day_words()}, found {self.records.names}. "
+                    "Correct `melt` in the source mapping."
+                )
+            self._days = {name: day.isoformat() for name, day in days.items()}
+            origins[self.feed.melt.value] = ColumnMapping(column=self.feed.melt.value)
+        for target, origin in origins.items():
+            if origin.const is None:
+                notation = self.mapping.notation_of(self.feed_name, origin)
+                source = origin.column or f"the expression of {target}"
+                self._cells[target] = CellReader(target, source, self.file.path, notation, self.mapping.currency)
+
+    @property
+    def feed(self) -> Feed:
+        return self.mapping.feeds[self.feed_name]
+
+    def tables(self) -> Iterator[pa.Table]:
+        """Rows with exactly the contract's columns, in pieces that fit memory; then what is doubtful is refused."""
+        try:
+            yield from self._tables()
+        except (pa.ArrowException, OSError, EOFError, zlib.error) as error:
+            reason = str(error).strip().split("\n")[0]
+            raise SourceError(
+                f"{self.file.path}: cannot be read: {reason}. Deliver it again, or take it out of the folder; what it "
+                "gave before stays until then."
+            ) from error
+        for cell in self._cells.values():
+            self.records.news.extend(cell.finish())
+
+    def _tables(self) -> Iterator[pa.Table]:
+        batches = self._pieces()
+        for first in islice(batches, 1):  # alone: it decides how codes are read
+            yield self._rows(first)
+        with ThreadPoolExecutor(_THREADS, thread_name_prefix="cells") as pool:
+            waiting: list[Future[pa.Table]] = []
+            for batch in batches:
+                waiting.append(pool.submit(self._rows, batch))
+                if len(waiting) >= _THREADS:
+                    yield waiting.pop(0).result()
+            for future in waiting:
+                yield future.result()
+
+    def _day_words(self) -> str:
+        melt = self.feed.melt
+        assert melt is not None
+        return f"{melt.prefix}<number>" if melt.format is None else f"{melt.prefix}<date as {melt.format}>"
+
+    def _pieces(self) -> Iterator[pa.RecordBatch]:
+        step = max(_MELTED_ROWS // max(len(self._days), 1), 1)
+        for batch in self.records.batches():
+            if not self._days:
+                yield batch
+                continue
+            for start in range(0, batch.num_rows, step):
+                yield batch.slice(start, step)
+
+    def _rows(self, batch: pa.RecordBatch) -> pa.Table:
+        columns = self._lineage(batch) | self._values(batch)
+        if self._days:
+            columns = self._melted(batch, columns)
+        return pa.table({name: columns[name] for name in contract(f"bronze.{self.feed_name}").columns})
+
+    def _lineage(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
+        count = batch.num_rows
+        arrived = pa.scalar(self.arrived_at, pa.timestamp("us", "UTC"))
+        hashes = _row_hashes(batch) if self.mapping.clean.drop_exact_duplicates else pa.repeat("", count)
+        return {
+            "source_file": pa.repeat(self.file.path, count),
+            "source_row": batch[ROW],
+            "source_column": pa.repeat("", count),
+            "row_hash": hashes,
+            "batch_id": pa.repeat(self.file.batch_id, count),
+            "ingested_at": pa.repeat(arrived, count),
+        }
+
+    def _values(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
+        """The feed's columns; of a corrupt record NULL but for the last, which holds its text."""
+        layout, count = FEEDS[self.feed_name].columns, batch.num_rows
+        place = self._origin(batch, "location_id", None) if self.zones and "location_id" in layout else None
+        values = {name: self._origin(batch, name, place) for name in layout}
+        if batch[CORRUPT].null_count < count:
+            is_whole = pc.is_null(batch[CORRUPT])
+            values = {name: pc.if_else(is_whole, value, None) for name, value in values.items()}
+            record = pc.binary_join_element_wise(CORRUPT_PREFIX, batch[CORRUPT], "")
+            values[layout[-1]] = pc.coalesce(values[layout[-1]], record)
+        return values
+
+    def _origin(self, batch: pa.RecordBatch, target: str, places: pa.Array | None) -> pa.Array:
+        origin, count = self.feed.mapping().get(target), batch.num_rows
+        if origin is None:
+            return pa.nulls(count, pa.string())
+        if origin.const is not None:
+            return pa.repeat(_const_text(origin.const), count)
+        if origin.expr is not None:
+            return self._derived(batch, target, places)
+        if origin.column not in batch.schema.names:
+            return pa.nulls(count, pa.string())
+        return self._read(batch[origin.column], target, places)
+
+    def _derived(self, batch: pa.RecordBatch, target: str, places: pa.Array | None) -> pa.Array:
+        failed = batch[FAILED + target].cast(pa.string())
+        return pc.coalesce(self._read(batch[DERIVED + target], target, places), failed)
+
+    def _read(self, cells: pa.Array, target: str, places: pa.Array | None) -> pa.Array:
+        """The cells as text, each on the clock of its place."""
+        reader, zone = self._cells[target], self.mapping.timezone
+        if places is None:
+            return reader.read(cells, zone)
+        result = reader.read(cells, zone) if not set(places.to_pylist()) <= set(self.zones) else None
+        for own in sorted(set(self.zones.values())):
+            here = pc.is_in(places, pa.array([place for place, name in self.zones.items() if name == own]))
+            if pc.any(here).as_py():
+                read = reader.read(pc.if_else(here, cells, None), own)
+                result = read if result is None else pc.if_else(here, read, result)
+        return result if result is not None else reader.read(cells, zone)
+
+    def _melted(self, batch: pa.RecordBatch, columns: Mapping[str, pa.Array]) -> dict[str, pa.Array]:
+        """One row per record and day column. A corrupt record stays one row."""
+        melt, is_whole = self.feed.melt, pc.is_null(batch[CORRUPT])
+        assert melt is not None
+        whole = {name: pc.filter(values, is_whole) for name, values in columns.items()}
+        corrupt = {name: pc.filter(values, pc.invert(is_whole)) for name, values in columns.items()}
+        count, days = pc.sum(is_whole).as_py() or 0, len(self._days)
+        cells = [self._cells[melt.value].read(pc.filter(batch[name], is_whole)) for name in self._days]
+        long = {name: pa.concat_arrays([values] * days) for name, values in whole.items()}
+        long["ds"] = pa.array(list(self._days.values()), pa.string()).take(_each(days, count))
+        long["source_column"] = pa.array(list(self._days), pa.string()).take(_each(days, count))
+        long[melt.value] = pa.concat_arrays(cells)
+        return {name: pa.concat_arrays([long[name], corrupt[name]]) for name in columns}
 
 
-def _micros(at: datetime) -> int:
-    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+def needed_columns(feed: Feed, names: Sequence[str]) -> list[str]:
+    """The file's columns that the mapping reads without Spark."""
+    wanted = [origin.column for origin in feed.mapping().values() if origin.column in set(names)]
+    days = list(feed.melt.days(names)) if feed.melt else []
+    return list(dict.fromkeys([*(name for name in wanted if name), *days]))
 
 
-def _value_or_corrupt(feed_name: str, name: str, types: dict[str, DataType]) -> Column:
-    """One bronze column from the mapped frame, whose types are `types`."""
-    layout = FEEDS[feed_name].columns
-    if name == "source_column" and name not in types:
-        return F.lit("")
-    if name not in layout:
-        return F.col(name)
-    value = (
-        canonical_text(F.col(name), types[name], COLUMNS[name].type) if name in types else F.lit(None).cast("string")
+def _each(count: int, times: int) -> pa.Array:
+    return pa.array(np.repeat(np.arange(count), times))
+
+
+def _check_columns(file: FeedFile, feed: Feed, records: Records) -> None:
+    names, header = records.names, getattr(records, "header", [])
+    expected = {origin.column for origin in feed.mapping().values() if origin.column and not origin.optional}
+    missing = sorted(expected - set(names))
+    if not missing:
+        return
+    if repeated := [name for name in missing if header.count(name) > 1]:
+        raise SourceError(
+            f"{file.path}: the column names {repeated} occur more than once, so that it is not clear which is meant; "
+            f"columns found: {header}. Rename them in the file, or give all names by `names` and skip_lines = 1."
+        )
+    near = {name: difflib.get_close_matches(name.lower(), [other.lower() for other in names], 1) for name in missing}
+    spelt = {name.lower(): name for name in names}
+    likely = [f"{name!r} may be {spelt[found[0]]!r}" for name, found in near.items() if found]
+    hint = header_elsewhere(file, feed, expected) if format_of(file, feed) == "csv" else ""
+    raise SourceError(
+        f"{file.path}: expected columns {missing}, found {list(names)}. {hint}"
+        f"{', '.join(likely) + '. ' if likely else ''}Correct the file, or name its columns in the source mapping."
     )
-    record = F.concat(F.lit(CORRUPT_PREFIX), F.col(CORRUPT)) if name == layout[-1] else F.lit(None)
-    return F.when(F.col(CORRUPT).isNull(), value).otherwise(record)
-
-
-def canonical_text(value: Column, type_: DataType, target: str) -> Column:
-    """The value as text of the `target` type; as it stands where it does not parse; NULL stays NULL.
-
-    A NaN in a column of floats is NULL: that is how pandas writes a missing number.
-    """
-    if target == "double":
-        return _number_text(value, type_)
-    if target == "boolean" and not isinstance(type_, BooleanType):
-        parsed = value.cast("boolean") if isinstance(type_, NumericType) else F.trim(value).try_cast("boolean")
-        return F.coalesce(parsed.cast("string"), value.cast("string"))
-    if target == "date":
-        return _date_text(value, type_)
-    if target == "timestamp" and isinstance(type_, StringType):
-        # Without a zone: the clock at the place of sale, whatever offset the text carries.
-        return F.coalesce(F.trim(value).try_cast("timestamp_ntz").cast("string"), value)
-    return value if isinstance(type_, StringType) else value.cast("string")
-
-
-def _number_text(value: Column, type_: DataType) -> Column:
-    if isinstance(type_, FloatType | DoubleType):
-        text = value.cast("string")
-        size = F.abs(value)
-        has_exponent = (size >= 1e7) | ((size < 1e-3) & (size > 0))  # where Java writes 1.0E7; asking that is cheap
-        return F.when(~F.isnan(value), F.when(has_exponent, _without_exponent(text)).otherwise(text))
-    if isinstance(type_, StringType):
-        text = F.trim(value)
-        return F.when(F.lower(text).contains("e"), _without_exponent(text)).otherwise(text)
-    return value.cast("string")
-
-
-def _without_exponent(text: Column) -> Column:
-    plain = text.try_cast(_PLAIN_DECIMAL).cast("string")
-    return F.coalesce(F.regexp_replace(plain, r"\.?0+$", ""), text)
-
-
-def _date_text(value: Column, type_: DataType) -> Column:
-    if isinstance(type_, DateType | TimestampType | TimestampNTZType):
-        return value.cast("date").cast("string")
-    text = F.trim(value.cast("string"))
-    day = F.when(text.rlike(_ISO_DATE), text.try_cast("date"))
-    return F.coalesce(day.cast("string"), value.cast("string"))
-
-
-def _mapped(frame: DataFrame, feed: Feed) -> DataFrame:
-    """The feed's columns under the layout's names, beside the lineage and, for a melt, the day columns."""
-    mapping = feed.mapping()
-    source = [name for name in frame.columns if name not in (*_KEPT, "row_hash")]
-    _check_columns(frame, feed, mapping, source)
-    days = [name for name in source if feed.melt and _day_number(name, feed.melt) is not None]
-    present = {
-        name: origin for name, origin in mapping.items() if not (origin.optional and origin.column not in source)
-    }
-    kept = [F.col(quoted(name)) for name in (*_KEPT, "row_hash", *days)]
-    try:
-        return frame.select(*kept, *(_origin(origin, name).alias(name) for name, origin in present.items()))
-    except (AnalysisException, ParseException) as error:
-        raise SourceError(
-            f"{_file_of(frame)}: an expression of the mapping does not fit; columns found: {source}. {error}"
-        ) from error
-
-
-def _check_columns(frame: DataFrame, feed: Feed, mapping: dict[str, ColumnMapping], source: list[str]) -> None:
-    expected = {origin.column for origin in mapping.values() if origin.column and not origin.optional}
-    missing = sorted(expected - set(source))
-    if missing:
-        raise SourceError(
-            f"{_file_of(frame)}: expected columns {missing}, found {source}. "
-            "Correct the file, or name its columns in the source mapping."
-        )
-    if feed.melt and not any(_day_number(name, feed.melt) is not None for name in source):
-        raise SourceError(
-            f"{_file_of(frame)}: expected day columns {feed.melt.prefix}<number>, found {source}. "
-            "Correct `melt.prefix` in the source mapping."
-        )
-
-
-def _file_of(frame: DataFrame) -> str:
-    return ", ".join(sorted(frame.inputFiles())) or "the feed"
-
-
-def _origin(origin: ColumnMapping, target: str) -> Column:
-    if origin.const is not None:
-        return F.lit(_const_text(origin.const))
-    if origin.expr is not None:
-        return F.expr(origin.expr)
-    column = F.col(quoted(str(origin.column)))
-    if origin.format is None:
-        return column
-    text = column.cast("string")
-    parsed = F.try_to_timestamp(text, F.lit(origin.format))
-    as_type = parsed.cast("date") if COLUMNS[target].type == "date" else parsed
-    # Says so, lest 2024-12-13, which is no date as yyyy-dd-MM, be taken for an ISO date further on.
-    unparsed = F.when(F.trim(text) == "", text).otherwise(F.concat(text, F.lit(f" (not {origin.format})")))
-    return F.coalesce(as_type.cast("string"), unparsed)
 
 
 def _const_text(const: str | float | bool) -> str:
@@ -198,56 +233,12 @@ def _const_text(const: str | float | bool) -> str:
     return str(const)
 
 
-def _looked_up(frame: DataFrame, feed: Feed, lookup: DataFrame | None) -> DataFrame:
-    if lookup is None or feed.lookup is None:
-        raise SourceError("this feed's mapping has a look-up: pass the frame that read_lookup returns")
-    on = list(feed.lookup.on)
-    missing = sorted(set(on) - set(frame.columns))
-    clash = sorted(set(feed.lookup.take) & set(frame.columns))
-    if missing or clash:
-        raise SourceError(
-            f"{_file_of(frame)}: look-up on {on}: the file lacks {missing} and already has {clash}; "
-            f"columns found: {frame.columns}"
-        )
-    return frame.join(F.broadcast(lookup), on, "left")
-
-
-def _day_number(name: str, melt: Melt) -> int | None:
-    match = re.fullmatch(re.escape(melt.prefix) + r"(\d+)", name)
-    return int(match.group(1)) if match else None
-
-
-def _melted(frame: DataFrame, melt: Melt) -> DataFrame:
-    """One row per record and day column, in the columns `ds`, `melt.value` and `source_column`.
-
-    A corrupt record stays one row. Wide files are short: they are spread over the cores before they grow.
-    """
-    numbers = {name: number for name in frame.columns if (number := _day_number(name, melt)) is not None}
-    names = sorted(numbers, key=numbers.__getitem__)
-    first = melt.origin - timedelta(days=melt.origin_number)
-    dates = [(first + timedelta(days=numbers[name])).isoformat() for name in names]
-    cells = F.array(*(F.col(quoted(name)) for name in names))
-    one = F.array(F.col(quoted(names[0])))
-    is_whole = F.col(CORRUPT).isNull()
-    others = [F.col(quoted(name)) for name in frame.columns if name not in numbers]
-    at = F.col("_position") + 1
-    literal = {"ds": F.array(*map(F.lit, dates)), "source_column": F.array(*map(F.lit, names))}
-    return (
-        frame.repartition(frame.sparkSession.sparkContext.defaultParallelism)
-        .select(*others, F.posexplode(F.when(is_whole, cells).otherwise(one)).alias("_position", melt.value))
-        .withColumn("ds", F.element_at(literal["ds"], at))
-        .withColumn("source_column", F.when(is_whole, F.element_at(literal["source_column"], at)).otherwise(""))
-        .drop("_position")
-    )
-
-
-def _row_hash(raw: DataFrame) -> Column:
+def _row_hashes(batch: pa.RecordBatch) -> pa.Array:
     """MD5 of all source columns, by name, so that the order of columns does not matter and NULL differs from ''.
 
     128 bits: among 1e9 records the chance of any collision is about 1e-21.
     """
-    parts = [
-        F.coalesce(F.col(quoted(name)).cast("string"), F.lit("\x00"))
-        for name in sorted(set(raw.columns) - set(LINEAGE))
-    ]
-    return F.md5(F.concat_ws("\x1f", *parts))
+    names = sorted(name for name in batch.schema.names if name != ROW and name[:1] not in (DERIVED, FAILED))
+    texts = [pc.fill_null(pc.cast(batch[name], pa.string()), "\x00") for name in names]
+    joined = pc.binary_join_element_wise(*texts, "\x1f")
+    return pa.array([hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() for text in joined.to_pylist()])

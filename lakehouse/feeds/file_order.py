@@ -14,12 +14,17 @@ _PARTS_OF_A_DAY = ("year", "month", "day")
 _WIDTH = 20  # groups are padded to it, so that 9 comes before 10
 
 
-def check_pattern(option: str, pattern: str, otherwise: str = "") -> None:
-    """Raise ValueError where `pattern` is no regular expression with a group, or names its groups unknowably."""
+def check_regex(option: str, pattern: str) -> re.Pattern[str]:
+    """The pattern compiled; ValueError where it is no regular expression."""
     try:
-        compiled = re.compile(pattern)
+        return re.compile(pattern)
     except re.error as error:
         raise ValueError(f"{option} = {pattern!r} is no regular expression: {error}") from error
+
+
+def check_pattern(option: str, pattern: str, otherwise: str = "") -> None:
+    """Raise ValueError where `pattern` is no regular expression with a group, or names its groups unknowably."""
+    compiled = check_regex(option, pattern)
     if not compiled.groups:
         raise ValueError(f"{option} = {pattern!r}: expected {otherwise}a regular expression with a (group)")
     if unknown := sorted(set(compiled.groupindex) - set(_PARTS_OF_A_DAY)):

@@ -2,6 +2,9 @@
 
 Rules are tried in order and the first one that a row breaks claims it, so that the counts by rule add up to the feed.
 A rule whose condition is NULL is not broken, as with a SQL CHECK.
+
+A row is set aside for what decides whose and when it is and what it states: required columns and days. Any other value
+that cannot be read, or that its column's range refuses, becomes NULL and is counted; the row stays.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ SOURCE_ORDER = ("source_file", "ingested_at", "source_row", "source_column")
 
 # Money and units are summed exactly, so that a sum is the same to the bit however the rows are spread over tasks.
 EXACT = "DECIMAL(18,6)"
+_DAMAGED = "^[0-9]+([.,][0-9]+)?[eE][+][0-9]+$"  # 4.00638E+12
 _SOUGHT = {
     "date": "a date as yyyy-mm-dd",
     "timestamp": "a time as yyyy-mm-dd hh:mm:ss",
@@ -52,11 +56,15 @@ class QualityRule:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """A feed's rows, each with its `outcome` and the `rule_id` that decided it ('' for none)."""
+    """A feed's rows, each with its `outcome` and the `rule_id` that decided it ('' for none).
+
+    `optional`: the columns of which an unreadable value is lost, but not its row.
+    """
 
     feed: str
     rows: DataFrame
     rules: tuple[QualityRule, ...]
+    optional: tuple[str, ...] = ()
 
     @property
     def accepted(self) -> DataFrame:
@@ -80,14 +88,58 @@ class Split:
 
     @property
     def counts(self) -> DataFrame:
-        """Rows by outcome and rule, in the shape of ops.row_count."""
-        return row_counts(self.feed, self.rows.groupBy("outcome", "rule_id").agg(F.count("*").alias("rows")))
+        """Rows by outcome and rule, with the values lost among them (see `row_counts`)."""
+        counted = self.rows.groupBy("outcome", "rule_id").agg(F.count("*").alias("rows"), *losses(self.optional))
+        return row_counts(self.feed, counted, self.optional)
 
 
-def row_counts(feed: str, counted: DataFrame) -> DataFrame:
-    """Sum `rows` by `outcome` and `rule_id` into the shape of ops.row_count."""
-    summed = counted.groupBy("outcome", "rule_id").agg(F.sum("rows").cast("long").alias("rows"))
-    return summed.select(F.lit(feed).alias("feed"), "outcome", "rule_id", "rows")
+def row_counts(feed: str, counted: DataFrame, optional: tuple[str, ...] = ()) -> DataFrame:
+    """Sum `rows` by `outcome` and `rule_id` into the columns of ops.row_count, and `losses`.
+
+    counted: has the columns of `losses(optional)`. losses: an array of (column_name, rows, example).
+    """
+    sums = [F.sum(f"lost_{name}").alias(f"lost_{name}") for name in optional]
+    examples = [F.min(f"example_{name}").alias(f"example_{name}") for name in optional]
+    summed = counted.groupBy("outcome", "rule_id").agg(F.sum("rows").cast("long").alias("rows"), *sums, *examples)
+    of_columns = [
+        F.struct(
+            F.lit(name).alias("column_name"),
+            F.col(f"lost_{name}").cast("long").alias("rows"),
+            F.col(f"example_{name}").alias("example"),
+        )
+        for name in optional
+    ]
+    empty = F.array().cast("array<struct<column_name:string,rows:bigint,example:string>>")
+    lost = F.array(*of_columns) if of_columns else empty
+    return summed.select(F.lit(feed).alias("feed"), "outcome", "rule_id", "rows", lost.alias("losses"))
+
+
+def losses(optional: Iterable[str]) -> list[Column]:
+    """How many values of each column were lost in a group of rows, and one of them."""
+    found = []
+    for name in optional:
+        found.append(F.count_if(is_lost(name)).alias(f"lost_{name}"))
+        found.append(F.min(F.when(is_lost(name), F.col(f"raw.{name}"))).alias(f"example_{name}"))
+    return found
+
+
+def is_lost(name: str) -> Column:
+    """Whether a feed states a value of an optional column that is not usable, see `parse`."""
+    return F.expr(f"{name} IS NULL AND trim(raw.{name}) <> ''")
+
+
+def optional_columns(feed: str, columns: Iterable[str]) -> tuple[str, ...]:
+    """Of the `columns` that a source delivers, those of which an unreadable value is lost, but not its row."""
+    given = set(columns)
+    kinds = ("double", "boolean", "timestamp")
+    names = [name for name in FEEDS[feed].columns if name in given and name not in FEEDS[feed].required]
+    return tuple(name for name in names if COLUMNS[name].type in kinds)
+
+
+def words_for(column: str) -> str:
+    """What a value of a column is expected to be."""
+    check = COLUMNS[column].check
+    return _SOUGHT[COLUMNS[column].type] + (f", {check.words()}" if check is not None else "")
 
 
 def check_conservation(feed: str, bronze_rows: int, rows_by_outcome: Mapping[tuple[str, str], int]) -> None:
@@ -101,24 +153,27 @@ def check_conservation(feed: str, bronze_rows: int, rows_by_outcome: Mapping[tup
 
 
 def parse(bronze: DataFrame, feed: str) -> DataFrame:
-    """The feed's columns by type, NULL where empty or unparseable, beside their text in the struct `raw`.
+    """The feed's columns by type, NULL where empty or unreadable, beside their text in the struct `raw`.
+
+    NULL too where a column's range refuses the value of a column that is not required.
 
     Numbers become DECIMAL(18,6), rounded half up in the sixth decimal. Dates must have all of yyyy-mm-dd: Spark alone
     would read '2020' as the first of January.
     """
     names = FEEDS[feed].columns
     raw = F.struct(*names).alias("raw")
-    return bronze.select(raw, *(_typed(name).alias(name) for name in names), *LINEAGE)
+    return bronze.select(raw, *(_allowed(feed, name).alias(name) for name in names), *LINEAGE)
 
 
 def contract_rules(feed: str, columns: Iterable[str]) -> tuple[QualityRule, ...]:
     """The rules that follow from the feed layout, for the `columns` that the source delivers.
 
-    In order: a required column is empty; text does not parse; a value is outside its column's range; a key part
-    contains the separator of `unique_id`; a period ends before it begins. Lenient columns have no rule.
+    In order: a required column is empty; a required value or a day does not parse; one is outside its column's range; a
+    code's digits are lost; a key part contains the separator of `unique_id`; a period ends before it begins.
     """
-    columns = set(columns) - set(FEEDS[feed].lenient)
-    given = [name for name in FEEDS[feed].columns if name in {*columns, *FEEDS[feed].required}]
+    columns = set(columns)
+    lenient = optional_columns(feed, columns)
+    given = [name for name in FEEDS[feed].columns if name in {*columns, *FEEDS[feed].required} and name not in lenient]
     rules = [
         QualityRule(f"missing_{name}", f"trim(coalesce(raw.{name}, '')) = ''", f"{name} is required and is empty")
         for name in FEEDS[feed].required
@@ -133,6 +188,10 @@ def contract_rules(feed: str, columns: Iterable[str]) -> tuple[QualityRule, ...]
             rules.append(QualityRule(f"out_of_range_{name}", f"NOT ({sql})", f"expected {sql}", (name,)))
     for name in given:
         if name in SERIES.parts:
+            reason = f"{name} is in scientific notation: a spreadsheet has lost the code's digits; export it as text"
+            rules.append(QualityRule(f"damaged_{name}", f"{name} RLIKE '{_DAMAGED}'", reason, (name,)))
+    for name in given:
+        if name in SERIES.parts:
             mark = sql_string(SEPARATOR)
             reason = f"{name} must not contain {mark}, which separates the parts of {SERIES.id}"
             rules.append(QualityRule(f"separator_in_{name}", f"contains({name}, {mark})", reason, (name,)))
@@ -142,10 +201,11 @@ def contract_rules(feed: str, columns: Iterable[str]) -> tuple[QualityRule, ...]
     return tuple(rules)
 
 
-def split(frame: DataFrame, feed: str, rules: Iterable[QualityRule]) -> Split:
+def split(frame: DataFrame, feed: str, rules: Iterable[QualityRule], optional: tuple[str, ...] = ()) -> Split:
     """Give each row of a parsed frame its outcome: that of the first rule it breaks, or 'used'.
 
-    All rules are evaluated in one pass over the rows. Raises ContractError when two rules share an id.
+    optional: see `Split`. All rules are evaluated in one pass over the rows. Raises ContractError when two rules share
+    an id.
     """
     ordered = tuple(rules)
     ids = [rule.id for rule in ordered]
@@ -157,7 +217,7 @@ def split(frame: DataFrame, feed: str, rules: Iterable[QualityRule]) -> Split:
         if rule.outcome != "quarantined":
             outcome = F.when(F.col("rule_id") == rule.id, rule.outcome).otherwise(outcome)
     outcome = F.when(F.col("rule_id").isin(_ids_with("quarantined", ordered)), "quarantined").otherwise(outcome)
-    return Split(feed, frame.withColumn("rule_id", broken).withColumn("outcome", outcome), ordered)
+    return Split(feed, frame.withColumn("rule_id", broken).withColumn("outcome", outcome), ordered, optional)
 
 
 def keep_one(feed_split: Split, key: tuple[str, ...], *, last: bool) -> Split:
@@ -185,6 +245,14 @@ def _as_duplicates(feed_split: Split, which: Column, rule_id: str) -> Split:
         .drop("is_repeat")
     )
     return replace(feed_split, rows=rows)
+
+
+def _allowed(feed: str, name: str) -> Column:
+    check, value = COLUMNS[name].check, _typed(name)
+    if check is None or name in FEEDS[feed].required or COLUMNS[name].type == "string":
+        return value
+    kind = EXACT if COLUMNS[name].type == "double" else COLUMNS[name].type
+    return F.when(F.expr(check.sql(f"try_cast(trim({name}) AS {kind})")), value)
 
 
 def _typed(name: str) -> Column:

@@ -6,16 +6,22 @@ the melting of wide day columns, look-ups, and the cleaning rules that only the 
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
-from datetime import date
+from collections.abc import Sequence
+from datetime import date, timedelta
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+import numpy as np
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from lakehouse.errors import ConfigError
-from lakehouse.feeds.file_order import check_pattern
+from lakehouse.errors import ConfigError, SourceError
+from lakehouse.feeds.date_pattern import DatePattern
+from lakehouse.feeds.file_order import check_pattern, check_regex
+from lakehouse.feeds.notation import Notation, check_zone
 from lakehouse.schema.tables import FEEDS
 
 
@@ -26,21 +32,21 @@ class _Frozen(BaseModel):
 REPLACES = ("name", "nothing", "feed")
 # Fields of a feed that choose files and order them; they change nothing of how a file is read.
 FILE_RULES = frozenset({"files", "optional", "replaces", "latest_by", "order_by", "when_gone", "when_emptied"})
+_MOST_DAYS = 100_000
 RowsOfAFile = Literal["keep", "remove", "refuse"]
 _NAME_OF_FILE = re.compile(r"\b(source_file|input_file_name|_metadata)\b")
 
 
-class ColumnMapping(_Frozen):
+class ColumnMapping(Notation):
     """Where one column of the feed layout comes from: exactly one of `column`, `const`, `expr`.
 
-    `format` is a Spark date or timestamp pattern for `column`; `expr` is Spark SQL over the source's columns.
+    How a `column` is written may be said beside it (see `Notation`); `expr` is Spark SQL over the source's columns.
     A file may lack an `optional` column: its values are NULL then.
     """
 
     column: str | None = None
     const: str | float | bool | None = None
     expr: str | None = None
-    format: str | None = None
     optional: bool = False
 
     @model_validator(mode="after")
@@ -48,23 +54,52 @@ class ColumnMapping(_Frozen):
         given = [name for name in ("column", "const", "expr") if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError(f"give exactly one of column, const, expr; found {given or 'none'}")
-        if self.format and self.column is None:
-            raise ValueError("format goes with column")
-        if self.optional and self.column is None:
-            raise ValueError("optional goes with column")
+        beside = [name for name in (*Notation.model_fields, "optional") if getattr(self, name) not in (None, (), False)]
+        if beside and self.column is None:
+            raise ValueError(f"{', '.join(beside)} goes with column")
         return self
 
 
 class Melt(_Frozen):
-    """Wide day columns `<prefix><number>` become rows: `ds` from the number, `value` from the cell.
+    """Wide day columns become rows: `ds` from the column's name, `value` from the cell.
 
-    The column `<prefix><origin_number>` is the day `origin`.
+    Either the columns `<prefix><number>`, of which `<prefix><origin_number>` is the day `origin`, or those whose name
+    after `prefix` is a date of the pattern `format`.
     """
 
-    prefix: str
-    origin: date
+    prefix: str = ""
+    origin: date | None = None
     origin_number: int = 1
+    format: str | None = None
     value: str = "units"
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.origin is None) == (self.format is None):
+            raise ValueError('melt needs either origin (d_1 is a day) or format ("yyyyMMdd": the name is the date)')
+        if self.format is not None:
+            DatePattern.of(self.format)
+        return self
+
+    def days(self, names: Sequence[str]) -> dict[str, date]:
+        """The columns that are days, in the order of their days."""
+        after = {name: name.removeprefix(self.prefix) for name in names if name.startswith(self.prefix)}
+        if self.format is not None:
+            wall = DatePattern.of(self.format).read(pa.array(after.values(), pa.string())).wall
+            days = {name: at.astype(date).date() for name, at in zip(after, wall, strict=True) if not np.isnat(at)}
+        else:
+            days = {name: self._counted(text) for name, text in after.items() if re.fullmatch(r"\d+", text)}
+        return dict(sorted(days.items(), key=lambda item: item[1]))
+
+    def _counted(self, text: str) -> date:
+        assert self.origin is not None
+        number = int(text) - self.origin_number
+        if abs(number) > _MOST_DAYS or len(text) == len("yyyyMMdd"):
+            raise SourceError(
+                f"melt: the column {self.prefix + text!r} would be {number:,} days from {self.origin}; where columns "
+                'are named by their date, say so: melt = { format = "yyyyMMdd" }'
+            )
+        return self.origin + timedelta(days=number)
 
 
 class Lookup(_Frozen):
@@ -75,11 +110,21 @@ class Lookup(_Frozen):
     take: dict[str, str]
 
 
-class Feed(_Frozen):
-    """One feed: files (globs below the input folder), their format and the mapping of columns.
+class FillDown(_Frozen):
+    """Columns that only the first record of a group has: the others take its value, while `within` stays the same."""
 
-    `format` "auto" goes by the file's name. An `optional` feed may have no file at all. Then how files follow each
-    other (docs/feed_layout.md, "When files change"):
+    columns: tuple[str, ...]
+    within: tuple[str, ...]
+
+
+class Feed(_Frozen):
+    """One feed: files (globs below the input folder), how they are written and the mapping of columns.
+
+    `format` "auto" goes by the file's name. An `optional` feed may have no file at all. `notation`: how all its columns
+    are written. Of text files: `skip_lines` before the header; `names` of the columns where there is no header; `quote`
+    and `escape` ("" for none); `comment`, what a remark begins with; `footer`, a regular expression: what follows a
+    record that it matches is no data. `sheet`: of a workbook, the first without it. `fill_down`: values that stand in
+    the first record of a group alone. Then how files follow each other (docs/feed_layout.md, "When files change"):
 
     `replaces`: what a new file takes the place of: the earlier file of its "name", "nothing", the whole "feed", or the
     files whose names show the same in the groups of a regular expression. `latest_by`: of rows with equal values there
@@ -89,21 +134,37 @@ class Feed(_Frozen):
     """
 
     files: tuple[str, ...]
-    format: Literal["auto", "csv", "parquet"] = "auto"
+    format: Literal["auto", "csv", "excel", "parquet"] = "auto"
     optional: bool = False
+    notation: Notation = Notation()
     replaces: str = "name"
     latest_by: tuple[str, ...] = ()
     order_by: str | None = None
     when_gone: RowsOfAFile = "keep"
     when_emptied: RowsOfAFile = "refuse"
-    delimiter: str = ","
+    delimiter: str = Field(default=",", min_length=1, max_length=1)
     encoding: str = "UTF-8"
+    quote: str = Field(default='"', max_length=1)
+    escape: str | None = Field(default=None, min_length=1, max_length=1)
+    comment: str | None = Field(default=None, min_length=1)
+    footer: str | None = None
+    skip_lines: int = Field(default=0, ge=0)
+    names: tuple[str, ...] = ()
+    sheet: str | None = None
+    fill_down: FillDown | None = None
     columns: dict[str, str | ColumnMapping]
     melt: Melt | None = None
     lookup: Lookup | None = None
 
+    @field_validator("files", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
     @model_validator(mode="after")
     def _patterns_fit(self) -> Self:
+        if self.footer is not None:
+            check_regex("footer", self.footer)
         if self.replaces not in REPLACES:
             check_pattern("replaces", self.replaces, f"one of {list(REPLACES)} or ")
         if self.order_by is not None:
@@ -124,12 +185,17 @@ class Feed(_Frozen):
 
 
 class Rule(_Frozen):
-    """A quality rule: rows of `feed` for which the Spark SQL condition `reject_when` is true go to quarantine."""
+    """A quality rule: rows of `feed` for which the Spark SQL condition `reject_when` is true go to quarantine.
+
+    hides_demand: whether what such a row of sales stands for may be a sale, so that its day's demand is unknown rather
+    than what the other rows say.
+    """
 
     id: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     reject_when: str
     reason: str
     feed: str = "sales"
+    hides_demand: bool = False
 
 
 class Cancellations(_Frozen):
@@ -144,6 +210,12 @@ class Cleaning(_Frozen):
 
     `gap_fill`: what a day without a row means, 'zero' (nothing sold) or 'unknown' (not observed).
     `min_selling_days`: series that sold on fewer days are out of scope (0 keeps all).
+    `first_day`, `last_day`: days of sales outside them are mistyped. `period`: what a row of sales sums up, a "day", or
+    the "week" or "month" in which its day lies, which is spread over its days, a week's by `weekday_shares` (Monday to
+    Sunday; evenly without them); `period_day` says whether that day is the period's first or last, where it is not a
+    calendar week or month. `infer_closed_days`: take days without any sale of a location that else sells daily for
+    days on which it was closed. `max_lost_share`: of the rows of sales that may be rejected for their content before
+    the run is a failure.
     `infer_stockouts`: take a run of days without sales that chance hardly explains for a stock-out, besides those that
     the stock counts show.
     """
@@ -152,19 +224,49 @@ class Cleaning(_Frozen):
     gap_fill: Literal["zero", "unknown"] = "zero"
     min_selling_days: int = Field(default=0, ge=0)
     infer_stockouts: bool = False
+    infer_closed_days: bool = True
+    first_day: date | None = None
+    last_day: date | None = None
+    period: Literal["day", "week", "month"] | None = None
+    period_day: Literal["first", "last"] | None = None
+    weekday_shares: tuple[float, ...] = ()
+    max_lost_share: float = Field(default=0.1, ge=0, le=1)
     cancellations: Cancellations | None = None
     rules: tuple[Rule, ...] = ()
+
+    @model_validator(mode="after")
+    def _shares_are_a_week(self) -> Self:
+        shares = self.weekday_shares
+        if shares and (len(shares) != 7 or min(shares) < 0 or not math.isclose(sum(shares), 1.0, abs_tol=1e-6)):
+            raise ValueError(
+                f"weekday_shares = {list(shares)}: expected seven shares, Monday to Sunday, that add up to 1"
+            )
+        if self.period_day and self.period not in ("week", "month"):
+            raise ValueError('period_day goes with period = "week" or "month"')
+        if shares and self.period != "week":
+            raise ValueError('weekday_shares goes with period = "week"')
+        if self.first_day and self.last_day and self.first_day > self.last_day:
+            raise ValueError(f"first_day = {self.first_day} is after last_day = {self.last_day}")
+        return self
 
 
 class SourceMapping(_Frozen):
     """A whole source: its feeds, the country of its locations and how its rows are cleaned."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    description: str
+    description: str = ""
     country: str | None = Field(default=None, pattern=r"^[A-Z]{2}$")
     currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$")
+    timezone: str | None = None
+    notation: Notation = Notation()
     feeds: dict[str, Feed]
     clean: Cleaning = Cleaning()
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_a_zone(cls, name: str | None) -> str | None:
+        check_zone(name)
+        return name
 
     @model_validator(mode="after")
     def _known_feeds_and_columns(self) -> Self:
@@ -191,6 +293,10 @@ class SourceMapping(_Frozen):
             if rule.feed not in self.feeds:
                 raise ValueError(f"rule {rule.id!r} is for the feed {rule.feed!r}, which the source does not have")
         return self
+
+    def notation_of(self, feed: str, column: ColumnMapping) -> Notation:
+        """How a column is written: what itself, its feed and the source say of it, in that order."""
+        return column.over(self.feeds[feed].notation.over(self.notation))
 
 
 def load_source(path: Path) -> SourceMapping:

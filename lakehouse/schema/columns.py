@@ -125,6 +125,8 @@ _ALL: tuple[Column, ...] = (
     _column("location_name", "string", "Name of the location"),
     _column("region", "string", "Region or state of the location"),
     _column("country", "string", "ISO 3166 alpha-2 country of the location, for public holidays"),
+    _column("open_weekdays", "string", "ISO numbers of the weekdays on which the location is open, such as 1-6"),
+    _column("timezone", "string", "Time zone of the location's clock, such as Europe/Berlin"),
     _column("event_name", "string", "Name of the retailer's event or the public holiday"),
     _column("is_event", "boolean", "True where the calendar feed names an event"),
     _column("benefit_regions", "string", "Regions, by comma, where food benefits (such as SNAP) are paid out that day"),
@@ -151,6 +153,11 @@ _ALL: tuple[Column, ...] = (
     ),
     # silver
     _column("y", "double", "Units sold that day: demand as observed; NULL where not observed"),
+    _column(
+        "masked_by", "string", "Why the day's demand is not known: rejected_row, negative_units, closed, implausible"
+    ),
+    _column("y_stated", "double", "Units that the rows of a day with unknown demand state; NULL where none do"),
+    _column("is_closed", "boolean", "True where the location is closed that day, as the feed or its sales say"),
     _column("is_filled", "boolean", "True where the feed had no row and the gap rule supplied y"),
     _column("is_censored", "boolean", "True where stock ran out, so that y may be below demand"),
     _column("y_latent", "double", "Demand: y, and where stock ran out its expectation given what was sold"),
@@ -352,6 +359,10 @@ _ALL: tuple[Column, ...] = (
     _column("error", "string", "What went wrong"),
     _column("fallback", "string", "What was used instead, 'none' where nothing was"),
     _column("rule_id", "string", "Quality rule that rejected the row"),
+    _column("column_name", "string", "Column of the feed layout"),
+    _column("examples", "string", "Values as the feed wrote them, as JSON"),
+    _column("finding", "string", "What was noticed, by name"),
+    _column("words", "string", "The same in plain words and numbers"),
     _column("payload", "string", "The rejected row as JSON"),
     _column(
         "outcome",

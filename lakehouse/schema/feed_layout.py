@@ -21,8 +21,6 @@ class FeedLayout:
         key: columns of which each combination has one row that counts; () where every row does.
         last: of several rows with one key the last by source order counts (a correction follows what it corrects),
             else the first.
-        lenient: columns of which a value that cannot be used (text, out of range) costs itself alone: it counts as not
-            stated, `refused_values` of the silver table keeps it, and the row's other values stand.
     """
 
     name: str
@@ -30,7 +28,6 @@ class FeedLayout:
     required: tuple[str, ...]
     key: tuple[str, ...] = ()
     last: bool = False
-    lenient: tuple[str, ...] = ()
 
     @property
     def is_by_series(self) -> bool:

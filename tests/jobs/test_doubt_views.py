@@ -39,8 +39,8 @@ def test_doubts_are_counted_by_kind_and_the_largest_orders_named_first() -> None
     )
     first, *lines, last = doubt_words(rows, "lake").splitlines()
     assert first == (
-        "gold.order_plan: 4 series are doubtful, 2 with an order: stock doubtful 1, stock negative 1, supply rounded 2, "
-        "of another day 1"
+        "gold.order_plan: 4 series are doubtful, 2 with an order: stock doubtful 1, stock negative 1, "
+        "supply rounded 2, of another day 1"
     )
     assert lines == [
         f"  s2 at L: order 60 (120.00), position 0: {ROUNDED}",

@@ -195,7 +195,7 @@ def test_a_change_of_terms_replays_again(finished: Lakehouse, feeds: Path, tmp_p
     assert set(statuses(lake, feeds, names=stages).values()) == {"reused"}
 
 
-# ------------------------------------------------------------------------------------- terms and counts that make no sense
+# --------------------------------------------------------------------------- terms and counts that make no sense
 def test_odd_terms_and_counts_end_no_series_and_are_said_beside_its_order(
     featured: Lakehouse, finished: Lakehouse, tmp_path: Path
 ) -> None:

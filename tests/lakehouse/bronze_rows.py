@@ -1,12 +1,18 @@
-"""Bronze rows written by hand: a dict per row, everything else as ingest would set it."""
+"""Bronze rows: written by hand, a dict per row and everything else as ingest would set it; or read from files."""
 
 from __future__ import annotations
 
+import tempfile
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 
+from lakehouse.feeds.feed_files import find_feed_files
+from lakehouse.feeds.reading import open_feed_file, zones_of_places
 from lakehouse.feeds.sources import SourceMapping
 from lakehouse.schema.tables import contract
 
@@ -26,6 +32,26 @@ def bronze(spark: SparkSession, feed: str, rows: list[dict[str, Any]]) -> DataFr
         record = {**defaults, "source_row": number, "ingested_at": INGESTED_AT, **row}
         records.append(tuple(record.get(name) for name in declared.columns))
     return spark.createDataFrame(records, schema)
+
+
+def read_table(spark: SparkSession, folder: Path, mapping: SourceMapping, feed: str = "sales") -> pa.Table:
+    """The rows of `bronze.<feed>` that the folder's files give."""
+    zones = {} if feed == "locations" else zones_of_places(mapping, folder, lambda: spark)
+    pieces = [
+        piece
+        for file in find_feed_files(mapping.feeds[feed], folder)
+        for piece in open_feed_file(file, feed, mapping, folder, lambda: spark, zones=zones).tables()
+    ]
+    columns = contract(f"bronze.{feed}").empty(with_partitions=True)
+    return pa.concat_tables([columns, *(piece.cast(columns.schema) for piece in pieces)])
+
+
+def read_files(spark: SparkSession, folder: Path, mapping: SourceMapping, feed: str = "sales") -> DataFrame:
+    """The same as a Spark frame, with the types that bronze has."""
+    table = read_table(spark, folder, mapping, feed)
+    path = Path(tempfile.mkdtemp()) / "bronze.parquet"  # a frame is read long after it is made
+    pq.write_table(contract(f"bronze.{feed}").conform(table, with_partitions=True), path, store_schema=False)
+    return spark.read.parquet(str(path))
 
 
 def mapping(*feeds: str, **clean: Any) -> SourceMapping:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -10,7 +9,15 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from lakehouse.errors import ContractError
-from lakehouse.feeds.quality import QualityRule, check_conservation, contract_rules, keep_one, parse, split
+from lakehouse.feeds.quality import (
+    QualityRule,
+    check_conservation,
+    contract_rules,
+    keep_one,
+    optional_columns,
+    parse,
+    split,
+)
 from lakehouse.schema.tables import FEEDS, contract
 from tests.lakehouse.bronze_rows import bronze
 
@@ -47,14 +54,27 @@ def test_each_contract_rule_claims_its_row(spark: SparkSession) -> None:
     assert rule_of_each(spark, "sales", [row for row, _ in cases]) == [rule for _, rule in cases]
 
 
-def test_ranges_come_from_the_columns_and_periods_run_forward(spark: SparkSession) -> None:
-    strict = replace(FEEDS["supply"], lenient=("moq_qty",))
-    supply = [{"lead_time_days": "-1"}, {"pack_qty": "0"}, {"moq_qty": "-1"}, {"lead_time_days": None}]
-    expected = ["out_of_range_lead_time_days", "out_of_range_pack_qty", "", ""]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(FEEDS, "supply", strict)
-        assert rule_of_each(spark, "supply", supply) == expected
-    assert rule_of_each(spark, "supply", supply) == [""] * 4, "terms of supply cost themselves alone"
+def test_an_optional_value_that_is_unreadable_or_out_of_range_costs_itself_alone(spark: SparkSession) -> None:
+    terms = ("lead_time_days", "pack_qty", "moq_qty")
+    cases = {  # as stated: as typed
+        ("-1", "0", "-1"): (None, None, None),
+        ("3", "0.5", "0"): (3, Decimal("0.5"), 0),
+        ("2-3", "six", ""): (None, None, None),
+        (None, " 6 ", "1e12"): (None, 6, None),
+    }
+    rows = [dict(zip(terms, stated, strict=True)) for stated in cases]
+    assert rule_of_each(spark, "supply", rows) == [""] * len(rows)
+    parsed = parse(bronze(spark, "supply", rows), "supply")
+    typed = [tuple(row) for row in parsed.orderBy("source_row").select(*terms).collect()]
+    assert typed == list(cases.values())
+    optional = optional_columns("supply", terms)
+    counts = split(parsed, "supply", (), optional).counts.collect()[0]
+    lost = {each.column_name: (each.rows, each.example) for each in counts.losses}
+    assert lost == {"lead_time_days": (2, "-1"), "pack_qty": (2, "0"), "moq_qty": (2, "-1")}
+
+
+def test_a_required_range_comes_from_the_column_and_periods_run_forward(spark: SparkSession) -> None:
+    assert rule_of_each(spark, "prices", [{"ds_from": "2024-01-02", "unit_price": "-1"}]) == ["out_of_range_unit_price"]
     price = {"unit_price": "2"}
     prices = [
         {**price, "ds_from": "2024-01-02", "ds_to": "2024-01-01"},

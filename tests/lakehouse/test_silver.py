@@ -16,16 +16,13 @@ from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 
 from lakehouse.errors import ContractError
-from lakehouse.feeds.bronze import to_bronze
-from lakehouse.feeds.feed_files import find_feed_files
-from lakehouse.feeds.feed_reader import read_feed_file
 from lakehouse.feeds.sources import SourceMapping, load_source
 from lakehouse.schema.tables import contract
 from lakehouse.transforms.silver import dimensions
 from lakehouse.transforms.silver.cleaning import CleanedSales, clean_feed, clean_sales
 from lakehouse.transforms.silver.planned_daily import planned_daily
 from lakehouse.transforms.silver.sales_daily import sales_daily
-from tests.lakehouse.bronze_rows import bronze, mapping
+from tests.lakehouse.bronze_rows import bronze, mapping, read_files
 from tests.real_data import find
 from udfs.demand.returns import match_cancellations
 
@@ -606,9 +603,7 @@ def _online_retail_by_hand(frame: pd.DataFrame) -> tuple[dict[tuple[str, str], i
 def test_online_retail_equals_pandas_to_the_row_and_unit(compiling_spark: SparkSession, tmp_path: Path) -> None:
     spark, folder = compiling_spark, find("online_retail_II")
     source = load_source(Path(__file__).parents[2] / "conf" / "sources" / "online_retail_ii.toml")
-    (file,) = find_feed_files(source.feeds["sales"], folder)
-    to_bronze(read_feed_file(spark, file, source.feeds["sales"]), "sales", source).write.parquet(str(tmp_path / "b"))
-    cleaned = clean_sales(spark.read.parquet(str(tmp_path / "b")), source, 16, match_cancellations).persist()
+    cleaned = clean_sales(read_files(spark, folder, source), source, 16, match_cancellations).persist()
     raw = pd.read_parquet(next(folder.glob("*.parquet")))
     expected, net_units = _online_retail_by_hand(raw)
     assert counts(cleaned) == expected

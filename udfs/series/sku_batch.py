@@ -110,7 +110,7 @@ class SkuBatch:
         start_S = np.concatenate([[0], end_S[:-1]])
         row_S = np.repeat(np.arange(len(end_S)), end_S - start_S)
         day = rows["ds"].cast(pa.date32()).cast(pa.int32()).to_numpy().astype(np.int64)
-        _check_sorted(unique_ids, row_S, day)
+        check_sorted(unique_ids, row_S, day)
 
         y = pc.fill_null(rows["y"].cast(pa.float64()), float("nan")).to_numpy()
         observed = ~np.isnan(y) & _is_listed(y, day, start_S, row_S)
@@ -183,7 +183,17 @@ class SkuBatch:
         return [self.cutoff + timedelta(days=h) for h in range(1, horizon + 1)]
 
 
-def _check_sorted(unique_ids: np.ndarray, row_S: np.ndarray, day: np.ndarray) -> None:
+def check_sorted(unique_ids: np.ndarray, row_S: np.ndarray, day: np.ndarray) -> None:
+    """Refuse rows that are not sorted by series and day.
+
+    Args:
+        unique_ids: (S,) ids in the order of the rows.
+        row_S: per row the position of its series in `unique_ids`.
+        day: per row the day, whole numbers since 1970-01-01.
+
+    Raises:
+        ValueError: an id in two places, a day twice or out of order; it names the first.
+    """
     if len(set(unique_ids)) != len(unique_ids):
         raise ValueError("expected rows sorted by (unique_id, ds), found a unique_id in two places; sort the table")
     same_series = row_S[1:] == row_S[:-1]

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pyarrow.compute as pc
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
@@ -19,11 +21,13 @@ from pyspark.errors import PySparkException
 from jobs.engine.hashing import digest
 from jobs.engine.side_by_side import side_by_side
 from jobs.engine.stage import FrameStage
+from lakehouse.delta.files import write_bucket
+from lakehouse.delta.io import WrittenFile
 from lakehouse.delta.ledger import StageRecord
 from lakehouse.errors import ConfigError, SourceError
-from lakehouse.feeds.bronze import to_bronze
+from lakehouse.feeds.bronze import READER
 from lakehouse.feeds.feed_files import FeedFile, find_feed_files, lookup_file
-from lakehouse.feeds.feed_reader import read_feed_file, read_lookup
+from lakehouse.feeds.reading import open_feed_file, zones_of_places
 from lakehouse.feeds.register import Line, Plan, Reading, plan_feed, when_emptied
 from lakehouse.feeds.sources import FILE_RULES
 from lakehouse.schema.tables import FEEDS
@@ -34,13 +38,14 @@ if TYPE_CHECKING:
 
 _REGISTER = "ops.ingest_file"
 _ONE_REGISTER = Lock()
+_ROWS_A_FILE = 1_000_000
 
 
 def build(context: RunContext, _frames: Frames) -> StageRecord:
     """Take in every content that is new or read otherwise than before, and do what the mapping says of the others."""
     plans = plans_of(context)
     works = {name: partial(_follow, context, name, plan) for name, plan in plans.items()}
-    return StageRecord("succeeded", rows=sum(side_by_side(context.spark, works).values()))
+    return StageRecord("succeeded", rows=sum(side_by_side(None, works).values()))
 
 
 def _follow(context: RunContext, name: str, plan: Plan) -> int:
@@ -103,20 +108,45 @@ def _take_in(context: RunContext, name: str, reading: Reading) -> int:
 
 def _write(context: RunContext, name: str, reading: Reading) -> tuple[Reading, int]:
     """Put the file's rows in place of those that it replaces; returns the reading as it was done, and its rows."""
-    lake, feed, file, table = context.lakehouse, context.mapping.feeds[name], reading.file, f"bronze.{name}"
-    raw = None if file.is_empty else read_feed_file(context.spark, file, feed)
-    if reading.takes_rows_away and (raw is None or raw.isEmpty()):
-        reading = when_emptied(feed, reading)
+    lake, file, table = context.lakehouse, reading.file, f"bronze.{name}"
+    written = [] if file.is_empty else _written(context, name, reading)
+    rows = sum(part.rows for part in written)
+    if reading.takes_rows_away and not rows:
+        reading = when_emptied(context.mapping.feeds[name], reading)
     batches = [file.batch_id, *(line.batch_id for line in reading.replaces)]
-    if raw is None:
-        if reading.replaces:
-            lake.commit_files(table, [], {"batch_id": batches})
-        return reading, 0
-    lookup = read_lookup(context.spark, feed, input_dir(context))
-    frame = to_bronze(raw, name, context.mapping, lookup, reading.line.arrived_at)
-    listed = ", ".join(f"'{batch}'" for batch in batches)
-    version = lake.write_spark(frame, table, replace_where=f"batch_id IN ({listed})")
-    return reading, lake.rows(table, version, {"batch_id": file.batch_id})
+    if written or reading.replaces or not file.is_empty:
+        lake.commit_files(table, written, {"batch_id": batches})
+    return reading, rows
+
+
+def _written(context: RunContext, name: str, reading: Reading) -> list[WrittenFile]:
+    """The file's rows as Parquet below bronze, not yet committed: nothing counts before all of them are read."""
+    file, table = reading.file, f"bronze.{name}"
+    reader = open_feed_file(
+        file,
+        name,
+        context.mapping,
+        input_dir(context),
+        lambda: context.spark,
+        arrived_at=reading.line.arrived_at,
+        zones=zones(context),
+    )
+    written, waiting = [], []
+    for piece in chain(reader.tables(), [None]):
+        if piece is not None:
+            waiting.append(piece)
+        if waiting and (piece is None or sum(part.num_rows for part in waiting) >= _ROWS_A_FILE):
+            rows = pa.concat_tables(waiting)
+            written.append(write_bucket(table, context.lakehouse.uri(table), rows, {"batch_id": file.batch_id}))
+            waiting = []
+    for words in reader.records.news:
+        context.progress.say(f"  ingest: {name}: {words}")
+    return [part for part in written if part is not None]
+
+
+def zones(context: RunContext) -> dict[str, str]:
+    """Time zone by location, where the locations feed states some."""
+    return zones_of_places(context.mapping, input_dir(context), lambda: context.spark)
 
 
 def _register(context: RunContext, name: str, lines: Sequence[Line]) -> None:
@@ -146,7 +176,17 @@ def reading_hash(context: RunContext, name: str) -> str:
     feed = context.mapping.feeds[name]
     how = feed.model_dump(mode="json", exclude=set(FILE_RULES), exclude_defaults=True)
     lookup = lookup_file(feed, input_dir(context))
-    return digest(how, context.mapping.clean.drop_exact_duplicates, lookup[0].content if lookup else "")
+    source = context.mapping
+    return digest(
+        READER,
+        how,
+        source.notation.model_dump(mode="json", exclude_defaults=True),
+        source.timezone,
+        source.currency,
+        source.clean.drop_exact_duplicates,
+        lookup[0].content if lookup else "",
+        {} if name == "locations" else zones(context),
+    )
 
 
 def files_of(context: RunContext, name: str) -> list[FeedFile]:

@@ -43,15 +43,15 @@ FEEDS: tuple[FeedLayout, ...] = (
     ),
     FeedLayout(
         "locations",
-        ("location_id", "location_name", "region", "country"),
+        ("location_id", "location_name", "region", "country", "timezone", "open_weekdays"),
         required=("location_id",),
         key=("location_id",),
     ),
     FeedLayout(
         "calendar",
-        ("location_id", "ds", "event_name", "benefit_regions"),
+        ("location_id", "ds", "event_name", "is_closed", "benefit_regions"),
         required=("ds",),
-        key=("location_id", "ds", "event_name", "benefit_regions"),
+        key=("location_id", "ds", "event_name", "is_closed", "benefit_regions"),
     ),
     FeedLayout(
         "stock",
@@ -59,7 +59,6 @@ FEEDS: tuple[FeedLayout, ...] = (
         required=("sku_id", "location_id", "ds", "on_hand_qty"),
         key=("unique_id", "ds"),
         last=True,
-        lenient=("on_order_qty",),
     ),
     FeedLayout(
         "supply",
@@ -76,7 +75,6 @@ FEEDS: tuple[FeedLayout, ...] = (
         required=("sku_id", "location_id"),
         key=("unique_id",),
         last=True,
-        lenient=("lead_time_days", "order_cost", "unit_cost", "moq_qty", "pack_qty"),
     ),
 )
 
@@ -94,6 +92,8 @@ CONTRACTS: tuple[Contract, ...] = (
             "on_hand_qty",
             "is_filled",
             "is_censored",
+            "masked_by",
+            "y_stated",
             "y_latent",
             "y_latent_low",
             "y_latent_high",
@@ -126,7 +126,7 @@ CONTRACTS: tuple[Contract, ...] = (
     Contract(
         "silver.calendar",
         "Days per location, from the first sale to a year after the last: public holidays and the retailer's events",
-        ("location_id", "ds", "is_holiday", "is_event", "is_benefit_day", "event_name"),
+        ("location_id", "ds", "is_holiday", "is_event", "is_benefit_day", "is_closed", "event_name"),
         ("location_id", "ds"),
         mode="overwrite",
     ),

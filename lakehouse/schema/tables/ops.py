@@ -38,6 +38,20 @@ CONTRACTS: tuple[Contract, ...] = (
         ("feed",),
     ),
     Contract(
+        "ops.value_lost",
+        "Values of used rows that could not be read and are unknown (NULL): by feed and column, with an example",
+        ("feed", "column_name", "rows", "examples", "words"),
+        ("feed", "column_name"),
+        ("feed",),
+    ),
+    Contract(
+        "ops.finding",
+        "What a person should know about the feeds: what looks wrong, what was assumed, and where to look",
+        ("stage", "feed", "finding", "rows", "words", "examples"),
+        ("stage", "feed", "finding"),
+        ("stage",),
+    ),
+    Contract(
         "ops.run",
         "Runs and their stages: what ran, on which inputs, how long, how it ended",
         (

@@ -15,8 +15,8 @@ So bronze rows = used + quarantined + duplicate + out of scope, exactly and by r
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Self
 
@@ -35,21 +35,29 @@ from lakehouse.feeds.quality import (
     contract_rules,
     keep_latest_file,
     keep_one,
+    losses,
+    optional_columns,
     parse,
     row_counts,
     split,
 )
-from lakehouse.feeds.sources import Cancellations, SourceMapping
+from lakehouse.feeds.sources import Cancellations, Cleaning, SourceMapping
 from lakehouse.schema.contract import sql_string
 from lakehouse.schema.entities import SERIES
 from lakehouse.schema.tables import FEEDS
 from lakehouse.transforms.keys import bucket_of, key_of, parts_of
+from lakehouse.transforms.silver.closed_days import open_weekdays_rule
 from lakehouse.transforms.silver.dimensions import country_rule
+from lakehouse.transforms.silver.periods import first_day, last_day, spread
 
 # (lines: group_id, sold_at, line_id, units) -> (line_id, reversed_units, is_matched), one row per line.
 MatchReturns = Callable[[pa.Table], pa.Table]
 
-_EARLIEST = "1970-01-01"
+_NULL_DATE = "1970-01-01"  # and what lies before: the days that systems write for none
+REJECTED, NEGATIVE = "rejected_row", "negative_units"
+"""Why a day's demand is unknown: a sale that cannot be read; a row below zero on a day without any other."""
+
+_SALE_UNREAD = ("missing_units", "unparseable_units", "out_of_range_units")
 _MATCHED = "cancellation_matched"
 _MATCH_BATCHES = 16
 _LINE_COLUMNS = (
@@ -82,9 +90,10 @@ def clean_feed(bronze: DataFrame, feed: str, mapping: SourceMapping, n_buckets: 
     layout = FEEDS[feed]
     if layout.is_by_series:
         parsed = with_series(parsed, n_buckets)
-    country = (country_rule(),) if feed == "locations" else ()
-    rules = (*_layout_rules(mapping, feed), *country, *_own_rules(mapping, feed))
-    cleaned = _latest_files(split(parsed, feed, rules), mapping)
+    of_places = (country_rule(), open_weekdays_rule()) if feed == "locations" else ()
+    rules = (*_layout_rules(mapping, feed), *of_places, *_own_rules(mapping, feed))
+    optional = optional_columns(feed, _delivered(mapping, feed))
+    cleaned = _latest_files(split(parsed, feed, rules, optional), mapping)
     return keep_one(cleaned, layout.key, last=layout.last) if layout.key else cleaned
 
 
@@ -93,13 +102,15 @@ class CleanedSales:
     """Sales rows with their outcome before scope, and `tally`, the small frame that all counts come from.
 
     `tally` has a row per (outcome, rule_id, unique_id), unique_id NULL unless the rows are sales lines: `rows`,
-    `first_ds`, `last_ds`. `reversals` are the effects of cancellations, None for a source without any.
+    `first_ds`, `last_ds`, and the values lost. `reversals` are the effects of cancellations, None for a source without
+    any. `masking`: the source's own rules whose rows make their day unknown.
     """
 
     split: Split
     tally: DataFrame
-    min_selling_days: int
+    cleaning: Cleaning
     reversals: DataFrame | None = None
+    masking: tuple[str, ...] = ()
 
     def persist(self) -> Self:
         """Keep the two small frames, so that each further use costs one pass over bronze and no matching."""
@@ -116,8 +127,12 @@ class CleanedSales:
     @property
     def lines(self) -> DataFrame:
         """Sales lines in scope: `units` as sold, `net_units` less what cancellations took back (both exact)."""
-        rows = self.split.accepted.filter("rule_id = ''").select(*_LINE_COLUMNS)
-        return rows.join(self.series.select("unique_id"), "unique_id", "left_semi") if self.min_selling_days else rows
+        rows = spread(self.split.accepted.filter("rule_id = ''").select(*_LINE_COLUMNS), self.cleaning)
+        return (
+            rows.join(self.series.select("unique_id"), "unique_id", "left_semi")
+            if self.cleaning.min_selling_days
+            else rows
+        )
 
     @property
     def series(self) -> DataFrame:
@@ -132,43 +147,61 @@ class CleanedSales:
     @property
     def counts(self) -> DataFrame:
         """Rows by outcome and rule, in the shape of ops.row_count."""
-        return row_counts("sales", self.tally)
+        return row_counts("sales", self.tally, self.split.optional)
+
+    def masks(self, rules: Iterable[str]) -> DataFrame | None:
+        """(unique_id, bucket, ds, masked_by): the days of a series on which a row was rejected that may be a sale.
+
+        rules: those that rejected any row. None where none of them concerns a sale. A row without a day or a series
+        makes no day unknown: it is counted alone.
+        """
+        of_sales = sorted({*rules} & {*_SALE_UNREAD, *self.masking, NEGATIVE})
+        if not of_sales:
+            return None
+        rows = self.split.rows.filter(F.col("rule_id").isin(of_sales) & F.col("ds").isNotNull())
+        by = F.when(F.col("rule_id") == NEGATIVE, NEGATIVE).otherwise(REJECTED)
+        masked = rows.filter("unique_id IS NOT NULL").groupBy("unique_id", "bucket", "ds")
+        return masked.agg(F.max(by).alias("masked_by"))
 
     def span(self) -> tuple[date, date]:
         """First and last day of the accepted sales lines, out-of-scope ones included. Raises ContractError for none."""
         days = self.tally.filter("unique_id IS NOT NULL").agg(F.min("first_ds"), F.max("last_ds")).collect()[0]
         if days[0] is None:
-            raise ContractError("sales: no row passed the quality rules; read ops.quarantine for the reasons")
+            raise ContractError("sales: no row passed the quality rules; ops.quarantine holds them with their reasons")
         return days[0], days[1]
 
 
 def clean_sales(
-    bronze: DataFrame, mapping: SourceMapping, n_buckets: int, match_returns: MatchReturns | None = None
+    bronze: DataFrame,
+    mapping: SourceMapping,
+    n_buckets: int,
+    match_returns: MatchReturns | None = None,
+    stray: Sequence[date] = (),
 ) -> CleanedSales:
     """Clean the sales feed.
 
     bronze: rows of bronze.sales. `match_returns` matches cancellations to sales; needed where the mapping has some.
-    Raises ContractError when it is missing then.
+    stray: days far from all others, whose few rows are mistyped dates. Raises ContractError when it is missing then.
     """
     parsed = with_series(parse(bronze, "sales"), n_buckets)
-    rules = _sales_rules(mapping)
+    rules, optional = _sales_rules(mapping, stray), optional_columns("sales", _delivered(mapping, "sales"))
     if mapping.clean.drop_exact_duplicates:
         # Where the latest file counts, a copy in an earlier one must not take the place of the later file's row.
         within = ("batch_id",) if mapping.feeds["sales"].latest_by else ()
         parsed = parsed.withColumn("copy_number", _copy_number(*within))
         rules = (QualityRule("exact_duplicate", "copy_number > 1", "a copy", outcome="duplicate"), *rules)
-    cleaned = _latest_files(split(parsed, "sales", rules), mapping)
+    cleaned = _latest_files(split(parsed, "sales", rules, optional), mapping)
     cancellations, reversals = mapping.clean.cancellations, None
     if cancellations is None:
-        cleaned = Split("sales", cleaned.rows.withColumn("net_units", F.col("units")), rules)
+        cleaned = replace(cleaned, rows=cleaned.rows.withColumn("net_units", F.col("units")))
     elif match_returns is None:
         raise ContractError(f"{mapping.name}: the source has cancellations; pass the function that matches them")
     else:
         marked = _mark_cancellations(cleaned.rows, cancellations)
         reversals = _match(marked, match_returns)
         cleaned = _reverse(cleaned, marked, reversals, cancellations)
-    min_days = mapping.clean.min_selling_days
-    return CleanedSales(cleaned, _tally(cleaned, min_days), min_days, reversals)
+    masking = tuple(rule.id for rule in mapping.clean.rules if rule.feed == "sales" and rule.hides_demand)
+    return CleanedSales(cleaned, _tally(cleaned, mapping.clean), mapping.clean, reversals, masking)
 
 
 def _latest_files(cleaned: Split, mapping: SourceMapping) -> Split:
@@ -207,10 +240,17 @@ def _names(condition: str, column: str) -> bool:
     return column in words
 
 
-def _sales_rules(mapping: SourceMapping) -> tuple[QualityRule, ...]:
+def _sales_rules(mapping: SourceMapping, stray: Sequence[date] = ()) -> tuple[QualityRule, ...]:
     """Layout, plausible days, the source's own rules, then what no source may leave undecided about signs."""
+    window = [f"ds < DATE'{mapping.clean.first_day}'"] if mapping.clean.first_day else []
+    window += [f"ds > DATE'{mapping.clean.last_day}'"] if mapping.clean.last_day else []
+    listed = ", ".join(f"DATE'{day}'" for day in stray) or "NULL"
     days = (
-        QualityRule("implausible_ds", f"ds < DATE'{_EARLIEST}'", f"expected a day from {_EARLIEST} on", ("ds",)),
+        QualityRule("implausible_ds", f"ds <= DATE'{_NULL_DATE}'", f"expected a day after {_NULL_DATE}", ("ds",)),
+        QualityRule(
+            "outside_window", " OR ".join(window) or "false", "the day is outside clean.first_day to last_day", ("ds",)
+        ),
+        QualityRule("stray_ds", f"ds IN ({listed})", "the day is far from all others: a mistyped date", ("ds",)),
         # One mistyped year would stretch every series to it; a day's grace, as places of sale are ahead of UTC.
         QualityRule("future_ds", "ds > date_add(to_date(ingested_at), 1)", "the day is after the ingest", ("ds",)),
     )
@@ -289,7 +329,7 @@ def _reverse(cleaned: Split, marked: DataFrame, reversals: DataFrame, cancellati
         .withColumn("outcome", F.when(unmatched, "quarantined").otherwise(F.col("outcome")))
         .withColumn("rule_id", rule_id)
     )
-    return Split(cleaned.feed, decided, (*cleaned.rules, rule))
+    return replace(cleaned, rows=decided, rules=(*cleaned.rules, rule))
 
 
 def _matcher(match_returns: MatchReturns) -> Callable[[pa.Table], pa.Table]:
@@ -299,7 +339,7 @@ def _matcher(match_returns: MatchReturns) -> Callable[[pa.Table], pa.Table]:
     return match
 
 
-def _tally(cleaned: Split, min_selling_days: int) -> DataFrame:
+def _tally(cleaned: Split, clean: Cleaning) -> DataFrame:
     """Count rows by outcome, rule and, for sales lines, series; decide which series are in scope.
 
     Scope is counted over all days: a source row has one outcome, whatever day a run looks at. So a run as of a past day
@@ -309,15 +349,25 @@ def _tally(cleaned: Split, min_selling_days: int) -> DataFrame:
     is_line = (F.col("outcome") == "used") & (F.col("rule_id") == "")
     series = [F.when(is_line, F.col(name)).alias(name) for name in ("unique_id", "bucket")]
     by = ["outcome", "rule_id", "unique_id", "bucket"]
-    totals = [F.min("ds").alias("first_ds"), F.max("ds").alias("last_ds")]
-    if min_selling_days == 0:
-        rows = cleaned.rows.select("outcome", "rule_id", *series, "ds")
-        return rows.groupBy(*by).agg(F.count("*").alias("rows"), *totals)
-    rows = cleaned.rows.select("outcome", "rule_id", *series, F.when(is_line, F.col("ds")).alias("ds"), "net_units")
-    days = rows.groupBy(*by, "ds").agg(F.count("*").alias("rows"), F.sum("net_units").alias("day_units"))
+    totals = [F.min(first_day(clean)).alias("first_ds"), F.max(last_day(clean)).alias("last_ds")]
+    lost = losses(cleaned.optional)
+    if clean.min_selling_days == 0:
+        rows = cleaned.rows.select("outcome", "rule_id", *series, "ds", "raw", *cleaned.optional)
+        return rows.groupBy(*by).agg(F.count("*").alias("rows"), *totals, *lost)
+    day = F.when(is_line, F.col("ds")).alias("ds")
+    rows = cleaned.rows.select("outcome", "rule_id", *series, day, "net_units", "raw", *cleaned.optional)
+    days = rows.groupBy(*by, "ds").agg(F.count("*").alias("rows"), F.sum("net_units").alias("day_units"), *lost)
     selling = F.count_if(F.col("day_units") > 0)
-    tally = days.groupBy(*by).agg(F.sum("rows").alias("rows"), *totals, selling.alias("selling_days"))
-    too_few = F.col("unique_id").isNotNull() & (F.col("selling_days") < min_selling_days)
+    lost = [
+        total
+        for name in cleaned.optional
+        for total in (
+            F.sum(f"lost_{name}").alias(f"lost_{name}"),
+            F.min(f"example_{name}").alias(f"example_{name}"),
+        )
+    ]
+    tally = days.groupBy(*by).agg(F.sum("rows").alias("rows"), *totals, selling.alias("selling_days"), *lost)
+    too_few = F.col("unique_id").isNotNull() & (F.col("selling_days") < clean.min_selling_days)
     return (
         tally.withColumn("outcome", F.when(too_few, "out_of_scope").otherwise(F.col("outcome")))
         .withColumn("rule_id", F.when(too_few, "min_selling_days").otherwise(F.col("rule_id")))

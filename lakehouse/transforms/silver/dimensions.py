@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from lakehouse.feeds.quality import SOURCE_ORDER, QualityRule, Split
-from lakehouse.schema.columns import COLUMNS
-from lakehouse.schema.tables import FEEDS, contract
+from lakehouse.feeds.quality import SOURCE_ORDER, QualityRule, Split, is_lost
+from lakehouse.schema.tables import contract
 from lakehouse.transforms.silver.holiday_calendar import public_holidays, supported_countries
 
 CALENDAR_DAYS_AHEAD = 366  # the longest horizon plus look-ahead that a forecast may ask of the calendar
@@ -27,14 +26,17 @@ def country_rule() -> QualityRule:
 
 
 def frames(
-    feeds: Mapping[str, Split], series: DataFrame, places: DataFrame, span: tuple[date, date]
+    feeds: Mapping[str, Split], series: DataFrame, places: DataFrame, closed: DataFrame, span: tuple[date, date]
 ) -> dict[str, Callable[[], DataFrame]]:
-    """What makes each dimension, by table. `places`: what `locations` gives; `span`: first and last day with a sale."""
+    """What makes each dimension, by table.
+
+    places: what `locations` gives; closed: what `closed_days` gives; span: first and last day with a sale.
+    """
     spark = series.sparkSession
     return {
         "silver.products": lambda: products(feeds.get("products"), series),
         "silver.locations": lambda: places,
-        "silver.calendar": lambda: calendar(feeds.get("calendar"), places, *span),
+        "silver.calendar": lambda: calendar(feeds.get("calendar"), places, closed, *span),
         "silver.stock": lambda: stock(feeds.get("stock"), spark),
         "silver.supply": lambda: supply(feeds.get("supply"), spark),
     }
@@ -51,12 +53,12 @@ def locations(feed: Split | None, series: DataFrame, country: str | None) -> Dat
     return stated.withColumn("country", F.coalesce("country", F.lit(country).cast("string")))
 
 
-def calendar(feed: Split | None, locations: DataFrame, first: date, last: date) -> DataFrame:
+def calendar(feed: Split | None, locations: DataFrame, closed: DataFrame, first: date, last: date) -> DataFrame:
     """silver.calendar: every location on every day from `first`, the first sale, to a year after `last`, the last.
 
     An event without a location is for all. Names of events and public holidays of a day are joined by ' + ', sorted.
     is_benefit_day: the day's benefit_regions name the location's region.
-    is_holiday is NULL where the location's country is not known.
+    is_holiday is NULL where the location's country is not known. is_closed: as `closed` says.
     """
     spark = locations.sparkSession
     ahead = last + timedelta(days=CALENDAR_DAYS_AHEAD)
@@ -77,7 +79,8 @@ def calendar(feed: Split | None, locations: DataFrame, first: date, last: date) 
     own = events.filter("location_id IS NOT NULL").withColumnsRenamed(
         {"events": "own_events", "regions": "own_regions"}
     )
-    joined = with_holidays.join(chain, "ds", "left").join(own, ["location_id", "ds"], "left")
+    key = ["location_id", "ds"]
+    joined = with_holidays.join(chain, "ds", "left").join(own, key, "left").join(closed, key, "left")
     none = F.array().cast("array<string>")
     named = F.array_union(F.coalesce("chain_events", none), F.coalesce("own_events", none))
     regions = F.array_union(F.coalesce("chain_regions", none), F.coalesce("own_regions", none))
@@ -89,6 +92,7 @@ def calendar(feed: Split | None, locations: DataFrame, first: date, last: date) 
         F.when(F.col("country").isNotNull(), F.col("holiday_name").isNotNull()).alias("is_holiday"),
         (F.size(named) > 0).alias("is_event"),
         F.coalesce(F.array_contains(regions, F.col("region")), F.lit(False)).alias("is_benefit_day"),
+        F.coalesce("is_closed", F.lit(False)).alias("is_closed"),
         F.when(names != "", names).alias("event_name"),
     )
 
@@ -121,21 +125,10 @@ def _by_series(feed: Split | None, spark: SparkSession, table: str) -> DataFrame
     declared = contract(table)
     if feed is None:
         return spark.createDataFrame([], ", ".join(f"{name} {declared.sql_type(name)}" for name in declared.columns))
-    lenient = FEEDS[feed.feed].lenient
-    usable = feed.accepted.withColumns({name: _in_range(name) for name in lenient})
-    refused = [F.when(F.col(name).isNull() & _is_stated(name), F.col(f"raw.{name}")).alias(name) for name in lenient]
-    rows = usable.withColumn("refused_values", F.nullif(F.to_json(F.struct(*refused)), F.lit("{}")))
+    refused = [F.when(is_lost(name), F.col(f"raw.{name}")).alias(name) for name in feed.optional]
+    stated = F.nullif(F.to_json(F.struct(*refused)), F.lit("{}")) if refused else F.lit(None)
+    rows = feed.accepted.withColumn("refused_values", stated)
     return rows.select(*(F.col(name).cast(declared.sql_type(name)).alias(name) for name in declared.columns))
-
-
-def _in_range(name: str) -> Column:
-    """NULL where a value is outside its column's range."""
-    check = COLUMNS[name].check
-    return F.when(F.expr(check.sql(name)), F.col(name)) if check else F.col(name)
-
-
-def _is_stated(name: str) -> Column:
-    return F.coalesce(F.trim(f"raw.{name}"), F.lit("")) != ""
 
 
 def _holidays(spark: SparkSession, locations: DataFrame, first: date, last: date) -> DataFrame:

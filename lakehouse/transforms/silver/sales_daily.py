@@ -18,8 +18,10 @@ from lakehouse.feeds.sources import SourceMapping
 from lakehouse.schema.entities import SERIES
 from lakehouse.schema.tables import contract
 from lakehouse.transforms.keys import parts_of
+from lakehouse.transforms.silver.cleaning import NEGATIVE
 
 _OPEN_END = date(9999, 12, 31)  # a period without a last day
+CLOSED = "closed"
 _LATENT = ("y_latent", "y_latent_low", "y_latent_high")
 
 # (rows of whole series, sorted: unique_id, ds, y, is_censored, ...) -> the columns of `_LATENT`, row by row.
@@ -36,14 +38,19 @@ def sales_daily(
     prices: DataFrame | None = None,
     promotions: DataFrame | None = None,
     stock: DataFrame | None = None,
+    masks: DataFrame | None = None,
+    closed: DataFrame | None = None,
     latent: EstimateLatent | None = None,
 ) -> DataFrame:
     """The rows of silver.sales_daily, sorted by series and day within their bucket.
 
     lines, series: from `CleanedSales`; last_day: the last day of the feed, to which every series is filled. `prices`,
-    `promotions`: accepted rows of these feeds; `stock`: rows in the shape of silver.stock.
+    `promotions`: accepted rows of these feeds; `stock`: rows in the shape of silver.stock. `masks`: (unique_id, bucket,
+    ds, masked_by, y_stated) of days whose demand is unknown; `closed`: (location_id, ds) of days without trade.
 
-    - y: sum of the net units; on a day without a line 0 or NULL by the mapping's `gap_fill`, with is_filled true.
+    - y: sum of the net units; on a day without a line 0 or NULL by the mapping's `gap_fill`, with is_filled true; NULL
+      on a day that is masked, and on one without a sale on which the location was closed, with the reason in masked_by
+      and what the rows say in y_stated.
     - unit_price: of the price period that covers the day, else the mean price of the day's lines weighted by units
       sold, else the last price known before that was above 0: a give-away does not outlast its day. Never a later one;
       NULL before the first.
@@ -60,9 +67,11 @@ def sales_daily(
         events = events.unionByName(_promotion_events(promotions, series), allowMissingColumns=True)
     if stock is not None:
         events = events.unionByName(_stock_events(stock), allowMissingColumns=True)
+    if masks is not None:
+        events = events.unionByName(masks, allowMissingColumns=True)
     by_bucket = events.filter(F.col("ds") <= F.lit(last_day)).repartitionById(n_buckets, F.col("bucket"))
     known = _carry_forward(_sum_days(by_bucket))
-    filled = _fill_gaps(known, last_day, 0.0 if mapping.clean.gap_fill == "zero" else None)
+    filled = _masked(_fill_gaps(known, last_day, 0.0 if mapping.clean.gap_fill == "zero" else None), closed)
     columns = contract("silver.sales_daily").columns
     known_columns = [name for name in columns if name not in _LATENT]
     rows = filled.select(*known_columns).sortWithinPartitions("bucket", "unique_id", "ds")
@@ -172,6 +181,7 @@ def _sum_days(events: DataFrame) -> DataFrame:
             value("period_price", lambda: F.max("period_price")),
             value("price_until", lambda: F.max("price_until"), "date"),
             value("promo_until", lambda: F.max("promo_until"), "date"),
+            value("masked_by", lambda: F.max("masked_by"), "string"),
         )
         .withColumn("on_hand_qty", F.coalesce("on_hand_qty", "stock_qty"))
     )
@@ -231,4 +241,21 @@ def _fill_gaps(days: DataFrame, last_day: date, fill: float | None) -> DataFrame
         on_hand.alias("on_hand_qty"),
         (~has_line).alias("is_filled"),
         F.coalesce(on_hand <= 0, F.lit(False)).alias("is_censored"),
+        # A row below zero leaves a day that has sales besides what these say.
+        F.when(is_event & ~(has_line & (F.col("masked_by") == NEGATIVE)), F.col("masked_by")).alias("masked_by"),
+    )
+
+
+def _masked(days: DataFrame, closed: DataFrame | None) -> DataFrame:
+    """The days with demand that is not known as NULL, and why."""
+    if closed is not None:
+        days = days.join(F.broadcast(closed.withColumn("is_closed", F.lit(True))), ["location_id", "ds"], "left")
+        is_shut = F.coalesce("is_closed", F.lit(False)) & (F.coalesce("y", F.lit(0.0)) <= 0)
+        days = days.withColumn("masked_by", F.coalesce("masked_by", F.when(is_shut, CLOSED))).drop("is_closed")
+    is_masked = F.col("masked_by").isNotNull()
+    return days.select(
+        *(name for name in days.columns if name not in ("y", "is_filled")),
+        F.when(~is_masked, F.col("y")).alias("y"),
+        F.when(is_masked & ~F.col("is_filled"), F.col("y")).alias("y_stated"),
+        (F.col("is_filled") & ~is_masked).alias("is_filled"),
     )

@@ -1,0 +1,45 @@
+"""What a person should know about the feeds: kept as rows of ops.finding, so that every summary can say it again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from lakehouse.delta.files import write_bucket
+from lakehouse.delta.io import Lakehouse
+from lakehouse.schema.tables import contract
+
+TABLE = "ops.finding"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing noticed: `finding` is its name, `rows` how many rows, days or values it concerns."""
+
+    feed: str
+    finding: str
+    words: str
+    rows: int = 0
+    examples: tuple[str, ...] = ()
+
+
+def write_findings(lake: Lakehouse, stage: str, findings: Iterable[Finding]) -> None:
+    """Put these in place of what the stage found before."""
+    rows = [
+        {
+            "stage": stage,
+            "feed": each.feed,
+            "finding": each.finding,
+            "rows": each.rows,
+            "words": each.words,
+            "examples": json.dumps(each.examples, ensure_ascii=False, default=str),
+        }
+        for each in findings
+    ]
+    lake.ensure(TABLE)
+    table = pa.Table.from_pylist(rows, contract(TABLE).arrow_schema(with_partitions=True))
+    file = write_bucket(TABLE, lake.uri(TABLE), table, {"stage": stage})
+    lake.commit_files(TABLE, [file] if file else [], {"stage": [stage]})

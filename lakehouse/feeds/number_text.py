@@ -1,0 +1,179 @@
+"""Numbers as people and systems write them, brought to plain decimal text; what may mean two numbers is never guessed.
+
+Read as a matter of course: blanks around the number, a trailing or bracketed minus (5-, (5)), a plus, the real minus
+sign, an exponent, and the money sign of the source's own currency. The decimal sign is a point unless the mapping says
+otherwise. Signs between thousands count where they part groups of three and cannot be a decimal sign; "1.205" and
+"1,205" alone can, so they need the mapping's word.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+
+from lakehouse.errors import SourceError
+from lakehouse.feeds.notation import Notation
+
+PLAIN = r"^-?\d+(\.\d+)?$"
+_PLAIN = re.compile(PLAIN, re.ASCII)
+_BLANKS = " \u00a0\u202f\u2009"
+_DOLLARS = frozenset({"USD", "CAD", "AUD", "NZD", "SGD", "HKD", "TWD", "MXN", "ARS", "CLP", "COP"})
+_MONEY_SIGNS = {
+    "$": _DOLLARS,
+    "€": frozenset({"EUR"}),
+    "£": frozenset({"GBP"}),
+    "¥": frozenset({"JPY", "CNY"}),
+    "￥": frozenset({"JPY", "CNY"}),
+    "元": frozenset({"CNY"}),
+    "円": frozenset({"JPY"}),
+    "₹": frozenset({"INR"}),
+    "₩": frozenset({"KRW"}),
+    "₺": frozenset({"TRY"}),
+    "₽": frozenset({"RUB"}),
+    "zł": frozenset({"PLN"}),
+    "Kč": frozenset({"CZK"}),
+    "kr": frozenset({"SEK", "NOK", "DKK", "ISK"}),
+    "kr.": frozenset({"SEK", "NOK", "DKK", "ISK"}),
+    "Fr.": frozenset({"CHF"}),
+    "R$": frozenset({"BRL"}),
+    "US$": frozenset({"USD"}),
+}
+_GROUPS_BY_POINT = re.compile(r"^[1-9]\d{0,2}(\.\d{3})+$", re.ASCII)
+_GROUPS_BY_COMMA = re.compile(r"^[1-9]\d{0,2}(,\d{3})+$", re.ASCII)
+
+
+def plain_number(text: str, notation: Notation, currency: str | None = None) -> str | None:
+    """The number as `-?digits(.digits)?`, None where the text is none or may be two.
+
+    currency: that of the source where the column is money, so that its sign may stand beside the number; a sign of
+    another currency makes the text unreadable.
+    """
+    is_negative, body = _without_sign(text.strip())
+    if currency is not None:
+        stripped = _without_money_sign(body, currency)
+        if stripped is None:
+            return None
+        is_negative_too, body = _without_sign(stripped)
+        if is_negative and is_negative_too:
+            return None
+        is_negative = is_negative or is_negative_too
+    digits = _digits(body, notation)
+    if digits is None:
+        return None
+    return f"-{digits}" if is_negative and Decimal(digits) != 0 else digits
+
+
+def _without_sign(text: str) -> tuple[bool, str]:
+    """Whether the text is negative, and what is left of it without its sign."""
+    text = text.replace("\u2212", "-")
+    if len(text) > 2 and text[0] == "(" and text[-1] == ")":
+        return True, text[1:-1].strip()
+    if text[:1] in ("-", "+"):
+        return text[0] == "-", text[1:].strip()
+    if text[-1:] in ("-", "+"):
+        return text[-1] == "-", text[:-1].strip()
+    return False, text
+
+
+def _without_money_sign(text: str, currency: str) -> str | None:
+    """The text without a sign of the currency at either end; None where it carries another currency's."""
+    left = re.match(r"^[^\d.,(+\-]+", text)
+    right = re.search(r"[^\d.,)+\-]+[.]?$", text)
+    for found, rest in ((left, text[left.end() :] if left else ""), (right, text[: right.start()] if right else "")):
+        if found is None:
+            continue
+        sign = found.group().strip(_BLANKS)
+        if sign.upper() != currency and currency not in _MONEY_SIGNS.get(sign, frozenset()):
+            return None
+        return rest.strip(_BLANKS)
+    return text
+
+
+def _digits(text: str, notation: Notation) -> str | None:
+    decimal = notation.decimal or "."
+    if decimal == "." and _PLAIN.match(text) and not text.startswith("-"):
+        return text
+    if "e" in text.lower():
+        return _without_exponent(text.replace(decimal, "."))
+    whole, mark, fraction = text.rpartition(decimal) if decimal in text else (text, "", "")
+    if decimal in whole or (mark and not fraction.isdecimal()):
+        return None
+    plain = _without_thousands(whole, notation, has_decimals=bool(mark))
+    if plain is None or not (plain + fraction).isascii():
+        return None
+    return f"{plain}.{fraction}" if mark else plain
+
+
+def _without_thousands(whole: str, notation: Notation, *, has_decimals: bool) -> str | None:
+    """The digits before the decimals; None where what parts them cannot be a sign between thousands."""
+    if whole.isdecimal():
+        return whole
+    if not whole:
+        return "0" if has_decimals else None
+    signs = {sign for sign in whole if not sign.isdecimal()}
+    if len(signs) != 1:
+        return None
+    (sign,) = signs
+    if notation.thousands is not None:
+        may = sign == notation.thousands or {sign, notation.thousands} <= set(_BLANKS)
+    else:
+        # A comma may be a decimal sign unless the mapping, or decimals behind it, say that the point is.
+        may = sign in _BLANKS + "'\u2019" or (sign in ".," and (notation.decimal is not None or has_decimals))
+    groups = whole.split(sign)
+    if not may or not 1 <= len(groups[0]) <= 3 or any(len(group) != 3 for group in groups[1:]):
+        return None
+    return "".join(groups)
+
+
+def _without_exponent(text: str) -> str | None:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return None
+    if not number.is_finite() or abs(number.adjusted()) > 30:
+        return None
+    plain = f"{number:f}"
+    return plain.rstrip("0").rstrip(".") if "." in plain else plain
+
+
+@dataclass(slots=True)
+class NumberForms:
+    """Which ways of writing numbers a column was seen to use, with an example of each, while its file is read."""
+
+    examples: dict[str, str] = field(default_factory=dict)
+
+    def see(self, texts: Iterable[str]) -> None:
+        for text in texts:
+            self.examples.setdefault(_form_of(text), text)
+
+    def refuse_doubtful(self, where: str, notation: Notation) -> None:
+        """Raise SourceError where points may part thousands or decimals, and the mapping does not say which.
+
+        A column whose every point stands before just three digits may be either ("1.205"); one that also has decimal
+        commas ("2,5") writes thousands with a point.
+        """
+        if notation.decimal is not None or notation.thousands is not None or "grouped" not in self.examples:
+            return
+        grouped, comma = self.examples["grouped"], self.examples.get("comma")
+        if "point" in self.examples and comma is None:
+            return
+        as_thousands = grouped.replace(".", "")
+        beside = f", and {comma!r} beside it" if comma else ""
+        raise SourceError(
+            f"{where} holds {grouped!r}{beside}: that is {as_thousands} where the point parts thousands, and {grouped} "
+            'where it parts decimals. Say which, for the feed or the column: decimal = "," (1.205,5) or decimal = "." '
+            "(1,205.5)."
+        )
+
+
+def _form_of(text: str) -> str:
+    body = _without_sign(text.strip())[1].strip("".join(_MONEY_SIGNS) + _BLANKS)
+    if _GROUPS_BY_POINT.match(body):
+        return "grouped"
+    if "." in body and "," not in body:
+        return "point"
+    if "," in body and not _GROUPS_BY_COMMA.match(body):
+        return "comma" if body.rfind(",") > body.rfind(".") else "point"
+    return "other"

@@ -1,0 +1,100 @@
+"""Records of a workbook's sheet (xlsx, xls, xlsb, ods): numbers and dates that the workbook types need no notation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from typing import Any
+
+import pyarrow as pa
+from python_calamine import CalamineError, CalamineWorkbook
+
+from lakehouse.errors import SourceError
+from lakehouse.feeds.cells import TYPED
+from lakehouse.feeds.feed_files import FeedFile
+from lakehouse.feeds.sources import Feed
+from lakehouse.feeds.text_records import CORRUPT, ROW, columns_that_count
+
+
+@dataclass(slots=True)
+class SheetRecords:
+    """A sheet, opened: `names` of its columns, and `batches` of its records (see `TextRecords`).
+
+    A workbook is held in memory: a sheet ends at 1,048,576 rows. A record's number is its row below the header.
+    """
+
+    file: FeedFile
+    header: list[str]
+    rows: Sequence[Sequence[Any]]
+    footer: str | None = None
+    news: list[str] = field(default_factory=list)
+
+    @classmethod
+    def open(cls, file: FeedFile, feed: Feed) -> SheetRecords:
+        """Raises SourceError where the workbook cannot be read, has no such sheet, or the sheet has no header."""
+        try:
+            book = CalamineWorkbook.from_path(file.uri)
+        except (CalamineError, OSError) as error:
+            raise SourceError(f"{file.path}: expected a workbook: {error}") from error
+        names = book.sheet_names
+        if feed.sheet is not None and feed.sheet not in names:
+            raise SourceError(f"{file.path}: expected a sheet {feed.sheet!r}, found {names}; correct `sheet`")
+        rows = book.get_sheet_by_name(feed.sheet or names[0]).to_python(skip_empty_area=False)
+        at = feed.skip_lines
+        if not feed.names:
+            at = next((number for number, row in enumerate(rows) if number >= at and any(map(_is_filled, row))), -1)
+            if at < 0:
+                raise SourceError(f"{file.path}: expected a header, found an empty sheet")
+        header = list(feed.names) or [_text(cell).removeprefix(TYPED).strip() for cell in rows[at]]
+        found = cls(file, header, rows[at + (not feed.names) :], feed.footer)
+        if feed.sheet is None and len(names) > 1:
+            found.news.append(f"{file.path}: the first of the sheets {names} was read; `sheet` names another")
+        return found
+
+    @property
+    def names(self) -> list[str]:
+        return columns_that_count(self.header)
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        kept = [(number, row) for number, row in enumerate(self._body(), start=1) if any(map(_is_filled, row))]
+        columns = [
+            pa.array([_text(row[at]) or None if at < len(row) else None for _, row in kept], pa.string())
+            for at, name in enumerate(self.header)
+            if name in set(self.names)
+        ]
+        rows = pa.array([number for number, _ in kept], pa.int64())
+        yield pa.RecordBatch.from_arrays(
+            [*columns, rows, pa.nulls(len(kept), pa.string())], [*self.names, ROW, CORRUPT]
+        )
+
+    def _body(self) -> Iterator[Sequence[Any]]:
+        """The rows up to the footer."""
+        for number, row in enumerate(self.rows):
+            words = ";".join(_text(cell).removeprefix(TYPED) for cell in row)
+            if self.footer is not None and re.search(self.footer, words):
+                self.news.append(
+                    f"{self.file.path}: {len(self.rows) - number} rows from {number + 1} on are its footer"
+                )
+                return
+            yield row
+
+
+def _is_filled(cell: Any) -> bool:
+    return cell is not None and str(cell).strip() != ""
+
+
+def _text(cell: Any) -> str:
+    """A cell as text, marked as typed where the workbook knows it for a number, a flag or a time."""
+    if isinstance(cell, bool):
+        return TYPED + str(cell).lower()
+    if isinstance(cell, float):
+        return TYPED + (str(int(cell)) if cell.is_integer() and abs(cell) < 1e15 else repr(cell))
+    if isinstance(cell, int):
+        return TYPED + str(cell)
+    if isinstance(cell, datetime):
+        return TYPED + cell.isoformat(" ")
+    if isinstance(cell, date | time):
+        return TYPED + cell.isoformat()
+    return "" if cell is None else str(cell)
