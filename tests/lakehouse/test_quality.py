@@ -9,6 +9,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from lakehouse.errors import ContractError
+from lakehouse.feeds.accounts import RowAccounts
 from lakehouse.feeds.quality import (
     QualityRule,
     check_conservation,
@@ -44,37 +45,23 @@ def test_each_contract_rule_claims_its_row(spark: SparkSession) -> None:
         ({"ds": "2024-02-30"}, "unparseable_ds"),
         ({"ds": "2024"}, "unparseable_ds"),
         ({"ds": "01/02/2024"}, "unparseable_ds"),
-        ({"is_promo": "maybe"}, "unparseable_is_promo"),
-        ({"unit_price": "1,50"}, "unparseable_unit_price"),
+        ({"is_promo": "maybe"}, ""),
+        ({"unit_price": "1,50"}, ""),
         ({"unit_price": ""}, ""),
-        ({"sold_at": "noon"}, "unparseable_sold_at"),
+        ({"sold_at": "noon"}, ""),
+        ({"sku_id": "4.00638E+12"}, "damaged_sku_id"),
+        ({"sku_id": "4,00638e+12"}, "damaged_sku_id"),
+        ({"sku_id": "4E12"}, ""),
         ({"sku_id": "A|B"}, "separator_in_sku_id"),
         ({"channel_id": "web|app"}, "separator_in_channel_id"),
     ]
     assert rule_of_each(spark, "sales", [row for row, _ in cases]) == [rule for _, rule in cases]
 
 
-def test_an_optional_value_that_is_unreadable_or_out_of_range_costs_itself_alone(spark: SparkSession) -> None:
-    terms = ("lead_time_days", "pack_qty", "moq_qty")
-    cases = {  # as stated: as typed
-        ("-1", "0", "-1"): (None, None, None),
-        ("3", "0.5", "0"): (3, Decimal("0.5"), 0),
-        ("2-3", "six", ""): (None, None, None),
-        (None, " 6 ", "1e12"): (None, 6, None),
-    }
-    rows = [dict(zip(terms, stated, strict=True)) for stated in cases]
-    assert rule_of_each(spark, "supply", rows) == [""] * len(rows)
-    parsed = parse(bronze(spark, "supply", rows), "supply")
-    typed = [tuple(row) for row in parsed.orderBy("source_row").select(*terms).collect()]
-    assert typed == list(cases.values())
-    optional = optional_columns("supply", terms)
-    counts = split(parsed, "supply", (), optional).counts.collect()[0]
-    lost = {each.column_name: (each.rows, each.example) for each in counts.losses}
-    assert lost == {"lead_time_days": (2, "-1"), "pack_qty": (2, "0"), "moq_qty": (2, "-1")}
-
-
-def test_a_required_range_comes_from_the_column_and_periods_run_forward(spark: SparkSession) -> None:
-    assert rule_of_each(spark, "prices", [{"ds_from": "2024-01-02", "unit_price": "-1"}]) == ["out_of_range_unit_price"]
+def test_ranges_come_from_the_columns_and_periods_run_forward(spark: SparkSession) -> None:
+    stock = [{"ds": "2024-01-02", "on_hand_qty": each} for each in ("-1", "many")]
+    assert rule_of_each(spark, "stock", stock) == ["", "unparseable_on_hand_qty"]
+    assert rule_of_each(spark, "prices", [{"unit_price": "-2", "ds_from": "2024-01-02"}]) == ["out_of_range_unit_price"]
     price = {"unit_price": "2"}
     prices = [
         {**price, "ds_from": "2024-01-02", "ds_to": "2024-01-01"},
@@ -122,7 +109,7 @@ def test_numbers_are_exact_decimals(spark: SparkSession) -> None:
 
 @pytest.mark.parametrize(("last", "kept"), [(False, 1), (True, 3)])
 def test_keep_one_counts_the_others_as_duplicates(spark: SparkSession, last: bool, kept: int) -> None:
-    rows = [{"pack_qty": "2"}, {"pack_qty": "x"}, {"pack_qty": "3"}, {"sku_id": "B"}]
+    rows = [{"pack_qty": "2"}, {"location_id": " "}, {"pack_qty": "3"}, {"sku_id": "B"}]
     cleaned = split(parse(bronze(spark, "supply", rows), "supply"), "supply", contract_rules("supply", ["pack_qty"]))
     one = keep_one(cleaned, ("sku_id", "location_id"), last=last)
     outcomes = {row.source_row: (row.outcome, row.rule_id) for row in one.rows.collect()}
@@ -130,9 +117,28 @@ def test_keep_one_counts_the_others_as_duplicates(spark: SparkSession, last: boo
     assert outcomes == {
         kept: ("used", ""),
         other: ("duplicate", "repeated_key"),
-        2: ("quarantined", "unparseable_pack_qty"),
+        2: ("quarantined", "missing_location_id"),
         4: ("used", ""),
     }
+
+
+def test_an_unreadable_optional_value_is_lost_and_counted_and_its_row_stays(spark: SparkSession) -> None:
+    rows = [
+        {"lead_time_days": "soon", "pack_qty": "0", "moq_qty": "0"},
+        {"lead_time_days": "-1", "pack_qty": "6"},
+        {"lead_time_days": "5", "pack_qty": ""},
+        {"lead_time_days": "never", "location_id": None},
+    ]
+    optional = optional_columns("supply", ["lead_time_days", "pack_qty", "moq_qty"])
+    parsed = parse(bronze(spark, "supply", rows), "supply")
+    cleaned = split(parsed, "supply", contract_rules("supply", FEEDS["supply"].columns), optional)
+    used = [(row.lead_time_days, row.pack_qty, row.moq_qty) for row in cleaned.accepted.orderBy("source_row").collect()]
+    assert used == [(None, None, Decimal(0)), (None, Decimal(6), None), (Decimal(5), None, None)]
+    accounts = RowAccounts.of(row.asDict(recursive=True) for row in cleaned.counts.collect())
+    assert accounts.lost == {("supply", "lead_time_days"): (2, "-1"), ("supply", "pack_qty"): (1, "0")}
+    assert accounts.rejected("supply") == {"missing_location_id": 1}
+    [said] = [each.words for each in accounts.findings({}) if each.finding == "values_lost"]
+    assert said.startswith("3 values of supply could not be read and are unknown: lead_time_days 2 (must be a number")
 
 
 def test_two_rules_of_one_id_are_refused(spark: SparkSession) -> None:
@@ -150,7 +156,8 @@ def test_conservation_names_the_difference() -> None:
 
 def test_row_counts_have_the_contracts_shape(spark: SparkSession) -> None:
     cleaned = split(parse(bronze(spark, "sales", [{}]), "sales"), "sales", [QualityRule("r", "units > 5", "x")])
-    counts = cleaned.counts
+    assert [row.losses for row in cleaned.counts.collect()] == [[]]
+    counts = cleaned.counts.drop("losses")
     declared = contract("ops.row_count")
     assert [(f.name, f.dataType.simpleString().upper()) for f in counts.schema] == [
         (name, declared.sql_type(name)) for name in declared.columns

@@ -107,7 +107,7 @@ def _of_location(
     stated_T[day[within] - first] = True
     weekday_T = (np.arange(first, last + 1) + 3) % 7
     shut_T = np.isin(weekday_T, _shut_weekdays(sold_T, stated_T, weekday_T, spec)) & ~sold_T
-    spells = [Spell(name, _date(first + at), _date(first + at), "weekday") for at in np.flatnonzero(shut_T)]
+    spells = [Spell(name, _date(first + int(at)), _date(first + int(at)), "weekday") for at in np.flatnonzero(shut_T)]
     busy = float(np.median(rows[has_sale])) >= spec.busy_rows
     open_T = np.flatnonzero(~shut_T)
     for begin, end in _runs(~sold_T[open_T]):
