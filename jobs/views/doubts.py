@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -23,6 +24,8 @@ _WITHOUT = {
     "lead time": "lead time and review exceed what a replay can show",
     "no replays": "there is no replay to choose by",
 }
+# What a feed states stands in quotes, and may be any text.
+_CHANGE = re.compile(r"(?:^|; )(\w+) (?:(assumed)|'.*?' (replaced) by|\S+ (rounded) to) ")
 
 
 def late_words(lake: Lakehouse, as_of: date) -> str:
@@ -98,7 +101,5 @@ def _line(row: dict[str, Any]) -> str:
 def _changes(notes: Iterable[str]) -> Iterable[str]:
     """Term and kind of each change, such as `pack_qty rounded`."""
     for note in notes:
-        for change in note.split("; "):
-            term, rest = change.split(" ", 1)
-            kind = next(word for word in ("assumed", "replaced", "rounded") if word in rest)
-            yield f"{term} {kind}"
+        for term, *kinds in _CHANGE.findall(note):
+            yield f"{term} {''.join(kinds)}"

@@ -466,7 +466,7 @@ def test_without_feeds_the_dimensions_follow_from_the_sales(spark: SparkSession)
 
 
 def test_the_last_supply_terms_stated_count(spark: SparkSession) -> None:
-    rows = [{"lead_time_days": "3", "pack_qty": "6"}, {"lead_time_days": "4"}, {"sku_id": None, "moq_qty": "2"}]
+    rows = [{"lead_time_days": "3", "pack_qty": "6"}, {"lead_time_days": "4"}, {"sku_id": "B", "moq_qty": "-2"}]
     feed = clean_feed(bronze(spark, "supply", rows), "supply", mapping("supply"), 4)
     first, second = sorted(dimensions.supply(feed, spark).collect())
     assert (first.unique_id, first.lead_time_days, first.pack_qty) == ("A|L|all", 4.0, None)

@@ -31,6 +31,7 @@ SUPPLY, STOCK = "silver.supply", "silver.stock"
 REPLAY, REPLAY_SUMMARY = "inventory.replay", "inventory.replay_summary"
 PROPOSAL, STEP = "inventory.order_proposal", "inventory.order_step"
 ORDER_PLAN = "inventory.order_plan"
+_PRICE_FEED = "bronze.prices"
 
 
 def replay_cutoffs(context: RunContext) -> tuple[date, ...]:
@@ -138,7 +139,8 @@ def prices_of(inputs: dict[str, pa.Table], as_of: date, spec: InventorySpec, *, 
 
 def are_prices_listed(context: RunContext) -> bool:
     """Whether a feed states prices whether something is sold or not; else they are known of sales alone."""
-    return "prices" in context.mapping.feeds
+    lake = context.lakehouse
+    return lake.exists(_PRICE_FEED) and lake.rows(_PRICE_FEED) > 0
 
 
 def doubts_told(inputs: dict[str, pa.Table], as_of: date) -> pa.Table:

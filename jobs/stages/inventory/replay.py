@@ -89,6 +89,7 @@ STAGE = UnitStage(
     writes=(REPLAY, REPLAY_SUMMARY),
     settings=("inventory", "forecast", "horizon", "replays"),
     ignores=("inventory.budget", "inventory.capacity_qty"),
+    identity=are_prices_listed,
     kernel=kernel,
     parameters=parameters,
 )
