@@ -215,7 +215,8 @@ class Cleaning(_Frozen):
     Sunday; evenly without them); `period_day` says whether that day is the period's first or last, where it is not a
     calendar week or month. `infer_closed_days`: take days without any sale of a location that else sells daily for
     days on which it was closed. `max_lost_share`: of the rows of sales that may be rejected for their content before
-    the run is a failure.
+    the run is a failure. `implausible`: days whose units or price can only be typing errors are taken out and named
+    ("mask"), only named ("mark"), or not looked for ("use"); `most_daily_units`: a bound for every series.
     `infer_stockouts`: take a run of days without sales that chance hardly explains for a stock-out, besides those that
     the stock counts show.
     """
@@ -231,6 +232,8 @@ class Cleaning(_Frozen):
     period_day: Literal["first", "last"] | None = None
     weekday_shares: tuple[float, ...] = ()
     max_lost_share: float = Field(default=0.1, ge=0, le=1)
+    implausible: Literal["mask", "mark", "use"] = "mask"
+    most_daily_units: float = Field(default=1e8, gt=0)
     cancellations: Cancellations | None = None
     rules: tuple[Rule, ...] = ()
 
