@@ -200,6 +200,7 @@ def test_odd_terms_and_counts_end_no_series_and_are_said_beside_its_order(
     featured: Lakehouse, finished: Lakehouse, tmp_path: Path
 ) -> None:
     lake = copied(featured, tmp_path / "lake")
+    today = {"ds": f"CAST('{AS_OF}' AS DATE)"}
     odd = {  # by series: table, what is changed, what is said
         "S01|south|all": ("silver.supply", {"pack_qty": "2.5"}, "supply rounded: pack 2.5 rounded up to 3"),
         "S02|south|all": ("silver.supply", {"lead_time_days": "2.5"}, "lead time 2.5 days rounded up to 3"),
@@ -208,8 +209,8 @@ def test_odd_terms_and_counts_end_no_series_and_are_said_beside_its_order(
             {"pack_qty": "NULL", "refused_values": """'{"pack_qty":"0"}'"""},
             "supply replaced: pack '0' cannot be planned with, 1 assumed",
         ),
-        "S04|south|all": ("silver.stock", {"on_hand_qty": "-7"}, "stock negative: -7 on hand, taken as 0"),
-        "S05|south|all": ("silver.stock", {"on_hand_qty": "40123455"}, "stock unusable: 40,123,455 on hand, "),
+        "S04|south|all": ("silver.stock", {**today, "on_hand_qty": "-7"}, "stock negative: -7 on hand, taken as 0"),
+        "S05|south|all": ("silver.stock", {**today, "on_hand_qty": "40123455"}, "stock unusable: 40,123,455 on hand, "),
         "S06|south|all": ("silver.supply", {"moq_qty": "1e9"}, "minimum order '1,000,000,000' cannot be planned with"),
     }
     for unique_id, (table, updates, _) in odd.items():
