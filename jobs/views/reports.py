@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from jobs.views.doubts import doubt_words, late_words, policy_words
+from jobs.views.feed_report import findings
 from lakehouse.delta.content_hash import content_hash
 from lakehouse.delta.io import Lakehouse
 from lakehouse.delta.session import build_session
@@ -45,6 +46,7 @@ def run_summary(context: RunContext, done: Sequence[StageReport]) -> str:
     ]
     header = ("stage", "status", "seconds", "peak GiB", "rows", "ids", "failed")
     text = _table(f"run {context.run.run_id} of {context.mapping.name}, as of {context.as_of}", header, rows)
+    text += findings(context.lakehouse)
     if any(report.stage == "publish" for report in done):
         text += _order_head(context)
     return text + late_words(context.lakehouse, context.as_of)
@@ -108,6 +110,7 @@ def status(lake: Lakehouse, run_id: str | None = None, *, with_hashes: bool = Fa
         _failures(lake, chosen),
         file_accounts(lake),
         _row_accounts(lake),
+        findings(lake),
     ]
     others = sorted({row["run_id"] for row in runs} - {chosen})
     if others:

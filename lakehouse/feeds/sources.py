@@ -31,7 +31,9 @@ class _Frozen(BaseModel):
 
 REPLACES = ("name", "nothing", "feed")
 # Fields of a feed that choose files and order them; they change nothing of how a file is read.
-FILE_RULES = frozenset({"files", "optional", "replaces", "latest_by", "order_by", "when_gone", "when_emptied"})
+FILE_RULES = frozenset(
+    {"files", "optional", "replaces", "latest_by", "order_by", "when_gone", "when_emptied", "when_shrunk"}
+)
 _MOST_DAYS = 100_000
 RowsOfAFile = Literal["keep", "remove", "refuse"]
 _NAME_OF_FILE = re.compile(r"\b(source_file|input_file_name|_metadata)\b")
@@ -130,7 +132,8 @@ class Feed(_Frozen):
     files whose names show the same in the groups of a regular expression. `latest_by`: of rows with equal values there
     that several files state, those of the latest count. `order_by`: a regular expression whose groups in the name say
     which file is later; without it files are in the order in which they came. `when_gone`, `when_emptied`: what becomes
-    of the rows of a file that is no longer there, or that has no row left.
+    of the rows of a file that is no longer there, or that has no row left; `when_shrunk`: whether a file may take the
+    place of twice its rows, and more.
     """
 
     files: tuple[str, ...]
@@ -142,6 +145,7 @@ class Feed(_Frozen):
     order_by: str | None = None
     when_gone: RowsOfAFile = "keep"
     when_emptied: RowsOfAFile = "refuse"
+    when_shrunk: Literal["accept", "refuse"] = "refuse"
     delimiter: str = Field(default=",", min_length=1, max_length=1)
     encoding: str = "UTF-8"
     quote: str = Field(default='"', max_length=1)

@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame
 
 from jobs.engine.side_by_side import side_by_side
 from jobs.engine.stage import FrameStage, Read
-from jobs.stages.demand.clean_findings import nothing_left, say_findings
+from jobs.stages.demand.clean_findings import check_lost_share, nothing_left, say_findings
 from jobs.stages.demand.daily_sales import check_buckets, write_sales_daily
 from jobs.stages.demand.days_of_trade import closed_of, refuse_sums, spells_without_trade
 from lakehouse.delta.ledger import StageRecord
@@ -23,6 +23,7 @@ from lakehouse.schema.tables import FEEDS
 from lakehouse.transforms.silver import dimensions
 from lakehouse.transforms.silver.census import sales_census
 from lakehouse.transforms.silver.cleaning import CleanedSales, clean_feed, clean_sales
+from lakehouse.transforms.silver.codes import code_findings
 from lakehouse.transforms.silver.planned_daily import planned_daily
 from udfs.demand.returns import match_cancellations
 from udfs.demand.trading_days import stray_days
@@ -70,7 +71,8 @@ def build(context: RunContext, frames: Frames) -> StageRecord:
             _QUARANTINE: quarantine,
         }
         rows = side_by_side(context.spark, works)[_SALES_DAILY]
-        say_findings(context, accounts, stray, spells)
+        say_findings(context, accounts, stray, spells, code_findings(series, feeds))
+        check_lost_share(context, accounts)
         for frame in (closed, locations, series):
             frame.unpersist()
     finally:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from lakehouse.errors import SourceError
+from lakehouse.errors import PromiseError, SourceError
 from lakehouse.feeds.accounts import RowAccounts
 from lakehouse.feeds.date_pattern import likely_days
 from lakehouse.feeds.findings import Finding, write_findings
@@ -37,6 +37,20 @@ def nothing_left(context: RunContext, accounts: RowAccounts) -> SourceError:
     )
 
 
+def check_lost_share(context: RunContext, accounts: RowAccounts) -> None:
+    """Raise PromiseError where more rows of sales cannot be read than the mapping allows for."""
+    share, most = accounts.lost_share(context.mapping), context.mapping.clean.max_lost_share
+    if share <= most:
+        return
+    rule, count = next(iter(accounts.rejected("sales").items()))
+    example = examples_of(context)["sales", rule]
+    raise PromiseError(
+        f"sales: {share:.1%} of the rows cannot be read, more than clean.max_lost_share = {most:.1%} allows; {rule} "
+        f"rejected {count:,}, such as {example}. Nothing is planned from the others. ops.quarantine holds each row; "
+        "correct the files or the mapping, or allow for more."
+    )
+
+
 def examples_of(context: RunContext) -> dict[tuple[str, str], str]:
     """By feed and rule, the first row that it rejected: file, row, reason."""
     rows = context.lakehouse.read_spark(context.spark, _QUARANTINE).groupBy("feed", "rule_id")
@@ -50,14 +64,16 @@ def examples_of(context: RunContext) -> dict[tuple[str, str], str]:
     }
 
 
-def say_findings(context: RunContext, accounts: RowAccounts, stray: Sequence[date], spells: Sequence[Spell]) -> None:
+def say_findings(
+    context: RunContext, accounts: RowAccounts, stray: Sequence[date], spells: Sequence[Spell], codes: Sequence[Finding]
+) -> None:
     """Keep what a person should know as ops.finding; the run's summary says it."""
     rejected = bool(accounts.feeds_with("quarantined"))
     found = accounts.findings(examples_of(context) if rejected else {})
     if stray:
         words = f"days far from all others are taken for mistyped: {', '.join(map(str, stray[:_MOST_NAMED]))}"
         found.append(Finding("sales", "stray_days", words, len(stray)))
-    found += _without_trade(spells)
+    found += [*codes, *_without_trade(spells)]
     days = context.lakehouse.read_spark(context.spark, _SALES_DAILY)
     doubtful = days.filter("masked_by IS NOT NULL OR y_bound IS NOT NULL OR price_bound IS NOT NULL").persist()
     try:
@@ -81,7 +97,9 @@ def _without_trade(spells: Sequence[Spell]) -> list[Finding]:
     shut = sorted({(spell.location_id, f"{spell.first:%A}") for spell in spells if spell.kind == "weekday"})
     if shut:
         named = ", ".join(f"{place} {day}s" for place, day in shut[:_MOST_NAMED])
-        found.append(Finding("sales", "closed_weekdays", f"{len(shut):,} weekdays are closed by their sales: {named}"))
+        found.append(
+            Finding("sales", "closed_weekdays", f"{len(shut):,} weekdays are closed by their sales: {named}", len(shut))
+        )
     return found
 
 
