@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from jobs.context import RunContext
     from jobs.engine.setting import Settings
     from jobs.pipeline import StageReport
+    from jobs.views.export import Exported
     from lakehouse.delta.keep import Freed, Runs
 
 _WIDTH = 150
+_FILES_SHOWN = 20
 
 
 def run_summary(context: RunContext, done: Sequence[StageReport]) -> str:
@@ -235,6 +237,24 @@ def kept(lake: Lakehouse, freed: Sequence[Freed], runs: Runs, *, is_dry: bool) -
     if runs.unfinished:
         text += f"as old, kept since they never finished: {', '.join(runs.unfinished)}\n"
     return text
+
+
+def exported(done: Exported) -> str:
+    """The files that an export wrote, and what their reader should know."""
+    shown = done.files[:_FILES_SHOWN]
+    rows = [
+        (
+            str(file.path),
+            f"{file.rows:,}",
+            "" if file.value is None else f"{file.value:,.2f} {done.currency}",
+            f"{file.path.stat().st_size / 2**20:.1f}",
+        )
+        for file in shown
+    ]
+    text = _table(done.title, ("file", "rows", "order value", "MiB"), rows)
+    if len(done.files) > len(shown):
+        text += f"and {len(done.files) - len(shown):,} files more\n"
+    return text + "".join(f"note: {note}\n" for note in done.notes)
 
 
 def create_tables(lake: Lakehouse, settings: Settings) -> None:

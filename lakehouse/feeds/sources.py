@@ -221,6 +221,8 @@ class Cleaning(_Frozen):
     days on which it was closed. `max_lost_share`: of the rows of sales that may be rejected for their content before
     the run is a failure. `implausible`: days whose units or price can only be typing errors are taken out and named
     ("mask"), only named ("mark"), or not looked for ("use"); `most_daily_units`: a bound for every series.
+    `stated_again`: what it means that files share days and nearly all of their rows there: "refuse" says that the
+    exports overlap, "add" that they are different sales.
     `infer_stockouts`: take a run of days without sales that chance hardly explains for a stock-out, besides those that
     the stock counts show.
     """
@@ -238,6 +240,7 @@ class Cleaning(_Frozen):
     max_lost_share: float = Field(default=0.1, ge=0, le=1)
     implausible: Literal["mask", "mark", "use"] = "mask"
     most_daily_units: float = Field(default=1e8, gt=0)
+    stated_again: Literal["refuse", "add"] = "refuse"
     cancellations: Cancellations | None = None
     rules: tuple[Rule, ...] = ()
 

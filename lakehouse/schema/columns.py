@@ -132,6 +132,7 @@ _ALL: tuple[Column, ...] = (
     _column("benefit_regions", "string", "Regions, by comma, where food benefits (such as SNAP) are paid out that day"),
     _column("is_benefit_day", "boolean", "True where food benefits are paid out in the location's region that day"),
     _column("is_holiday", "boolean", "True on a public holiday of the location's country"),
+    _column("supplier_id", "string", "Supplier of the SKU, as the retailer names it; NULL where the feed has none"),
     _column("lead_time_days", "double", "Days from order to receipt", _FROM_0),
     _column("order_cost", "double", "Fixed cost of placing one order, in currency", _FROM_0),
     _column("unit_cost", "double", "Purchase cost per unit, in currency", _FROM_0),

@@ -15,7 +15,7 @@ from jobs.engine.side_by_side import side_by_side
 from jobs.engine.stage import FrameStage, Read
 from jobs.stages.demand.clean_findings import check_lost_share, nothing_left, say_findings
 from jobs.stages.demand.daily_sales import check_buckets, write_sales_daily
-from jobs.stages.demand.days_of_trade import closed_of, refuse_sums, spells_without_trade
+from jobs.stages.demand.days_of_trade import closed_of, refuse_sums, shared_days, spells_without_trade
 from lakehouse.delta.ledger import StageRecord
 from lakehouse.feeds.accounts import RowAccounts
 from lakehouse.feeds.quality import Split, check_conservation
@@ -44,6 +44,7 @@ def build(context: RunContext, frames: Frames) -> StageRecord:
     stray = [] if mapping.clean.first_day else stray_days(census)
     census = census.filter(pc.invert(pc.is_in(census["ds"], pa.array(stray, pa.date32()))))
     refuse_sums(mapping, census)
+    shared = shared_days(mapping, census, frames["bronze.sales"])
     sales = clean_sales(frames["bronze.sales"], mapping, buckets, match_cancellations, stray).persist()
     feeds = {
         feed: clean_feed(frames[f"bronze.{feed}"], feed, mapping, buckets) for feed in mapping.feeds if feed != "sales"
@@ -71,7 +72,7 @@ def build(context: RunContext, frames: Frames) -> StageRecord:
             _QUARANTINE: quarantine,
         }
         rows = side_by_side(context.spark, works)[_SALES_DAILY]
-        say_findings(context, accounts, stray, spells, code_findings(series, feeds))
+        say_findings(context, accounts, stray, spells, [*shared, *code_findings(series, feeds)])
         check_lost_share(context, accounts)
         for frame in (closed, locations, series):
             frame.unpersist()

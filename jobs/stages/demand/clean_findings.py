@@ -28,13 +28,22 @@ def nothing_left(context: RunContext, accounts: RowAccounts) -> SourceError:
     """Where no row of sales can be used: the rule that most of them broke, with one of them, and what may help."""
     rule, count = next(iter(accounts.rejected("sales").items()))
     total, example = sum(accounts.outcomes("sales").values()), examples_of(context)["sales", rule]
-    text = (re.findall(r"= '(.*)'", example) or [""])[0]
-    readings = [f'{day} as format = "{pattern}"' for pattern, day in likely_days(text)] if rule.endswith("_ds") else []
-    hint = f" {text!r} may be {' or '.join(readings)}: say it in the mapping." if readings else ""
     return SourceError(
-        f"sales: no row of {total:,} can be used; {rule} rejected {count:,}, such as {example}.{hint} ops.quarantine "
-        "holds them all with their reasons. Correct the mapping, or the files, and run again."
+        f"sales: no row of {total:,} can be used; {rule} rejected {count:,}, such as {example}.{hint(rule, example)} "
+        "ops.quarantine holds them all with their reasons. Correct the mapping, or the files, and run again."
     )
+
+
+def hint(rule: str, example: str) -> str:
+    """What the text that a rule rejected may be, and how the mapping says so; '' where nothing comes to mind."""
+    text = (re.findall(r"= '(.*)'", example) or [""])[0]
+    if rule.endswith("_ds"):
+        readings = [f'{day} as format = "{pattern}"' for pattern, day in likely_days(text)]
+        return f" {text!r} may be {' or '.join(readings)}: say it in the mapping." if readings else ""
+    if (grouped := re.fullmatch(r"\d{1,3}(?:([^\d\s-]|[ \u00a0\u202f])\d{3})+", text)) is not None:
+        digits = re.sub(r"\D", "", text)
+        return f' {text!r} may be {digits}: say thousands = "{grouped[1]}" for the feed or the column.'
+    return ""
 
 
 def check_lost_share(context: RunContext, accounts: RowAccounts) -> None:
@@ -46,8 +55,8 @@ def check_lost_share(context: RunContext, accounts: RowAccounts) -> None:
     example = examples_of(context)["sales", rule]
     raise PromiseError(
         f"sales: {share:.1%} of the rows cannot be read, more than clean.max_lost_share = {most:.1%} allows; {rule} "
-        f"rejected {count:,}, such as {example}. Nothing is planned from the others. ops.quarantine holds each row; "
-        "correct the files or the mapping, or allow for more."
+        f"rejected {count:,}, such as {example}.{hint(rule, example)} Nothing is planned from the others. "
+        "ops.quarantine holds each row; correct the files or the mapping, or allow for more."
     )
 
 
@@ -65,7 +74,11 @@ def examples_of(context: RunContext) -> dict[tuple[str, str], str]:
 
 
 def say_findings(
-    context: RunContext, accounts: RowAccounts, stray: Sequence[date], spells: Sequence[Spell], codes: Sequence[Finding]
+    context: RunContext,
+    accounts: RowAccounts,
+    stray: Sequence[date],
+    spells: Sequence[Spell],
+    others: Sequence[Finding],
 ) -> None:
     """Keep what a person should know as ops.finding; the run's summary says it."""
     rejected = bool(accounts.feeds_with("quarantined"))
@@ -73,7 +86,7 @@ def say_findings(
     if stray:
         words = f"days far from all others are taken for mistyped: {', '.join(map(str, stray[:_MOST_NAMED]))}"
         found.append(Finding("sales", "stray_days", words, len(stray)))
-    found += [*codes, *_without_trade(spells)]
+    found += [*others, *_without_trade(spells)]
     days = context.lakehouse.read_spark(context.spark, _SALES_DAILY)
     doubtful = days.filter("masked_by IS NOT NULL OR y_bound IS NOT NULL OR price_bound IS NOT NULL").persist()
     try:

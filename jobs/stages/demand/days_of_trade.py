@@ -10,14 +10,19 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 
 from lakehouse.errors import SourceError
+from lakehouse.feeds.findings import Finding
 from lakehouse.feeds.quality import Split
 from lakehouse.feeds.sources import SourceMapping
 from lakehouse.transforms.silver import dimensions
+from lakehouse.transforms.silver.census import stated_again
 from lakehouse.transforms.silver.closed_days import closed_days, weekdays_of
 from udfs.demand.trading_days import Spell, closures, summed_period
 
 if TYPE_CHECKING:
     from jobs.context import RunContext
+
+_FEWEST_SHARED = 20  # rows
+_OVERLAP = 0.8  # tills of one place sell the same by chance, but not nearly always
 
 
 def refuse_sums(mapping: SourceMapping, census: pa.Table) -> None:
@@ -58,3 +63,30 @@ def closed_of(
         stated = feeds["locations"].accepted.filter("open_weekdays IS NOT NULL").select("location_id", "open_weekdays")
         opening = {row["location_id"]: weekdays_of(row["open_weekdays"]) for row in stated.collect()}
     return closed_days(feeds.get("calendar"), places, found, opening, span[0], ahead)
+
+
+def shared_days(mapping: SourceMapping, census: pa.Table, bronze: DataFrame) -> list[Finding]:
+    """What is to be said where several files state sales of one place and day, which are added up.
+
+    Raises SourceError where they state the same sales again and the mapping does not say how to tell.
+    """
+    clean, feed = mapping.clean, mapping.feeds["sales"]
+    days = pc.unique(census.filter(census["is_shared"])["ds"])
+    if not len(days) or clean.drop_exact_duplicates or feed.latest_by or clean.stated_again == "add":
+        return []
+    delivered = {*feed.columns, *(("ds", feed.melt.value) if feed.melt else ())}
+    rows, alike, files = stated_again(bronze, delivered)
+    if not rows:
+        return []
+    if rows < _FEWEST_SHARED or alike < _OVERLAP * rows:
+        words = (
+            f"several files state the same article, place and day, within {pc.min(days)} to {pc.max(days)}: {rows:,} "
+            f"rows, which are added up ({alike:,} of them are alike); where later files state days anew, say latest_by"
+        )
+        return [Finding("sales", "files_share_days", words, rows)]
+    raise SourceError(
+        f"sales: files share days, and {alike:,} of their {rows:,} rows there occur in several of them, such as in "
+        f"{files}: added up, these sales would count twice. Say in the mapping which columns tell a line and that the "
+        'latest file counts, under [feeds.sales]: latest_by = ["sku_id", "location_id", "ds"]; or, under [clean], '
+        'drop_exact_duplicates = true for copies of whole records, or stated_again = "add" if they are different sales.'
+    )

@@ -66,6 +66,7 @@ FEEDS: tuple[FeedLayout, ...] = (
             "sku_id",
             "location_id",
             "channel_id",
+            "supplier_id",
             "lead_time_days",
             "order_cost",
             "unit_cost",
@@ -142,9 +143,10 @@ CONTRACTS: tuple[Contract, ...] = (
     ),
     Contract(
         "silver.supply",
-        "Supply terms per series: lead time, costs, minimum order and pack size; NULL where the feed has none",
+        "Supply terms per series: supplier, lead time, costs, minimum order, pack size; NULL where the feed has none",
         (
             "unique_id",
+            "supplier_id",
             "lead_time_days",
             "order_cost",
             "unit_cost",
