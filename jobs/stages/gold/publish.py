@@ -90,7 +90,7 @@ def _compared_days(context: RunContext) -> tuple[date, date]:
 
 STAGE = FrameStage(
     name="publish",
-    version=3,
+    version=4,
     reads=(
         Read("forecast.demand", (), run=THIS),
         Read("forecast.champion", (), run=THIS),
