@@ -82,6 +82,13 @@ def _status(options: argparse.Namespace) -> int:
     return 0
 
 
+def _doubts(options: argparse.Namespace) -> int:
+    from jobs.views.doubts import doubts
+
+    print(doubts(_lakehouse(options), options.as_of), end="")
+    return 0
+
+
 def _export(options: argparse.Namespace) -> int:
     from jobs.views.export import Request, export, style_of
 
@@ -230,6 +237,11 @@ def _reading_commands(commands: argparse._SubParsersAction) -> None:
     status.add_argument("--conf", type=Path)
     status.add_argument("--hashes", action="store_true", help="also the content hash of every table")
     status.set_defaults(action=_status)
+    doubts = commands.add_parser("doubts", help="series of an order plan to look at before the orders are believed")
+    doubts.add_argument("--lakehouse", required=True)
+    doubts.add_argument("--as-of", type=_day, help="day of the plan, YYYY-MM-DD (the latest)")
+    doubts.add_argument("--conf", type=Path)
+    doubts.set_defaults(action=_doubts)
     tables = commands.add_parser("tables", help="tables with rows and versions; --create makes them all")
     tables.add_argument("--lakehouse", required=True)
     tables.add_argument("--create", action="store_true")

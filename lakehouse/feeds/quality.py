@@ -118,10 +118,14 @@ def losses(optional: Iterable[str]) -> list[Column]:
     """How many values of each column were lost in a group of rows, and one of them."""
     found = []
     for name in optional:
-        is_lost = F.expr(f"{name} IS NULL AND trim(raw.{name}) <> ''")
-        found.append(F.count_if(is_lost).alias(f"lost_{name}"))
-        found.append(F.min(F.when(is_lost, F.col(f"raw.{name}"))).alias(f"example_{name}"))
+        found.append(F.count_if(is_lost(name)).alias(f"lost_{name}"))
+        found.append(F.min(F.when(is_lost(name), F.col(f"raw.{name}"))).alias(f"example_{name}"))
     return found
+
+
+def is_lost(name: str) -> Column:
+    """Whether a feed states a value of an optional column that is not usable, see `parse`."""
+    return F.expr(f"{name} IS NULL AND trim(raw.{name}) <> ''")
 
 
 def optional_columns(feed: str, columns: Iterable[str]) -> tuple[str, ...]:

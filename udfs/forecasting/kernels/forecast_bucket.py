@@ -36,6 +36,7 @@ from udfs.forecasting.probability.error_correlation import Copula
 from udfs.forecasting.probability.error_model import ErrorModel
 from udfs.forecasting.probability.lead_time import lead_time_demand
 from udfs.forecasting.probability.paths import PathSource
+from udfs.forecasting.sound_forecast import sound_forecast
 from udfs.series.sku_batch import SkuBatch
 
 BatchOf = Callable[[pa.Table, date, int | None], SkuBatch]
@@ -122,10 +123,11 @@ def forecast_bucket(
         failures.append(failure_rows)
         if forecast is not None:
             known = batch.select(index)
-            forecast, copula = _with_errors(forecast, known, spec, evidence)
+            calibrated, copula = _with_errors(forecast, known, spec, evidence)
+            forecast, doubts = sound_forecast(calibrated, forecast, spec.quantiles)
             forecast = forecast.closed_on(known.closed_SH)
             champions = demand_table(known, forecast, spec)
-            champion.append(champion_table(known, forecast, copula))
+            champion.append(champion_table(known, forecast, copula, doubts))
             lead_time.append(_lead_time_table(known, forecast, copula, spec))
             if benchmark is not None and cutoff != ordered[-1]:
                 champions = _with_benchmark(champions, benchmark, batch, horizon, spec)

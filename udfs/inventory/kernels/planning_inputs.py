@@ -20,12 +20,10 @@ from udfs.forecasting.probability.error_correlation import Copula
 from udfs.forecasting.probability.paths import PathSource
 from udfs.inventory.demand_distribution import BoolArray, FloatArray
 from udfs.inventory.demand_paths import DemandPaths
-from udfs.inventory.inventory_spec import InventorySpec
-from udfs.inventory.supply import MOST, SupplyTerms, find_bad_terms
+from udfs.inventory.supply import MOST
 
 IdArray = NDArray[np.object_]
 PATH_COLUMNS: Final = ("path_level", "path_season", "path_short", "path_decay")
-ASSUMABLE_TERMS: Final = ("lead_time_days", "order_cost", "unit_cost", "moq_qty", "pack_qty")
 
 
 class InventoryInputError(ValueError):
@@ -37,11 +35,11 @@ class BadForecastError(InventoryInputError):
 
 
 class BadSupplyError(InventoryInputError):
-    """The supply terms or the price make no sense."""
+    """The supply terms or the price are told twice."""
 
 
 class BadStockError(InventoryInputError):
-    """The stock record makes no sense."""
+    """A count or an open order is told twice."""
 
 
 Problems = dict[str, InventoryInputError]
@@ -105,21 +103,6 @@ class ForecastInput:
         return DemandPaths(source.draw(n_paths).numpy(), self.mean_SH)
 
 
-@dataclass(frozen=True, slots=True)
-class SupplyInput:
-    """Supply terms [S], for each assumable term where it was assumed, and the selling price, NaN where unknown, with
-    its age in days before the as-of day."""
-
-    terms: SupplyTerms
-    is_assumed: dict[str, BoolArray]
-    unit_price_S: FloatArray
-    price_age_S: FloatArray
-
-    def take(self, rows: NDArray[np.int64]) -> SupplyInput:
-        is_assumed = {name: mask[rows] for name, mask in self.is_assumed.items()}
-        return SupplyInput(self.terms.take(rows), is_assumed, self.unit_price_S[rows], self.price_age_S[rows])
-
-
 def read_forecast(table: pa.Table, as_of: date, levels: tuple[float, ...]) -> tuple[ForecastInput, Problems]:
     """Forecast rows as arrays [S, H], and the unfit series.
 
@@ -160,52 +143,6 @@ def read_forecast(table: pa.Table, as_of: date, levels: tuple[float, ...]) -> tu
         ),
         problems,
     )
-
-
-def read_supply(
-    supply: pa.Table, prices: pa.Table, unique_id_S: IdArray, as_of: date, spec: InventorySpec
-) -> tuple[SupplyInput, Problems]:
-    """Supply terms of the given series, NULL replaced by the defaults of `spec`, and the unfit series.
-
-    supply: unique_id and the columns of `ASSUMABLE_TERMS`. prices: unique_id, ds, unit_price, see `last_prices`. An
-    unknown unit cost is price x (1 - spec.assumed_margin), and stays NaN where there is no positive price. Raises
-    ValueError for a missing column, a NULL unique_id.
-    """
-    problems: Problems = {}
-    terms_frame = frame_of(supply, "supply", dict.fromkeys(ASSUMABLE_TERMS, pa.float64()))
-    price_frame = frame_of(prices, "prices", {"unit_price": pa.float64()}, ("ds",))
-    at_S = one_row_each(terms_frame, unique_id_S, "supply", BadSupplyError, problems)
-    price_at_S = one_row_each(price_frame, unique_id_S, "prices", BadSupplyError, problems)
-
-    price_S, _ = values_of(price_frame, "unit_price", price_at_S)
-    with np.errstate(invalid="ignore"):
-        known_price_S = np.where((price_S > 0.0) & (price_S <= MOST), price_S, np.nan)
-    defaults: dict[str, float | FloatArray] = {
-        "lead_time_days": float(spec.lead_time_days),
-        "order_cost": spec.order_cost,
-        "unit_cost": known_price_S * (1.0 - spec.assumed_margin),
-        "moq_qty": spec.moq_qty,
-        "pack_qty": spec.pack_qty,
-    }
-    values: dict[str, FloatArray] = {}
-    is_assumed: dict[str, BoolArray] = {}
-    for name in ASSUMABLE_TERMS:
-        value_S, is_null_S = values_of(terms_frame, name, at_S)
-        if name == "unit_cost":
-            is_null_S = is_null_S | np.isnan(value_S)
-        values[name] = np.where(is_null_S, defaults[name], value_S)
-        is_assumed[name] = is_null_S
-    S = len(unique_id_S)
-    terms = SupplyTerms(
-        **values,
-        review_days=np.full(S, float(spec.review_days)),
-        holding_cost_rate=np.full(S, spec.holding_cost_rate),
-        service_level=np.full(S, spec.service_level),
-    )
-    for bad_row, found in find_bad_terms(terms).items():
-        problems.setdefault(unique_id_S[bad_row], BadSupplyError(found))
-    age_S = day_number(as_of) - np.append(price_frame["ds"].to_numpy(), day_number(as_of))[price_at_S]
-    return SupplyInput(terms, is_assumed, known_price_S, age_S), problems
 
 
 def class_of(classes: pa.Table) -> tuple[IdArray, NDArray[np.int64]]:

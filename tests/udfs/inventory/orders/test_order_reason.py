@@ -72,7 +72,10 @@ def test_what_was_assumed_is_said_with_the_value_taken() -> None:
     assert text.endswith(
         "Assumed: lead time 7 days, minimum order 1, pack 1, order cost 0, unit cost 2.80 from the price."
     )
-    assert reason(4.0, 2.0, (7.0, 0.0, None, 1.0, 1.0), price=None).endswith(". Assumed: unit cost unknown.")
+    assert reason(4.0, 2.0, (7.0, 0.0, None, 1.0, 1.0), price=None).endswith(
+        " (base_stock). Money did not decide: neither unit cost nor price is known. Assumed: unit cost unknown. "
+        "No price above 0 in 366 days."
+    )
     assert reason(4.0, 2.0, stock=(12.0, None)).endswith(". Stock on order is unknown and taken as none.")
 
 
