@@ -1,7 +1,7 @@
 """SQL conditions over Arrow columns, so that what Spark evaluates in a run can be asked without starting it.
 
 The part of Spark SQL that quality rules use: comparisons, AND, OR, NOT, IN, BETWEEN, LIKE, RLIKE, IS NULL, CASE WHEN,
-try_cast, sums and products, and a few functions, with SQL's three-valued logic. Anything else raises Unsupported: the
+try_cast, sums and products, and a few functions, with SQL's three-valued logic. Anything else raises UnsupportedError: the
 caller then says that only a run can tell. Numbers are doubles here, rounded to the six decimals that a run keeps.
 """
 
@@ -28,14 +28,20 @@ _TOKEN = re.compile(
 )
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _COMPARE: dict[str, Callable[..., Any]] = {
-    **{"=": pc.equal, "==": pc.equal, "<>": pc.not_equal, "!=": pc.not_equal},
-    **{"<": pc.less, "<=": pc.less_equal, ">": pc.greater, ">=": pc.greater_equal},
+    "=": pc.equal,
+    "==": pc.equal,
+    "<>": pc.not_equal,
+    "!=": pc.not_equal,
+    "<": pc.less,
+    "<=": pc.less_equal,
+    ">": pc.greater,
+    ">=": pc.greater_equal,
 }
 _ARITHMETIC: dict[str, Callable[..., Any]] = {"+": pc.add, "-": pc.subtract, "*": pc.multiply}
 _SPARK_DECIMALS, _BEYOND_DECIMAL = 6, 1e12
 
 
-class Unsupported(Exception):
+class UnsupportedError(Exception):
     """The SQL holds something that is not evaluated here."""
 
 
@@ -48,11 +54,11 @@ class Rows:
     _known: dict[Node, Any] = field(default_factory=dict)
 
     def evaluate(self, sql: str) -> pa.Array:
-        """The values of the expression, one per row. Raises Unsupported."""
+        """The values of the expression, one per row. Raises UnsupportedError."""
         try:
             value = self._of(parse(sql))
         except pa.ArrowException as error:
-            raise Unsupported(f"{sql}: {error}") from error
+            raise UnsupportedError(f"{sql}: {error}") from error
         return pa.repeat(value, self.count) if isinstance(value, pa.Scalar) else value
 
     def is_true(self, sql: str) -> pa.Array:
@@ -72,7 +78,7 @@ class Rows:
             case "column":
                 column = self.column(parts[0])
                 if column is None:
-                    raise Unsupported(f"no column {parts[0]}")
+                    raise UnsupportedError(f"no column {parts[0]}")
                 return column
             case "case":
                 return self._case(parts)
@@ -81,7 +87,7 @@ class Rows:
             case _:
                 operator = _OPERATORS.get(kind)
                 if operator is None:
-                    raise Unsupported(f"the function {kind} is not known here")
+                    raise UnsupportedError(f"the function {kind} is not known here")
                 return operator(*(self._of(part) for part in parts))
 
     def _case(self, parts: list[Any]) -> Any:
@@ -184,7 +190,7 @@ def _cast(value: Any, kind: str) -> Any:
     if pa.types.is_null(value.type):
         value = pc.cast(value, pa.string())
     if not pa.types.is_string(value.type):
-        raise Unsupported(f"try_cast of {value.type} to {kind}")
+        raise UnsupportedError(f"try_cast of {value.type} to {kind}")
     texts = pc.utf8_trim_whitespace(value)
     if kind in ("DATE", "TIMESTAMP"):
         wall = pa.array(DatePattern.iso().read(texts).wall)
@@ -196,7 +202,7 @@ def _cast(value: Any, kind: str) -> Any:
     if kind == "STRING":
         return value
     if not re.match(r"DECIMAL\(18,6\)|DOUBLE$", kind):
-        raise Unsupported(f"try_cast to {kind}")
+        raise UnsupportedError(f"try_cast to {kind}")
     numbers = pc.cast(pc.if_else(pc.match_substring_regex(texts, _NUMBER), texts, None), pa.float64())
     if kind == "DOUBLE":
         return numbers
@@ -204,14 +210,14 @@ def _cast(value: Any, kind: str) -> Any:
     return pc.if_else(pc.less(pc.abs(exact), _BEYOND_DECIMAL), exact, None)
 
 
-# -- text to nodes ------------------------------------------------------------------------------------------------------
+# -- text to nodes ---------------------------------------------------------------------------------------------------
 @cache
 def parse(sql: str) -> Node:
-    """The expression as nodes. Raises Unsupported."""
+    """The expression as nodes. Raises UnsupportedError."""
     parser = _Parser(_tokens(sql), sql)
     node = parser.either()
     if parser.tokens[parser.at :] != [("end", "")]:
-        raise Unsupported(f"cannot read {sql!r} from {parser.tokens[parser.at][1]!r} on")
+        raise UnsupportedError(f"cannot read {sql!r} from {parser.tokens[parser.at][1]!r} on")
     return node
 
 
@@ -220,7 +226,7 @@ def _tokens(sql: str) -> list[tuple[str, str]]:
     while at < len(sql.rstrip()):
         match = _TOKEN.match(sql, at)
         if match is None:
-            raise Unsupported(f"cannot read {sql!r} from {sql[at:]!r} on")
+            raise UnsupportedError(f"cannot read {sql!r} from {sql[at:]!r} on")
         kind = match.lastgroup or ""
         found.append((kind, match.group(kind)))
         at = match.end()
@@ -243,7 +249,7 @@ class _Parser:
 
     def expect(self, word: str) -> None:
         if not self.takes(word):
-            raise Unsupported(f"{self.sql!r}: expected {word}, found {self.tokens[self.at][1]!r}")
+            raise UnsupportedError(f"{self.sql!r}: expected {word}, found {self.tokens[self.at][1]!r}")
 
     def either(self) -> Node:
         node = self.both()
@@ -314,7 +320,7 @@ class _Parser:
                 return _constant(_unquoted(text))
             case "name" | "quoted":
                 return self.named(text, is_quoted=kind == "quoted")
-        raise Unsupported(f"{self.sql!r}: did not expect {text!r}")
+        raise UnsupportedError(f"{self.sql!r}: did not expect {text!r}")
 
     def named(self, name: str, *, is_quoted: bool) -> Node:
         word = "" if is_quoted else name.lower()

@@ -133,7 +133,7 @@ def _numbers(count: int, first: int, skipped: Sequence[int]) -> np.ndarray:
 def _by_python(records: TextRecords) -> Iterator[pa.RecordBatch]:
     """As `_by_arrow`, leaving out remarks, and ending where the footer begins."""
     feed, count = records.feed, len(records.header)
-    rows = _Rows(records)
+    rows = iter(_Rows(records))  # one pass: asked for an iterator again, it would begin anew
     odd: list[tuple[int, str]] = []
     while part := list(islice(rows, _BATCH_ROWS)):
         fitting = [(number, fields) for number, fields in part if len(fields) == count]

@@ -19,7 +19,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.feeds.arrow_sql import Rows, Unsupported
+from lakehouse.feeds.arrow_sql import Rows, UnsupportedError
 from lakehouse.feeds.bronze import BronzeReader
 from lakehouse.feeds.feed_files import FeedFile, find_feed_files
 from lakehouse.feeds.file_order import name_key
@@ -126,7 +126,7 @@ class _Claims:
         for number, rule in enumerate(self.rules):
             try:
                 breaks = np.asarray(rows.is_true(rule.reject_when)) & (claimed < 0)
-            except Unsupported as error:
+            except UnsupportedError as error:
                 self.check.left_to_run[rule.id] = str(error)
                 continue
             if count := int(breaks.sum()):
