@@ -13,7 +13,7 @@ from jobs.views.check_view import check_source, text_of
 from lakehouse.errors import ConfigError, SourceError
 from lakehouse.feeds.guessing.proposal import Proposal, propose
 
-_PIECES = 8  # of a file that the preview reads, each of about a hundred thousand rows
+_PIECES, _PIECE_ROWS = 8, 1 << 17  # pieces of a file that the preview reads, and the most rows of most of them
 
 
 def map_folder(folder: Path, out: Path | None) -> int:
@@ -50,6 +50,8 @@ def _preview(found: Proposal, folder: Path, name: str, say: Any) -> bool:
         if check.preview is not None and check.preview.num_rows:
             say(f"{feed}, as it would be read:")
             say(_table(check.preview))
+    if any(rows >= _PIECES * _PIECE_ROWS for check in report.feeds.values() for rows in check.files.values()):
+        say(f"the preview reads the first {_PIECES * _PIECE_ROWS:,} rows or so of a file; `shelfcast check` reads all")
     say(text_of(report))
     return not report.refusals and not found.questions
 

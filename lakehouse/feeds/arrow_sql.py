@@ -1,8 +1,8 @@
 """SQL conditions over Arrow columns, so that what Spark evaluates in a run can be asked without starting it.
 
 The part of Spark SQL that quality rules use: comparisons, AND, OR, NOT, IN, BETWEEN, LIKE, RLIKE, IS NULL, CASE WHEN,
-try_cast, sums and products, and a few functions, with SQL's three-valued logic. Anything else raises UnsupportedError: the
-caller then says that only a run can tell. Numbers are doubles here, rounded to the six decimals that a run keeps.
+try_cast, sums and products, and a few functions, with SQL's three-valued logic. Anything else raises UnsupportedError:
+the caller then says that only a run can tell. Numbers are doubles here, rounded to the six decimals that a run keeps.
 """
 
 from __future__ import annotations

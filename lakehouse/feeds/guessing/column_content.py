@@ -42,6 +42,7 @@ _CLOCKS = (
     *("'T'HH:mm:ss", " HH:mm:ss Z", ", h:mm a", ", h:mm:ss a"),
 )
 _SERIALS = (("excel", r"^[2-6]\d{4}(\.\d+)?$"), ("unix", r"^1\d{9}$"), ("unix_ms", r"^1\d{12}$"))
+_PLAUSIBLE = re.compile(r"^(?=.{6,40}$)(?!-?\d+[.,]\d+$)(\d{8}$|.*\d.*[-/.年 W].*\d)")  # worth trying as a date
 _MONEY = {
     "€": "EUR",
     "EUR": "EUR",
@@ -110,6 +111,8 @@ def read_dates(texts: Sequence[str], *, named_as_date: bool = False) -> DateRead
     for name, regex in _SERIALS if named_as_date else ():
         if np.mean([bool(re.match(regex, text)) for text in texts]) >= _ENOUGH:
             return DateReading((name,), None, 1.0, (), name != "excel" or any("." in text for text in texts))
+    if not named_as_date and np.mean([bool(_PLAUSIBLE.search(text)) for text in texts[:200]]) < 0.5:
+        return DateReading()
     return _by_patterns(texts, array)
 
 

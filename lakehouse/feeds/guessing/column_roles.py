@@ -20,7 +20,7 @@ from lakehouse.feeds.guessing.words import feed_named, name_score, plain, system
 from lakehouse.schema.columns import COLUMNS
 from lakehouse.schema.tables import FEEDS
 
-_DAYS_OF_WIDE, _FITS = 5, 0.8
+_DAYS_OF_WIDE, _SHORTEST_DAY, _FITS = 5, len("1.1.24"), 0.8
 # What makes a table a feed: one of each group, of which the first alone counts for what it is.
 _MARKS = {
     "sales": (("units",), ("sku_id", "location_id"), ("ds",)),
@@ -56,7 +56,7 @@ class Content:
         if self._dates is None:
             if self.look.type is not None and pa.types.is_temporal(self.look.type):
                 has_clock = not pa.types.is_date(self.look.type) and any(
-                    text[10:] not in ("", " 00:00:00") for text in self.look.texts[:1000]
+                    text[10:].strip(" 0:.+Z") for text in self.look.texts[:1000]
                 )
                 self._dates = DateReading((), None, 1.0, (), has_clock)
             elif self.look.type is not None and pa.types.is_floating(self.look.type):
@@ -110,7 +110,7 @@ class Content:
 
 @dataclass(slots=True)
 class Roles:
-    """A table as a feed: `columns` from the layout's name to the file's; `score`: how well it fits; 0 for not at all."""
+    """A table as a feed: `columns` from the layout's name to the file's; `score`: how well it fits, 0 for no way."""
 
     feed: str
     columns: dict[str, str] = field(default_factory=dict)
@@ -135,7 +135,8 @@ class Table:
             every = [look.columns[name] for look in looks]
             texts = list(dict.fromkeys(text for each in every for text in each.texts))
             rows, blanks = sum(each.rows for each in every), sum(each.blanks for each in every)
-            merged[name] = Content(ColumnLook(name, texts, rows, blanks, first.type))
+            distinct = max(len(texts), *(each.distinct for each in every))
+            merged[name] = Content(ColumnLook(name, texts, rows, blanks, distinct, first.type))
         table = cls(looks, merged, wide_days(looks[0].header))
         table.as_feeds = {feed.name: roles_as(table, feed.name) for feed in FEEDS.values()}
         return table
@@ -161,11 +162,9 @@ class Table:
 
 def wide_days(header: Sequence[str]) -> list[str]:
     """The columns of a wide table that are days: most names are dates, or one prefix with rising numbers."""
-    reading = read_dates(list(header))
-    if reading.share >= _FITS * 0.5 or len(header) > 3 * _DAYS_OF_WIDE:
-        dated = [name for name in header if read_dates([name]).share == 1.0]
-        if len(dated) >= _DAYS_OF_WIDE:
-            return dated
+    dated = [name for name in header if len(name) >= _SHORTEST_DAY and any(map(str.isdecimal, name))]
+    if len(dated) >= _DAYS_OF_WIDE and read_dates(dated).share >= _FITS:
+        return dated
     numbered = [name for name in header if name[:1].isalpha() and name.rstrip("0123456789") != name]
     prefixes = {name.rstrip("0123456789") for name in numbered}
     longest = max(prefixes, key=lambda p: sum(n.rstrip("0123456789") == p for n in numbered), default="")
@@ -193,7 +192,7 @@ def roles_as(table: Table, feed: str) -> Roles:
         elif column in taken and name not in taken.values() and score > 99 - 10:
             roles.rivals.setdefault(column, []).append(name)
     roles.columns = {column: taken[column] for column in FEEDS[feed].columns if column in taken}
-    roles.score = _feed_score(table, roles, feed, dict((c, s) for s, c, _ in reversed(pairs)))
+    roles.score = _feed_score(table, roles, feed, {column: score for score, column, _ in reversed(pairs)})
     return roles
 
 
@@ -251,4 +250,4 @@ def _has(table: Table, column: str) -> bool:
 
 def _is_key(table: Table, name: str) -> bool:
     look = table.contents[name].look
-    return len(look.texts) >= 0.9 * max(look.rows - look.blanks, 1)
+    return look.distinct >= 0.9 * max(look.rows - look.blanks, 1)

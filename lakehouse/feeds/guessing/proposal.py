@@ -26,14 +26,14 @@ from lakehouse.schema.columns import COLUMNS
 from lakehouse.schema.tables import FEEDS
 
 _PLACE = "shop"
-_SHOWN = 3
+_SHOWN, _SURE = 3, 60  # above it a header is just that word
 _ORDER = ("sales", "prices", "promotions", "products", "locations", "calendar", "stock", "supply")
-_ATTRIBUTES = ("product_name", "category", "department", "brand")
+_NAMES_CURRENCY = re.compile(r"(?i)(currency|w(ä|ae)hrung|devise|moneda|货币|币种)")
 
 
 @dataclass(slots=True)
 class Proposal:
-    """text: the mapping as TOML; questions: what a person must decide first; unplaced: files that are no feed, and why."""
+    """text: the mapping as TOML; questions: what a person must decide; unplaced: files that are no feed, and why."""
 
     text: str = ""
     questions: list[str] = field(default_factory=list)
@@ -46,7 +46,8 @@ class Proposal:
         try:
             return SourceMapping(name=name, **tomllib.loads(self.text))
         except ValueError as error:
-            raise ConfigError(f"the proposed mapping is not complete: {error}") from error
+            reason = str(error).split("\n")[1 if "validation error" in str(error) else 0].strip().split(" [type")[0]
+            raise ConfigError(f"the proposed mapping is not complete: {reason}") from error
 
 
 def propose(folder: Path) -> Proposal:
@@ -63,6 +64,7 @@ class _Writer:
     tables: list[Table]
     done: Proposal = field(default_factory=Proposal)
     money: set[str] = field(default_factory=set)
+    placed: dict[str, tuple[Table, Roles]] = field(default_factory=dict)
     place: str | None = None  # the constant that stands for the only place
 
     def write(self) -> Proposal:
@@ -76,6 +78,7 @@ class _Writer:
             )
         elif "location_id" not in placed["sales"][1].columns:
             self.place = _PLACE
+        self.placed = placed
         body = [line for feed in _ORDER if feed in placed for line in self._feed(feed, *placed[feed])]
         self.done.text = "\n".join([*self._head(placed), *body, *self._tail()]) + "\n"
         return self.done
@@ -89,8 +92,8 @@ class _Writer:
                 self.done.unplaced.append(f"{table.name}: no feed is seen in its columns {table.first.header[:12]}")
             elif best.feed in placed:
                 self.done.unplaced.append(
-                    f"{table.name}: looks like {best.feed} as well, which {placed[best.feed][0].name} already is; a feed "
-                    "has one shape. Bring both into one, or leave one out"
+                    f"{table.name}: looks like {best.feed} as well, which {placed[best.feed][0].name} already is; a "
+                    "feed has one shape. Bring both into one, or leave one out"
                 )
             else:
                 placed[best.feed] = (table, best)
@@ -100,13 +103,14 @@ class _Writer:
         return placed
 
     def _share(self, feed: str, others: Iterable[str], placed: dict[str, tuple[Table, Roles]]) -> None:
-        """A table may be a second feed too: articles named beside their sales, terms of supply in a list of articles."""
+        """A table may be a second feed too: articles named beside their sales, supply terms in a list of articles."""
         for other in others:
             if feed not in placed or other in placed:
                 continue
             table = placed[feed][0]
             roles = table.as_feeds[other]
-            own = [column for column in roles.columns if column not in ("sku_id", "location_id", "channel_id")]
+            keys = ("sku_id", "location_id", "channel_id")
+            own = [c for c, name in roles.columns.items() if c not in keys and name_score(name, c) > _SURE]
             if "sku_id" in roles.columns and own:
                 placed[other] = (table, roles)
 
@@ -124,11 +128,9 @@ class _Writer:
     def _currency(self, placed: Mapping[str, tuple[Table, Roles]]) -> tuple[str, str] | None:
         for table, _ in placed.values():
             for name, content in table.contents.items():
-                if name_score(name, "currency") or re.match(
-                    r"(?i)(currency|w(ä|ae)hrung|devise|moneda|货币|币种)", name
-                ):
-                    if len(content.look.texts) == 1 and re.match(r"^[A-Z]{3}$", content.look.texts[0]):
-                        return content.look.texts[0], f"the column {name!r}"
+                texts = content.look.texts
+                if _NAMES_CURRENCY.match(name) and len(texts) == 1 and re.match(r"^[A-Z]{3}$", texts[0]):
+                    return texts[0], f"the column {name!r}"
         if len(self.money) == 1:
             (code,) = self.money
             doubt = "; '$' may be another dollar, '¥' may be JPY" if code in ("USD", "CNY") else ""
@@ -147,8 +149,8 @@ class _Writer:
         offsets = set(content.dates.offsets)
         if (zone or "").upper() in ("UTC", "ETC/UTC", "Z", "+00:00") or offsets == {0.0}:
             self.done.questions.append(
-                f"{roles.columns['ds']!r} holds instants in UTC, such as {content.look.texts[0]!r}: in which zone are the "
-                "shops? The day of a sale is that of its place"
+                f"{roles.columns['ds']!r} holds instants in UTC, such as {content.look.texts[0]!r}: in which zone are "
+                "the shops? The day of a sale is that of its place"
             )
             return [
                 '# timezone = "Europe/Berlin"   # the zone of the shops: the times are in UTC',
@@ -164,6 +166,7 @@ class _Writer:
 
     def _feed(self, feed: str, table: Table, roles: Roles) -> list[str]:
         notation, number_notes = self._notation(table, roles)
+        given = {"ds", "units"} if table.days and feed == "sales" else set()
         lines = ["", f"[feeds.{feed}]" + (f"   # {roles.system}" if roles.system else "")]
         lines.append(f"files = {_toml(self._files(table))}")
         shape = {k: v for k, v in table.first.shape.items() if k != "format"}
@@ -172,11 +175,10 @@ class _Writer:
         lines += [f"{key} = {_toml(value)}" for key, value in shape.items()]
         if notation:
             lines.append(f"notation = {_toml(notation)}   # {number_notes}")
-        lines += self._melt(feed, table) if table.days else []
+        lines += self._melt(table) if given else []
         lines += self._fill_down(table, roles)
         lines += self._overlap(feed, table)
         lines += ["", f"[feeds.{feed}.columns]"]
-        given = {"ds", "units"} if table.days else set()
         for column in FEEDS[feed].columns:
             if column in given:
                 continue
@@ -192,7 +194,7 @@ class _Writer:
         others = [look.path for look in self.looks if look.path not in names and look.strange != "empty"]
         if len(names) > 1:
             start, end = _shared(names), _shared([name[::-1] for name in names])[::-1]
-            start = start.rstrip("0123456789")
+            start = re.sub(r"\d[\d\-_.]*$", "", start)
             pattern = f"{start}*{end}" if len(start) + len(end) <= min(map(len, names)) else f"{start}*"
             plain = not set(start + end) & set("[]*?")
             if (
@@ -304,12 +306,15 @@ class _Writer:
             return []
         likely = [name for name, c in table.contents.items() if c.fits(column) and name not in roles.columns.values()]
         if column == "sku_id":
+            likely = [name for name in likely if table.contents[name].flags is None]
             likely = sorted(likely, key=lambda name: -len(table.contents[name].look.texts))
         self.done.questions.append(f"{table.name}: no column is named like {column}, which {feed} needs; choose one")
         lines = [f"# {column} = {_toml(name)}   # {_examples(table.contents[name])}" for name in likely[:5]]
+        if column == "sku_id":
+            lines.append('# sku_id = { const = "all" }   # if all is planned as one article')
         if column == "ds":
             lines.append('# ds = { const = "2024-01-31" }   # the day for which these figures hold')
-        return lines or [f'# {column} = "..."']
+        return lines or [f'# {column} = "..."   # no column looks like it']
 
     def _price_of_total(self, table: Table, roles: Roles) -> list[str]:
         totals = [
@@ -327,11 +332,11 @@ class _Writer:
             amount = f"replace(replace({amount}, '.', ''), ',', '.')"
         expr = f"try_divide(try_cast({amount} AS DOUBLE), try_cast(`{units}` AS DOUBLE))"
         self.done.notes.append(
-            f"{table.name}: no column is a unit price, but {total!r} may be the line's total; the mapping has the line"
+            f"{table.name}: no column is a unit price; if {total!r} is the line's total, uncomment unit_price"
         )
         return [f"# unit_price = {_toml({'expr': expr})}   # if {total!r} is the total of the line"]
 
-    def _melt(self, feed: str, table: Table) -> list[str]:
+    def _melt(self, table: Table) -> list[str]:
         from lakehouse.feeds.guessing.column_content import read_dates
 
         reading = read_dates(table.days)
@@ -387,7 +392,8 @@ class _Writer:
         ]
 
     def _unused(self, feed: str, table: Table, roles: Roles) -> list[str]:
-        known = {*roles.columns.values(), *table.days}
+        elsewhere = [other.columns.values() for each, other in self.placed.values() if each is table]
+        known = {*roles.columns.values(), *table.days, *(name for names in elsewhere for name in names)}
         others = [name for name in table.contents if name not in known]
         lines = [f"# not used: {', '.join(others)}"] if others else []
         rivals = {column: names for column, names in roles.rivals.items() if names}
@@ -395,6 +401,26 @@ class _Writer:
         return lines
 
     def _tail(self) -> list[str]:
+        return [*self._clean(), *self._returns()]
+
+    def _returns(self) -> list[str]:
+        """What may be said of lines with units below zero."""
+        table, roles = self.placed.get("sales", (None, Roles("sales")))
+        if table is None or "units" not in roles.columns:
+            return []
+        texts = table.contents[roles.columns["units"]].look.texts
+        if not any(re.search(r"^[-(\u2212]|-$", text.strip()) for text in texts):
+            return []
+        by = "customer_id" if "customer_id" in roles.columns else "location_id"
+        return [
+            "",
+            "# Units below zero are set aside unless the mapping says that they take back an earlier sale:",
+            "# [clean.cancellations]",
+            '# when = "units < 0"',
+            f'# match_on = ["{by}", "sku_id"]   # what both lines share',
+        ]
+
+    def _clean(self) -> list[str]:
         return ["", "[clean]", 'gap_fill = "zero"   # a day without a row: nothing was sold; "unknown": not observed']
 
 
@@ -409,7 +435,7 @@ def _examples(content: Content) -> str:
     look = content.look
     kind = f" ({look.type})" if look.type is not None and not pa.types.is_null(look.type) else ""
     shown = ", ".join(text[:40] for text in look.texts[:_SHOWN]).replace("\n", " ")
-    return f"{len(look.texts):,} values, such as {shown}{kind}"
+    return f"{look.distinct:,} values, such as {shown}{kind}"
 
 
 def _shared(texts: list[str]) -> str:

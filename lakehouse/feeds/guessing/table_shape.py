@@ -42,6 +42,7 @@ class ColumnLook:
     texts: list[str]
     rows: int
     blanks: int
+    distinct: int
     type: pa.DataType | None = None
 
 
@@ -71,7 +72,7 @@ class TableLook:
 
 
 def look_at(folder: Path) -> list[TableLook]:
-    """The tables of all files below a folder, in order of their path; a workbook has one for each sheet that has one."""
+    """The tables of all files below a folder, in order of their path; a workbook may have one in each sheet."""
     every = Feed(files=("**/*",), columns={}, optional=True)
     found = []
     for file in find_feed_files(every, folder):
@@ -120,19 +121,17 @@ def _look(name: str, values: pa.ChunkedArray) -> ColumnLook:
     kind = None if pa.types.is_string(values.type) or pa.types.is_null(values.type) else values.type
     if pa.types.is_dictionary(values.type):
         values, kind = values.cast(values.type.value_type), None
-    texts = pc.unique(values) if kind is None else pc.unique(values.slice(0, _DISTINCT))
-    texts = texts.cast(pa.string())
+    known = pc.unique(values).drop_null()
+    texts = known.slice(0, _DISTINCT).cast(pa.string())
     if kind is None and pc.any(pc.starts_with(texts, TYPED)).as_py():
         marked = pc.mean(pc.cast(pc.fill_null(pc.starts_with(texts, TYPED), False), pa.int8())).as_py()
         texts = pc.replace_substring_regex(texts, f"^{TYPED}", "")
         kind = pa.bool_() if marked > 0.9 and _all_true_false(texts) else _typed_kind(texts) if marked > 0.9 else None
     texts = pc.utf8_trim_whitespace(texts.drop_null())
-    blank = (
-        values.null_count
-        if not pa.types.is_string(values.type)
-        else pc.sum(pc.fill_null(pc.equal(pc.utf8_trim_whitespace(values), ""), True)).as_py() or 0
-    )
-    return ColumnLook(name, [text for text in texts.slice(0, _DISTINCT).to_pylist() if text], len(values), blank, kind)
+    is_text = pa.types.is_string(values.type)
+    no_text = pc.fill_null(pc.equal(pc.utf8_trim_whitespace(values), ""), True) if is_text else pc.is_null(values)
+    blanks = pc.sum(no_text).as_py() or 0
+    return ColumnLook(name, [text for text in texts.to_pylist() if text], len(values), blanks, len(known), kind)
 
 
 def _all_true_false(texts: pa.Array) -> bool:
