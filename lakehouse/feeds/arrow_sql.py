@@ -175,11 +175,11 @@ def _alike(one: Any, other: Any) -> tuple[Any, Any]:
     """Both of one type: text beside a number or a date is read as such, as Spark does."""
     for kind, name in ((pa.types.is_date, "DATE"), (pa.types.is_timestamp, "TIMESTAMP")):
         if kind(one.type) or kind(other.type):
-            return tuple(_cast(v, name) if pa.types.is_string(v.type) else v for v in (one, other))  # type: ignore[return-value]
+            return tuple(_cast(v, name) if pa.types.is_string(v.type) else v for v in (one, other))
     if pa.types.is_string(one.type) and pa.types.is_string(other.type):
         return one, other
     if pa.types.is_boolean(one.type) or pa.types.is_boolean(other.type):
-        return tuple(_cast(v, "BOOLEAN") if pa.types.is_string(v.type) else v for v in (one, other))  # type: ignore[return-value]
+        return tuple(_cast(v, "BOOLEAN") if pa.types.is_string(v.type) else v for v in (one, other))
     return _number(one), _number(other)
 
 

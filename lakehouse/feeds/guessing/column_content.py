@@ -123,7 +123,9 @@ def _by_patterns(texts: Sequence[str], array: pa.Array) -> DateReading:
         for text in names:
             if not np.isnat(_pattern(text).read(few, language).wall).all():
                 walls[text, language] = _pattern(text).read(array, language).wall
-    left, chosen, readings = np.ones(len(texts), bool), [], []
+    left = np.ones(len(texts), bool)
+    chosen: list[tuple[str, str]] = []
+    readings: list[tuple[str, str, date]] = []
     while left.mean() > 1 - _ENOUGH and len(chosen) < 4:
         fit = {key: int((~np.isnat(wall) & left).sum()) for key, wall in walls.items()}
         key = max(fit, key=lambda k: fit[k])
@@ -135,7 +137,7 @@ def _by_patterns(texts: Sequence[str], array: pa.Array) -> DateReading:
             readings.append((each[0] or "yyyy-MM-dd", texts[at], walls[each][at].astype("datetime64[D]").astype(date)))
         chosen.append(key)
         left &= np.isnat(walls[key])
-    language = next((language for _, language in chosen if language != "en"), None)
+    foreign = next((language for _, language in chosen if language != "en"), None)
     patterns = tuple(text or "yyyy-MM-dd" for text, _ in chosen)
     has_clock = any(":" in text for text in texts[:_TRIED])
     return DateReading(

@@ -86,6 +86,12 @@ def feed_named(path: str) -> set[str]:
     return found
 
 
+def may_be_money(header: str) -> bool:
+    """Whether a header such as Weekly_Sales may stand for money as well as for units."""
+    said, parts = vocabulary()["money_or_units"], tokens(header)
+    return bool(parts) and parts[-1] in map(plain, said["words"]) and not set(parts) & set(map(plain, said["units"]))
+
+
 def begins_with_sum(cell: str) -> bool:
     """Whether a cell begins like a line of sums or a remark below a table."""
     text = plain(cell)
