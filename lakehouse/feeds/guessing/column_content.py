@@ -141,7 +141,7 @@ def _by_patterns(texts: Sequence[str], array: pa.Array) -> DateReading:
     patterns = tuple(text or "yyyy-MM-dd" for text, _ in chosen)
     has_clock = any(":" in text for text in texts[:_TRIED])
     return DateReading(
-        patterns, language, 1 - float(left.mean()), _distinct(readings), has_clock, (), _first(texts, left)
+        patterns, foreign, 1 - float(left.mean()), _distinct(readings), has_clock, (), _first(texts, left)
     )
 
 

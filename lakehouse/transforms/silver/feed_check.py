@@ -57,8 +57,9 @@ class Example:
 class FeedCheck:
     """A feed as it would be taken in and cleaned.
 
-    files: rows by file; rows: by (outcome, rule); lost: by column, how many and the first text; examples: by rule, or
-    by column where a value is lost. sales: per (series columns, ds, source_file) of used rows `rows` and `sold`.
+    files: rows by file; rows: by (outcome, rule); lost: by column, how many values and the first text, of rows that no
+    rule rejects (whether a later file or the series' scope leaves them out or not); examples: by rule, or "lost " and
+    the column. census: rows and rows with a sale by location and day. left_to_run: what only a run can tell, and why.
     """
 
     feed: str
