@@ -146,7 +146,8 @@ def _other_readings(sales: FeedCheck, rule: str) -> str:
 def _feed_lines(name: str, feed: FeedCheck) -> list[str]:
     days = f", {feed.first_ds} to {feed.last_ds}" if feed.first_ds else ""
     series = f", {feed.series:,} series" if feed.series else ""
-    lines = [f"{name}: {len(feed.files):,} files, {sum(feed.rows.values()):,} rows{days}{series}"]
+    files = "1 file" if len(feed.files) == 1 else f"{len(feed.files):,} files"
+    lines = [f"{name}: {files}, {sum(feed.rows.values()):,} rows{days}{series}"]
     lines += [f"  {path}: {rows:,} rows" for path, rows in list(feed.files.items())[:_FILES_SHOWN]]
     if (more := len(feed.files) - _FILES_SHOWN) > 0:
         lines.append(f"  and {more:,} more files")

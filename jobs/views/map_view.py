@@ -34,7 +34,7 @@ def map_folder(folder: Path, out: Path | None) -> int:
     name = re.sub(r"\W+", "_", (out.stem if out else folder.resolve().name).lower()).strip("_")
     is_taken = _preview(found, folder, name if re.match(r"^[a-z]", name) else f"source_{name}", say)
     if out is not None:
-        say(f"written: {out}" + ("" if is_taken else "; it is not complete yet"))
+        say(f"written: {out}" + ("" if is_taken else "; no run would take it yet"))
     return 0 if is_taken else 1
 
 
@@ -57,7 +57,8 @@ def _preview(found: Proposal, folder: Path, name: str, say: Any) -> bool:
 
 
 def _table(rows: pa.Table) -> str:
-    cells = [rows.column_names, *([("" if v is None else v)[:30] for v in row.values()] for row in rows.to_pylist())]
+    texts = [["" if v is None else v.removesuffix(".000000")[:30] for v in row.values()] for row in rows.to_pylist()]
+    cells = [rows.column_names, *texts]
     widths = [max(len(row[at]) for row in cells) for at in range(rows.num_columns)]
     return "\n".join(
         "  " + "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)) for row in cells

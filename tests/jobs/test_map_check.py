@@ -41,7 +41,7 @@ def test_from_a_folder_to_a_mapping_that_a_run_takes(tmp_path: Path, capsys: pyt
     assert "a run would take this in: 56 of 56 rows of sales can be used" in said
     assert main(["check", "--source", str(out), "--input", str(folder)]) == 0
     said = capsys.readouterr().out.splitlines()
-    assert said[0] == "sales: 1 files, 56 rows, 2024-02-01 to 2024-02-28, 2 series"
+    assert said[0] == "sales: 1 file, 56 rows, 2024-02-01 to 2024-02-28, 2 series"
     assert said[-1] == "a run would take this in: 56 of 56 rows of sales can be used"
 
 

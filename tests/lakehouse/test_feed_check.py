@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 
 from lakehouse.errors import SourceError
 from lakehouse.feeds.arrow_sql import Rows, UnsupportedError
+from lakehouse.feeds.guessing.proposal import Proposal, propose
 from lakehouse.feeds.sources import SourceMapping
 from lakehouse.transforms.silver.cleaning import clean_feed, clean_sales
 from lakehouse.transforms.silver.feed_check import FeedCheck, check_feed
@@ -157,6 +158,13 @@ def test_a_file_with_a_footer_is_read_once_and_ends(tmp_path: Path) -> None:
     feed = {"files": ("sales.csv",), "columns": columns, "footer": "^Total"}
     source = SourceMapping.model_validate({"name": "test", "feeds": {"sales": feed}})
     assert checked(source, tmp_path, "sales").files == {"sales.csv": 2}
+
+
+def test_a_price_proposed_from_the_lines_total_is_right_in_spark(spark: SparkSession, tmp_path: Path) -> None:
+    (tmp_path / "sales.csv").write_text("Datum;Artikel;Menge;Umsatz\n31.01.2024;A;4;1.205,00\n31.01.2024;B;0;1,50\n")
+    text = propose(tmp_path).text.replace("# unit_price", "unit_price")
+    found = read_files(spark, tmp_path, Proposal(text).mapping("test"))
+    assert found.filter("source_row = 1").first().unit_price == "301.25"
 
 
 def test_what_cannot_be_asked_here_is_left_to_the_run(tmp_path: Path) -> None:

@@ -36,6 +36,9 @@ _NAMED_DAYS = (
     "d. MMM yyyy",
     "MMM d, yyyy",
     "MMM d yyyy",
+    "EEEE d MMM yyyy",
+    "EEEE d. MMM yyyy",
+    "EEEE MMM d, yyyy",
 )
 _CLOCKS = (
     *("", " HH:mm", " HH:mm:ss", " H:mm", " H:mm:ss", ", HH:mm", ", HH:mm:ss", " h:mm a", " h:mm:ss a"),
@@ -199,19 +202,20 @@ def read_numbers(texts: Sequence[str]) -> NumberReading:
     grouped = next((text for core, text in cores if re.match(r"^[1-9]\d{0,2}[.,]\d{3}$", core)), None)
     decimal = None if bool(comma) == bool(point) else ("," if comma else ".")
     money = next((code for sign, code in _MONEY.items() if any(sign in text for text in texts[:_TRIED])), None)
-    notation, read = Notation(decimal=decimal or "."), 0
-    for text in texts:
-        read += (
-            plain_number(re.sub(r"[^\d.,'\u2019 \u00a0\u202f()eE+\u2212-]", "", text).strip(), notation) is not None
-            and any(map(str.isdecimal, text))
-            and len(re.findall(r"[^\W\d_]", text)) <= 3
-        )
+    notation = Notation(decimal=decimal or ".")
+    read = sum(_is_number(text, notation) for text in texts)
     if any(re.search(r"\d[eE]\+\d", text) for text in texts[:_TRIED]):
         return NumberReading(read / len(texts), decimal, comma or point or "", is_whole=True)
     is_whole = not (comma or point) or all(re.search(r"[.,]0+$", core) or core.isdecimal() for core, _ in cores)
     has_groups = bool(grouped or many or any(re.search(r"\d[.,]\d{3}[.,]\d", core) for core, _ in cores))
     share = read / len(texts) if decimal or not grouped else 1.0 if read / len(texts) > 0.5 else read / len(texts)
     return NumberReading(share, decimal, comma or point or "", grouped, has_groups, money, is_whole)
+
+
+def _is_number(text: str, notation: Notation) -> bool:
+    """Whether the text is a number, with or without a sign of some currency or a short unit beside it."""
+    body = re.sub(r"[^\d.,'\u2019 \u00a0\u202f()eE+\u2212-]|(?<!\d)[eE]|[eE](?![+-]?\d)", "", text).strip()
+    return len(re.findall(r"[^\W\d_]", text)) <= 3 and plain_number(body, notation) is not None
 
 
 def read_flags(texts: Sequence[str], *, has_blanks: bool) -> FlagReading | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -91,20 +90,16 @@ class ColumnLines:
     def _number(self, column: str, name: str, content: Content) -> list[str]:
         numbers = content.numbers
         if numbers.grouped and not numbers.decimal and "decimal" not in self.notation:
-            self.said.questions.append(
-                f"{self.table.name}, {name!r}: {numbers.grouped!r} is {re.sub('[.,]', '', numbers.grouped)} where its "
-                "sign parts thousands, and a number with decimals else; uncomment the line that is right"
-            )
-            sign = "." if "." in numbers.grouped else ","
-            other = "," if sign == "." else "."
-            words = {other: f"{numbers.grouped!r} is {numbers.grouped.replace(sign, '')}", sign: "it has decimals"}
-            return [f"# {column} = {toml({'column': name, 'decimal': d})}   # then {w}" for d, w in words.items()]
+            self.said.questions.append(grouped_question(f"{self.table.name}, {name!r}", numbers.grouped))
+            readings = grouped_readings(numbers.grouped)
+            return [f"# {column} = {toml({'column': name, 'decimal': d})}   # then {w}" for d, w in readings.items()]
         if column == "units" and not numbers.is_whole and may_be_money(name):
             self.said.questions.append(
                 f"{self.table.name}, {name!r} has decimals ({examples(content)}): units, or money?"
             )
             return [f"# units = {toml(name)}   # {examples(content)}: uncomment if these are units, not money"]
-        own = {"decimal": numbers.decimal} if numbers.decimal == "," and self.notation.get("decimal") != "," else {}
+        must_say = numbers.decimal == "," or (numbers.decimal == "." and numbers.has_groups)
+        own = {"decimal": numbers.decimal} if must_say and self.notation.get("decimal") != numbers.decimal else {}
         origin = {"column": name, **own} if own else name
         return [f"{column} = {toml(origin)}   # {examples(content)}"]
 
@@ -169,6 +164,18 @@ class ColumnLines:
             f"{self.table.name}: no column is a unit price; if {total!r} is the line's total, uncomment unit_price"
         )
         return [f"# unit_price = {toml({'expr': expr})}   # if {total!r} is the total of the line"]
+
+
+def grouped_readings(text: str) -> dict[str, str]:
+    """What a text such as 1.205 says by the sign that parts decimals."""
+    sign = "." if "." in text else ","
+    other = "," if sign == "." else "."
+    return {other: f"{text!r} is {text.replace(sign, '')}", sign: f"{text!r} is {text.replace(sign, '.')}"}
+
+
+def grouped_question(where: str, text: str) -> str:
+    """The question which of the two is right."""
+    return f"{where}: {' or '.join(grouped_readings(text).values())}; uncomment the line that is right"
 
 
 def _dated(name: str, dates: DateReading) -> str | dict[str, Any]:

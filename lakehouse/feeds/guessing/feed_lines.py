@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from lakehouse.feeds.guessing.column_content import read_dates
-from lakehouse.feeds.guessing.column_lines import ColumnLines, Said, toml
+from lakehouse.feeds.guessing.column_lines import ColumnLines, Said, grouped_question, grouped_readings, toml
 from lakehouse.feeds.guessing.column_roles import Roles, Table
 from lakehouse.feeds.guessing.table_shape import TableLook
 from lakehouse.feeds.guessing.words import name_score
 from lakehouse.schema.columns import COLUMNS
 
 _DIGITS = "0123456789"
+_DAYS_SEEN, _READ = 60, 0.8
 
 
 @dataclass(slots=True)
@@ -39,7 +40,7 @@ class FeedLines:
             shape["footer"] = footers[0]
         lines += [f"{key} = {toml(value)}" for key, value in shape.items()]
         lines += [f"notation = {toml(notation)}   # {proof}"] if notation else []
-        lines += self._melt() if table.days and feed == "sales" else []
+        lines += [*self._signs_of_days(notation), *self._melt()] if table.days and feed == "sales" else []
         lines += [*self._fill_down(), *self._overlap(), "", f"[feeds.{feed}.columns]"]
         lines += ColumnLines(table, self.roles, self.said, self.place, notation).lines()
         return [*lines, *self._unused(used_elsewhere)]
@@ -62,26 +63,47 @@ class FeedLines:
         return [re.sub(r"([\[*?])", r"[\1]", name) for name in names]
 
     def _notation(self) -> tuple[dict[str, str], str]:
-        """The signs in numbers that one column proves for all of its feed, and by what."""
-        readings = [(name, self.table.contents[name].numbers) for name in self._number_columns()]
-        proven = {reading.decimal: (name, reading.proof) for name, reading in readings if reading.decimal}
-        self.said.money |= {reading.money for _, reading in readings if reading.money}
-        if len(proven) > 1:
-            self.said.notes.append(
-                f"{self.table.name}: decimal signs differ between columns: {proven}; each says its own"
-            )
+        """The signs in numbers that one column proves for all of its file, and by what: a file has one writer."""
+        contents, own = self.table.contents, self._own_numbers()
+        self.said.money |= {contents[name].numbers.money or "" for name in own} - {""}
+        if not own:
             return {}, ""
-        has_groups = any(reading.has_groups for _, reading in readings)
-        for decimal, (name, proof) in proven.items():
-            if decimal == "," or has_groups:
-                signs = {"decimal": decimal} | ({"thousands": "." if decimal == "," else ","} if has_groups else {})
-                return {k: str(v) for k, v in signs.items()}, f"as {proof!r} in {name!r} shows"
+        others = [name for name in contents if name not in own and contents[name].numbers.share > _READ]
+        proven = self._proven(own) or self._proven(others)
+        if len(proven) > 1:
+            shown = "; ".join(f"{name!r} has {contents[name].numbers.proof!r}" for name in proven.values())
+            self.said.notes.append(f"{self.table.name}: decimal signs differ between columns: {shown}")
+            return {}, ""
+        groups = next((contents[name].numbers for name in own if contents[name].numbers.has_groups), None)
+        for decimal, name in proven.items():
+            if decimal == "," or groups:
+                signs = {"decimal": decimal} | ({"thousands": "." if decimal == "," else ","} if groups else {})
+                return signs, f"as {contents[name].numbers.proof!r} in {name!r} shows"
         return {}, ""
 
-    def _number_columns(self) -> list[str]:
+    def _own_numbers(self) -> list[str]:
+        """The columns of numbers that the feed reads, or may be told to."""
+        contents = self.table.contents
         own = [name for column, name in self.roles.columns.items() if COLUMNS[column].type == "double"]
-        others = [name for name in self.table.contents if name not in own and name_score(name, "totals") > 0]
-        return [name for name in [*own, *others] if self.table.contents[name].numbers.share > 0.5]
+        totals = [name for name in contents if name not in own and name_score(name, "totals") > 0]
+        days = self.table.days[:_DAYS_SEEN] if self.roles.feed == "sales" else []
+        return [name for name in [*own, *totals, *days] if contents[name].numbers.share > 0.5]
+
+    def _proven(self, names: Sequence[str]) -> dict[str, str]:
+        """The decimal signs that columns prove, each with the first of them."""
+        found = [(self.table.contents[name].numbers.decimal, name) for name in reversed(names)]
+        return {decimal: name for decimal, name in found if decimal}
+
+    def _signs_of_days(self, notation: Mapping[str, str]) -> list[str]:
+        """Where the cells of a wide table may have thousands or decimals: both readings."""
+        numbers = [self.table.contents[name].numbers for name in self.table.days]
+        grouped = next((each.grouped for each in numbers if each.grouped), None)
+        if grouped is None or notation:
+            return []
+        self.said.questions.append(grouped_question(f"{self.table.name}, the days", grouped))
+        return [
+            f"# notation = {toml({'decimal': d})}   # then {words}" for d, words in grouped_readings(grouped).items()
+        ]
 
     def _melt(self) -> list[str]:
         reading = read_dates(self.table.days)

@@ -92,7 +92,7 @@ class _Writer:
         for table in sorted(self.tables, key=lambda t: (-(t.best() or Roles("")).score, -t.rows)):
             best = table.best()
             if best is None:
-                self.done.unplaced.append(f"{table.name}: no feed is seen in its columns {table.first.header[:12]}")
+                self.done.unplaced.append(f"{table.name}: {_why_unplaced(table)}")
             elif best.feed in placed:
                 self.done.unplaced.append(
                     f"{table.name}: looks like {best.feed} as well, which {placed[best.feed][0].name} already is; a "
@@ -103,6 +103,7 @@ class _Writer:
                 self.done.feeds[best.feed] = table.name
         self._share("sales", ("products",), placed)
         self._share("products", ("supply",), placed)
+        self._share("stock", ("supply", "products"), placed)
         return placed
 
     def _find_place(self, sales: Table, roles: Roles) -> None:
@@ -156,7 +157,7 @@ class _Writer:
                     return texts[0], f"the column {name!r}"
         if len(self.said.money) == 1:
             (code,) = self.said.money
-            doubt = "; '$' may be another dollar, '¥' may be JPY" if code in ("USD", "CNY") else ""
+            doubt = {"USD": "; '$' may be another dollar", "CNY": "; '¥' may be JPY"}.get(code, "")
             return code, f"by the signs beside prices{doubt}"
         if len(self.said.money) > 1:
             self.said.questions.append(
@@ -208,3 +209,9 @@ class _Writer:
 
     def _clean(self) -> list[str]:
         return ["", "[clean]", 'gap_fill = "zero"   # a day without a row: nothing was sold; "unknown": not observed']
+
+
+def _why_unplaced(table: Table) -> str:
+    if "names" in table.first.shape:
+        return "its first line is data, not names of columns; put names above it, or map it by `names` yourself"
+    return f"no feed is seen in its columns {table.first.header[:12]}"
