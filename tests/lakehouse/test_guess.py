@@ -66,7 +66,7 @@ def test_a_german_till_with_preamble_decimal_commas_and_sums(tmp_path: Path) -> 
     assert found.mapping("shop").currency == "EUR"
 
 
-SHOPIFY = """Name,Email,Financial Status,Total,Created at,Lineitem quantity,Lineitem name,Lineitem price,Lineitem sku,Notes
+SHOPIFY = """Name,Email,Paid,Total,Created at,Lineitem quantity,Lineitem name,Lineitem price,Lineitem sku,Notes
 #1001,a@x.org,paid,8.50,2024-01-31 23:30:00 -0500,2,Tea,3.50,TEA-1,"ring
 twice"
 #1001,,,,2024-01-31 23:30:00 -0500,1,Mug,1.50,MUG-1,
