@@ -1,4 +1,5 @@
-# Two commands: `make demo` and `make test`. Both set up what they need, on a fresh machine too.
+# Two commands: `make demo` and `make test`. Both set up what they need, on a fresh machine too;
+# `shelfcast` is .venv/bin/shelfcast then.
 
 VENV := .venv
 BIN := $(VENV)/bin

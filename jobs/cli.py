@@ -1,4 +1,4 @@
-"""The command line: `shelfcast run`, each stage on its own, `describe`, `status`, `tables`, `keep`, `migrate`, ..."""
+"""The command line: `shelfcast run`, each stage on its own, `describe`, `status`, `tables`, `export`, `keep`, ..."""
 
 from __future__ import annotations
 
@@ -112,6 +112,25 @@ def _describe(options: argparse.Namespace) -> int:
 
 def _status(options: argparse.Namespace) -> int:
     print(reports.status(_lakehouse(options), options.run, with_hashes=options.hashes))
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    from jobs.views.export import Request, export, style_of
+
+    style = style_of(
+        options.to, options.by, options.format, decimal_comma=options.decimal_comma, has_bom=not options.no_bom
+    )
+    request = Request(
+        options.name,
+        options.to,
+        style,
+        as_of=options.as_of,
+        by=options.by,
+        with_zero=options.all,
+        overwrite=options.overwrite,
+    )
+    print(reports.exported(export(_lakehouse(options), request)))
     return 0
 
 
@@ -275,6 +294,7 @@ def _reading_commands(commands: argparse._SubParsersAction) -> None:
     migrate.add_argument("--lakehouse", required=True)
     migrate.add_argument("--conf", type=Path)
     migrate.set_defaults(action=_migrate)
+    _export_command(commands)
     models = commands.add_parser("models", help="forecasting models and ordering policies that settings may name")
     models.set_defaults(action=_models)
     stages = commands.add_parser("stages", help="every stage in its order: where it runs, what it does, what it writes")
@@ -283,6 +303,22 @@ def _reading_commands(commands: argparse._SubParsersAction) -> None:
     demo = commands.add_parser("demo", help="the main job on The Complete Journey's real transactions")
     demo.add_argument("--lakehouse", default="lake/demo")
     demo.set_defaults(action=_demo)
+
+
+def _export_command(commands: argparse._SubParsersAction) -> None:
+    export = commands.add_parser("export", help="the order list, or any table, as CSV, XLSX or Parquet files")
+    export.add_argument("name", metavar="NAME", help="orders (a buyer's list), or a table as it stands (schema.table)")
+    export.add_argument("--lakehouse", required=True)
+    export.add_argument("--to", required=True, metavar="PATH", help="the file; with --by the folder of the files")
+    export.add_argument("--format", choices=("csv", "xlsx", "parquet"), help="without it: by the ending of PATH")
+    export.add_argument("--as-of", type=_day, metavar="DATE", help="a published day (orders: the latest; tables: all)")
+    export.add_argument("--by", choices=("supplier", "location"), help="orders in a file for each, in the folder PATH")
+    export.add_argument("--all", action="store_true", help="orders: also the series that need none today")
+    export.add_argument("--overwrite", action="store_true", help="replace what is at PATH; without it that is refused")
+    export.add_argument("--decimal-comma", action="store_true", help="CSV as continental Excel reads it: 1,5;2,5")
+    export.add_argument("--no-bom", action="store_true", help="CSV without the mark by which Excel knows UTF-8")
+    export.add_argument("--conf", type=Path)
+    export.set_defaults(action=_export)
 
 
 if __name__ == "__main__":

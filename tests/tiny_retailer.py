@@ -28,8 +28,12 @@ def write_feeds(folder: Path, days: int = 120, *, seed: int = 7, with_supply: bo
     )
     if with_supply:
         write_stock(folder / "stock.csv", days - 1)
-        supply = [(sku, store, 3 + i, 10.0, 1.5, 6, 6) for i, sku in enumerate(SKUS) for store in STORES]
-        header = ("sku_id", "location_id", "lead_time_days", "order_cost", "unit_cost", "moq_qty", "pack_qty")
+        suppliers = ("Acme Foods", "")  # every other SKU's is not stated
+        supply = [
+            (sku, store, suppliers[i % 2], 3 + i, 10.0, 1.5, 6, 6) for i, sku in enumerate(SKUS) for store in STORES
+        ]
+        terms = ("lead_time_days", "order_cost", "unit_cost", "moq_qty", "pack_qty")
+        header = ("sku_id", "location_id", "supplier_id", *terms)
         _write(folder / "supply.csv", header, supply)
     return folder
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import shutil
+import sys
 import time
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
@@ -19,7 +23,7 @@ def demo(lakehouse: str, run: Callable[[Sequence[str]], int]) -> int:
     code = run([*arguments, "--lakehouse", lakehouse, "--as-of", AS_OF])
     if code:
         return code
-    print(_next_steps(lakehouse, time.perf_counter() - started))
+    print(next_steps(lakehouse, time.perf_counter() - started))
     return 0
 
 
@@ -31,14 +35,41 @@ def data_folder() -> Path:
     return Path(spec.origin).parent / "data"
 
 
-def _next_steps(lakehouse: str, seconds: float) -> str:
+def next_steps(lakehouse: str, seconds: float) -> str:
+    """Commands that work as they are printed, from the folder that the demo was run in."""
+    lake = shlex.quote(lakehouse)
+    to_orders = f"export orders --lakehouse {lake} --to artifacts/orders.xlsx"
+    to_buyers = f"export orders --lakehouse {lake} --by location --format csv --to artifacts/orders"
+    to_planner = f"export gold.policy_value --lakehouse {lake} --to artifacts/policy_value.csv"
+    steps = {
+        to_orders: "the order list",
+        to_buyers: "a file for each place (or supplier)",
+        to_planner: "any table",
+        f"status --lakehouse {lake}": "what ran, how long, what failed",
+        f"tables --lakehouse {lake}": "every table with its rows",
+        "describe gold.order_plan": "what each column means",
+    }
+    call, width = how_called(), max(map(len, steps))
+    listed = "\n".join(f"  {call} {step:{width}}  {meaning}" for step, meaning in steps.items())
     return f"""
 The demo took {seconds:.0f} s. Next:
-  shelfcast status --lakehouse {lakehouse}            what ran, how long, what failed
-  shelfcast tables --lakehouse {lakehouse}            every table with its rows
-  shelfcast describe gold.order_plan                what each column means
-  notebooks/forecast_review.py, notebooks/order_review.py   pictures: forecast against actual, stock with the orders
+{listed}
+Pictures of stock with the orders; forecast_review.py has those of forecast against actual:
+  SHELFCAST_LAKEHOUSE={lake} {_here(Path(sys.executable))} notebooks/order_review.py
 Read a table from Python:
   from deltalake import DeltaTable
   DeltaTable("{lakehouse}/gold/order_plan").to_pandas()
 Your own data: docs/feed_layout.md"""
+
+
+def how_called() -> str:
+    """The command as this shell knows it: `shelfcast` where it is found, else the script beside this Python."""
+    script = Path(sys.executable).with_name("shelfcast")
+    found = shutil.which("shelfcast")
+    if not script.exists():
+        return f"{_here(Path(sys.executable))} -m jobs.cli"
+    return "shelfcast" if found and os.path.samefile(found, script) else _here(script)
+
+
+def _here(path: Path) -> str:
+    return shlex.quote(os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path))

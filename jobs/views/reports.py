@@ -13,6 +13,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from jobs.views.feed_report import findings
 from lakehouse.delta.content_hash import content_hash
 from lakehouse.delta.io import Lakehouse
 from lakehouse.delta.session import build_session
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
     from jobs.context import RunContext
     from jobs.engine.setting import Settings
     from jobs.pipeline import StageReport
+    from jobs.views.export import Exported
     from lakehouse.delta.keep import Freed, Runs
 
 _WIDTH = 150
+_FILES_SHOWN = 20
 
 
 def run_summary(context: RunContext, done: Sequence[StageReport]) -> str:
@@ -44,6 +47,7 @@ def run_summary(context: RunContext, done: Sequence[StageReport]) -> str:
     ]
     header = ("stage", "status", "seconds", "peak GiB", "rows", "ids", "failed")
     text = _table(f"run {context.run.run_id} of {context.mapping.name}, as of {context.as_of}", header, rows)
+    text += findings(context.lakehouse)
     if any(report.stage == "publish" for report in done):
         text += _order_head(context)
     return text
@@ -108,6 +112,7 @@ def status(lake: Lakehouse, run_id: str | None = None, *, with_hashes: bool = Fa
         _failures(lake, chosen),
         file_accounts(lake),
         _row_accounts(lake),
+        findings(lake),
     ]
     others = sorted({row["run_id"] for row in runs} - {chosen})
     if others:
@@ -232,6 +237,24 @@ def kept(lake: Lakehouse, freed: Sequence[Freed], runs: Runs, *, is_dry: bool) -
     if runs.unfinished:
         text += f"as old, kept since they never finished: {', '.join(runs.unfinished)}\n"
     return text
+
+
+def exported(done: Exported) -> str:
+    """The files that an export wrote, and what their reader should know."""
+    shown = done.files[:_FILES_SHOWN]
+    rows = [
+        (
+            str(file.path),
+            f"{file.rows:,}",
+            "" if file.value is None else f"{file.value:,.2f} {done.currency}",
+            f"{file.path.stat().st_size / 2**20:.1f}",
+        )
+        for file in shown
+    ]
+    text = _table(done.title, ("file", "rows", "order value", "MiB"), rows)
+    if len(done.files) > len(shown):
+        text += f"and {len(done.files) - len(shown):,} files more\n"
+    return text + "".join(f"note: {note}\n" for note in done.notes)
 
 
 def create_tables(lake: Lakehouse, settings: Settings) -> None:

@@ -21,6 +21,7 @@ from lakehouse.errors import ConfigError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+PLAN = "gold.order_plan"
 SERIES_SHOWN = 4  # small multiples of which a planner can still read each
 MOST_SERIES = 8
 _WIDGETS = {
@@ -48,18 +49,20 @@ def review_parameters(dbutils: Any = None) -> ReviewParameters:
     """
     given = {name: _parameter(dbutils, name) for name in _WIDGETS}
     lake = Lakehouse(given["lakehouse"])
-    published = lake.read_arrow("gold.order_plan", columns=["as_of"])["as_of"].unique().to_pylist()
-    if not published:
-        raise ConfigError(
-            f"no order plan in {lake.base}; make one with `shelfcast run`, or name the lakehouse that has one in "
-            "SHELFCAST_LAKEHOUSE"
-        )
-    as_of = _day(given["as_of"]) if given["as_of"] else max(published)
-    if as_of not in published:
-        days = ", ".join(str(day) for day in sorted(published)[-5:])
-        raise ConfigError(f"as_of: expected a published day (the last ones are {days}), found {as_of}")
+    as_of = published_day(lake, _day(given["as_of"]) if given["as_of"] else None)
     skus = tuple(part.strip() for part in given["skus"].split(",") if part.strip())
     return ReviewParameters(lake, skus, as_of, Path(given["figures"]))
+
+
+def published_day(lake: Lakehouse, as_of: date | None) -> date:
+    """The as-of day asked for, or the latest published. Raises ConfigError where it was not, naming those that were."""
+    published = lake.partition_values(PLAN, "as_of")
+    if not published:
+        raise ConfigError(f"no order plan in {lake.base}; make one with `shelfcast run`, or name another lakehouse")
+    if as_of is not None and str(as_of) not in published:
+        days = ("the last ones are " if len(published) > 10 else "") + ", ".join(published[-10:])
+        raise ConfigError(f"as of: expected a published day ({days}), found {as_of}")
+    return as_of or date.fromisoformat(published[-1])
 
 
 def _parameter(dbutils: Any, name: str) -> str:

@@ -8,17 +8,20 @@ pyarrow is told the partition values alone.
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Collection, Iterator
 from functools import reduce
 from operator import and_
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pads
+import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
 from lakehouse.delta import uri
 
 _PREFIX = "partition."
+_BATCH = 65_536
 
 
 def dataset_of(table: DeltaTable) -> pads.FileSystemDataset:
@@ -35,6 +38,32 @@ def dataset_of(table: DeltaTable) -> pads.FileSystemDataset:
         for row in actions.select(["path", *names]).to_pylist()
     ]
     return pads.FileSystemDataset(fragments, schema, format_, filesystem)
+
+
+def batches_of(
+    dataset: pads.FileSystemDataset, columns: Collection[str], where: pc.Expression | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Rows of a dataset, some ten thousands at a time and file after file: for what no memory holds.
+
+    A scanner of pyarrow decodes whole row groups, of which a file may have a single one. `where` may speak of `columns`
+    and of the table's partition columns. Each batch has the columns in their order and the dataset's types.
+    """
+    schema = pa.schema([dataset.schema.field(name) for name in columns])
+    for fragment in dataset.get_fragments(where):
+        held = pads.get_partition_keys(fragment.partition_expression)
+        needed = [field for field in dataset.schema if field.name in columns or field.name in held]
+        with pq.ParquetFile(fragment.open(), pre_buffer=False) as file:
+            inside = {field.name for field in needed} & {*file.schema_arrow.names}
+            for batch in file.iter_batches(_BATCH, columns=sorted(inside)):
+                arrays = [
+                    batch[field.name]
+                    if field.name in inside
+                    else pa.repeat(pa.scalar(held.get(field.name), field.type), batch.num_rows)
+                    for field in needed
+                ]
+                rows = pa.table(arrays, [field.name for field in needed])
+                found = rows if where is None else rows.filter(where)
+                yield from found.select(schema.names).cast(schema).to_batches()
 
 
 def _partition(row: dict[str, object], schema: pa.Schema) -> pc.Expression:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as pads
 from deltalake import CommitProperties, DeltaTable, Schema
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
@@ -207,12 +208,12 @@ class Lakehouse:
 
     # -- Spark ------------------------------------------------------------------------------------------------------
     def read_spark(self, spark: SparkSession, name: str, version: int | None = None) -> DataFrame:
-        """The table as a Spark frame, pinned to a version when given."""
+        """The table as a Spark frame, pinned to a version if given; NULL in columns that the contract gained since."""
         reader = spark.read.format("delta")
         if version is not None:
-            return reader.option("versionAsOf", version).load(self.spark_uri(name))
+            return _grown(contract(name), reader.option("versionAsOf", version).load(self.spark_uri(name)))
         if not self.catalog:
-            return reader.load(self.spark_uri(name))
+            return _grown(contract(name), reader.load(self.spark_uri(name)))
         self.ensure(name, spark)
         return spark.table(self.identifier(name))
 
@@ -272,11 +273,26 @@ class Lakehouse:
         wanted = list(columns or declared.columns)
         if not self.exists(name):
             return declared.empty(with_partitions=True).select(wanted)
+        return self.dataset(name, version).to_table(columns=wanted, filter=filters)
+
+    def dataset(self, name: str, version: int | None = None) -> pads.FileSystemDataset:
+        """A version of a table to read piece by piece, whatever is committed meanwhile: for tables that grow.
+
+        Raises ContractError when it does not exist.
+        """
         dataset = dataset_of(self.open(name, version))
-        lacking = [field for field in declared.arrow_schema() if field.name not in dataset.schema.names]
-        if lacking:  # a version from before the contract gained a column: NULL there
-            dataset = dataset.replace_schema(pa.schema([*dataset.schema, *(f.with_nullable(True) for f in lacking)]))
-        return dataset.to_table(columns=wanted, filter=filters)
+        lacking = [field for field in contract(name).arrow_schema() if field.name not in dataset.schema.names]
+        if not lacking:
+            return dataset
+        # A version from before the contract gained a column: NULL there.
+        return dataset.replace_schema(pa.schema([*dataset.schema, *(f.with_nullable(True) for f in lacking)]))
+
+    def partition_values(self, name: str, column: str) -> list[str]:
+        """The values of a partition column that have rows, sorted, from the log alone; none without the table."""
+        if not self.exists(name):
+            return []
+        actions = pa.table(self.open(name).get_add_actions(flatten=True)).to_pylist()
+        return sorted({str(row[f"partition.{column}"]) for row in actions if row["num_records"] != 0})
 
     def read_whole(self, name: str) -> pa.Table:
         """All of a small table that is asked for again and again: read once a version."""
@@ -354,6 +370,14 @@ def _covers(files: Sequence[WrittenFile]) -> tuple[date, date] | None:
     """First and last day of the files' rows, by their own statistics or their partition."""
     days = [file.days for file in files if file.days is not None]
     return (min(first for first, _ in days), max(last for _, last in days)) if days else None
+
+
+def _grown(declared: Contract, frame: DataFrame) -> DataFrame:
+    """A version from before the contract gained a column: NULL there."""
+    found = {*frame.columns}
+    lacking = [name for name in declared.columns if name not in found and not declared.is_required(name)]
+    nulls = [f"CAST(NULL AS {declared.sql_type(name)}) AS `{name}`" for name in lacking]
+    return frame.selectExpr("*", *nulls) if nulls else frame
 
 
 def check_frame(declared: Contract, frame: DataFrame) -> None:

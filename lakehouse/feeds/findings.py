@@ -10,8 +10,10 @@ import pyarrow as pa
 
 from lakehouse.delta.files import write_bucket
 from lakehouse.delta.io import Lakehouse
+from lakehouse.feeds.register import News
 from lakehouse.schema.tables import contract
 
+_NAMED = 5
 TABLE = "ops.finding"
 
 
@@ -24,6 +26,23 @@ class Finding:
     words: str
     rows: int = 0
     examples: tuple[str, ...] = ()
+
+
+def findings_of(feed: str, news: Iterable[News]) -> list[Finding]:
+    """What is news of a feed's files, as one finding a kind."""
+    by_kind: dict[str, list[News]] = {}
+    for each in news:
+        by_kind.setdefault(each.kind, []).append(each)
+    return [
+        Finding(
+            feed,
+            f"files_{kind}",
+            "; ".join(str(each) for each in told[:_NAMED]) + (f"; {len(told) - _NAMED} more" if told[_NAMED:] else ""),
+            len(told),
+            tuple(str(each) for each in told[:20]),
+        )
+        for kind, told in by_kind.items()
+    ]
 
 
 def write_findings(lake: Lakehouse, stage: str, findings: Iterable[Finding]) -> None:

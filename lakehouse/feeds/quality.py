@@ -169,8 +169,9 @@ def parse(bronze: DataFrame, feed: str) -> DataFrame:
 def contract_rules(feed: str, columns: Iterable[str]) -> tuple[QualityRule, ...]:
     """The rules that follow from the feed layout, for the `columns` that the source delivers.
 
-    In order: a required column is empty; a required value or a day does not parse; one is outside its column's range; a
-    code's digits are lost; a key part contains the separator of `unique_id`; a period ends before it begins.
+    In order: a required column is empty; a required value or a day is too large or does not parse; one is outside its
+    column's range; a code's digits are lost; a key part contains the separator of `unique_id`; a period ends before it
+    begins.
     """
     columns = set(columns)
     lenient = optional_columns(feed, columns)
@@ -179,27 +180,37 @@ def contract_rules(feed: str, columns: Iterable[str]) -> tuple[QualityRule, ...]
         QualityRule(f"missing_{name}", f"trim(coalesce(raw.{name}, '')) = ''", f"{name} is required and is empty")
         for name in FEEDS[feed].required
     ]
-    for name in given:
-        if (sought := _SOUGHT.get(COLUMNS[name].type)) is not None:
-            condition = f"{name} IS NULL AND trim(raw.{name}) <> ''"
-            rules.append(QualityRule(f"unparseable_{name}", condition, f"{name} must be {sought}", (name,)))
+    rules += [rule for name in given for rule in _rules_of_reading(name)]
     for name in given:
         if (check := COLUMNS[name].check) is not None:
             sql = check.sql(name)
             rules.append(QualityRule(f"out_of_range_{name}", f"NOT ({sql})", f"expected {sql}", (name,)))
-    for name in given:
-        if name in SERIES.parts:
-            reason = f"{name} is in scientific notation: a spreadsheet has lost the code's digits; export it as text"
-            rules.append(QualityRule(f"damaged_{name}", f"{name} RLIKE '{_DAMAGED}'", reason, (name,)))
-    for name in given:
-        if name in SERIES.parts:
-            mark = sql_string(SEPARATOR)
-            reason = f"{name} must not contain {mark}, which separates the parts of {SERIES.id}"
-            rules.append(QualityRule(f"separator_in_{name}", f"contains({name}, {mark})", reason, (name,)))
+    codes = [name for name in given if name in SERIES.parts]
+    reason = "is in scientific notation: a spreadsheet has lost the code's digits; export it as text"
+    rules += [
+        QualityRule(f"damaged_{name}", f"{name} RLIKE '{_DAMAGED}'", f"{name} {reason}", (name,)) for name in codes
+    ]
+    mark = sql_string(SEPARATOR)
+    reason = f"must not contain {mark}, which separates the parts of {SERIES.id}"
+    rules += [
+        QualityRule(f"separator_in_{name}", f"contains({name}, {mark})", f"{name} {reason}", (name,)) for name in codes
+    ]
     if "ds_to" in given:
         reason = "a period must not end before it begins"
         rules.append(QualityRule("period_reversed", "ds_to < ds_from", reason, ("ds_from", "ds_to")))
     return tuple(rules)
+
+
+def _rules_of_reading(name: str) -> list[QualityRule]:
+    """Text that is no value of the column's type; first a barcode where units belong: a number, but no such number."""
+    type_, is_unread = COLUMNS[name].type, f"{name} IS NULL AND trim(raw.{name}) <> ''"
+    rules = []
+    if type_ == "double":
+        condition = f"{is_unread} AND try_cast(trim(raw.{name}) AS double) BETWEEN 1e12 AND 1e300"
+        rules.append(QualityRule(f"too_large_{name}", condition, f"{name} must be below 1e12", (name,)))
+    if type_ in _SOUGHT:
+        rules.append(QualityRule(f"unparseable_{name}", is_unread, f"{name} must be {_SOUGHT[type_]}", (name,)))
+    return rules
 
 
 def split(frame: DataFrame, feed: str, rules: Iterable[QualityRule], optional: tuple[str, ...] = ()) -> Split:

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from statistics import median
 from typing import Any, Literal
 
 from lakehouse.errors import SourceError
@@ -20,6 +21,8 @@ from lakehouse.feeds.sources import Feed
 
 FileState = Literal["read", "gone", "superseded", "removed"]
 _SHOWN = 5
+_MANY = 1_000  # rows
+_SEVERAL = 5  # files
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +197,27 @@ def when_emptied(feed: Feed, reading: Reading) -> Reading:
         'it again, or take it out of the folder; if it is right, say when_emptied = "remove" or "keep" in the source '
         "mapping."
     )
+
+
+def check_size(feed: Feed, reading: Reading, rows: int, others: Sequence[int]) -> News | None:
+    """What is to be said of a file that has far fewer or more rows than what it replaces, or than `others` of the feed.
+
+    Raises SourceError where half the rows of what it replaces would go, and the mapping does not say that they may: an
+    export that was cut off would turn the rest into days without sales. Small files come and go.
+    """
+    before = sum(line.rows for line in reading.replaces)
+    if not before and len(others) >= _SEVERAL and 2 * rows <= (usual := int(median(others))) >= _MANY:
+        words = f"{rows:,} rows where files of the feed have {usual:,}, so it may not be whole"
+        return News("small", words, (reading.file.path,))
+    if before < _MANY or before < 2 * rows < 3 * before:
+        return None
+    if rows < before and feed.when_shrunk == "refuse":
+        names = _listed(sorted({line.name for line in reading.replaces}))
+        raise SourceError(
+            f"{reading.file.path} has {rows:,} rows; it would take the place of {names} with {before:,} rows, which "
+            'stay. Deliver it again, whole; if it is right, say when_shrunk = "accept" in the source mapping.'
+        )
+    return News("shrunk" if rows < before else "grown", f"{rows:,} rows in place of {before:,}", (reading.file.path,))
 
 
 def _contents(feed: Feed, found: Sequence[FeedFile], lines: Mapping[str, Line], now: datetime) -> list[_Content]:

@@ -31,7 +31,9 @@ class _Frozen(BaseModel):
 
 REPLACES = ("name", "nothing", "feed")
 # Fields of a feed that choose files and order them; they change nothing of how a file is read.
-FILE_RULES = frozenset({"files", "optional", "replaces", "latest_by", "order_by", "when_gone", "when_emptied"})
+FILE_RULES = frozenset(
+    {"files", "optional", "replaces", "latest_by", "order_by", "when_gone", "when_emptied", "when_shrunk"}
+)
 _MOST_DAYS = 100_000
 RowsOfAFile = Literal["keep", "remove", "refuse"]
 _NAME_OF_FILE = re.compile(r"\b(source_file|input_file_name|_metadata)\b")
@@ -130,7 +132,8 @@ class Feed(_Frozen):
     files whose names show the same in the groups of a regular expression. `latest_by`: of rows with equal values there
     that several files state, those of the latest count. `order_by`: a regular expression whose groups in the name say
     which file is later; without it files are in the order in which they came. `when_gone`, `when_emptied`: what becomes
-    of the rows of a file that is no longer there, or that has no row left.
+    of the rows of a file that is no longer there, or that has no row left; `when_shrunk`: whether a file may take the
+    place of twice its rows, and more.
     """
 
     files: tuple[str, ...]
@@ -142,6 +145,7 @@ class Feed(_Frozen):
     order_by: str | None = None
     when_gone: RowsOfAFile = "keep"
     when_emptied: RowsOfAFile = "refuse"
+    when_shrunk: Literal["accept", "refuse"] = "refuse"
     delimiter: str = Field(default=",", min_length=1, max_length=1)
     encoding: str = "UTF-8"
     quote: str = Field(default='"', max_length=1)
@@ -215,7 +219,10 @@ class Cleaning(_Frozen):
     Sunday; evenly without them); `period_day` says whether that day is the period's first or last, where it is not a
     calendar week or month. `infer_closed_days`: take days without any sale of a location that else sells daily for
     days on which it was closed. `max_lost_share`: of the rows of sales that may be rejected for their content before
-    the run is a failure.
+    the run is a failure. `implausible`: days whose units or price can only be typing errors are taken out and named
+    ("mask"), only named ("mark"), or not looked for ("use"); `most_daily_units`: a bound for every series.
+    `stated_again`: what it means that files share days and nearly all of their rows there: "refuse" says that the
+    exports overlap, "add" that they are different sales.
     `infer_stockouts`: take a run of days without sales that chance hardly explains for a stock-out, besides those that
     the stock counts show.
     """
@@ -231,6 +238,9 @@ class Cleaning(_Frozen):
     period_day: Literal["first", "last"] | None = None
     weekday_shares: tuple[float, ...] = ()
     max_lost_share: float = Field(default=0.1, ge=0, le=1)
+    implausible: Literal["mask", "mark", "use"] = "mask"
+    most_daily_units: float = Field(default=1e8, gt=0)
+    stated_again: Literal["refuse", "add"] = "refuse"
     cancellations: Cancellations | None = None
     rules: tuple[Rule, ...] = ()
 

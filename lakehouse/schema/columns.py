@@ -129,6 +129,7 @@ _ALL: tuple[Column, ...] = (
     _column("benefit_regions", "string", "Regions, by comma, where food benefits (such as SNAP) are paid out that day"),
     _column("is_benefit_day", "boolean", "True where food benefits are paid out in the location's region that day"),
     _column("is_holiday", "boolean", "True on a public holiday of the location's country"),
+    _column("supplier_id", "string", "Supplier of the SKU, as the retailer names it; NULL where the feed has none"),
     _column("lead_time_days", "double", "Days from order to receipt", _FROM_0),
     _column("order_cost", "double", "Fixed cost of placing one order, in currency", _FROM_0),
     _column("unit_cost", "double", "Purchase cost per unit, in currency", _FROM_0),
@@ -149,10 +150,17 @@ _ALL: tuple[Column, ...] = (
         "masked_by", "string", "Why the day's demand is not known: rejected_row, negative_units, closed, implausible"
     ),
     _column("y_stated", "double", "Units that the rows of a day with unknown demand state; NULL where none do"),
+    _column("y_bound", "double", "Units that the day exceeds beyond belief; NULL where they can be believed"),
+    _column("price_stated", "double", "Price that cannot be used; unit_price is then the last one before, if any"),
+    _column("price_bound", "double", "Price that the day's exceeds, or falls short of, beyond belief"),
     _column("is_closed", "boolean", "True where the location is closed that day, as the feed or its sales say"),
     _column("is_filled", "boolean", "True where the feed had no row and the gap rule supplied y"),
     _column("is_censored", "boolean", "True where stock ran out, so that y may be below demand"),
-    _column("y_latent", "double", "Demand: y, and where stock ran out its expectation given what was sold"),
+    _column(
+        "y_latent",
+        "double",
+        "Demand: y; where stock ran out its expectation given what was sold; a usual day's where y is implausible",
+    ),
     _column("y_latent_low", "double", "10% quantile of demand on a day without stock; y on any other"),
     _column("y_latent_high", "double", "90% quantile of demand on a day without stock; y on any other"),
     # features

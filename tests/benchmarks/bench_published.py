@@ -37,7 +37,8 @@ from udfs.forecasting.choice.backtest import Windows, backtest_windows
 from udfs.forecasting.choice.ensemble import JOIN, Ensemble
 from udfs.forecasting.forecast_spec import ForecastSpec, quantile_column
 from udfs.forecasting.forecaster import Forecast, Forecaster
-from udfs.forecasting.frames import forecast, panel_of
+from udfs.forecasting.frame_panel import PanelSpec, panel_of
+from udfs.forecasting.frames import forecast
 from udfs.forecasting.probability.calibrated import Calibrated
 from udfs.forecasting.probability.calibration import Calibration
 from udfs.forecasting.probability.score_summary import ScoreSummary, demand_units
@@ -47,6 +48,7 @@ from udfs.series.sku_batch import SkuBatch
 LEVELS = tuple(round(0.1 * k, 1) for k in range(1, 10))
 CALIBRATED = "calibrated:"
 PUBLISHED_NAIVE = "published_naive"
+LEADING_ZEROS = "unknown"  # a part that has not sold yet is not on the market
 
 
 @dataclass(frozen=True)
@@ -203,13 +205,14 @@ def model_of(name: str, task: Task) -> Forecaster:
 def made_by(name: str, task: Task, history: pd.DataFrame) -> pd.DataFrame:
     model: str | Forecaster = name if name in (AUTO, *made_names()) else model_of(name, task)
     if isinstance(model, PublishedNaive):  # as published, with quantiles below 0, which `forecast` would clip
-        panel = panel_of(history, task.freq, task.horizon)
+        panel = panel_of(history, task.freq, task.horizon, spec=PanelSpec(leading_zeros=LEADING_ZEROS))
         walk = model.forecast(panel.batch, task.horizon, LEVELS)
         step_SH = panel.last_step_S[:, None] + np.arange(1, task.horizon + 1)
         keys = {"unique_id": np.repeat(panel.ids_S, task.horizon), "ds": panel.axis.stamps(step_SH.ravel())}
         columns = {quantile_column(q): walk.quantile_SHQ[:, :, k].numpy().ravel() for k, q in enumerate(LEVELS)}
         return pd.DataFrame(keys | {"mean": walk.mean_SH.numpy().ravel()} | columns)
-    return forecast(history, model, task.horizon, task.season_length, task.freq, LEVELS, device="cpu")
+    arguments = (task.horizon, task.season_length, task.freq, LEVELS)
+    return forecast(history, model, *arguments, device="cpu", leading_zeros=LEADING_ZEROS)
 
 
 def main() -> None:

@@ -7,10 +7,10 @@ from datetime import UTC, date, datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from deltalake import DeltaTable
+from deltalake import DeltaTable, write_deltalake
 
 from lakehouse.delta.content_hash import content_hash
-from lakehouse.delta.dataset import dataset_of
+from lakehouse.delta.dataset import batches_of, dataset_of
 from lakehouse.delta.files import write_bucket
 from lakehouse.delta.io import Lakehouse
 from lakehouse.schema.tables import contract
@@ -58,6 +58,8 @@ def test_a_filter_on_any_column_finds_its_rows_by_our_reading_and_by_deltalakes(
     table = committed(lake)
     assert lake.read_arrow(UNITS, filters=condition)["unit"].to_pylist() == units
     assert dataset_of(table).to_table(filter=condition)["unit"].to_pylist() == units
+    batches = batches_of(lake.dataset(UNITS), contract(UNITS).columns, condition)
+    assert [row["unit"] for batch in batches for row in batch.to_pylist()] == units
     assert table.to_pyarrow_dataset().to_table(filter=condition)["unit"].to_pylist() == units
 
 
@@ -75,3 +77,21 @@ def test_a_boolean_of_a_file_without_its_statistics_is_found(lake: Lakehouse) ->
         assert lake.read_arrow(name, filters=pc.field("is_promo") == is_promo)["unique_id"].to_pylist() == [unique_id]
     assert lake.read_arrow(name, filters=pc.field("bucket") == 0).num_rows == 2
     assert content_hash(lake, name) != "absent"
+
+
+@pytest.mark.parametrize(
+    "where", [None, pc.field("y") > 150_000, pc.field("bucket") == 1, pc.field("bucket").is_null()]
+)
+def test_batches_are_the_rows_of_the_table_whatever_their_partition_and_age(
+    lake: Lakehouse, where: pc.Expression | None
+) -> None:
+    """A file of one row group comes in pieces; partitions may be NULL, and columns younger than the file."""
+    name, n = "silver.sales_daily", 320_000
+    values = {"unique_id": [f"s{i % 7}" for i in range(n)], "y": range(n), "bucket": [1, 2, None, 4] * (n // 4)}
+    rows = pa.table(values, pa.schema([("unique_id", pa.string()), ("y", pa.float64()), ("bucket", pa.int32())]))
+    write_deltalake(lake.uri(name), rows, partition_by=["bucket"])
+    dataset, columns = lake.dataset(name), ["y", "is_promo", "bucket", "unique_id"]
+    batches = list(batches_of(dataset, columns, where))
+    assert max(batch.num_rows for batch in batches) <= 65_536 < n // 4
+    key = [("y", "ascending")]
+    assert pa.Table.from_batches(batches).sort_by(key).equals(dataset.to_table(columns, filter=where).sort_by(key))

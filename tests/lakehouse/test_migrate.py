@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 NAME = "silver.supply"
 NOW = contract(NAME)
 GAINED = ("order_cost", "pack_qty")
-VALUES = {"lead_time_days": 3.0, "order_cost": 10.0, "unit_cost": 1.5, "moq_qty": 6.0, "pack_qty": 6.0}
+TERMS = {"lead_time_days": 3.0, "order_cost": 10.0, "unit_cost": 1.5, "moq_qty": 6.0, "pack_qty": 6.0}
+VALUES: dict[str, Any] = {"supplier_id": "acme", **TERMS}
 
 
 @pytest.fixture
@@ -85,8 +86,10 @@ def test_spark_reads_and_writes_a_table_whose_columns_stand_in_another_order(
     spark: SparkSession, lake: Lakehouse, declare: Any
 ) -> None:
     declare(columns=without(*GAINED))
-    write(lake, "a")
+    old = write(lake, "a")
     declare()
+    for frame in (lake.read_spark(spark, NAME), lake.read_spark(spark, NAME, old)):  # before anything has grown it
+        assert [tuple(row) for row in frame.select("supplier_id", *GAINED).collect()] == [("acme", None, None)]
     lake.ensure(NAME, spark)
     frame = lake.read_spark(spark, NAME).select(*NOW.columns).fillna(2.0)
     lake.write_spark(frame, NAME)

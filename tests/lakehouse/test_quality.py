@@ -9,7 +9,16 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from lakehouse.errors import ContractError
-from lakehouse.feeds.quality import QualityRule, check_conservation, contract_rules, keep_one, parse, split
+from lakehouse.feeds.accounts import RowAccounts
+from lakehouse.feeds.quality import (
+    QualityRule,
+    check_conservation,
+    contract_rules,
+    keep_one,
+    optional_columns,
+    parse,
+    split,
+)
 from lakehouse.schema.tables import FEEDS, contract
 from tests.lakehouse.bronze_rows import bronze
 
@@ -29,17 +38,21 @@ def test_each_contract_rule_claims_its_row(spark: SparkSession) -> None:
         ({"units": "twelve"}, "unparseable_units"),
         ({"units": "NaN"}, "unparseable_units"),
         ({"units": "Infinity"}, "unparseable_units"),
-        ({"units": "1e12"}, "unparseable_units"),
+        ({"units": "1e12"}, "too_large_units"),
+        ({"units": "4006381333931"}, "too_large_units"),
         ({"units": "999999999999"}, ""),
         ({"units": "1e9"}, ""),
         ({"units": " 3 "}, ""),
         ({"ds": "2024-02-30"}, "unparseable_ds"),
         ({"ds": "2024"}, "unparseable_ds"),
         ({"ds": "01/02/2024"}, "unparseable_ds"),
-        ({"is_promo": "maybe"}, "unparseable_is_promo"),
-        ({"unit_price": "1,50"}, "unparseable_unit_price"),
+        ({"is_promo": "maybe"}, ""),
+        ({"unit_price": "1,50"}, ""),
         ({"unit_price": ""}, ""),
-        ({"sold_at": "noon"}, "unparseable_sold_at"),
+        ({"sold_at": "noon"}, ""),
+        ({"sku_id": "4.00638E+12"}, "damaged_sku_id"),
+        ({"sku_id": "4,00638e+12"}, "damaged_sku_id"),
+        ({"sku_id": "4E12"}, ""),
         ({"sku_id": "A|B"}, "separator_in_sku_id"),
         ({"channel_id": "web|app"}, "separator_in_channel_id"),
     ]
@@ -47,9 +60,8 @@ def test_each_contract_rule_claims_its_row(spark: SparkSession) -> None:
 
 
 def test_ranges_come_from_the_columns_and_periods_run_forward(spark: SparkSession) -> None:
-    supply = [{"lead_time_days": "-1"}, {"pack_qty": "0"}, {"moq_qty": "0"}, {"lead_time_days": None}]
-    expected = ["out_of_range_lead_time_days", "out_of_range_pack_qty", "", ""]
-    assert rule_of_each(spark, "supply", supply) == expected
+    stock = [{"ds": "2024-01-02", "on_hand_qty": each} for each in ("-1", "many")]
+    assert rule_of_each(spark, "stock", stock) == ["", "unparseable_on_hand_qty"]
     price = {"unit_price": "2"}
     prices = [
         {**price, "ds_from": "2024-01-02", "ds_to": "2024-01-01"},
@@ -97,7 +109,7 @@ def test_numbers_are_exact_decimals(spark: SparkSession) -> None:
 
 @pytest.mark.parametrize(("last", "kept"), [(False, 1), (True, 3)])
 def test_keep_one_counts_the_others_as_duplicates(spark: SparkSession, last: bool, kept: int) -> None:
-    rows = [{"pack_qty": "2"}, {"pack_qty": "x"}, {"pack_qty": "3"}, {"sku_id": "B"}]
+    rows = [{"pack_qty": "2"}, {"location_id": " "}, {"pack_qty": "3"}, {"sku_id": "B"}]
     cleaned = split(parse(bronze(spark, "supply", rows), "supply"), "supply", contract_rules("supply", ["pack_qty"]))
     one = keep_one(cleaned, ("sku_id", "location_id"), last=last)
     outcomes = {row.source_row: (row.outcome, row.rule_id) for row in one.rows.collect()}
@@ -105,9 +117,28 @@ def test_keep_one_counts_the_others_as_duplicates(spark: SparkSession, last: boo
     assert outcomes == {
         kept: ("used", ""),
         other: ("duplicate", "repeated_key"),
-        2: ("quarantined", "unparseable_pack_qty"),
+        2: ("quarantined", "missing_location_id"),
         4: ("used", ""),
     }
+
+
+def test_an_unreadable_optional_value_is_lost_and_counted_and_its_row_stays(spark: SparkSession) -> None:
+    rows = [
+        {"lead_time_days": "soon", "pack_qty": "0", "moq_qty": "0"},
+        {"lead_time_days": "-1", "pack_qty": "6"},
+        {"lead_time_days": "5", "pack_qty": ""},
+        {"lead_time_days": "never", "location_id": None},
+    ]
+    optional = optional_columns("supply", ["lead_time_days", "pack_qty", "moq_qty"])
+    parsed = parse(bronze(spark, "supply", rows), "supply")
+    cleaned = split(parsed, "supply", contract_rules("supply", FEEDS["supply"].columns), optional)
+    used = [(row.lead_time_days, row.pack_qty, row.moq_qty) for row in cleaned.accepted.orderBy("source_row").collect()]
+    assert used == [(None, None, Decimal(0)), (None, Decimal(6), None), (Decimal(5), None, None)]
+    accounts = RowAccounts.of(row.asDict(recursive=True) for row in cleaned.counts.collect())
+    assert accounts.lost == {("supply", "lead_time_days"): (2, "-1"), ("supply", "pack_qty"): (1, "0")}
+    assert accounts.rejected("supply") == {"missing_location_id": 1}
+    [said] = [each.words for each in accounts.findings({}) if each.finding == "values_lost"]
+    assert said.startswith("3 values of supply could not be read and are unknown: lead_time_days 2 (must be a number")
 
 
 def test_two_rules_of_one_id_are_refused(spark: SparkSession) -> None:
@@ -125,7 +156,8 @@ def test_conservation_names_the_difference() -> None:
 
 def test_row_counts_have_the_contracts_shape(spark: SparkSession) -> None:
     cleaned = split(parse(bronze(spark, "sales", [{}]), "sales"), "sales", [QualityRule("r", "units > 5", "x")])
-    counts = cleaned.counts
+    assert [row.losses for row in cleaned.counts.collect()] == [[]]
+    counts = cleaned.counts.drop("losses")
     declared = contract("ops.row_count")
     assert [(f.name, f.dataType.simpleString().upper()) for f in counts.schema] == [
         (name, declared.sql_type(name)) for name in declared.columns

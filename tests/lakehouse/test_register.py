@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from lakehouse.errors import SourceError
 from lakehouse.feeds.feed_files import FeedFile, find_feed_files
-from lakehouse.feeds.register import Line, Plan, plan_feed, when_emptied
+from lakehouse.feeds.register import Line, Plan, Reading, check_size, plan_feed, when_emptied
 from lakehouse.feeds.sources import Feed
 
 Folder = dict[str, str]
@@ -337,3 +337,29 @@ def test_a_line_is_what_its_row_says() -> None:
         key: value for key, value in line.row("shop", "sales").items() if key not in ("file_state", "other_names")
     }
     assert Line.of(earlier) == Line("b1", "a.csv", "r1", 10, 2, at, None, ())
+
+
+def sized(rows: int, before: int, others: tuple[int, ...] = (), **rules: Any) -> str | None:
+    """What is said of a file of `rows` in place of one with `before`, beside files of the feed that have `others`."""
+    day = datetime(2024, 1, 1, tzinfo=UTC)
+    line, old = (Line(name, f"{name}.csv", "r1", 1, count, day) for name, count in (("new", 0), ("old", before)))
+    reading = Reading(FeedFile("new.csv", "new.csv", 1, "new", "new", False), line, (old,) if before else ())
+    news = check_size(feed(**rules), reading, rows, others)
+    return None if news is None else f"{news.kind}: {news}"
+
+
+def test_a_file_in_place_of_twice_its_rows_stops_the_run_unless_the_mapping_says_so() -> None:
+    for rows in (0, 1, 1_000):
+        with pytest.raises(SourceError, match=rf"new.csv has {rows:,} rows; .* old.csv with 2,000 .*when_shrunk"):
+            sized(rows, 2_000)
+        assert sized(rows, 2_000, when_shrunk="accept") == f"shrunk: {rows:,} rows in place of 2,000: new.csv"
+    assert [sized(rows, 2_000) for rows in (1_001, 2_000, 2_999)] == [None, None, None]
+    assert sized(3_000, 2_000) == "grown: 3,000 rows in place of 2,000: new.csv"
+    assert [sized(1, 999), sized(0, 30), sized(900, 10)] == [None, None, None], "small files come and go"
+
+
+def test_a_file_with_half_the_rows_of_the_others_is_named() -> None:
+    usual = (1_000, 1_100, 1_200, 1_000, 9_000)
+    words = "small: 550 rows where files of the feed have 1,100, so it may not be whole: new.csv"
+    assert sized(550, 0, usual) == words
+    assert [sized(551, 0, usual), sized(1, 0, usual[:4]), sized(1, 0, (10, 10, 10, 10, 10))] == [None, None, None]

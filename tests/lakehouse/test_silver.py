@@ -466,7 +466,7 @@ def test_without_feeds_the_dimensions_follow_from_the_sales(spark: SparkSession)
 
 
 def test_the_last_supply_terms_stated_count(spark: SparkSession) -> None:
-    rows = [{"lead_time_days": "3", "pack_qty": "6"}, {"lead_time_days": "4"}, {"sku_id": "B", "moq_qty": "-2"}]
+    rows = [{"lead_time_days": "3", "pack_qty": "6"}, {"lead_time_days": "4"}, {"sku_id": None, "moq_qty": "2"}]
     feed = clean_feed(bronze(spark, "supply", rows), "supply", mapping("supply"), 4)
     only = dimensions.supply(feed, spark).collect()
     assert [(row.unique_id, row.lead_time_days, row.pack_qty) for row in only] == [("A|L|all", 4.0, None)]
@@ -493,7 +493,11 @@ def test_the_calendar_holds_events_and_the_holidays_of_the_region(spark: SparkSe
     assert [row.rule_id for row in split_places.quarantined.collect()] == ["unknown_country"]
     locations = dimensions.locations(split_places, clean(spark, [{"location_id": "CA_1"}], source).series, None)
     feed = clean_feed(bronze(spark, "calendar", events), "calendar", source)
-    frame = dimensions.calendar(feed, locations, date(2024, 3, 28), date(2024, 4, 1))
+    shut = spark.createDataFrame(
+        [("NY_1", date(2024, 3, 29), True), ("NY_1", date(2024, 4, 5), True), ("CA_1", date(2024, 3, 29), False)],
+        "location_id string, ds date, is_closed boolean",
+    )
+    frame = dimensions.calendar(feed, locations, shut, date(2024, 3, 28), date(2024, 4, 1))
     found = {(row.location_id, row.ds.isoformat()): row for row in frame.collect()}
     assert len(found) == frame.count() == 2 * (5 + dimensions.CALENDAR_DAYS_AHEAD)
     assert max(day for _, day in found) == "2025-04-02"
@@ -506,6 +510,8 @@ def test_the_calendar_holds_events_and_the_holidays_of_the_region(spark: SparkSe
     plain = found["CA_1", "2024-03-29"]
     assert (plain.is_holiday, plain.is_event, plain.event_name) == (False, False, None)
     assert found["NY_1", "2024-07-04"].event_name == "Independence Day"
+    closed = {key for key, row in found.items() if row.is_closed}
+    assert closed == {("NY_1", "2024-03-29"), ("NY_1", "2024-04-05")}
     benefits = {key for key, row in found.items() if row.is_benefit_day}
     assert benefits == {("CA_1", "2024-03-28"), ("NY_1", "2024-03-28")}
     assert not found["CA_1", "2024-03-28"].is_event

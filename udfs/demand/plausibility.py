@@ -24,6 +24,7 @@ from functools import cached_property
 from typing import Final, NamedTuple
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -166,6 +167,39 @@ def plausibility_table(sales: pa.Table, spec: PlausibilitySpec | None = None) ->
         sales = sales.append_column(f"{name}_bound", null_for_nan(bound))
     sales = sales.append_column("y_usual", null_for_nan(found.y_usual))
     return sales.append_column("is_give_away", bools(found.is_give_away))
+
+
+def verdicts(
+    series: np.ndarray, y: np.ndarray, unit_price: np.ndarray, is_stated: np.ndarray, spec: PlausibilitySpec
+) -> pd.DataFrame:
+    """What cannot be believed of R rows, and what to take in its place.
+
+    Args:
+        series: (R,) a number for each series, whose rows follow each other in order of days.
+        y, unit_price: as in `implausible`.
+        is_stated: (R,) False where the day has no row and its price was carried there.
+        spec: what is beyond belief.
+
+    Returns:
+        (R,) y_bound, y_usual and price_bound as in `Implausible`, and price_usual: the last price before that can be
+        believed, where the day's own cannot or where a give-away was carried; NaN elsewhere and where there is none.
+    """
+    start = np.flatnonzero(np.diff(series, prepend=series[:1] - 1)) if len(series) else np.empty(0, np.int64)
+    length_S = np.diff(start, append=len(series))
+    found = implausible(y, unit_price, length_S, spec)
+    is_refused = ~np.isnan(found.price_bound) | (found.is_give_away & ~is_stated.astype(np.bool_))
+    is_believed = np.isfinite(unit_price) & np.isnan(found.price_bound) & ~found.is_give_away
+    last = np.maximum.accumulate(np.where(is_believed, np.arange(len(series)), -1)) if len(series) else start
+    has_one = is_refused & (last >= np.repeat(start, length_S))
+    price_usual = np.where(has_one, unit_price[last], np.nan)
+    return pd.DataFrame(
+        {
+            "y_bound": found.y_bound,
+            "y_usual": found.y_usual,
+            "price_bound": found.price_bound,
+            "price_usual": price_usual,
+        }
+    )
 
 
 @dataclass(frozen=True)

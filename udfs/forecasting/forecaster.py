@@ -55,6 +55,28 @@ class Forecast:
         quantile_SHQ = self.quantile_SHQ.clamp(min=0.0).cummax(2).values
         return replace(self, mean_SH=self.mean_SH.clamp(min=0.0), quantile_SHQ=quantile_SHQ)
 
+    def mean_bounds(self, quantiles: tuple[float, ...], largest_S: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(S, H) least and greatest mean that demand with these quantiles can have; for a forecast that is `conformed`.
+
+        A mean may lie far above a high quantile: one day in ninety with 99,999 units adds 1,111 to the mean of the days
+        and nothing to their p95, and of an item that sells once in two hundred days every quantile up to p99 is 0.
+        Mean and quantiles are then still of one distribution. They are not where no distribution has both:
+
+        - Demand is at least 0, and at least its p-quantile with probability 1 - p: mean >= (1 - p) q_p (Markov's
+          inequality), for the lowest level.
+        - Between two levels it is at most the upper one's quantile, and beyond the last one here at most the series'
+          largest day, or that quantile if larger: mean <= sum_i (p_i - p_{i-1}) q_i + (1 - p_Q) max(q_Q, largest).
+          Twice that is allowed, for quantiles of counts are rounded to counts.
+
+        Args:
+            quantiles: the levels of `quantile_SHQ`.
+            largest_S: the largest demand that each series has seen.
+        """
+        level_Q = self.quantile_SHQ.new_tensor((0.0, *quantiles, 1.0))
+        last_SH1 = torch.maximum(self.quantile_SHQ[:, :, -1:], largest_S[:, None, None])
+        greatest_SH = (torch.cat([self.quantile_SHQ, last_SH1], dim=2) * level_Q.diff()).sum(2)
+        return (1.0 - quantiles[0]) * self.quantile_SHQ[:, :, 0], 2.0 * greatest_SH
+
     def finite_series(self) -> np.ndarray:
         """(S,) bool, True where mean, sd and quantiles are all finite numbers."""
         finite_S = (

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from udfs.series.time_stamps import read_as_days, stamp_text, timestamps_of
+
 _SECOND = 1_000_000_000
 _NANOSECONDS = {
     "s": _SECOND,
@@ -21,9 +23,19 @@ _NANOSECONDS = {
     "W": 7 * 86400 * _SECOND,
 }
 _CALENDAR = {"M": "M", "ME": "M", "MS": "M", "Q": "Q", "QE": "Q", "QS": "Q", "Y": "Y", "YE": "Y", "YS": "Y", "A": "Y"}
+_DAY = _NANOSECONDS["D"]
 SUPPORTED = (
     "D, W (W-SUN ... W-SAT), MS or ME, QS or QE, YS or YE, h, min, s, multiples such as 15min, or a whole number"
 )
+
+
+class OffGridError(ValueError):
+    """A stamp that is no step of its axis; `row` is its position in the column."""
+
+    def __init__(self, ds: pd.Series, off: Any, expected: str) -> None:
+        self.row = int(np.flatnonzero(off)[0])
+        found = stamp_text(ds.iloc[self.row])
+        super().__init__(f"expected every ds at {expected}, found {found}; check freq, or aggregate to it")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +72,20 @@ class TimeAxis:
         name, multiple = _parse(freq)
         if pd.api.types.is_numeric_dtype(ds):
             raise ValueError(
-                f"expected dates or timestamps in ds for freq {freq!r}, found numbers; pass freq=1 for steps"
+                f"expected dates or timestamps in ds for freq {freq!r}, found numbers such as {ds.iloc[0]}; pass "
+                "freq=1 for steps; convert days written as 20240131 by pd.to_datetime(ds.astype(str), format='%Y%m%d')"
             )
         is_date = ds.dtype == object and type(ds.iloc[0]) is date
-        stamps = _as_datetime(ds)
+        stamps = timestamps_of(ds)
         if name in _CALENDAR:
-            return cls._of_periods(stamps, _CALENDAR[name], multiple, is_date)
+            return cls._of_periods(ds, stamps, _CALENDAR[name], multiple, is_date)
         size = _NANOSECONDS[name] * multiple
         origin = int(stamps.min().value)
-        axis = cls("fixed", size, origin, is_date=is_date)
         off = (stamps.astype("int64").to_numpy() - origin) % size != 0
         if off.any():
-            raise _off_grid(stamps[off].iloc[0], f"a whole number of steps of {freq} after {stamps.min()}")
-        return axis
+            first = stamp_text(ds.iloc[int(stamps.argmin())])
+            raise OffGridError(ds, off, f"a whole number of steps of {freq} after {first}")
+        return cls("fixed", size, origin, is_date=is_date and size % _DAY == 0)
 
     @classmethod
     def _of_integers(cls, ds: pd.Series, size: int) -> TimeAxis:
@@ -80,14 +93,19 @@ class TimeAxis:
             raise ValueError(
                 f"expected whole numbers in ds for freq {size}, found {ds.dtype} (and a freq of 1 or more)"
             )
+        if read_as_days(ds):
+            raise ValueError(
+                f"expected steps in ds for freq {size}, found whole numbers that are all days, such as {ds.iloc[0]}; "
+                "convert them with pd.to_datetime(ds.astype(str), format='%Y%m%d') and pass freq='D'"
+            )
         axis = cls("integer", size, int(ds.min()))
         off = (ds.to_numpy(dtype=np.int64) - axis.origin) % size != 0
         if off.any():
-            raise _off_grid(ds[off].iloc[0], f"a whole number of steps of {size} after {axis.origin}")
+            raise OffGridError(ds, off, f"a whole number of steps of {size} after {axis.origin}")
         return axis
 
     @classmethod
-    def _of_periods(cls, stamps: pd.Series, period: str, multiple: int, is_date: bool) -> TimeAxis:
+    def _of_periods(cls, ds: pd.Series, stamps: pd.Series, period: str, multiple: int, is_date: bool) -> TimeAxis:
         months = {"M": 1, "Q": 3, "Y": 12}[period] * multiple
         is_start, is_end = stamps.dt.is_month_start, stamps.dt.is_month_end
         anchor = "start" if is_start.all() or not is_end.all() else "end"
@@ -95,7 +113,9 @@ class TimeAxis:
         origin = int(month.min())
         off = ~(is_start if anchor == "start" else is_end) | ((month - origin) % months != 0)
         if off.any():
-            raise _off_grid(stamps[off].iloc[0], f"the first (or everywhere the last) day of a month, {months} apart")
+            raise OffGridError(
+                ds, off, f"the first (or everywhere the last) day of a month, a multiple of {months} months apart"
+            )
         return cls("calendar", months, origin, anchor, is_date)
 
     def steps(self, ds: pd.Series) -> np.ndarray:
@@ -105,18 +125,20 @@ class TimeAxis:
             ValueError: stamps off the grid.
         """
         if self.unit == "integer":
+            if not pd.api.types.is_integer_dtype(ds):
+                raise ValueError(f"expected whole numbers in ds, as in the history, found {ds.dtype}")
             offset = ds.to_numpy(dtype=np.int64) - self.origin
         elif self.unit == "fixed":
-            offset = _as_datetime(ds).astype("int64").to_numpy() - self.origin
+            offset = timestamps_of(ds).astype("int64").to_numpy() - self.origin
         else:
-            stamps = _as_datetime(ds)
+            stamps = timestamps_of(ds)
             on_anchor = stamps.dt.is_month_start if self.anchor == "start" else stamps.dt.is_month_end
             if not on_anchor.all():
-                raise _off_grid(stamps[~on_anchor].iloc[0], f"the {self.anchor} of a month")
+                raise OffGridError(ds, ~on_anchor, f"the {self.anchor} of a month")
             offset = ((stamps.dt.year - 1970) * 12 + stamps.dt.month - 1 - self.origin).to_numpy(dtype=np.int64)
         off = offset % self.size != 0
         if off.any():
-            raise _off_grid(ds[off].iloc[0], "a whole number of steps after the first of the history")
+            raise OffGridError(ds, off, "a whole number of steps after the first of the history")
         return np.asarray(offset // self.size)
 
     def stamps(self, steps: np.ndarray) -> Any:
@@ -145,17 +167,3 @@ def _parse(freq: str) -> tuple[str, int]:
     if multiple < 1:
         raise ValueError(f"expected a freq of at least one step, found {freq!r}")
     return name, multiple
-
-
-def _as_datetime(ds: pd.Series) -> pd.Series:
-    try:
-        stamps = pd.to_datetime(ds)
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"expected dates or timestamps in ds, found {ds.iloc[0]!r}: {error}") from error
-    if getattr(stamps.dt, "tz", None) is not None:
-        raise ValueError("expected ds without a time zone, found one; convert with .dt.tz_localize(None) first")
-    return stamps.astype("datetime64[ns]")
-
-
-def _off_grid(found: Any, expected: str) -> ValueError:
-    return ValueError(f"expected every ds at {expected}, found {found}; check freq, or aggregate to it")

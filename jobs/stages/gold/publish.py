@@ -67,6 +67,7 @@ def gold_inputs(frames: Frames) -> GoldInputs:
         order_plan=frames["inventory.order_plan"].drop("run_id"),
         actuals=frames["features.sku_daily"],
         products=frames["silver.products"],
+        supply=frames["silver.supply"],
     )
 
 
@@ -81,7 +82,7 @@ def _compared_days(context: RunContext) -> tuple[date, date]:
 
 STAGE = FrameStage(
     name="publish",
-    version=2,
+    version=3,
     reads=(
         Read("forecast.demand", (), run=THIS),
         Read("forecast.champion", (), run=THIS),
@@ -90,6 +91,7 @@ STAGE = FrameStage(
         Read("inventory.order_plan", (), run=THIS),
         Read("features.sku_daily", ("unique_id", "ds", "y", "unit_price"), days=_compared_days),
         Read("silver.products", ()),
+        Read("silver.supply", ("unique_id", "supplier_id")),
     ),
     writes=("gold.order_plan", "gold.policy_value", "gold.stock_risk", "gold.forecast_accuracy"),
     settings=("horizon", "forecast"),

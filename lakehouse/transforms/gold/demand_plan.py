@@ -29,6 +29,7 @@ class GoldInputs:
     order_plan: DataFrame
     actuals: DataFrame  # unique_id, ds, y, unit_price
     products: DataFrame
+    supply: DataFrame  # unique_id, supplier_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class GoldTerms:
 
 
 def order_plan(inputs: GoldInputs, terms: GoldTerms) -> DataFrame:
-    """One row per series with its order line, policy, champion and product."""
+    """One row per series with its order line, policy, champion, product and supplier."""
     policy = inputs.policy.select(
         "unique_id",
         "policy",
@@ -58,6 +59,7 @@ def order_plan(inputs: GoldInputs, terms: GoldTerms) -> DataFrame:
         .join(policy, "unique_id")
         .join(_champion(inputs, terms.as_of), "unique_id", "left")
         .join(inputs.profile.select("unique_id", "demand_class"), "unique_id", "left")
+        .join(inputs.supply, "unique_id", "left")
     )
     return _shaped(rows, contract("gold.order_plan"), _constants(terms))
 

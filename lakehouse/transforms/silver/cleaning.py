@@ -54,9 +54,11 @@ from lakehouse.transforms.silver.periods import first_day, last_day, spread
 MatchReturns = Callable[[pa.Table], pa.Table]
 
 _NULL_DATE = "1970-01-01"  # and what lies before: the days that systems write for none
-REJECTED, NEGATIVE = "rejected_row", "negative_units"
-"""Why a day's demand is unknown: a sale that cannot be read; a row below zero on a day without any other."""
+REJECTED, NEGATIVE, IMPLAUSIBLE = "rejected_row", "negative_units", "implausible"
+"""Why a day's demand is unknown: a sale that cannot be read; a row below zero on a day without any other; units that
+can only be a typing error."""
 
+_TOO_LARGE = "too_large_units"
 _SALE_UNREAD = ("missing_units", "unparseable_units", "out_of_range_units")
 _MATCHED = "cancellation_matched"
 _MATCH_BATCHES = 16
@@ -153,11 +155,12 @@ class CleanedSales:
         rules: those that rejected any row. None where none of them concerns a sale. A row without a day or a series
         makes no day unknown: it is counted alone.
         """
-        of_sales = sorted({*rules} & {*_SALE_UNREAD, *self.masking, NEGATIVE})
+        of_sales = sorted({*rules} & {*_SALE_UNREAD, *self.masking, NEGATIVE, _TOO_LARGE})
         if not of_sales:
             return None
         rows = self.split.rows.filter(F.col("rule_id").isin(of_sales) & F.col("ds").isNotNull())
-        by = F.when(F.col("rule_id") == NEGATIVE, NEGATIVE).otherwise(REJECTED)
+        kinds = F.create_map(F.lit(NEGATIVE), F.lit(NEGATIVE), F.lit(_TOO_LARGE), F.lit(IMPLAUSIBLE))
+        by = F.coalesce(F.try_element_at(kinds, F.col("rule_id")), F.lit(REJECTED))  # of several the gravest
         masked = rows.filter("unique_id IS NOT NULL").groupBy("unique_id", "bucket", "ds")
         return masked.agg(F.max(by).alias("masked_by"))
 

@@ -18,11 +18,13 @@ from lakehouse.feeds.sources import SourceMapping
 from lakehouse.schema.entities import SERIES
 from lakehouse.schema.tables import contract
 from lakehouse.transforms.keys import parts_of
+from lakehouse.transforms.silver.believed import Judge, judged
 from lakehouse.transforms.silver.cleaning import NEGATIVE
 
 _OPEN_END = date(9999, 12, 31)  # a period without a last day
 CLOSED = "closed"
 _LATENT = ("y_latent", "y_latent_low", "y_latent_high")
+_JUDGED = ("y_bound", "price_bound", "price_stated")
 
 # (rows of whole series, sorted: unique_id, ds, y, is_censored, ...) -> the columns of `_LATENT`, row by row.
 EstimateLatent = Callable[[pa.Table], pa.Table]
@@ -40,6 +42,7 @@ def sales_daily(
     stock: DataFrame | None = None,
     masks: DataFrame | None = None,
     closed: DataFrame | None = None,
+    judge: Judge | None = None,
     latent: EstimateLatent | None = None,
 ) -> DataFrame:
     """The rows of silver.sales_daily, sorted by series and day within their bucket.
@@ -56,7 +59,9 @@ def sales_daily(
       NULL before the first.
     - is_promo: a line says so, or a promotion period covers the day; false where no feed says so.
     - on_hand_qty: the last count of the day on a line, else in the stock feed; is_censored: that count is 0 or less.
-    - y_latent, its low and its high: by `latent`, which sees whole buckets; without it demand is what was sold.
+    - what cannot be believed, by `judge`: see `judged`; nothing is without it.
+    - y_latent, its low and its high: by `latent`, which sees whole buckets; without it demand is what was sold; a usual
+      day's where the units cannot be believed.
 
     Every sum is exact (DECIMAL), so the result does not depend on the partitioning, to the bit.
     """
@@ -73,11 +78,14 @@ def sales_daily(
     known = _carry_forward(_sum_days(by_bucket))
     filled = _masked(_fill_gaps(known, last_day, 0.0 if mapping.clean.gap_fill == "zero" else None), closed)
     columns = contract("silver.sales_daily").columns
-    known_columns = [name for name in columns if name not in _LATENT]
+    known_columns = [name for name in columns if name not in (*_LATENT, *_JUDGED)]
     rows = filled.select(*known_columns).sortWithinPartitions("bucket", "unique_id", "ds")
-    if latent is None:
-        return rows.select("*", *(F.col("y").alias(name) for name in _LATENT)).select(*columns)
-    return _with_latent(rows, latent).select(*columns)
+    if judge is None:
+        rows = rows.withColumns({name: F.lit(None).cast("double") for name in (*_JUDGED, "y_usual")})
+    else:
+        rows = judged(rows, judge, is_masked=mapping.clean.implausible == "mask")
+    rows = _with_latent(rows, latent) if latent else rows.withColumns({name: F.col("y") for name in _LATENT})
+    return rows.withColumn("y_latent", F.coalesce("y_latent", "y_usual")).select(*columns)
 
 
 def _with_latent(rows: DataFrame, latent: EstimateLatent) -> DataFrame:

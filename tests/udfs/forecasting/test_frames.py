@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import warnings
+from dataclasses import replace
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -12,9 +15,13 @@ import udfs.forecasting
 from tests.udfs.forecasting.series import long_table, mixed_series
 from udfs.forecasting import forecast, forecast_paths
 from udfs.forecasting.forecast_spec import ForecastSpec
-from udfs.forecasting.frames import PATH_LEVELS, ForecastWarning, panel_of
+from udfs.forecasting.forecaster import Forecast
+from udfs.forecasting.frame_panel import ForecastWarning, panel_of
+from udfs.forecasting.frames import PATH_LEVELS
 from udfs.forecasting.kernels.forecast_bucket import forecast_bucket
 from udfs.forecasting.models.ets.ets_model import ExponentialSmoothing
+from udfs.forecasting.models.naive import HistoricMean
+from udfs.series.sku_batch import SkuBatch
 
 LEVELS = (0.1, 0.5, 0.975)
 
@@ -31,11 +38,126 @@ def test_it_is_what_a_bucket_gets() -> None:
     table = long_table(mixed_series(20))
     spec = ForecastSpec(model="ets", benchmark=None)
     job = forecast_bucket(table, [dt.date(2024, 3, 31)], 9, spec).demand.drop_columns(["cutoff", "sd"])
-    ours = forecast(table, model="ets", horizon=9)
+    ours = forecast(table, model="ets", horizon=9, leading_zeros="unknown")
     same = job.select(ours.column_names)
     assert ours.drop_columns(["unique_id", "ds"]).equals(same.drop_columns(["unique_id", "ds"]))
     assert ours["unique_id"].to_pylist() == same["unique_id"].to_pylist()
     assert ours["ds"].to_pylist() == same["ds"].to_pylist()
+
+
+def test_selling_days_alone_are_warned_of_and_zeros_once_said() -> None:
+    history = pd.DataFrame({"unique_id": "a", "ds": pd.date_range("2024-01-01", periods=10, freq="W-MON"), "y": 7.0})
+    with pytest.warns(ForecastWarning, match=r"1 of 1 series .* 'a': 10 rows in 64 steps .* gap_fill='zero'") as warned:
+        forecast(history, horizon=7)
+    assert warned[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert forecast(history, horizon=7, gap_fill="unknown")["mean"].sum() == pytest.approx(49)
+        assert forecast(history, horizon=7, gap_fill="zero")["mean"].sum() == pytest.approx(7, rel=0.1)
+        assert forecast(history, horizon=1, freq="W")["mean"].sum() == pytest.approx(7)
+        assert forecast_paths(history, horizon=7, gap_fill="zero").sum(2).mean() == pytest.approx(7, rel=0.2)
+
+
+@pytest.mark.parametrize("others", [0, 20])
+@pytest.mark.parametrize(
+    ("y", "expected"),
+    [([0.0] * 180 + [5.0], 7 * 5 / 181), ([np.nan] * 180 + [5.0], 35), ([0.0] * 181, 0), ([0.0] * 20 + [5.0], 35 / 21)],
+)
+def test_leading_zeros_are_observations(y: list[float], expected: float, others: int) -> None:
+    rng = np.random.default_rng(2)
+    rest = {f"b{k}": (rng.poisson(4, 181) * (rng.random(181) < 0.2)).astype(float).tolist() for k in range(others)}
+    made = forecast(_frame(a=y, **rest), horizon=7)
+    assert made[made["unique_id"] == "a"]["mean"].sum() == pytest.approx(expected)
+    if np.any(np.array(y) > 0):
+        dropped = forecast(_frame(a=y), horizon=7, leading_zeros="unknown")
+        assert dropped["mean"].sum() == pytest.approx(35)
+
+
+def test_zeros_before_several_sales_lower_the_forecast_but_not_to_their_mean() -> None:
+    history = _frame(a=[0.0] * 100 + [5.0, 6.0, 4.0] * 20)
+    assert 25 < forecast(history, horizon=7)["mean"].sum() < 40
+
+
+@pytest.mark.parametrize("at", [89, 80, 20, 0])
+@pytest.mark.parametrize("model", ["auto", "ets", "theta", "historic_mean", "arima"])
+def test_a_slip_of_the_pen_moves_no_forecast(model: str, at: int) -> None:
+    y = [10.0 + k % 7 for k in range(90)]
+    y[at] = 99999.0
+    day = pd.Timestamp("2024-01-01") + pd.Timedelta(days=at)
+    with pytest.warns(ForecastWarning, match=f"'a' at {day.date()}: 99,999 where else at most 16.*left out") as warned:
+        made = forecast(_frame(a=y), model=model, horizon=7)
+    assert len(warned) == 1
+    assert warned[0].filename == __file__
+    assert 91 / 1.5 < made["mean"].sum() < 91 * 1.5
+    assert (made["mean"] >= made["p05"] - 1e-3).all()
+    assert (made["mean"] <= made["p95"] + 1e-3).all()
+
+
+def test_a_mean_that_its_quantiles_contradict_is_moved_and_named() -> None:
+    y = [10.0 + k % 7 for k in range(90)]
+    y[80] = 99999.0
+    with pytest.warns(ForecastWarning) as warned:
+        made = forecast(_frame(a=y, b=y[:80]), model="arima", horizon=7, outliers="observed")
+    said = [str(w.message) for w in warned]
+    assert "kept" in said[0]
+    assert "1 of 2 series had means that their quantiles contradict, such as 'a' at 2024-03-31: 0 beside" in said[1]
+    assert made["mean"][:7].tolist() == pytest.approx((0.95 * made["p05"][:7]).tolist())
+
+
+class _Wrong:
+    name = "wrong"
+
+    def __init__(self, mean: float) -> None:
+        self.mean = mean
+
+    def forecast(self, batch: SkuBatch, horizon: int, quantiles: tuple[float, ...]) -> Forecast:
+        made = HistoricMean().forecast(batch, horizon, quantiles)
+        return replace(made, mean_SH=torch.full_like(made.mean_SH, self.mean))
+
+
+@pytest.mark.parametrize(("mean", "within"), [(1e6, (7, 20)), (0.0, (4, 10)), (8.0, (8, 8)), (-3.0, (4, 10))])
+def test_no_model_can_hand_on_a_mean_of_another_distribution(mean: float, within: tuple[float, float]) -> None:
+    history = pd.DataFrame({"unique_id": "a", "ds": range(7, 97), "y": [5.0 + k % 5 for k in range(90)]})
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        made = forecast(history, model=_Wrong(mean), horizon=3, freq=1)
+    assert made["mean"].between(*within).all()
+    said = [str(w.message) for w in warned]
+    assert len(said) == (mean != 8.0)
+    assert all("'a' at 97: " in text for text in said)
+
+
+class _NeedsItsCutoff:
+    name = "needy"
+
+    def forecast(self, batch: SkuBatch, horizon: int, quantiles: tuple[float, ...]) -> Forecast:
+        raise ValueError(f"expected a cutoff that was fitted for, found {batch.cutoff}")
+
+
+@pytest.mark.parametrize(
+    ("ds", "freq", "said"),
+    [
+        (range(20), 1, "found no day, for these series have no last day in common"),
+        (pd.date_range("2024-01-01", periods=20, freq="MS"), "MS", "found no day, for"),
+        (pd.date_range("1999-12-13", periods=20), "D", "found 2000-01-01"),
+    ],
+)
+def test_messages_hold_no_day_but_the_user_s(ds: object, freq: str | int, said: str) -> None:
+    history = pd.DataFrame({"unique_id": "a", "ds": ds, "y": 3.0})
+    with pytest.warns(ForecastWarning, match=said):
+        forecast(history, model=_NeedsItsCutoff(), horizon=2, freq=freq)
+    with pytest.warns(ForecastWarning) as warned:
+        forecast(pd.concat([history, history[:9].assign(unique_id="b", y=np.nan)]), model="ets", horizon=2, freq=freq)
+    assert str(warned[0].message) == "1 of 2 series failed: b: no observed demand in its rows (fallback: none)"
+
+
+@pytest.mark.parametrize("y", [[Decimal("1.5"), Decimal(2), None] * 10, pd.array([1, 2, None] * 10, dtype="Int64")])
+def test_decimals_and_nullable_numbers_are_forecast_as_floats_are(y: object) -> None:
+    history = _frame(a=[0.0] * 30).assign(y=y)
+    floats = history.assign(y=pd.to_numeric(history["y"]).to_numpy(dtype=float, na_value=np.nan))
+    pd.testing.assert_frame_equal(forecast(history, horizon=3), forecast(floats, horizon=3))
+    table = forecast(pa.Table.from_pandas(history, preserve_index=False), horizon=3)
+    assert table["mean"].to_pylist() == forecast(floats, horizon=3)["mean"].tolist()
 
 
 def test_rows_may_come_in_any_order_and_series_end_on_their_own_day() -> None:
@@ -122,7 +244,7 @@ def test_bad_arguments_are_refused() -> None:
         forecast(history, future=history)
     far = pd.DataFrame({"unique_id": "a", "ds": [0, 2**33], "y": 1.0})
     with pytest.raises(ValueError, match="steps of history"):
-        forecast(far, freq=1)
+        forecast(far, freq=1, gap_fill="unknown")
 
 
 def test_arrow_in_arrow_out() -> None:

@@ -15,11 +15,12 @@ from udfs.demand.demand_profile import DEMAND_CLASSES, demand_statistics
 from udfs.forecasting.choice.backtest import ForecasterSource, Windows, backtest_windows
 from udfs.forecasting.choice.backtest_scores import SCORES, Score, score_windows
 from udfs.forecasting.choice.champions import Champions
-from udfs.forecasting.choice.class_route import ClassRoute
+from udfs.forecasting.choice.class_route import ClassRoute, forecast_mean
 from udfs.forecasting.choice.selection import CLASS_SUMMARY_SCHEMA, summarise_classes
 from udfs.forecasting.forecast_spec import ForecastSpec
 from udfs.forecasting.forecaster import Forecast, check_request, merge
 from udfs.forecasting.isolate import forecast_isolated
+from udfs.forecasting.masked import first_observed
 from udfs.forecasting.probability.calibrated import Calibrated, calibrate_backtest, summarise_errors
 from udfs.forecasting.probability.calibration import Calibration
 from udfs.forecasting.probability.score_summary import ScoreSummary
@@ -33,7 +34,8 @@ class AutoForecaster:
 
     The rungs of the ladder are climbed one after the other: a dearer rung is backtested for a class only if the rung
     below has paid there and the budget allows. Series that never sold are forecast as zero, and those with a history
-    below `min_history` by their mean.
+    below `min_history` by their mean. So are those that sold once, after days without a sale: no interval between sales
+    was ever seen, and a model that weighs late days more would take a sale on the last day for many to come.
 
     Unlike other models, this one pools over the batch: how the series of a class fare together decides for each of
     them, so that a series' forecast depends on the batch it is in. `Champions` is what remains once the choice is
@@ -81,8 +83,14 @@ class AutoForecaster:
             self.spec.season_length,
             self.spec.min_history,
         )
+        sold_once_S = _sold_once_after_zeros(batch)
+        index, once = np.flatnonzero(~sold_once_S), np.flatnonzero(sold_once_S)
         # Isolated here: were a caller to isolate this model, each half would choose anew.
-        parts, _ = forecast_isolated(champions, batch, horizon, quantiles)
+        parts, _ = forecast_isolated(champions, batch.select(index), horizon, quantiles)
+        parts = [(index[at], forecast) for at, forecast in parts]
+        if once.size:
+            rule = "one sale, after days without: its mean"
+            parts.append((once, forecast_mean(batch.select(once), horizon, quantiles, rule)))
         return _filled(parts, selection, batch, (horizon, len(quantiles)))
 
     def select(self, batch: SkuBatch, horizon: int, quantiles: tuple[float, ...]) -> tuple[Selection, ScoreSummary]:
@@ -122,6 +130,13 @@ class AutoForecaster:
         score = (self.scores or SCORES)[self.spec.score]
         score_WS[:, index] = score_windows(result, {name: score})[name].cpu().numpy()
         return score_WS, (windows.spread(result.mean_WSH, index), windows.spread(result.sd_WSH, index))
+
+
+def _sold_once_after_zeros(batch: SkuBatch) -> np.ndarray:
+    """(S,) bool, True where all that was observed before a series' only sale, and something was, is zeros."""
+    sale_ST = batch.mask_ST & (batch.y_ST > 0)
+    is_late_S = first_observed(sale_ST.t()) > first_observed(batch.mask_ST.t())
+    return (is_late_S & (sale_ST.sum(1) == 1)).cpu().numpy()
 
 
 def _filled(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -45,7 +46,7 @@ class ClassRoute:
         parts: list[tuple[np.ndarray, Forecast]] = []
         for classes, route in (
             (("no_sales",), _forecast_zero),
-            (("new",), _forecast_new),
+            (("new",), partial(forecast_mean, rule="history too short for a model: its mean")),
             (("smooth", "erratic"), self._forecast_regular),
             (("intermittent", "lumpy"), _forecast_intermittent),
         ):
@@ -69,10 +70,10 @@ def _forecast_zero(batch: SkuBatch, horizon: int, quantiles: tuple[float, ...]) 
     )
 
 
-def _forecast_new(batch: SkuBatch, horizon: int, quantiles: tuple[float, ...]) -> Forecast:
+def forecast_mean(batch: SkuBatch, horizon: int, quantiles: tuple[float, ...], rule: str) -> Forecast:
+    """The mean of each series' observed days, chosen by that rule."""
     model = HistoricMean()
     forecast = model.forecast(batch, horizon, quantiles)
-    rule = "history too short for a model: its mean"
     return forecast.with_choice(Choice.decided(len(batch), model.name, rule, forecast.score_S.cpu().numpy()))
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.udfs.demand.test_demand_profile import HAND_MADE
-from tests.udfs.forecasting.series import batch_of, m5_table, mixed_series
+from tests.udfs.forecasting.series import CUTOFF, batch_of, m5_table, mixed_series
 from udfs.forecasting import metrics, registry
 from udfs.forecasting.choice.auto import AutoForecaster
 from udfs.forecasting.choice.backtest import Backtest
@@ -79,6 +79,23 @@ def test_a_short_history_falls_back_on_the_first_candidate() -> None:
     assert made.choice.name_S.tolist() == ["ets", "ets"]
     assert made.choice.rule_S[0] == "first candidate for smooth demand: no backtest scores to choose by"
     assert made.finite_series().all()
+
+
+@pytest.mark.parametrize("zeros", [14, 60, 180])
+def test_a_series_that_sold_once_after_days_without_is_forecast_by_its_mean(zeros: int) -> None:
+    y_ST = np.zeros((4, 200))
+    y_ST[0, -1] = y_ST[1, -3] = y_ST[2, -zeros - 1] = 5.0
+    y_ST[3] = 1.0 + np.arange(200) % 3
+    mask_ST = np.zeros(y_ST.shape, dtype=bool)
+    mask_ST[:, -zeros - 1 :] = True
+    ids = np.array(list("abcd"), dtype=object)
+    batch = SkuBatch(ids, torch.from_numpy(y_ST * mask_ST), torch.from_numpy(mask_ST), CUTOFF)
+    made = AutoForecaster.of(ForecastSpec()).forecast(batch, 7, QUANTILES)
+    assert made.choice is not None
+    assert made.mean_SH[:2].sum(1).tolist() == pytest.approx([7 * 5 / (zeros + 1)] * 2)
+    by_mean = [rule == "one sale, after days without: its mean" for rule in made.choice.rule_S]
+    assert by_mean == [True, True, False, False]
+    assert made.mean_SH[3].sum() > 7
 
 
 def test_a_dear_rung_is_climbed_only_where_the_cheap_one_paid() -> None:
