@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.stages.demand.clean import refuse_sums
+from jobs.stages.demand.days_of_trade import refuse_sums
 from lakehouse.errors import SourceError
 from lakehouse.feeds.accounts import RowAccounts
 from lakehouse.feeds.date_pattern import likely_days
