@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.stages.demand.days_of_trade import refuse_sums
+from jobs.stages.demand.days_of_trade import judge_shared, refuse_sums, says_how_files_share
 from lakehouse.errors import SourceError
 from lakehouse.feeds.accounts import RowAccounts
 from lakehouse.feeds.date_pattern import likely_days
@@ -127,12 +127,10 @@ def _judge_sales(report: SourceCheck, mapping: SourceMapping) -> None:
             f"{share:.1%} of the rows of sales cannot be read, more than max_lost_share = "
             f"{mapping.clean.max_lost_share:.1%} allows"
         )
-    if sales.keys_in_several_files and not mapping.feeds["sales"].latest_by:
-        report.notes.append(
-            f"{sales.keys_in_several_files:,} combinations of article, location and day stand in several files of "
-            "sales: they are added up. Where files overlap, say latest_by = "
-            '["sku_id", "location_id", "ds"]'
-        )
+    if not says_how_files_share(mapping):
+        with _refusal(report):
+            days = pa.array([sales.first_ds, sales.last_ds])
+            report.notes += [finding.words for finding in judge_shared(days, *sales.stated_again)]
 
 
 def _other_readings(sales: FeedCheck, rule: str) -> str:

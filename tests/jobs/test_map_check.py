@@ -134,7 +134,7 @@ def test_files_that_repeat_each_other_are_named(tmp_path: Path, capsys: pytest.C
     assert main(["check", "--source", "feed_layout", "--input", str(tmp_path)]) == 0
     said = capsys.readouterr().out
     assert "1 file the same content again, counted once" in said
-    assert "note: 5 combinations of article, location and day stand in several files of sales" in said
+    assert "10 rows, which are added up" in said
 
 
 def test_folders_that_are_not_there_end_with_two(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

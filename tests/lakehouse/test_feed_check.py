@@ -15,6 +15,7 @@ from lakehouse.errors import SourceError
 from lakehouse.feeds.arrow_sql import Rows, UnsupportedError
 from lakehouse.feeds.guessing.proposal import Proposal, propose
 from lakehouse.feeds.sources import SourceMapping
+from lakehouse.transforms.silver.census import stated_again
 from lakehouse.transforms.silver.cleaning import clean_feed, clean_sales
 from lakehouse.transforms.silver.feed_check import FeedCheck, check_feed
 from tests.lakehouse.bronze_rows import read_files
@@ -137,7 +138,9 @@ def test_of_overlapping_files_the_later_one_counts(spark: SparkSession, tmp_path
     said = checked(source, tmp_path, "sales")
     assert +said.rows == by_run(spark, source, tmp_path, "sales")[0]
     assert said.rows["duplicate", "superseded_by_later_file"] == 1
-    assert checked(mapping(), tmp_path, "sales").keys_in_several_files == 1
+    (tmp_path / "sales_3.csv").write_text(head + "A,L,,2024-01-06,2,2,,\nA,L,,2024-01-06,9,2,,\n")
+    again = stated_again(read_files(spark, tmp_path, mapping(), "sales"), mapping().feeds["sales"].columns)
+    assert checked(mapping(), tmp_path, "sales").stated_again[:2] == again[:2] == (5, 2)
 
 
 def test_an_example_names_the_line_of_the_file(tmp_path: Path) -> None:

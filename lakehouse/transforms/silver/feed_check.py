@@ -60,6 +60,7 @@ class FeedCheck:
     files: rows by file; rows: by (outcome, rule); lost: by column, how many values and the first text, of rows that no
     rule rejects (whether a later file or the series' scope leaves them out or not); examples: by rule, or "lost " and
     the column. census: rows and rows with a sale by location and day. left_to_run: what only a run can tell, and why.
+    stated_again: as `census.stated_again` counts it.
     """
 
     feed: str
@@ -74,7 +75,7 @@ class FeedCheck:
     left_to_run: dict[str, str] = field(default_factory=dict)
     preview: pa.Table | None = None
     census: pa.Table = field(default_factory=_CENSUS.empty_table)
-    keys_in_several_files: int = 0
+    stated_again: tuple[int, int, str] = (0, 0, "")
 
     @property
     def used(self) -> int:
@@ -89,7 +90,9 @@ class _Claims:
     check: FeedCheck
     rules: tuple[QualityRule, ...]
     optional: tuple[str, ...]
+    has_several_files: bool = False
     keys: list[pa.Table] = field(default_factory=list)
+    records: list[pd.DataFrame] = field(default_factory=list)
     _seen: set[int] = field(default_factory=set)
 
     @property
@@ -118,6 +121,8 @@ class _Claims:
         self._count_lost(rows, piece, file, used)
         self._census(rows)
         self._keep_keys(rows, pa.array(used), file)
+        if self.feed == "sales" and self.has_several_files:
+            self._keep_records(piece, file)
         if self.check.preview is None or self.check.preview.num_rows < 5:
             self._preview(rows, pa.array(used))
 
@@ -227,9 +232,7 @@ class _Claims:
 
     def _finish_sales(self, keys: pa.Table) -> None:
         check, clean = self.check, self.mapping.clean
-        by_file = keys.group_by([*SERIES.parts, "ds", "source_file"]).aggregate([])
-        by_key = by_file.group_by([*SERIES.parts, "ds"]).aggregate([("source_file", "count")])
-        check.keys_in_several_files = pc.sum(pc.greater(by_key["source_file_count"], 1)).as_py() or 0
+        check.stated_again = self._stated_again()
         if clean.cancellations is not None:
             check.left_to_run["cancellations"] = "cancellations are matched to earlier sales"
         if clean.min_selling_days:
@@ -259,6 +262,25 @@ class _Claims:
         self._set_aside("duplicate", "superseded_by_later_file", gone)
         return kept.drop_columns(["place", "place_max"])
 
+    def _keep_records(self, piece: pa.Table, file: FeedFile) -> None:
+        """Hashes of each row's series and day, and of all that it states."""
+        given = delivered(self.mapping, self.feed)
+        key = [name for name in (*SERIES.parts, "ds") if name in given]
+        rows = {"key": _hashes(piece, key), "record": _hashes(piece, sorted(given))}
+        self.records.append(pd.DataFrame(rows | {"file": file.path}).astype({"file": "category"}))
+
+    def _stated_again(self) -> tuple[int, int, str]:
+        """As `census.stated_again`: rows of series and days that files state alike, those alike, two of the files."""
+        if len(self.check.files) < 2 or not self.records:
+            return 0, 0, ""
+        rows = pd.concat([frame.astype({"file": "object"}) for frame in self.records], ignore_index=True)
+        is_alike = rows.groupby("record")["file"].transform("nunique") > 1
+        if not is_alike.any():
+            return 0, 0, ""
+        shared = rows[rows["key"].isin(rows.loc[is_alike, "key"])]
+        first = shared[shared["key"] == rows.loc[is_alike, "key"].iloc[0]]
+        return len(shared), int(is_alike.sum()), " and ".join(sorted(first["file"].unique())[:2])
+
     def _set_aside(self, outcome: str, rule: str, count: int) -> None:
         if count:
             self.check.rows["used", ""] -= count
@@ -286,6 +308,7 @@ def check_feed(
     found = find_feed_files(mapping.feeds[feed], input_dir)
     plan = plan_feed(mapping.feeds[feed], found, (), "", datetime.now(UTC))
     check.news += map(str, plan.news)
+    claims.has_several_files = len(plan.readings) > 1
     for reading in plan.readings:
         file = reading.file
         if file.is_empty:
@@ -322,6 +345,13 @@ def _key_columns(feed: str) -> tuple[str, ...]:
     if feed == "sales":
         return (*SERIES.parts, "ds")
     return tuple(part for name in layout.key for part in (SERIES.parts if name == SERIES.id else (name,)))
+
+
+def _hashes(piece: pa.Table, names: Sequence[str]) -> np.ndarray:
+    """A hash of each row's texts in these columns, NULL other than ''."""
+    texts = [pc.fill_null(_one(piece[name]), "\x00") for name in names]
+    joined = pc.binary_join_element_wise(*texts, "\x1f").to_numpy(zero_copy_only=False)
+    return pd.util.hash_array(joined, categorize=False)
 
 
 def _one(column: pa.ChunkedArray) -> pa.Array:
