@@ -132,7 +132,7 @@ def _numbers(count: int, first: int, skipped: Sequence[int]) -> np.ndarray:
 def _by_python(records: TextRecords) -> Iterator[pa.RecordBatch]:
     """As `_by_arrow`, leaving out remarks, and ending where the footer begins."""
     feed, count = records.feed, len(records.header)
-    rows = iter(_Rows(records))
+    rows = iter(_Rows(records))  # one pass: asked for an iterator again, it would begin anew
     odd: list[tuple[int, str]] = []
     while part := list(islice(rows, _BATCH_ROWS)):
         fitting = [(number, fields) for number, fields in part if len(fields) == count]
@@ -145,10 +145,10 @@ def _by_python(records: TextRecords) -> Iterator[pa.RecordBatch]:
 
 
 class _Rows:
-    """Numbered records of a file, without remarks, up to its footer."""
+    """Numbered records of a file, without remarks, up to its footer; `line` is where the present one begins."""
 
     def __init__(self, records: TextRecords) -> None:
-        self.feed, self.is_new, self.number, self.remarks = records.feed, True, 0, 0
+        self.feed, self.is_new, self.number, self.line = records.feed, True, 0, 0
         self.footer = re.compile(self.feed.footer) if self.feed.footer else None
         self.records = records
 
@@ -174,11 +174,24 @@ class _Rows:
 
     def _without_remarks(self, lines: Iterable[str]) -> Iterator[str]:
         """A line that begins a record and begins with the mark is a remark; one inside quotes is not."""
-        for line in lines:
+        for number, line in enumerate(lines, start=self.records.header_lines + 1):
             if self.is_new and self.feed.comment and line.startswith(self.feed.comment):
                 continue
+            self.line = number if self.is_new else self.line
             self.is_new = False
             yield line
+
+
+def lines_of(records: TextRecords, numbers: Iterable[int]) -> dict[int, int]:
+    """The line of the file, from 1, in which each of these records begins."""
+    sought = set(numbers)
+    rows, found = _Rows(records), {}
+    for number, _ in rows if sought else ():
+        if number in sought:
+            found[number] = rows.line
+            if len(found) == len(sought):
+                break
+    return found
 
 
 def _odd_batch(records: TextRecords, odd: Sequence[tuple[int, str]]) -> pa.RecordBatch:

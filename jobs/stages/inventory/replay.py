@@ -14,7 +14,6 @@ from jobs.engine.task import KernelResult
 from jobs.stages.inventory.planning_reads import (
     CHAMPIONS,
     CLOSED,
-    FEATURES,
     FORECASTS,
     PROFILE,
     PROFILES,
