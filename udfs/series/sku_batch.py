@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 
-from udfs.series.arrow_arrays import one_chunk, runs
+from udfs.series.arrow_arrays import check_sorted, one_chunk, runs
 from udfs.series.covariates import Covariates, Traits
 
 PAD_MULTIPLE_DAYS = 28
@@ -190,30 +190,6 @@ class SkuBatch:
     def horizon_dates(self, horizon: int) -> list[date]:
         """The `horizon` days after the cutoff."""
         return [self.cutoff + timedelta(days=h) for h in range(1, horizon + 1)]
-
-
-def check_sorted(unique_ids: np.ndarray, row_S: np.ndarray, day: np.ndarray) -> None:
-    """Refuse rows that are not sorted by series and day.
-
-    Args:
-        unique_ids: (S,) ids in the order of the rows.
-        row_S: per row the position of its series in `unique_ids`.
-        day: per row the day, whole numbers since 1970-01-01.
-
-    Raises:
-        ValueError: an id in two places, a day twice or out of order; it names the first.
-    """
-    if len(set(unique_ids)) != len(unique_ids):
-        raise ValueError("expected rows sorted by (unique_id, ds), found a unique_id in two places; sort the table")
-    same_series = row_S[1:] == row_S[:-1]
-    bad = np.flatnonzero(same_series & (np.diff(day) <= 0))
-    if bad.size:
-        at = int(bad[0]) + 1
-        ds = _EPOCH + timedelta(days=int(day[at]))
-        raise ValueError(
-            f"expected one row per day in order of ds, found {unique_ids[row_S[at]]!r} at {ds} twice or out of order; "
-            "sort by (unique_id, ds) and aggregate duplicates"
-        )
 
 
 def _is_listed(y: np.ndarray, day: np.ndarray, start_S: np.ndarray, row_S: np.ndarray) -> np.ndarray:
