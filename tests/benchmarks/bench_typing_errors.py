@@ -31,7 +31,8 @@ DAYS = 730
 def sales(batch: m5_data.SkuBatch) -> pd.DataFrame:
     """The last `DAYS` days as rows of a sales feed, from each series' first sale on."""
     y_ST, seen_ST = batch.y_ST.numpy()[:, -DAYS:], batch.mask_ST.numpy()[:, -DAYS:]
-    price_ST = batch.known.x_SFT[:, 0].numpy()[:, : batch.y_ST.shape[1]][:, -DAYS:]
+    assert batch.known is not None
+    price_ST = batch.known.values_SXK[:, : batch.y_ST.shape[1], 0].numpy()[:, -DAYS:]
     days = pd.date_range(end=pd.Timestamp(batch.cutoff), periods=y_ST.shape[1])
     of_series, of_day = np.nonzero(seen_ST)
     ids = batch.unique_ids[of_series]
