@@ -37,7 +37,10 @@ class SheetRecords:
         try:
             book = CalamineWorkbook.from_path(file.uri)
         except (CalamineError, OSError) as error:
-            raise SourceError(f"{file.path}: expected a workbook: {error}") from error
+            raise SourceError(
+                f"{file.path}: expected a workbook: {error}. Save it as xlsx; where it holds text under a workbook's "
+                'name, say format = "csv" in the source mapping.'
+            ) from error
         names = book.sheet_names
         if feed.sheet is not None and feed.sheet not in names:
             raise SourceError(f"{file.path}: expected a sheet {feed.sheet!r}, found {names}; correct `sheet`")
@@ -47,7 +50,7 @@ class SheetRecords:
             at = next((number for number, row in enumerate(rows) if number >= at and any(map(_is_filled, row))), -1)
             if at < 0:
                 raise SourceError(f"{file.path}: expected a header, found an empty sheet")
-        header = list(feed.names) or [_text(cell).removeprefix(TYPED).strip() for cell in rows[at]]
+        header = list(feed.names) or [_header_text(cell) for cell in rows[at]]
         found = cls(file, header, rows[at + (not feed.names) :], feed.footer)
         if feed.sheet is None and len(names) > 1:
             found.news.append(f"{file.path}: the first of the sheets {names} was read; `sheet` names another")
@@ -83,6 +86,11 @@ class SheetRecords:
 
 def _is_filled(cell: Any) -> bool:
     return cell is not None and str(cell).strip() != ""
+
+
+def _header_text(cell: Any) -> str:
+    """A name; of a date its day alone."""
+    return _text(cell).removeprefix(TYPED).removesuffix(" 00:00:00").strip()
 
 
 def _text(cell: Any) -> str:

@@ -83,11 +83,11 @@ class Melt(_Frozen):
             DatePattern.of(self.format)
         return self
 
-    def days(self, names: Sequence[str]) -> dict[str, date]:
-        """The columns that are days, in the order of their days."""
+    def days(self, names: Sequence[str], language: str = "en") -> dict[str, date]:
+        """The columns that are days, in the order of their days. language: of months' names."""
         after = {name: name.removeprefix(self.prefix) for name in names if name.startswith(self.prefix)}
         if self.format is not None:
-            wall = DatePattern.of(self.format).read(pa.array(after.values(), pa.string())).wall
+            wall = DatePattern.of(self.format).read(pa.array(after.values(), pa.string()), language).wall
             days = {name: at.astype(date).date() for name, at in zip(after, wall, strict=True) if not np.isnat(at)}
         else:
             days = {name: self._counted(text) for name, text in after.items() if re.fullmatch(r"\d+", text)}
@@ -303,6 +303,11 @@ class SourceMapping(_Frozen):
             if rule.feed not in self.feeds:
                 raise ValueError(f"rule {rule.id!r} is for the feed {rule.feed!r}, which the source does not have")
         return self
+
+    def days(self, feed: str, names: Sequence[str]) -> dict[str, date]:
+        """The columns of a feed's file that are days (see `Melt`)."""
+        melt, notation = self.feeds[feed].melt, self.feeds[feed].notation.over(self.notation)
+        return melt.days(names, notation.language or "en") if melt else {}
 
     def notation_of(self, feed: str, column: ColumnMapping) -> Notation:
         """How a column is written: what itself, its feed and the source say of it, in that order."""

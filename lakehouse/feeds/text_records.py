@@ -9,9 +9,11 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import reduce
 from itertools import chain, islice
@@ -65,7 +67,10 @@ class TextRecords:
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         is_plain = self.feed.comment is None and self.feed.footer is None
-        yield from _by_arrow(self) if is_plain else _by_python(self)
+        try:
+            yield from _by_arrow(self) if is_plain else _by_python(self)
+        except (pa.ArrowInvalid, UnicodeError, csv.Error) as error:
+            raise _not_text(self.file, self.feed, error) from error
 
     def shaped(self, columns: list[pa.Array], rows: pa.Array, corrupt: pa.Array) -> pa.RecordBatch:
         """A batch of the columns that count, from all of the header's."""
@@ -91,6 +96,11 @@ def _by_arrow(records: TextRecords) -> Iterator[pa.RecordBatch]:
         odd.append((row.number - records.header_lines, row.text))
         return "skip"
 
+    def taken_before(number: float) -> list[_Odd]:
+        taken = [_Odd(at, next(_csv_reader([text], feed), []), text) for at, text in odd if at < number]
+        odd[:] = [(at, text) for at, text in odd if at >= number]
+        return taken
+
     stream = pa.input_stream(records.file.uri, compression="gzip" if is_packed(records.file.path) else None)
     names = [str(at) for at in range(count)]
     reader = pacsv.open_csv(
@@ -114,15 +124,13 @@ def _by_arrow(records: TextRecords) -> Iterator[pa.RecordBatch]:
         ),
     )
     next_row = 1
-    try:
-        for batch in reader:
-            numbers = _numbers(batch.num_rows, next_row, [number for number, _ in odd if number >= next_row])
-            next_row = int(numbers[-1]) + 1 if len(numbers) else next_row
-            yield records.shaped(batch.columns, pa.array(numbers), pa.nulls(batch.num_rows, pa.string()))
-    except (pa.ArrowInvalid, UnicodeError) as error:
-        raise _not_text(records, error) from error
+    for batch in reader:
+        numbers = _numbers(batch.num_rows, next_row, [number for number, _ in odd])
+        next_row = int(numbers[-1]) + 1 if len(numbers) else next_row
+        whole = records.shaped(batch.columns, pa.array(numbers), pa.nulls(batch.num_rows, pa.string()))
+        yield _in_order(records, whole, taken_before(next_row))
     if odd:
-        yield _odd_batch(records, odd)
+        yield _odd_batch(records, taken_before(math.inf))
 
 
 def _numbers(count: int, first: int, skipped: Sequence[int]) -> np.ndarray:
@@ -133,68 +141,77 @@ def _numbers(count: int, first: int, skipped: Sequence[int]) -> np.ndarray:
 def _by_python(records: TextRecords) -> Iterator[pa.RecordBatch]:
     """As `_by_arrow`, leaving out remarks, and ending where the footer begins."""
     feed, count = records.feed, len(records.header)
-    rows = _Rows(records)
-    odd: list[tuple[int, str]] = []
+    rows = _body(records)
     while part := list(islice(rows, _BATCH_ROWS)):
         fitting = [(number, fields) for number, fields in part if len(fields) == count]
-        odd += [(number, feed.delimiter.join(fields)) for number, fields in part if len(fields) != count]
+        odd = [_Odd(number, fields, feed.delimiter.join(fields)) for number, fields in part if len(fields) != count]
         columns = [pa.array([fields[at] or None for _, fields in fitting], pa.string()) for at in range(count)]
         numbers = pa.array([number for number, _ in fitting], pa.int64())
-        yield records.shaped(columns, numbers, pa.nulls(len(fitting), pa.string()))
-    if odd:
-        yield _odd_batch(records, odd)
+        yield _in_order(records, records.shaped(columns, numbers, pa.nulls(len(fitting), pa.string())), odd)
 
 
-class _Rows:
+def _body(records: TextRecords) -> Iterator[tuple[int, list[str]]]:
     """Numbered records of a file, without remarks, up to its footer."""
+    feed = records.feed
+    with _open_text(records.file, feed.encoding) as text:
+        rows = enumerate(_parsed(islice(text, records.header_lines, None), feed), start=1)
+        for number, fields in rows:
+            if feed.footer and re.search(feed.footer, feed.delimiter.join(fields)):
+                left = 1 + sum(1 for _ in rows)
+                records.news.append(f"{records.file.path}: {left} lines from record {number} on are its footer")
+                return
+            yield number, fields
 
-    def __init__(self, records: TextRecords) -> None:
-        self.feed, self.is_new, self.number, self.remarks = records.feed, True, 0, 0
-        self.footer = re.compile(self.feed.footer) if self.feed.footer else None
-        self.records = records
 
-    def __iter__(self) -> Iterator[tuple[int, list[str]]]:
-        with _open_text(self.records.file, self.feed.encoding) as text:
-            lines = islice(text, self.records.header_lines, None)
-            reader = _csv_reader(self._without_remarks(lines), self.feed)
-            while True:
-                self.is_new = True
-                fields = next(reader, None)
-                if fields is None:
-                    return
-                if not fields:
-                    continue
-                self.number += 1
-                if self.footer and self.footer.search(self.feed.delimiter.join(fields)):
-                    left = 1 + sum(1 for row in reader if row)
-                    self.records.news.append(
-                        f"{self.records.file.path}: {left} lines from record {self.number} on are its footer"
-                    )
-                    return
-                yield self.number, fields
+def _parsed(lines: Iterable[str], feed: Feed) -> Iterator[list[str]]:
+    """Records, without remarks: a line that begins a record with the mark is one, a line inside quotes is not."""
+    begins = True
 
-    def _without_remarks(self, lines: Iterable[str]) -> Iterator[str]:
-        """A line that begins a record and begins with the mark is a remark; one inside quotes is not."""
+    def unremarked() -> Iterator[str]:
+        nonlocal begins
         for line in lines:
-            if self.is_new and self.feed.comment and line.startswith(self.feed.comment):
+            if begins and feed.comment and line.startswith(feed.comment):
                 continue
-            self.is_new = False
+            begins = False
             yield line
 
+    reader = _csv_reader(unremarked(), feed)
+    for fields in reader:
+        begins = True
+        if fields:
+            yield fields
 
-def _odd_batch(records: TextRecords, odd: Sequence[tuple[int, str]]) -> pa.RecordBatch:
+
+@dataclass(frozen=True, slots=True)
+class _Odd:
+    """A record whose number of fields is not the header's."""
+
+    number: int
+    fields: Sequence[str]
+    text: str
+
+
+def _in_order(records: TextRecords, whole: pa.RecordBatch, odd: Sequence[_Odd]) -> pa.RecordBatch:
+    """The batch with the odd records in their places."""
+    if not odd:
+        return whole
+    both = pa.Table.from_batches([whole, _odd_batch(records, odd)]).sort_by(ROW)
+    return both.combine_chunks().to_batches()[0] if both.num_rows else whole
+
+
+def _odd_batch(records: TextRecords, odd: Sequence[_Odd]) -> pa.RecordBatch:
     """Records whose number of fields is not the header's: what is only blank beyond the header does not matter."""
     count, numbers, corrupt = len(records.header), [], []
     columns: list[list[str | None]] = [[] for _ in range(count)]
-    for number, text in odd:
-        fields: list[str] = next(_csv_reader([text], records.feed), [])
+    for each in odd:
+        fields = each.fields
         if not "".join(fields).strip():
             continue  # blanks, or nothing but delimiters
         fits = len(fields) > count and not "".join(fields[count:]).strip()
         for at in range(count):
             columns[at].append((fields[at] or None) if fits else None)
-        numbers.append(number)
-        corrupt.append(None if fits else text)
+        numbers.append(each.number)
+        corrupt.append(None if fits else each.text)
     arrays = [pa.array(values, pa.string()) for values in columns]
     return records.shaped(arrays, pa.array(numbers, pa.int64()), pa.array(corrupt, pa.string()))
 
@@ -214,16 +231,18 @@ def _header(file: FeedFile, feed: Feed) -> tuple[list[str], int]:
                 if row and not is_remark:
                     read = reader.line_num
                     return [name.strip().strip("\ufeff") for name in row], feed.skip_lines + read
-    except (OSError, EOFError, LookupError, UnicodeError, csv.Error) as error:
-        raise SourceError(f"{file.path}: cannot read the CSV header: {error}. {_encoding_words(feed)}") from error
+    except UnicodeError as error:
+        raise _not_text(file, feed, error) from error
+    except (OSError, EOFError, LookupError, csv.Error) as error:
+        raise SourceError(f"{file.path}: cannot read the CSV header: {error}.") from error
     raise SourceError(f"{file.path}: expected a CSV header, found an empty file")
 
 
 def header_elsewhere(file: FeedFile, feed: Feed, wanted: Iterable[str]) -> str:
     """A hint where the wanted columns stand: on a later line, or parted by another sign; '' where neither is seen."""
-    sought = set(wanted)
-    with _open_text(file, feed.encoding) as text:
-        lines = list(islice(text, _HEADER_SOUGHT))
+    sought, lines = set(wanted), list[str]()
+    with _open_text(file, feed.encoding) as text, suppress(UnicodeError):
+        lines.extend(islice(text, _HEADER_SOUGHT))
     for delimiter in (feed.delimiter, *(sign for sign in (",", ";", "\t", "|") if sign != feed.delimiter)):
         for at, line in enumerate(lines):
             names = {name.strip() for name in next(csv.reader([line], delimiter=delimiter), [])}
@@ -254,9 +273,8 @@ def _open_text(file: FeedFile, encoding: str) -> TextIO:
     return io.TextIOWrapper(open_bytes(file.uri, packed=is_packed(file.path)), encoding=codec, newline="")
 
 
-def _not_text(records: TextRecords, error: Exception) -> SourceError:
+def _not_text(file: FeedFile, feed: Feed, error: Exception) -> SourceError:
     """Where the file's bytes are no text in its encoding: the first such line, by number."""
-    file, feed = records.file, records.feed
     if "UTF8" not in str(error) and not isinstance(error, UnicodeError):
         return SourceError(f"{file.path}: cannot be read as CSV: {error}")
     decoder = codecs.getincrementaldecoder(feed.encoding)()
@@ -267,39 +285,45 @@ def _not_text(records: TextRecords, error: Exception) -> SourceError:
             except UnicodeError:
                 return SourceError(
                     f"{file.path}, line {number}: {line.strip()[:80]!r} is no text in {feed.encoding}. "
-                    f"{_encoding_words(feed)}"
+                    f"{_encoding_words(file, feed)}"
                 )
-    return SourceError(f"{file.path}: holds bytes that are no text in {feed.encoding}. {_encoding_words(feed)}")
+    return SourceError(f"{file.path}: holds bytes that are no text in {feed.encoding}. {_encoding_words(file, feed)}")
 
 
-def _encoding_words(feed: Feed) -> str:
-    other = "windows-1252" if feed.encoding.upper().startswith("UTF") else "UTF-8"
+def _encoding_words(file: FeedFile, feed: Feed) -> str:
+    with open_bytes(file.uri, packed=is_packed(file.path)) as stream:
+        marked = stream.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    other = "UTF-16" if marked else "windows-1252" if feed.encoding.upper().startswith("UTF") else "UTF-8"
     return f'Say the file\'s encoding in the mapping, such as encoding = "{other}".'
 
 
 def _refuse_open_quote(file: FeedFile, feed: Feed) -> None:
     """Raise SourceError where a quote is never closed: the last field would swallow the rest of the file unseen.
 
-    Quotes come in pairs, so only a file with an odd number of them is parsed to find out (it may just hold 5" pipes).
+    Quotes come in pairs, so only a file with an odd number of them is parsed to find out (it may just hold 5" pipes),
+    and one whose quotes may be escaped.
     """
-    if not feed.quote or feed.escape:
+    if not feed.quote:
         return
     quotes, mark = 0, feed.quote.encode(feed.encoding if not feed.encoding.upper().startswith("UTF") else "ascii")
     with open_bytes(file.uri, packed=is_packed(file.path)) as stream:
         while chunk := stream.read(CHUNK_BYTES):
             quotes += chunk.count(mark)
-    if quotes % 2 == 0:
+    if not quotes or (quotes % 2 == 0 and not feed.escape):
         return
     rows, is_open = 0, True
     with _open_text(file, feed.encoding) as text:
+        lines = chain(islice(text, feed.skip_lines, None), ["\n", _END_MARK])
         try:
-            for row in _csv_reader(chain(text, ["\n", _END_MARK]), feed):
-                rows += bool(row)
+            for row in _parsed(lines, feed):
+                rows += 1
                 is_open = row != [_END_MARK]
-        except (csv.Error, UnicodeError):  # the field outgrew csv's limit
+        except csv.Error:  # the field outgrew csv's limit
             rows += 1
+        except UnicodeError as error:
+            raise _not_text(file, feed, error) from error
     if is_open:
         raise SourceError(
-            f"{file.path}: a quote that opens a field in record {rows - 1} is never closed, so the field swallows the "
-            "rest of the file. Close it, or double the quotes inside the field."
+            f"{file.path}: a quote that opens a field in record {rows - (not feed.names)} is never closed, so the "
+            "field swallows the rest of the file. Close it, or double the quotes inside the field."
         )
