@@ -11,6 +11,7 @@ from pathlib import Path
 
 from jobs.engine.progress import Progress
 from jobs.stages import stage_modules
+from jobs.traces import kept_trace, one_line
 from jobs.views import reports
 from lakehouse.delta.io import Lakehouse
 from lakehouse.delta.lock import WriterLock
@@ -31,6 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("shelfcast: interrupted; the same command goes on where this one stopped", file=sys.stderr)
         return 130
+    except Exception as error:  # a fault of ours, or of an engine: nobody but a developer reads traces
+        print(f"shelfcast: unexpected {type(error).__name__}: {one_line(error)}", file=sys.stderr)
+        print(f"shelfcast: the whole trace is in {kept_trace(error)}", file=sys.stderr)
+        return 1
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -39,6 +44,7 @@ def _run(options: argparse.Namespace) -> int:
     from jobs.engine.warm_up import kernels_compiled_ahead
     from jobs.pipeline import run_stages
     from jobs.settings import load_mapping, load_settings
+    from lakehouse.feeds.sql_clauses import mapping_blamed
 
     overrides = list(options.set or [])
     if options.horizon is not None:
@@ -54,7 +60,7 @@ def _run(options: argparse.Namespace) -> int:
         force=options.force,
     )
     compiling = kernels_compiled_ahead(settings, options.stages or list(stage_modules()))
-    with WriterLock(context.lakehouse), contextlib.closing(context), compiling:
+    with WriterLock(context.lakehouse), contextlib.closing(context), compiling, mapping_blamed(context.mapping):
         done = run_stages(context, options.stages)
     print(reports.run_summary(context, done))
     return 0

@@ -6,7 +6,8 @@ Each capability declares its settings beside its stages; here are those of the e
 from __future__ import annotations
 
 import tomllib
-from functools import cache
+from collections.abc import Sequence
+from functools import cache, reduce
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from jobs.stages import load_declarations, stage_engines
 from lakehouse.delta.session import SparkSettings
 from lakehouse.delta.uri import use_storage_options
 from lakehouse.errors import ConfigError
+from lakehouse.faults import Fault
 from lakehouse.feeds.sources import SourceMapping, load_source
+from lakehouse.toml_file import Key, TomlFile
 
 
 class LakehouseSettings(Section):
@@ -92,10 +95,23 @@ def load_settings(overlay: Path | None = None, overrides: list[str] | None = Non
     Raises ConfigError that names every key that is unknown or wrong, what was expected and what was found.
     """
     folder = conf_dir()
-    values = _merged(_read_toml(folder / "base.toml"), _read_toml(overlay or folder / "local.toml"))
-    for override in overrides or []:
-        values = _merged(values, _parse_override(override))
-    return validated(settings_type(), values)
+    files = [_read_toml(folder / "base.toml"), _read_toml(overlay or folder / "local.toml")]
+    said = [(override, _parse_override(override)) for override in overrides or []]
+    values = reduce(_merged, [*(file.values for file in files), *(table for _, table in said)])
+
+    def place(fault: Fault) -> str:
+        """Where the key was set last, or the nearest table around it."""
+        for length in range(len(fault.path), 0, -1):
+            path = fault.path[:length]
+            for override, table in reversed(said):
+                if _has(table, path):
+                    return f"--set {override}"
+            for file in reversed(files):
+                if path in file.lines:
+                    return file.place(path)
+        return str(files[-1].path)
+
+    return validated(settings_type(), values, place)
 
 
 def load_mapping(source: str) -> SourceMapping:
@@ -104,13 +120,14 @@ def load_mapping(source: str) -> SourceMapping:
     return load_source(path if path.suffix == ".toml" else conf_dir() / "sources" / f"{source}.toml")
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"no settings file {path}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}") from error
+def _read_toml(path: Path) -> TomlFile:
+    if not Path(path).exists():
+        raise ConfigError(f"no settings file {path}")
+    return TomlFile.read(Path(path))
+
+
+def _has(table: Any, path: Sequence[Key]) -> bool:
+    return not path or (isinstance(table, dict) and path[0] in table and _has(table[path[0]], path[1:]))
 
 
 def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

@@ -18,15 +18,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Literal, Self, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from jobs.engine.hashing import digest
 from lakehouse.errors import ConfigError
+from lakehouse.faults import Fault, faults_of
 from lakehouse.feeds.sources import SourceMapping
 
 T = TypeVar("T")
@@ -156,57 +156,20 @@ def settings_model(settings: Iterable[Setting[Any]], stage_engines: Mapping[str,
     return assembled
 
 
-def validated(model: type[Settings], values: Mapping[str, Any]) -> Settings:
-    """Settings from what TOML files say. Raises ConfigError that tells in one line all that is wrong."""
+def validated(
+    model: type[Settings], values: Mapping[str, Any], place: Callable[[Fault], str] | None = None
+) -> Settings:
+    """Settings from what TOML files say. Raises ConfigError that tells in one line all that is wrong.
+
+    place: says where a faulty key was set.
+    """
     try:
         # In JSON an array is a tuple and a table a section, while everything else is held to its type.
         return model.model_validate_json(json.dumps(values, default=str), strict=True)
     except ValidationError as error:
-        faults = "; ".join(sorted(_fault(model, found) for found in error.errors()))
-        raise ConfigError(f"settings are not valid: {faults}") from error
-
-
-_EXPECTED = {
-    "int_type": "a whole number",
-    "float_type": "a number",
-    "finite_number": "a finite number",
-    "bool_type": "true or false",
-    "string_type": "a text",
-    "tuple_type": "a list",
-    "list_type": "a list",
-    "dict_type": "a table",
-    "mapping_type": "a table",
-    "dataclass_type": "a table of settings",
-    "model_type": "a table of settings",
-    "greater_than_equal": "at least {ge:g}",
-    "less_than_equal": "at most {le:g}",
-    "greater_than": "more than {gt:g}",
-    "less_than": "less than {lt:g}",
-    "literal_error": "{expected}",
-}
-
-
-def _fault(model: type[BaseModel], error: Any) -> str:
-    """One fault in the house's words: key, what was expected, what was found."""
-    key, context = ".".join(map(str, error["loc"])), error.get("ctx", {})
-    if error["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        return f"{key}: no such setting; known: {', '.join(_known_keys(model, error['loc'][:-1]))}"
-    if error["type"] == "value_error":
-        # A section's own words; where they begin with a field's name, it belongs to the key.
-        words = str(context["error"])
-        named = re.match(r"(?:\w+\.)?(\w+: )", words)
-        return f"{key}.{named[1]}{words[named.end() :]}" if named else f"{key}: {words}"
-    known = _EXPECTED.get(error["type"])
-    expected = known.format(**context) if known else error["msg"].removeprefix("Input should be ")
-    return f"{key}: expected {expected}, found {error['input']!r:.200}"
-
-
-def _known_keys(section: Any, path: tuple[int | str, ...]) -> list[str]:
-    """The keys of a section, which `path` leads to."""
-    for name in path:
-        section = get_type_hints(section)[str(name)]
-    names = section.model_fields if hasattr(section, "model_fields") else [field.name for field in _fields(section)]
-    return sorted(names)
+        faults = sorted(faults_of(error, model, values, "setting"), key=str)
+        words = "; ".join(f"{fault}{f' ({place(fault)})' if place else ''}" for fault in faults)
+        raise ConfigError(f"settings are not valid: {words}") from None
 
 
 def _fields(value: Any) -> tuple[dataclasses.Field[Any], ...]:

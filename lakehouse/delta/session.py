@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shutil
@@ -67,6 +68,8 @@ def build_session(settings: SparkSettings, lakehouse: str = "") -> SparkSession:
     check_engines()
     from pyspark.sql import SparkSession
 
+    # It prints, as JSON, each error that is raised anyway.
+    logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL + 1)
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
     packages = _packages(settings, lakehouse)

@@ -16,7 +16,7 @@ import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from itertools import islice
 
@@ -25,12 +25,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.errors import SourceError
-from lakehouse.feeds.cells import CellReader
+from lakehouse.feeds.cells import MONEY, CellReader
 from lakehouse.feeds.derived_records import DERIVED, FAILED
 from lakehouse.feeds.feed_files import FeedFile
-from lakehouse.feeds.records import Records, format_of
+from lakehouse.feeds.money import Money
+from lakehouse.feeds.records import Records
+from lakehouse.feeds.sheet_records import SheetRecords
 from lakehouse.feeds.sources import ColumnMapping, Feed, Melt, SourceMapping
-from lakehouse.feeds.text_records import CORRUPT, ROW, header_elsewhere
+from lakehouse.feeds.text_records import CORRUPT, ROW, TextRecords
 from lakehouse.schema.columns import COLUMNS
 from lakehouse.schema.tables import FEEDS, contract
 
@@ -39,6 +41,14 @@ READER = 2  # raised when a file is read otherwise than before, so that it is re
 
 _THREADS = 4
 _MELTED_ROWS = 1 << 19
+
+
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """What stands beside the cells of a batch and decides how they are read: places of sale, currencies."""
+
+    places: pa.Array | None = None
+    codes: pa.Array | None = None
 
 
 @dataclass(slots=True)
@@ -57,18 +67,24 @@ class BronzeReader:
     zones: Mapping[str, str] = field(default_factory=dict)
     _cells: dict[str, CellReader] = field(default_factory=dict)
     _days: dict[str, str] = field(default_factory=dict)
+    _money: Money | None = None
 
     def __post_init__(self) -> None:
-        _check_columns(self.file, self.feed, self.records)
+        _check_columns(self.file, self.feed_name, self.mapping, self.records)
         origins = self.feed.mapping()
         if self.feed.melt is not None:
             self._days = {name: day.isoformat() for name, day in self._day_columns(self.feed.melt).items()}
-            origins[self.feed.melt.value] = ColumnMapping(column=self.feed.melt.value)
+            first, last = list(self._days)[0], list(self._days)[-1]
+            origins[self.feed.melt.value] = ColumnMapping(column=first if first == last else f"{first} to {last}")
         for target, origin in origins.items():
             if origin.const is None:
                 notation = self.mapping.notation_of(self.feed_name, origin)
                 source = origin.column or f"the expression of {target}"
                 self._cells[target] = CellReader(target, source, self.file.path, notation, self.mapping.currency)
+
+        if "currency" in origins:
+            place = self.mapping.place("currency")
+            self._money = Money(self.mapping.currency, self.mapping.rates, self.file.path, place)
 
     @property
     def feed(self) -> Feed:
@@ -102,7 +118,8 @@ class BronzeReader:
 
     def _day_columns(self, melt: Melt) -> dict[str, date]:
         """The columns that are days, each day one; says which others are not read."""
-        file, names, header = self.file.path, self.records.names, _header_of(self.records)
+        file, names = self.file.path, self.records.names
+        header: list[str] = getattr(_as_opened(self.records), "header", names)
         days = self.mapping.days(self.feed_name, names)
         words = f"{melt.prefix}<number>" if melt.format is None else f"{melt.prefix}<date as {melt.format}>"
         repeated = [name for name in self.mapping.days(self.feed_name, sorted(set(header))) if name not in days]
@@ -156,8 +173,9 @@ class BronzeReader:
     def _values(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
         """The feed's columns; of a corrupt record NULL but for the last, which holds its text."""
         layout, count = FEEDS[self.feed_name].columns, batch.num_rows
-        place = self._origin(batch, "location_id", None) if self.zones and "location_id" in layout else None
-        values = {name: self._origin(batch, name, place) for name in layout}
+        place = self._origin(batch, "location_id", _Beside()) if self.zones and "location_id" in layout else None
+        beside = _Beside(place, self._codes(batch))
+        values = {name: self._origin(batch, name, beside) for name in layout}
         if batch[CORRUPT].null_count < count:
             is_whole = pc.is_null(batch[CORRUPT])
             values = {name: pc.if_else(is_whole, value, None) for name, value in values.items()}
@@ -165,25 +183,34 @@ class BronzeReader:
             values[layout[-1]] = pc.coalesce(values[layout[-1]], record)
         return values
 
-    def _origin(self, batch: pa.RecordBatch, target: str, places: pa.Array | None) -> pa.Array:
+    def _codes(self, batch: pa.RecordBatch) -> pa.Array | None:
+        """The currency of each record, None where the mapping knows but one."""
+        if self._money is None:
+            return None
+        stated = self._origin(batch, "currency", _Beside())
+        return self._money.codes(pc.if_else(pc.is_null(batch[CORRUPT]), stated, None), batch[ROW])
+
+    def _origin(self, batch: pa.RecordBatch, target: str, beside: _Beside) -> pa.Array:
         origin, count = self.feed.mapping().get(target), batch.num_rows
         if origin is None:
             return pa.nulls(count, pa.string())
         if origin.const is not None:
             return pa.repeat(_const_text(origin.const), count)
         if origin.expr is not None:
-            return self._derived(batch, target, places)
+            return self._derived(batch, target, beside)
         if origin.column not in batch.schema.names:
             return pa.nulls(count, pa.string())
-        return self._read(batch[origin.column], target, places)
+        return self._read(batch[origin.column], target, beside)
 
-    def _derived(self, batch: pa.RecordBatch, target: str, places: pa.Array | None) -> pa.Array:
+    def _derived(self, batch: pa.RecordBatch, target: str, beside: _Beside) -> pa.Array:
         failed = batch[FAILED + target].cast(pa.string())
-        return pc.coalesce(self._read(batch[DERIVED + target], target, places), failed)
+        return pc.coalesce(self._read(batch[DERIVED + target], target, beside), failed)
 
-    def _read(self, cells: pa.Array, target: str, places: pa.Array | None) -> pa.Array:
-        """The cells as text, each on the clock of its place."""
-        reader, zone = self._cells[target], self.mapping.timezone
+    def _read(self, cells: pa.Array, target: str, beside: _Beside) -> pa.Array:
+        """The cells as text, each on the clock of its place, money in the source's currency."""
+        reader, zone, places = self._cells[target], self.mapping.timezone, beside.places
+        if target in MONEY and beside.codes is not None:
+            return self._read_money(cells, target, beside.codes)
         if places is None or COLUMNS[target].type not in ("date", "timestamp"):
             return reader.read(cells, zone)
         result = reader.read(cells, zone) if not set(places.to_pylist()) <= set(self.zones) else None
@@ -194,6 +221,19 @@ class BronzeReader:
                 result = read if result is None else pc.if_else(here, read, result)
         return result if result is not None else reader.read(cells, zone)
 
+    def _read_money(self, cells: pa.Array, target: str, codes: pa.Array) -> pa.Array:
+        """Amounts, each with the signs of its currency, in the source's own."""
+        assert self._money is not None
+        result = pa.nulls(len(cells), pa.string())
+        for code in sorted(codes.unique().to_pylist()):
+            here = pc.equal(codes, code)
+            reader = (
+                replace(self._cells[target], currency=code) if code != self.mapping.currency else self._cells[target]
+            )
+            amounts = self._money.in_own(reader.read(pc.if_else(here, cells, None)), code)
+            result = pc.if_else(here, amounts, result)
+        return result
+
     def _melted(self, batch: pa.RecordBatch, columns: Mapping[str, pa.Array]) -> dict[str, pa.Array]:
         """One row per record and day column. A corrupt record stays one row."""
         melt, is_whole = self.feed.melt, pc.is_null(batch[CORRUPT])
@@ -201,7 +241,9 @@ class BronzeReader:
         whole = {name: pc.filter(values, is_whole) for name, values in columns.items()}
         corrupt = {name: pc.filter(values, pc.invert(is_whole)) for name, values in columns.items()}
         count, days = pc.sum(is_whole).as_py() or 0, len(self._days)
-        cells = [self._cells[melt.value].read(pc.filter(batch[name], is_whole)) for name in self._days]
+        codes = self._codes(batch)
+        beside = _Beside(codes=None if codes is None else pc.filter(codes, is_whole))
+        cells = [self._read(pc.filter(batch[name], is_whole), melt.value, beside) for name in self._days]
         long = {name: pa.concat_arrays([values] * days) for name, values in whole.items()}
         long["ds"] = pa.array(list(self._days.values()), pa.string()).take(_each(days, count))
         long["source_column"] = pa.array(list(self._days), pa.string()).take(_each(days, count))
@@ -219,8 +261,9 @@ def _each(count: int, times: int) -> pa.Array:
     return pa.array(np.repeat(np.arange(count), times))
 
 
-def _check_columns(file: FeedFile, feed: Feed, records: Records) -> None:
-    names, header = records.names, _header_of(records)
+def _check_columns(file: FeedFile, feed_name: str, mapping: SourceMapping, records: Records) -> None:
+    feed, names, opened = mapping.feeds[feed_name], records.names, _as_opened(records)
+    header: list[str] = getattr(opened, "header", [])
     expected = {origin.column for origin in feed.mapping().values() if origin.column and not origin.optional}
     missing = sorted(expected - set(names))
     if not missing:
@@ -233,10 +276,13 @@ def _check_columns(file: FeedFile, feed: Feed, records: Records) -> None:
     near = {name: difflib.get_close_matches(name.lower(), [other.lower() for other in names], 1) for name in missing}
     spelt = {name.lower(): name for name in names}
     likely = [f"{name!r} may be {spelt[found[0]]!r}" for name, found in near.items() if found]
-    hint = header_elsewhere(file, feed, expected) if format_of(file, feed) == "csv" else ""
+    hint = opened.header_elsewhere(expected) if isinstance(opened, TextRecords | SheetRecords) else ""
+    targets = [target for target, origin in feed.mapping().items() if origin.column in missing]
+    places = ", ".join(mapping.place("feeds", feed_name, "columns", target) for target in targets)
     raise SourceError(
         f"{file.path}: expected columns {missing}, found {list(names)}. {hint}"
-        f"{', '.join(likely) + '. ' if likely else ''}Correct the file, or name its columns in the source mapping."
+        f"{', '.join(likely) + '. ' if likely else ''}Correct the file, or name its columns in the source mapping "
+        f"({places})."
     )
 
 
@@ -245,11 +291,11 @@ def _shape(name: str) -> str:
     return re.sub(r"[^\W\d_]", "a", re.sub(r"\d", "9", name))
 
 
-def _header_of(records: Records) -> list[str]:
-    """All names in the file's header, repeated ones too; [] where the format knows none such."""
+def _as_opened(records: Records) -> Records:
+    """The file's own records, which others fill or add columns to."""
     while (inner := getattr(records, "records", None)) is not None:
         records = inner
-    return list(getattr(records, "header", []))
+    return records
 
 
 def _const_text(const: str | float | bool) -> str:

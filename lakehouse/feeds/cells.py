@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from lakehouse.errors import SourceError
 from lakehouse.feeds.date_pattern import DatePattern, Times
 from lakehouse.feeds.notation import FALSE_WORDS, TRUE_WORDS, Notation
-from lakehouse.feeds.number_text import PLAIN, NumberForms, plain_number
+from lakehouse.feeds.number_text import PLAIN, NumberForms, foreign_currencies, plain_number
 from lakehouse.schema.columns import COLUMNS
 
 MONEY = frozenset(name for name in COLUMNS if name.endswith(("_price", "_cost", "_value")))
@@ -41,6 +41,8 @@ class CellReader:
     _utc_example: str | None = None
     _has_local_offset: bool = False
     _is_float_code: bool | None = None
+    _n_amounts: int = 0
+    _foreign: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def read(self, values: pa.Array, zone: str | None = None) -> pa.Array:
         """The cells as text, NULL where blank or missing.
@@ -82,6 +84,14 @@ class CellReader:
         """What a person should know of the column. Raises SourceError where its values may mean two things."""
         name = f"{self.where}: the column {self.source!r}"
         self._numbers.refuse_doubtful(name, self.notation)
+        if 2 * len(self._foreign) > self._n_amounts:
+            example, may = next(iter(self._foreign.items()))
+            code = "EUR" if "EUR" in may else min(may)
+            raise SourceError(
+                f"{name} holds {example!r}, the sign of {' or '.join(sorted(may))}, but the source's currency is "
+                f'{self.currency}. Say currency = "{code}" at the head of the mapping; or, where some rows are in '
+                f"another currency, map the feed's `currency` and say its worth: [rates] {code} = 1.5"
+            )
         if self._utc_example is not None and not self._has_local_offset:
             raise SourceError(
                 f"{name} holds instants in UTC, such as {self._utc_example!r}; the day of a sale is that of its place. "
@@ -109,11 +119,18 @@ class CellReader:
     def _number(self, texts: pa.Array, _zone: str | None) -> pa.Array:
         self._numbers.see(pc.filter(texts, pc.match_substring_regex(texts, r"[.,]")).to_pylist())
         currency = self.currency if self.target in MONEY else None
+        if currency is not None:
+            self._see_signs(texts, currency)
         if (self.notation.decimal or ".") == ".":
             is_plain = pc.fill_null(pc.match_substring_regex(texts, PLAIN), True)
         else:
             is_plain = pc.fill_null(pc.match_substring_regex(texts, r"^-?\d+$"), True)
         return _where_not(is_plain, texts, lambda text: plain_number(text, self.notation, currency) or text)
+
+    def _see_signs(self, texts: pa.Array, currency: str) -> None:
+        self._n_amounts += pc.count(texts).as_py()
+        signed = pc.filter(texts, pc.match_substring_regex(texts, r"[^\d.,+\-()eE\s]")).to_pylist()
+        self._foreign |= {text: may for text in signed if (may := foreign_currencies(text, currency))}
 
     def _flag(self, texts: pa.Array, _zone: str | None) -> pa.Array:
         said = {word.strip().lower(): "true" for word in self.notation.true_values}

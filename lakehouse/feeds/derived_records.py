@@ -15,16 +15,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
-from pyspark.errors import AnalysisException, ParseException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lakehouse.errors import SourceError
+from lakehouse.faults import nearest
 from lakehouse.feeds.cells import TYPED
 from lakehouse.feeds.feed_files import FeedFile, lookup_file
 from lakehouse.feeds.parquet_records import ParquetRecords
 from lakehouse.feeds.records import Records, open_records
 from lakehouse.feeds.sources import Feed
+from lakehouse.feeds.sql_clauses import SparkFault, clauses_of, named_clause
 from lakehouse.feeds.text_records import CORRUPT, ROW
 from lakehouse.schema.columns import COLUMNS
 
@@ -36,7 +37,8 @@ MARKED = "~"  # before a column's name: its cells with the marks of those that a
 class DerivedRecords:
     """Records with a column `=target` for each expression, and `!target`: the inputs of which it made nothing.
 
-    expressions: target -> Spark SQL over the columns of `records`. kept: columns that are needed besides.
+    expressions: target -> Spark SQL over the columns of `records`. kept: columns that are needed besides. places: where
+    the mapping states each of them. Raises SourceError where Spark cannot compute one, by its place.
     """
 
     spark: SparkSession
@@ -44,6 +46,7 @@ class DerivedRecords:
     file: FeedFile
     expressions: Mapping[str, str]
     kept: Sequence[str]
+    places: Mapping[str, str]
 
     @property
     def names(self) -> list[str]:
@@ -57,12 +60,21 @@ class DerivedRecords:
         with tempfile.TemporaryDirectory(prefix="shelfcast-") as folder:
             types = {} if not isinstance(self.records, ParquetRecords) else _zones(self.file)
             frame = staged(self.spark, self.records, self.file, Path(folder) / "in.parquet")
-            self._derived(frame).write.parquet(str(Path(folder) / "out"))
+            try:
+                self._derived(frame).write.parquet(str(Path(folder) / "out"))
+            except SparkFault as error:
+                if (words := named_clause(error, self._clauses())) is not None:
+                    raise SourceError(f"{self.file.path}: {words}") from error
+                raise
             for batch in ds.dataset(str(Path(folder) / "out"), format="parquet").to_batches():
                 yield _with_types(batch, types)
 
+    def _clauses(self) -> dict[str, str]:
+        return {self.places[target]: sql for target, sql in self.expressions.items()}
+
     def _derived(self, frame: DataFrame) -> DataFrame:
-        try:
+        hint = f"\n  {self.file.path} has the columns {self.names}"
+        with clauses_of(self._clauses(), frame.select, hint):
             columns: list[Column] = []
             for target, sql in self.expressions.items():
                 value = F.expr(sql)
@@ -73,11 +85,6 @@ class DerivedRecords:
                 F.col(quoted(name)).alias(name.removeprefix(MARKED)) for name in (*dict.fromkeys(marked), ROW, CORRUPT)
             ]
             return frame.select(*kept, *columns)
-        except (AnalysisException, ParseException) as error:
-            raise SourceError(
-                f"{self.file.path}: an expression of the mapping does not fit; columns found: {self.names}. "
-                f"{first_sentence(error)}"
-            ) from error
 
 
 def staged(spark: SparkSession, records: Records, file: FeedFile, path: Path) -> DataFrame:
@@ -107,8 +114,11 @@ def staged(spark: SparkSession, records: Records, file: FeedFile, path: Path) ->
     return spark.read.parquet(str(path))
 
 
-def read_lookup(spark: SparkSession, feed: Feed, input_dir: Path) -> pa.Table | None:
-    """The feed's look-up table: one row per value of `on`, with the aggregates `take`; None where it has none."""
+def read_lookup(spark: SparkSession, feed: Feed, input_dir: Path, where: str) -> pa.Table | None:
+    """The feed's look-up table: one row per value of `on`, with the aggregates `take`; None where it has none.
+
+    where: the place of `take` in the mapping, for messages.
+    """
     found = lookup_file(feed, input_dir)
     if found is None or feed.lookup is None:
         return None
@@ -117,19 +127,15 @@ def read_lookup(spark: SparkSession, feed: Feed, input_dir: Path) -> pa.Table | 
     records = open_records(file, source)
     with tempfile.TemporaryDirectory(prefix="shelfcast-") as folder:
         frame = staged(spark, records, file, Path(folder) / "in.parquet")
-        try:
-            aggregates = [F.expr(sql).alias(name) for name, sql in lookup.take.items()]
-            return frame.groupBy(*map(quoted, lookup.on)).agg(*aggregates).toArrow()
-        except (AnalysisException, ParseException) as error:
+        if missing := sorted({*lookup.on} - {*records.names}):
             raise SourceError(
-                f"{file.path}: cannot look up {dict(lookup.take)} by {list(lookup.on)}; "
-                f"columns found: {records.names}. {first_sentence(error)}"
-            ) from error
-
-
-def first_sentence(error: Exception) -> str:
-    """What Spark says of an expression, without its plan."""
-    return str(error).strip().split("\n")[0].split(";")[0]
+                f"{where}: the look-up's file {file.path} lacks the columns {missing} of `on`"
+                f"{nearest(missing[0], records.names)}; columns found: {records.names}"
+            )
+        clauses = {f"{where}.{name}": sql for name, sql in lookup.take.items()}
+        groups = frame.groupBy(*map(quoted, lookup.on))
+        with clauses_of(clauses, groups.agg, f"\n  {file.path} has the columns {records.names}"):
+            return groups.agg(*(F.expr(sql).alias(name) for name, sql in lookup.take.items())).toArrow()
 
 
 def quoted(name: str) -> str:
@@ -153,7 +159,7 @@ def _nothing_from(value: Column, sql: str, target: str, names: Sequence[str]) ->
 
 def _zones(file: FeedFile) -> dict[str, pa.DataType]:
     """Instants of a Parquet file with the zone that they were written in, which Spark forgets."""
-    return {field.name: field.type for field in pq.read_schema(file.uri) if getattr(field.type, "tz", None)}
+    return {field.name: field.type for field in pq.read_schema(file.local()) if getattr(field.type, "tz", None)}
 
 
 def _with_types(batch: pa.RecordBatch, types: Mapping[str, pa.DataType]) -> pa.RecordBatch:
@@ -165,7 +171,7 @@ def _with_types(batch: pa.RecordBatch, types: Mapping[str, pa.DataType]) -> pa.R
 
 
 def _of_parquet(spark: SparkSession, file: FeedFile) -> DataFrame:
-    nanos = _nanosecond_columns(pq.ParquetFile(file.uri))
+    nanos = _nanosecond_columns(pq.ParquetFile(file.local()))
     if nanos:
         # Spark refuses nanosecond timestamps unless told to hand them over as numbers. The setting is read again when
         # the query runs, so it stays on; it changes nothing but that refusal.
@@ -205,12 +211,13 @@ def _spark_path(file: FeedFile) -> str:
 
     It passes over names that begin with _ or . and takes brackets and stars for patterns.
     """
-    is_plain = not Path(file.uri).name.startswith(("_", ".")) and not set(file.uri) & set("{}[]*?\\")
+    lies = file.local()
+    is_plain = not Path(lies).name.startswith(("_", ".")) and not set(lies) & set("{}[]*?\\")
     if is_plain:
-        return file.uri
+        return lies
     link = Path(_folder_of_links().name) / file.batch_id
     link.unlink(missing_ok=True)
-    link.symlink_to(file.uri)
+    link.symlink_to(lies)
     return str(link)
 
 

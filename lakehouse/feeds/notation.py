@@ -6,10 +6,11 @@ Said for a whole feed or for one of its columns; what neither says has the feed 
 from __future__ import annotations
 
 from typing import Any, Self
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
+from lakehouse.faults import nearest
 from lakehouse.feeds.date_pattern import DatePattern, check_language, refuse_contradicting
 
 TRUE_WORDS, FALSE_WORDS = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
@@ -42,22 +43,46 @@ class Notation(BaseModel):
     def _one_or_many(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
 
+    @field_validator("decimal")
+    @classmethod
+    def _is_decimal_sign(cls, sign: str | None) -> str | None:
+        if sign not in (None, ".", ","):
+            raise ValueError(f"decimal = {sign!r}: expected '.' or ','")
+        return sign
+
+    @field_validator("thousands")
+    @classmethod
+    def _is_sign_between_thousands(cls, sign: str | None) -> str | None:
+        if sign is not None and sign not in _SIGNS_BETWEEN_THOUSANDS:
+            raise ValueError(f"thousands = {sign!r}: expected one of {list(_SIGNS_BETWEEN_THOUSANDS)}")
+        return sign
+
+    @field_validator("format")
+    @classmethod
+    def _are_patterns(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        refuse_contradicting([DatePattern.of(text) for text in texts])
+        return texts
+
+    @field_validator("language")
+    @classmethod
+    def _is_language(cls, language: str | None) -> str | None:
+        if language is not None:
+            check_language(language)
+        return language
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_zone(cls, name: str | None) -> str | None:
+        check_zone(name)
+        return name
+
     @model_validator(mode="after")
-    def _can_be_read(self) -> Self:
-        if self.decimal not in (None, ".", ","):
-            raise ValueError(f"decimal = {self.decimal!r}: expected '.' or ','")
-        if self.thousands is not None and self.thousands not in _SIGNS_BETWEEN_THOUSANDS:
-            raise ValueError(f"thousands = {self.thousands!r}: expected one of {list(_SIGNS_BETWEEN_THOUSANDS)}")
+    def _does_not_contradict(self) -> Self:
         if self.thousands and self.thousands == (self.decimal or "."):
             raise ValueError(f"thousands = {self.thousands!r} is the decimal sign too; say decimal as well")
         both = {word.lower() for word in self.true_values} & {word.lower() for word in self.false_values}
         if both:
-            raise ValueError(f"{sorted(both)} are in true_values and in false_values")
-        patterns = [DatePattern.of(text) for text in self.format]
-        refuse_contradicting(patterns)
-        if self.language is not None:
-            check_language(self.language)
-        check_zone(self.timezone)
+            raise ValueError(f"true_values = {list(self.true_values)}: {sorted(both)} are in false_values too")
         return self
 
     def over(self, other: Notation) -> Notation:
@@ -73,4 +98,7 @@ def check_zone(name: str | None) -> None:
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise ValueError(f"timezone = {name!r} is not known; expected a name such as Europe/Berlin or UTC") from None
+        near = nearest(name, available_timezones())
+        raise ValueError(
+            f"timezone = {name!r} is not known{near}; expected a name such as Europe/Berlin or UTC"
+        ) from None

@@ -22,7 +22,7 @@ _BLANKS = " \u00a0\u202f\u2009"
 _ALIKE = str.maketrans(dict.fromkeys(_BLANKS, " ") | {"\u2019": "'"})
 _EXPONENT = re.compile(r"^(\d+\.?\d*|\.\d+)[eE][+-]?\d+$", re.ASCII)
 _DOLLARS = frozenset({"USD", "CAD", "AUD", "NZD", "SGD", "HKD", "TWD", "MXN", "ARS", "CLP", "COP"})
-_MONEY_SIGNS = {
+MONEY_SIGNS = {
     "$": _DOLLARS,
     "€": frozenset({"EUR"}),
     "£": frozenset({"GBP"}),
@@ -42,6 +42,7 @@ _MONEY_SIGNS = {
     "R$": frozenset({"BRL"}),
     "US$": frozenset({"USD"}),
 }
+"""Signs that stand for a currency, with the currencies that they may stand for."""
 _INNER = re.compile(r"(?:(?<!\w)[.,])?\d(?:.*\d)?", re.ASCII | re.DOTALL)
 _FORMS = {
     "grouped": re.compile(r"[1-9]\d{0,2}\.\d{3}", re.ASCII),
@@ -72,6 +73,16 @@ def plain_number(text: str, notation: Notation, currency: str | None = None) -> 
     return f"-{digits}" if sign == "-" and Decimal(digits) != 0 else digits
 
 
+def foreign_currencies(text: str, currency: str) -> frozenset[str]:
+    """The currencies that a sign or code in the text may mean, where it cannot mean `currency`; none without a sign."""
+    body = _without_sign(text.strip())[1]
+    found = re.search(r"^[^\d.,(+\-]+", body) or re.search(r"[^\d.,)+\-]+[.]?$", body)
+    sign = found.group().strip(_BLANKS) if found else ""
+    codes = {code for codes in MONEY_SIGNS.values() for code in codes}
+    may = MONEY_SIGNS.get(sign, frozenset({sign.upper()} & codes))
+    return frozenset() if currency in may else may
+
+
 def _without_sign(text: str) -> tuple[str, str]:
     """The sign, "-", "+" or "", and what is left of the text without it."""
     text = text.replace("\u2212", "-")
@@ -92,7 +103,7 @@ def _without_money_sign(text: str, currency: str) -> str | None:
         if found is None:
             continue
         sign = found.group().strip(_BLANKS)
-        if sign.upper() != currency and currency not in _MONEY_SIGNS.get(sign, frozenset()):
+        if sign.upper() != currency and currency not in MONEY_SIGNS.get(sign, frozenset()):
             return None
         return rest.strip(_BLANKS)
     return text

@@ -42,6 +42,6 @@ class ParquetRecords:
 
 def _opened(file: FeedFile) -> pq.ParquetFile:
     try:
-        return pq.ParquetFile(file.uri)
+        return pq.ParquetFile(file.local())
     except (OSError, ValueError) as error:
         raise SourceError(f"{file.path}: expected a Parquet file: {error}") from error

@@ -37,14 +37,15 @@ def open_feed_file(
     feed = mapping.feeds[feed_name]
     records: Records = open_records(file, feed)
     if feed.lookup is not None:
-        table = read_lookup(spark(), feed, input_dir)
+        table = read_lookup(spark(), feed, input_dir, mapping.place("feeds", feed_name, "lookup", "take"))
         assert table is not None
         records = LookedUp(records, table, feed.lookup.on, file.path)
     expressions = {target: origin.expr for target, origin in feed.mapping().items() if origin.expr is not None}
     if expressions:
         whole = mapping.clean.drop_exact_duplicates  # the hash of a record is of all its columns
         kept = list(records.names) if whole else needed_columns(mapping, feed_name, records.names)
-        records = DerivedRecords(spark(), records, file, expressions, kept)
+        places = {target: mapping.place("feeds", feed_name, "columns", target, "expr") for target in expressions}
+        records = DerivedRecords(spark(), records, file, expressions, kept, places)
     return BronzeReader(feed_name, mapping, file, records, arrived_at or datetime.now(UTC), zones or {})
 
 

@@ -11,19 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.errors import SourceError
-from lakehouse.feeds.feed_files import FeedFile
+from lakehouse.feeds.feed_files import KINDS, FeedFile
 from lakehouse.feeds.parquet_records import ParquetRecords
 from lakehouse.feeds.sheet_records import SheetRecords
 from lakehouse.feeds.sources import Feed, FillDown
 from lakehouse.feeds.text_records import CORRUPT, TextRecords
 
 LINEAGE = ("source_file", "source_row", "batch_id")
-
-_SUFFIXES = {
-    "csv": (".csv", ".tsv", ".txt", ".dat", ".asc"),
-    "parquet": (".parquet", ".pq"),
-    "excel": (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods"),
-}
 
 
 class Records(Protocol):
@@ -57,10 +51,10 @@ def format_of(file: FeedFile, feed: Feed) -> Literal["csv", "excel", "parquet"]:
     if feed.format != "auto":
         return feed.format
     name = file.path.lower().removesuffix(".gz")
-    for format_, suffixes in _SUFFIXES.items():
+    for format_, suffixes in KINDS.items():
         if name.endswith(suffixes):
             return format_  # type: ignore[return-value]
-    known = [suffix for suffixes in _SUFFIXES.values() for suffix in suffixes]
+    known = [suffix for suffixes in KINDS.values() for suffix in suffixes]
     raise SourceError(
         f"{file.path}: cannot tell the format from the name (known: {', '.join(known)}, .gz for text, .zip of these); "
         'set `format` in the source mapping, such as format = "csv"'

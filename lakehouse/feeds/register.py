@@ -348,11 +348,13 @@ def _unpacked(name: str) -> str:
 
 def _refuse_packed_twins(found: Sequence[FeedFile]) -> None:
     batches: dict[str, set[str]] = {}
-    for file in found:
-        batches.setdefault(_unpacked(file.path), set()).add(file.content)
+    for file in sorted(found, key=lambda each: bool(each.member)):
+        # Each of several zips may well hold a file of the same name.
+        if not file.member or _unpacked(file.beside_zip()) in batches:
+            batches.setdefault(_unpacked(file.beside_zip()), set()).add(file.content)
     if twins := sorted(name for name, contents in batches.items() if len(contents) > 1):
         raise SourceError(
-            f"{twins} lie there packed (.gz) and unpacked, with different content: rows would count twice. "
+            f"{twins} lie there packed (.gz, .zip) and unpacked, with different content: rows would count twice. "
             "Remove one of each."
         )
 

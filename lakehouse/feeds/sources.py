@@ -6,23 +6,26 @@ the melting of wide day columns, look-ups, and the cleaning rules that only the 
 
 from __future__ import annotations
 
+import codecs
 import math
 import re
-import tomllib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, timedelta
+from encodings.aliases import aliases
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from lakehouse.errors import ConfigError, SourceError
+from lakehouse.faults import Fault, faults_of, nearest
 from lakehouse.feeds.date_pattern import DatePattern
 from lakehouse.feeds.file_order import check_pattern, check_regex
+from lakehouse.feeds.layout_faults import layout_faults
 from lakehouse.feeds.notation import Notation, check_zone
-from lakehouse.schema.tables import FEEDS
+from lakehouse.toml_file import Key, TomlFile, dotted
 
 
 class _Frozen(BaseModel):
@@ -55,7 +58,7 @@ class ColumnMapping(Notation):
     def _one_origin(self) -> Self:
         given = [name for name in ("column", "const", "expr") if getattr(self, name) is not None]
         if len(given) != 1:
-            raise ValueError(f"give exactly one of column, const, expr; found {given or 'none'}")
+            raise ValueError(f"expected exactly one of column, const, expr; found {given or 'none'}")
         beside = [name for name in (*Notation.model_fields, "optional") if getattr(self, name) not in (None, (), False)]
         if beside and self.column is None:
             raise ValueError(f"{', '.join(beside)} goes with column")
@@ -165,15 +168,38 @@ class Feed(_Frozen):
     def _one_or_many(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
 
-    @model_validator(mode="after")
-    def _patterns_fit(self) -> Self:
-        if self.footer is not None:
-            check_regex("footer", self.footer)
-        if self.replaces not in REPLACES:
-            check_pattern("replaces", self.replaces, f"one of {list(REPLACES)} or ")
-        if self.order_by is not None:
-            check_pattern("order_by", self.order_by)
-        return self
+    @field_validator("encoding")
+    @classmethod
+    def _is_encoding(cls, encoding: str) -> str:
+        try:
+            codecs.lookup(encoding)
+        except LookupError:
+            near = nearest(encoding.replace("-", "_"), aliases)
+            raise ValueError(
+                f"encoding = {encoding!r} is unknown{near}; use for instance UTF-8 or windows-1252"
+            ) from None
+        return encoding
+
+    @field_validator("footer")
+    @classmethod
+    def _is_regex(cls, pattern: str | None) -> str | None:
+        if pattern is not None:
+            check_regex("footer", pattern)
+        return pattern
+
+    @field_validator("replaces")
+    @classmethod
+    def _says_what_is_replaced(cls, replaces: str) -> str:
+        if replaces not in REPLACES:
+            check_pattern("replaces", replaces, f"one of {list(REPLACES)}{nearest(replaces, REPLACES)} or ")
+        return replaces
+
+    @field_validator("order_by")
+    @classmethod
+    def _orders_names(cls, pattern: str | None) -> str | None:
+        if pattern is not None:
+            check_pattern("order_by", pattern)
+        return pattern
 
     @property
     def reads_names(self) -> bool:
@@ -261,16 +287,21 @@ class Cleaning(_Frozen):
 
 
 class SourceMapping(_Frozen):
-    """A whole source: its feeds, the country of its locations and how its rows are cleaned."""
+    """A whole source: its feeds, the country of its locations and how its rows are cleaned.
+
+    currency: of all money, and what money in others is turned into by `rates`: what one of each is worth in it.
+    """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     description: str = ""
     country: str | None = Field(default=None, pattern=r"^[A-Z]{2}$")
     currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$")
+    rates: dict[Annotated[str, Field(pattern=r"^[A-Z]{3}$")], Annotated[float, Field(gt=0, allow_inf_nan=False)]] = {}
     timezone: str | None = None
     notation: Notation = Notation()
     feeds: dict[str, Feed]
     clean: Cleaning = Cleaning()
+    _file: TomlFile | None = PrivateAttr(default=None)
 
     @field_validator("timezone")
     @classmethod
@@ -279,29 +310,9 @@ class SourceMapping(_Frozen):
         return name
 
     @model_validator(mode="after")
-    def _known_feeds_and_columns(self) -> Self:
-        unknown = sorted(set(self.feeds) - set(FEEDS))
-        if unknown:
-            raise ValueError(f"unknown feeds {unknown}; the layout knows {sorted(FEEDS)}")
-        if "sales" not in self.feeds or self.feeds["sales"].optional:
-            raise ValueError("the feed 'sales' is required")
-        for name, feed in self.feeds.items():
-            given = set(feed.columns) | ({"ds", feed.melt.value} if feed.melt else set())
-            strange = sorted(given - set(FEEDS[name].columns))
-            optional = {key for key, origin in feed.mapping().items() if origin.optional}
-            missing = sorted(set(FEEDS[name].required) - (given - optional))
-            if strange or missing:
-                raise ValueError(
-                    f"feed {name!r}: unknown columns {strange}, missing required columns {missing}; "
-                    f"its layout is {FEEDS[name].columns}"
-                )
-            if stranger := sorted(set(feed.latest_by) - given):
-                raise ValueError(
-                    f"feed {name!r}: latest_by names {stranger}, expected columns that it maps: {sorted(given)}"
-                )
-        for rule in self.clean.rules:
-            if rule.feed not in self.feeds:
-                raise ValueError(f"rule {rule.id!r} is for the feed {rule.feed!r}, which the source does not have")
+    def _fits_the_layout(self) -> Self:
+        if faults := layout_faults(self.model_dump()):
+            raise ValueError("; ".join(map(str, faults)))
         return self
 
     def days(self, feed: str, names: Sequence[str]) -> dict[str, date]:
@@ -309,17 +320,62 @@ class SourceMapping(_Frozen):
         melt, notation = self.feeds[feed].melt, self.feeds[feed].notation.over(self.notation)
         return melt.days(names, notation.language or "en") if melt else {}
 
+    def place(self, *path: Key) -> str:
+        """Where a key stands in the mapping's file, for messages: `file:line: key`, the key alone without a file."""
+        key = dotted(path)
+        return f"{self._file.place(path)}: {key}" if self._file is not None else key
+
+    def clauses(self) -> dict[str, str]:
+        """All SQL of the mapping, by its place: expressions, look-ups and conditions."""
+        found: dict[str, str] = {}
+        for name, feed in self.feeds.items():
+            for target, origin in feed.mapping().items():
+                if origin.expr is not None:
+                    found[self.place("feeds", name, "columns", target, "expr")] = origin.expr
+            for column, sql in (feed.lookup.take if feed.lookup else {}).items():
+                found[self.place("feeds", name, "lookup", "take", column)] = sql
+            found |= self.conditions(name)
+        return found
+
+    def conditions(self, feed: str) -> dict[str, str]:
+        """By its place, the SQL that typed rows of a feed are judged by: rules, and what tells a cancellation."""
+        found = {
+            self.place("clean", "rules", number, "reject_when"): rule.reject_when
+            for number, rule in enumerate(self.clean.rules)
+            if rule.feed == feed
+        }
+        if self.clean.cancellations and feed == "sales":
+            found[self.place("clean", "cancellations", "when")] = self.clean.cancellations.when
+        return found
+
     def notation_of(self, feed: str, column: ColumnMapping) -> Notation:
         """How a column is written: what itself, its feed and the source say of it, in that order."""
         return column.over(self.feeds[feed].notation.over(self.notation))
 
 
 def load_source(path: Path) -> SourceMapping:
-    """Read and check a mapping. Raises ConfigError with the file and the place of the fault."""
+    """Read and check a mapping. Raises ConfigError that lists all faults, each with file, line and key."""
     if not path.is_file():
         known = sorted(p.stem for p in path.parent.glob("*.toml"))
-        raise ConfigError(f"no source mapping {path}; the known sources are {known}. Write that file to add one.")
+        raise ConfigError(
+            f"no source mapping {path}{nearest(path.stem, known)}; the known sources are {known}. Write that file to "
+            "add one."
+        )
+    file = TomlFile.read(path)
+    if "name" in file.values:
+        raise ConfigError(f"{file.place(['name'])}: name: a source is called as its file, {path.stem!r}; leave it out")
+    values = {"name": path.stem} | file.values
     try:
-        return SourceMapping(name=path.stem, **tomllib.loads(path.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, ValidationError, TypeError) as error:
-        raise ConfigError(f"{path}: {error}") from error
+        mapping = SourceMapping.model_validate(values)
+    except ValidationError as error:
+        # The check of names reports itself, so that it is also made where another check fails.
+        shape = [fault for fault in faults_of(error, SourceMapping, values) if fault.path]
+        raise ConfigError(_listed(file, {*shape, *layout_faults(values)})) from None
+    mapping._file = file
+    return mapping
+
+
+def _listed(file: TomlFile, faults: Collection[Fault]) -> str:
+    lines = sorted((file.lines.get(fault.path, 0), f"{file.place(fault.path)}: {fault}") for fault in faults)
+    words = [line for _, line in sorted(lines)]
+    return words[0] if len(words) == 1 else f"{len(words)} faults in {file.path}:\n  " + "\n  ".join(words)

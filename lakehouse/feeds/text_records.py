@@ -34,7 +34,7 @@ ROW = "source_row"  # number of the record in the file, from 1
 _END_MARK = "\x00end of file\x00"
 _BLOCK_BYTES = 16 << 20
 _BATCH_ROWS = 1 << 17
-_HEADER_SOUGHT = 50  # lines in which a header is looked for that is not where the mapping says
+HEADER_SOUGHT = 50  # lines in which a header is looked for that is not where the mapping says
 csv.field_size_limit(1 << 24)
 
 
@@ -50,23 +50,39 @@ class TextRecords:
     feed: Feed
     header: list[str]
     header_lines: int
+    has_body: bool = True
     news: list[str] = field(default_factory=list)
 
     @classmethod
     def open(cls, file: FeedFile, feed: Feed) -> TextRecords:
         """Read the header. Raises SourceError where there is none, or a quote is never closed."""
-        _check_encoding(file, feed.encoding)
         _refuse_open_quote(file, feed)
-        header, lines = _header(file, feed)
-        return cls(file, feed, header, lines)
+        header, lines, has_body = _header(file, feed)
+        return cls(file, feed, header, lines, has_body, _likely_encoding(file, feed))
 
     @property
     def names(self) -> list[str]:
         """Names of the columns that have one name of their own."""
         return columns_that_count(self.header)
 
+    def header_elsewhere(self, wanted: Iterable[str]) -> str:
+        """A hint where the wanted columns stand, on another line or parted by another sign; '' where neither is seen."""
+        feed, sought, lines = self.feed, set(wanted), list[str]()
+        with _open_text(self.file, feed.encoding) as text, suppress(UnicodeError):
+            lines.extend(islice(text, HEADER_SOUGHT))
+        for delimiter in (feed.delimiter, *(sign for sign in (",", ";", "\t", "|") if sign != feed.delimiter)):
+            for at, line in enumerate(lines):
+                names = {name.strip() for name in next(csv.reader([line], delimiter=delimiter), [])}
+                if sought and sought <= names:
+                    skip = f"skip_lines = {at}" if at != feed.skip_lines else ""
+                    other = f"delimiter = {delimiter!r}" if delimiter != feed.delimiter else ""
+                    return f"Line {at + 1} holds them: say {' and '.join(filter(None, (other, skip)))}. "
+        return ""
+
     def batches(self) -> Iterator[pa.RecordBatch]:
         is_plain = self.feed.comment is None and self.feed.footer is None
+        if not self.has_body:
+            return
         try:
             yield from _by_arrow(self) if is_plain else _by_python(self)
         except (pa.ArrowInvalid, UnicodeError, csv.Error) as error:
@@ -101,7 +117,7 @@ def _by_arrow(records: TextRecords) -> Iterator[pa.RecordBatch]:
         odd[:] = [(at, text) for at, text in odd if at >= number]
         return taken
 
-    stream = pa.input_stream(records.file.uri, compression="gzip" if is_packed(records.file.path) else None)
+    stream = pa.input_stream(records.file.local(), compression="gzip" if is_packed(records.file.path) else None)
     names = [str(at) for at in range(count)]
     reader = pacsv.open_csv(
         stream,
@@ -216,41 +232,25 @@ def _odd_batch(records: TextRecords, odd: Sequence[_Odd]) -> pa.RecordBatch:
     return records.shaped(arrays, pa.array(numbers, pa.int64()), pa.array(corrupt, pa.string()))
 
 
-def _header(file: FeedFile, feed: Feed) -> tuple[list[str], int]:
-    """The names of the columns, blanks around them cut off, and the lines of the file up to them."""
+def _header(file: FeedFile, feed: Feed) -> tuple[list[str], int, bool]:
+    """The names of the columns, blanks around them cut off, the lines up to them, and whether the file goes on."""
     try:
         with _open_text(file, feed.encoding) as text:
             for _ in range(feed.skip_lines):
                 next(text, "")
             if feed.names:
-                return list(feed.names), feed.skip_lines
-            read = 0
+                return list(feed.names), feed.skip_lines, next(text, None) is not None
             reader = _csv_reader(text, feed)
             for row in reader:
                 is_remark = bool(feed.comment) and row[:1] and row[0].startswith(str(feed.comment))
                 if row and not is_remark:
-                    read = reader.line_num
-                    return [name.strip().strip("\ufeff") for name in row], feed.skip_lines + read
+                    lines = feed.skip_lines + reader.line_num
+                    return [name.strip().strip("\ufeff") for name in row], lines, next(text, None) is not None
     except UnicodeError as error:
         raise _not_text(file, feed, error) from error
     except (OSError, EOFError, LookupError, csv.Error) as error:
         raise SourceError(f"{file.path}: cannot read the CSV header: {error}.") from error
     raise SourceError(f"{file.path}: expected a CSV header, found an empty file")
-
-
-def header_elsewhere(file: FeedFile, feed: Feed, wanted: Iterable[str]) -> str:
-    """A hint where the wanted columns stand: on a later line, or parted by another sign; '' where neither is seen."""
-    sought, lines = set(wanted), list[str]()
-    with _open_text(file, feed.encoding) as text, suppress(UnicodeError):
-        lines.extend(islice(text, _HEADER_SOUGHT))
-    for delimiter in (feed.delimiter, *(sign for sign in (",", ";", "\t", "|") if sign != feed.delimiter)):
-        for at, line in enumerate(lines):
-            names = {name.strip() for name in next(csv.reader([line], delimiter=delimiter), [])}
-            if sought and sought <= names:
-                skip = f"skip_lines = {at}" if at != feed.skip_lines else ""
-                other = f"delimiter = {delimiter!r}" if delimiter != feed.delimiter else ""
-                return f"Line {at + 1} holds them: say {' and '.join(filter(None, (other, skip)))}. "
-    return ""
 
 
 def _csv_reader(lines: Iterable[str], feed: Feed) -> Any:
@@ -259,18 +259,9 @@ def _csv_reader(lines: Iterable[str], feed: Feed) -> Any:
     return csv.reader(lines, **signs)
 
 
-def _check_encoding(file: FeedFile, encoding: str) -> None:
-    try:
-        codecs.lookup(encoding)
-    except LookupError as error:
-        raise SourceError(
-            f"{file.path}: encoding {encoding!r} is unknown; use for instance UTF-8 or windows-1252"
-        ) from error
-
-
 def _open_text(file: FeedFile, encoding: str) -> TextIO:
     codec = "utf-8-sig" if encoding.upper() in ("UTF-8", "UTF8") else encoding  # a byte order mark is no name
-    return io.TextIOWrapper(open_bytes(file.uri, packed=is_packed(file.path)), encoding=codec, newline="")
+    return io.TextIOWrapper(open_bytes(file.local(), packed=is_packed(file.path)), encoding=codec, newline="")
 
 
 def _not_text(file: FeedFile, feed: Feed, error: Exception) -> SourceError:
@@ -278,7 +269,7 @@ def _not_text(file: FeedFile, feed: Feed, error: Exception) -> SourceError:
     if "UTF8" not in str(error) and not isinstance(error, UnicodeError):
         return SourceError(f"{file.path}: cannot be read as CSV: {error}")
     decoder = codecs.getincrementaldecoder(feed.encoding)()
-    with open_bytes(file.uri, packed=is_packed(file.path)) as stream:
+    with open_bytes(file.local(), packed=is_packed(file.path)) as stream:
         for number, line in enumerate(stream, start=1):
             try:
                 decoder.decode(line)
@@ -291,25 +282,41 @@ def _not_text(file: FeedFile, feed: Feed, error: Exception) -> SourceError:
 
 
 def _encoding_words(file: FeedFile, feed: Feed) -> str:
-    with open_bytes(file.uri, packed=is_packed(file.path)) as stream:
+    with open_bytes(file.local(), packed=is_packed(file.path)) as stream:
         marked = stream.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
     other = "UTF-16" if marked else "windows-1252" if feed.encoding.upper().startswith("UTF") else "UTF-8"
     return f'Say the file\'s encoding in the mapping, such as encoding = "{other}".'
+
+
+def _likely_encoding(file: FeedFile, feed: Feed) -> list[str]:
+    """Words where text that the mapping says to be no UTF-8 is: it can be read so, but its letters are wrong."""
+    if feed.encoding.upper().startswith("UTF"):
+        return []
+    with open_bytes(file.local(), packed=is_packed(file.path)) as stream:
+        start = stream.read(CHUNK_BYTES)
+    line = next((line for line in start.splitlines() if not line.isascii()), b"")
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(start)
+    except UnicodeError:
+        return []
+    shown = line.decode(errors="replace")[:80]
+    words = f"{file.path}: is read as {feed.encoding}, yet its text is valid UTF-8, such as {shown!r}; "
+    return [words + 'say encoding = "UTF-8" if that is right'] if line else []
 
 
 def _refuse_open_quote(file: FeedFile, feed: Feed) -> None:
     """Raise SourceError where a quote is never closed: the last field would swallow the rest of the file unseen.
 
     Quotes come in pairs, so only a file with an odd number of them is parsed to find out (it may just hold 5" pipes),
-    and one whose quotes may be escaped.
+    and one whose quotes may be escaped or stand in remarks.
     """
     if not feed.quote:
         return
     quotes, mark = 0, feed.quote.encode(feed.encoding if not feed.encoding.upper().startswith("UTF") else "ascii")
-    with open_bytes(file.uri, packed=is_packed(file.path)) as stream:
+    with open_bytes(file.local(), packed=is_packed(file.path)) as stream:
         while chunk := stream.read(CHUNK_BYTES):
             quotes += chunk.count(mark)
-    if not quotes or (quotes % 2 == 0 and not feed.escape):
+    if not quotes or (quotes % 2 == 0 and not feed.escape and not feed.comment):
         return
     rows, is_open = 0, True
     with _open_text(file, feed.encoding) as text:

@@ -135,6 +135,9 @@ _ALL: tuple[Column, ...] = (
     _column("unit_cost", "double", "Purchase cost per unit, in currency", _FROM_0),
     _column("moq_qty", "double", "Minimum order quantity, in units", _FROM_0),
     _column("pack_qty", "double", "Units per pack; orders are whole packs", Range(0, low_open=True)),
+    _column("kit_sku_id", "string", "An article that is sold as one and stocked as its components"),
+    _column("component_sku_id", "string", "An article in a kit; it may be a kit itself"),
+    _column("component_qty", "double", "Units of the component in one kit", Range(0, low_open=True)),
     # lineage
     _column("source_file", "string", "File that the row came from, relative to the input folder"),
     _column("source_row", "long", "Record number in the file, from 1, the header not counted"),

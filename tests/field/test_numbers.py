@@ -103,9 +103,14 @@ def test_money_with_the_signs_of_the_sources_currency(
 
 
 def test_another_currencys_sign_is_not_overlooked_and_units_have_none(tmp_path: Path) -> None:
-    foreign = ["$5", "5 USD", "£5", "+-5", "€$5"]
-    assert cells(tmp_path, "unit_price", foreign, {"currency": "EUR"}) == foreign
+    texts = ["$5", "5 USD", "+-5", "€$5", "5 €", "6 €", "7 €"]
+    read = ["$5", "5 USD", "+-5", "€$5", "5", "6", "7"]
+    assert cells(tmp_path, "unit_price", texts, {"currency": "EUR"}) == read
     assert cells(tmp_path, "units", ["€ 5", "5 EUR"], {"currency": "EUR"}) == ["€ 5", "5 EUR"]
+    with pytest.raises(
+        SourceError, match=r"sales\.csv: .*'cell' holds '£5', the sign of GBP.*source's currency is EUR"
+    ):
+        cells(tmp_path, "unit_price", ["£5", "£6"], {"currency": "EUR"})
 
 
 # what may mean two numbers
@@ -197,7 +202,7 @@ def test_missing_values_are_blanks_and_the_words_that_the_mapping_says(tmp_path:
         ({"thousands": "_"}, "thousands = '_': expected one of"),
         ({"thousands": "."}, "thousands = '.' is the decimal sign too; say decimal as well"),
         ({"thousands": ",", "decimal": ","}, "thousands = ',' is the decimal sign too"),
-        ({"true_values": ["Y"], "false_values": ["y"]}, "['y'] are in true_values and in false_values"),
+        ({"true_values": ["Y"], "false_values": ["y"]}, "true_values = ['Y']: ['y'] are in false_values too"),
     ],
 )
 def test_a_notation_that_cannot_be_is_refused(notation: dict[str, Any], message: str) -> None:

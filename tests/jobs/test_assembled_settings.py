@@ -67,7 +67,10 @@ def test_declarations_make_the_model_and_give_typed_access() -> None:
         ({"days": 3}, "days: expected an even number, found 3"),
         ({"days": 400}, "days: expected at most 366, found 400"),
         ({"price": {"margin": 2.0}}, r"price\.margin: expected a share in \[0, 1\), found 2\.0"),
-        ({"price": {"margn": 2.0}}, r"price\.margn: no such setting; known: budget, device, margin, steps"),
+        (
+            {"price": {"margn": 2.0}},
+            r"price\.margn: no such setting \(did you mean 'margin'\?\); known: budget, device, margin, steps",
+        ),
         ({"runner": {"days": "ray"}}, r"runner\.days: no such setting; known: commit_every, price, route"),
         ({"cluster": {"address": 3}}, r"cluster\.address: expected a text, found 3"),
     ],

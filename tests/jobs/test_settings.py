@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import date
 from pathlib import Path
 
@@ -63,7 +64,7 @@ def test_an_override_is_a_toml_value_or_else_a_string(override: str, read: objec
         ("forecast.model=3", r"forecast\.model: expected a text, found 3"),
         ("forecast.regular_candidates=ets", r"forecast\.regular_candidates: expected a list, found 'ets'"),
         ("inventory.candidates=s_s", r"inventory\.candidates: expected a list, found 's_s'"),
-        ("trees.rows.features.lags=[1, 2.5]", r"trees\.rows\.features\.lags\.1: expected a whole number, found 2\.5"),
+        ("trees.rows.features.lags=[1, 2.5]", r"trees\.rows\.features\.lags\[1\]: expected a whole number, found 2\.5"),
         ("inventory.review_days=1.5", r"inventory\.review_days: expected a whole number, found 1\.5"),
         ("network.layers=1.5", r"network\.layers: expected a whole number, found 1\.5"),
         ("network.horizon=7", r"network\.horizon: expected none, networks look `horizon` of the job ahead; found 7"),
@@ -110,10 +111,13 @@ def test_an_override_is_a_toml_value_or_else_a_string(override: str, read: objec
         ("inventory.budget=nan", r"inventory\.budget: expected currency >= 0, found nan"),
         ("trees.learning_rate=nan", r"trees\.learning_rate: expected .*, found nan"),
         # Keys that nobody knows; the known ones are told.
-        ("horizons=3", "horizons: no such setting; known: buckets, .*horizon, .*trees"),
+        ("horizons=3", "horizons: no such setting .did you mean 'horizon'..; known: buckets, .*horizon, .*trees"),
         ("ray.gpu=1", r"ray\.gpu: no such setting; known: address, .*gpus_per_worker"),
-        ("forecast.modle=ets", r"forecast\.modle: no such setting; known: .*model"),
-        ("trees.rows.features.lag=1", r"trees\.rows\.features\.lag: no such setting; known: lags, "),
+        ("forecast.modle=ets", r"forecast\.modle: no such setting \(did you mean 'model'\?\); known: .*model"),
+        (
+            "trees.rows.features.lag=1",
+            r"trees\.rows\.features\.lag: no such setting \(did you mean 'lags'\?\); known: lags, ",
+        ),
         ("runner.ingests=ray", r"runner\.ingests: no such setting; known: backtest, .*train"),
         # Ranges.
         ("inventory.service_level=1.5", r"inventory\.service_level: expected a probability .*, found 1\.5"),
@@ -169,7 +173,7 @@ def test_a_settings_file_that_is_not_there_or_not_toml_is_refused(tmp_path: Path
     with pytest.raises(ConfigError, match="no settings file"):
         load_settings(tmp_path / "absent.toml")
     (tmp_path / "bad.toml").write_text("horizon = = 3")
-    with pytest.raises(ConfigError, match=r"bad\.toml is not valid TOML"):
+    with pytest.raises(ConfigError, match=r"bad\.toml:1: not valid TOML: .*horizon = = 3"):
         load_settings(tmp_path / "bad.toml")
 
 
@@ -198,3 +202,19 @@ def test_engines_do_not_change_the_run_but_whatever_changes_a_result_does() -> N
     hashes = {load_settings(None, [change]).config_hash(mapping) for change in changes}
     assert len(hashes | {base, load_settings().config_hash(load_mapping("m5"))}) == len(changes) + 2
     assert run_id_of(date(2024, 2, 29), base) == f"20240229-{base[:10]}"
+
+
+def test_a_wrong_setting_is_shown_where_it_was_set_last(tmp_path: Path) -> None:
+    overlay = tmp_path / "mine.toml"
+    overlay.write_text("horizon = 0\n[forecast]\nmodel = 'ets'\nwindows = 'x'\n[trees.rows]\nfeatures.lag = 1\n")
+    with pytest.raises(ConfigError) as refused:
+        load_settings(overlay, ["forecast.seed=x", "ray.workers=-1", "forecast.windows=2.5"])
+    told = str(refused.value).replace(f"{tmp_path}/", "").removeprefix("settings are not valid: ").split("; ")
+    assert [re.sub(r" found .* \(|: no such .*", " ", fault) for fault in told if "known" not in fault] == [
+        "forecast.seed: expected a whole number, --set forecast.seed=x)",
+        "forecast.windows: expected a whole number, --set forecast.windows=2.5)",
+        "horizon: expected at least 1, mine.toml:1)",
+        "ray.workers: expected at least 0, --set ray.workers=-1)",
+        "trees.rows.features.lag ",
+    ]
+    assert told[-1].endswith("(mine.toml:6)")

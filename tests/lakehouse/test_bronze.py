@@ -109,7 +109,7 @@ def test_a_missing_column_is_named_with_the_columns_found(spark: SparkSession, t
     optional = {**SALES, "units": "pieces", "unit_price": {"column": "price", "optional": True}}
     assert rows(ingest(spark, tmp_path, sales_source(columns=optional)), "unit_price") == [(None,)]
     wrong = {**SALES, "units": {"expr": "qty * 2"}}
-    with pytest.raises(SourceError, match=r"(?s)1\.csv.*pieces.*qty"):
+    with pytest.raises(SourceError, match=r"(?s)expr: .*qty.*1\.csv.*pieces"):
         ingest(spark, tmp_path, sales_source(columns=wrong))
 
 
@@ -158,10 +158,9 @@ def test_encodings(spark: SparkSession, tmp_path: Path, encoding: str) -> None:
     assert rows(frame, "sku_id", "location_id") == [("Café", "Zürich")]
 
 
-def test_an_unknown_encoding_is_refused(spark: SparkSession, tmp_path: Path) -> None:
-    (tmp_path / "1.csv").write_text("sku,shop,day,qty\nA,S,2024-01-01,1\n")
-    with pytest.raises(SourceError, match="klingon"):
-        ingest(spark, tmp_path, sales_source(encoding="klingon"))
+def test_an_unknown_encoding_is_refused() -> None:
+    with pytest.raises(ValueError, match="klingon"):
+        sales_source(encoding="klingon")
 
 
 cell = st.text(alphabet=st.sampled_from('ab ,"\n;é'), max_size=6)

@@ -50,7 +50,7 @@ def test_a_feed_is_unknown_until_it_is_declared_and_declared_once(visits: FeedLa
 
 
 def test_a_feed_that_nobody_declares_is_refused_by_its_name() -> None:
-    with pytest.raises(ValueError, match=r"unknown feeds \['visits'\]; the layout knows .*'supply'"):
+    with pytest.raises(ValueError, match=r"feeds.visits: no such feed; the layout knows .*supply"):
         mapping()
 
 

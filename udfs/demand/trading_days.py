@@ -25,7 +25,8 @@ class TradingSpec:
         least_days: days of trade outside the spell without which nothing is concluded.
         weekday_share: share of a weekday's days with a sale up to which the location is closed on that weekday.
         gone_days: a last spell longer than this is no closure: the location has been given up.
-        stray_gap_days, stray_share: days that far from all others, with a smaller share of the rows, are mistyped.
+        stray_gap_days, stray_share: days that far from all others, with a smaller share of the rows, are mistyped;
+        lone_gap_days, lone_rows: and so are days that far away with so few rows, however few there are in all.
     """
 
     chance: float = 0.001
@@ -35,6 +36,8 @@ class TradingSpec:
     gone_days: int = 42
     stray_gap_days: int = 90
     stray_share: float = 0.005
+    lone_gap_days: int = 365
+    lone_rows: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +62,17 @@ def stray_days(census: pa.Table, spec: TradingSpec = TradingSpec()) -> list[date
     days, rows = _by_day(census)
     if not len(days):
         return []
-    group = np.concatenate([[0], np.cumsum(np.diff(days) > spec.stray_gap_days)])
-    sums = np.bincount(group, rows)
-    is_stray = sums[group] < spec.stray_share * rows.sum()
+    group, sums = _groups(days, rows, spec.stray_gap_days)
+    lone_group, lone_sums = _groups(days, rows, spec.lone_gap_days)
+    is_lone = (lone_sums <= spec.lone_rows)[lone_group] & (rows.sum() >= 10 * spec.lone_rows)
+    is_stray = (sums < spec.stray_share * rows.sum())[group] | is_lone
     return [_date(int(day)) for day in days[is_stray]]
+
+
+def _groups(days: np.ndarray, rows: np.ndarray, gap_days: int) -> tuple[np.ndarray, np.ndarray]:
+    """The group of each day, parted by gaps longer than `gap_days`, and the rows of each group."""
+    group = np.concatenate([[0], np.cumsum(np.diff(days) > gap_days)])
+    return group, np.bincount(group, rows)
 
 
 def summed_period(census: pa.Table) -> str | None:

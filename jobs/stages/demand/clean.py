@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial, reduce
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ from lakehouse.transforms.silver import dimensions
 from lakehouse.transforms.silver.census import sales_census
 from lakehouse.transforms.silver.cleaning import CleanedSales, clean_feed, clean_sales
 from lakehouse.transforms.silver.codes import code_findings
+from lakehouse.transforms.silver.kits import Kits
 from lakehouse.transforms.silver.planned_daily import planned_daily
 from udfs.demand.returns import match_cancellations
 from udfs.demand.trading_days import stray_days
@@ -49,6 +51,7 @@ def build(context: RunContext, frames: Frames) -> StageRecord:
     feeds = {
         feed: clean_feed(frames[f"bronze.{feed}"], feed, mapping, buckets) for feed in mapping.feeds if feed != "sales"
     }
+    sales = replace(sales, kits=Kits.of(feeds.get("kits"), buckets))
     try:
         accounts = take_accounts(context, sales, feeds, frames)
         rejected = accounts.feeds_with("quarantined")
@@ -72,7 +75,8 @@ def build(context: RunContext, frames: Frames) -> StageRecord:
             _QUARANTINE: quarantine,
         }
         rows = side_by_side(context.spark, works)[_SALES_DAILY]
-        say_findings(context, accounts, stray, spells, [*shared, *code_findings(series, feeds)])
+        of_kits = sales.kits.findings(feeds.get("products")) if sales.kits else []
+        say_findings(context, accounts, stray, spells, [*shared, *code_findings(series, feeds), *of_kits])
         check_lost_share(context, accounts)
         for frame in (closed, locations, series):
             frame.unpersist()

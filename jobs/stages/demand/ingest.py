@@ -12,8 +12,6 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-from py4j.protocol import Py4JError
-from pyspark.errors import PySparkException
 
 from jobs.engine.side_by_side import side_by_side
 from jobs.engine.stage import FrameStage
@@ -25,6 +23,7 @@ from lakehouse.errors import SourceError
 from lakehouse.feeds.findings import findings_of, write_findings
 from lakehouse.feeds.reading import open_feed_file
 from lakehouse.feeds.register import Line, News, Plan, Reading, check_size, when_emptied
+from lakehouse.feeds.sql_clauses import SparkFault, in_a_line
 from lakehouse.schema.tables import FEEDS
 
 if TYPE_CHECKING:
@@ -83,11 +82,10 @@ def _take_in(context: RunContext, name: str, reading: Reading) -> tuple[int, lis
     file = reading.file
     try:
         taken, rows, news = _write(context, name, reading)
-    except (PySparkException, Py4JError) as error:
-        reason = str(error).strip().split("\n")[0]
+    except SparkFault as error:
         raise SourceError(
-            f"{file.path}: cannot be read: {reason} Deliver it again, or take it out of the folder; what it gave "
-            "before stays until then."
+            f"{file.path}: cannot be read: {in_a_line(error)} Deliver it again, or take it out of the folder; what "
+            "it gave before stays until then."
         ) from error
     before = sum(line.rows for line in taken.replaces)
     instead = f", in place of {before:,} rows of {', '.join(sorted({line.name for line in taken.replaces}))}"

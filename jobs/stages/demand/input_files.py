@@ -68,6 +68,7 @@ def reading_hash(context: RunContext, name: str) -> str:
         source.clean.drop_exact_duplicates,
         lookup[0].content if lookup else "",
         {} if name == "locations" else zones(context),
+        *([source.rates] if source.rates and "currency" in feed.columns else []),
     )
 
 

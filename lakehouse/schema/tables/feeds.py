@@ -17,6 +17,7 @@ FEEDS: tuple[FeedLayout, ...] = (
             "units",
             "unit_price",
             "discount_value",
+            "currency",
             "is_promo",
             "on_hand_qty",
             "transaction_id",
@@ -27,7 +28,7 @@ FEEDS: tuple[FeedLayout, ...] = (
     ),
     FeedLayout(
         "prices",
-        ("sku_id", "location_id", "ds_from", "ds_to", "unit_price"),
+        ("sku_id", "location_id", "ds_from", "ds_to", "currency", "unit_price"),
         required=("sku_id", "location_id", "ds_from", "unit_price"),
     ),
     FeedLayout(
@@ -70,11 +71,19 @@ FEEDS: tuple[FeedLayout, ...] = (
             "lead_time_days",
             "order_cost",
             "unit_cost",
+            "currency",
             "moq_qty",
             "pack_qty",
         ),
         required=("sku_id", "location_id"),
         key=("unique_id",),
+        last=True,
+    ),
+    FeedLayout(
+        "kits",
+        ("kit_sku_id", "component_sku_id", "component_qty"),
+        required=("kit_sku_id", "component_sku_id", "component_qty"),
+        key=("kit_sku_id", "component_sku_id"),
         last=True,
     ),
 )

@@ -42,12 +42,14 @@ from lakehouse.feeds.quality import (
     split,
 )
 from lakehouse.feeds.sources import Cancellations, Cleaning, SourceMapping
+from lakehouse.feeds.sql_clauses import clauses_of
 from lakehouse.schema.contract import sql_string
 from lakehouse.schema.entities import SERIES
 from lakehouse.schema.tables import FEEDS
 from lakehouse.transforms.keys import bucket_of, key_of, parts_of
 from lakehouse.transforms.silver.closed_days import open_weekdays_rule
 from lakehouse.transforms.silver.dimensions import country_rule
+from lakehouse.transforms.silver.kits import Kits
 from lakehouse.transforms.silver.periods import first_day, last_day, spread
 
 # (lines: group_id, sold_at, line_id, units) -> (line_id, reversed_units, is_matched), one row per line.
@@ -95,7 +97,7 @@ def clean_feed(bronze: DataFrame, feed: str, mapping: SourceMapping, n_buckets: 
     of_places = (country_rule(), open_weekdays_rule()) if feed == "locations" else ()
     rules = (*_layout_rules(mapping, feed), *of_places, *_own_rules(mapping, feed))
     optional = optional_columns(feed, _delivered(mapping, feed))
-    cleaned = _latest_files(split(parsed, feed, rules, optional), mapping)
+    cleaned = _latest_files(_split(parsed, feed, rules, optional, mapping), mapping)
     return keep_one(cleaned, layout.key, last=layout.last) if layout.key else cleaned
 
 
@@ -105,7 +107,8 @@ class CleanedSales:
 
     `tally` has a row per (outcome, rule_id, unique_id), unique_id NULL unless the rows are sales lines: `rows`,
     `first_ds`, `last_ds`, and the values lost. `reversals` are the effects of cancellations, None for a source without
-    any. `masking`: the source's own rules whose rows make their day unknown.
+    any. `masking`: the source's own rules whose rows make their day unknown. `kits`: what is sold as one and stocked as
+    several: `lines`, `series` and `masks` are those of the components then.
     """
 
     split: Split
@@ -113,6 +116,7 @@ class CleanedSales:
     cleaning: Cleaning
     reversals: DataFrame | None = None
     masking: tuple[str, ...] = ()
+    kits: Kits | None = None
 
     def persist(self) -> Self:
         """Keep the two small frames, so that each further use costs one pass over bronze and no matching."""
@@ -130,15 +134,16 @@ class CleanedSales:
     def lines(self) -> DataFrame:
         """Sales lines in scope: `units` as sold, `net_units` less what cancellations took back (both exact)."""
         rows = spread(self.split.accepted.filter("rule_id = ''").select(*_LINE_COLUMNS), self.cleaning)
-        return (
-            rows.join(self.series.select("unique_id"), "unique_id", "left_semi")
-            if self.cleaning.min_selling_days
-            else rows
-        )
+        if self.cleaning.min_selling_days:
+            rows = rows.join(self._sold().select("unique_id"), "unique_id", "left_semi")
+        return self.kits.of_lines(rows) if self.kits else rows
 
     @property
     def series(self) -> DataFrame:
         """Series in scope: unique_id and its parts, bucket, first and last day with a line."""
+        return self.kits.of_series(self._sold()) if self.kits else self._sold()
+
+    def _sold(self) -> DataFrame:
         used = self.tally.filter("outcome = 'used' AND unique_id IS NOT NULL")
         return used.select("unique_id", *parts_of(SERIES), "bucket", "first_ds", "last_ds")
 
@@ -164,7 +169,8 @@ class CleanedSales:
         kinds = F.create_map(F.lit(NEGATIVE), F.lit(NEGATIVE), F.lit(_TOO_LARGE), F.lit(IMPLAUSIBLE))
         by = F.coalesce(F.try_element_at(kinds, F.col("rule_id")), F.lit(REJECTED))  # of several the gravest
         masked = rows.filter("unique_id IS NOT NULL").groupBy("unique_id", "bucket", "ds")
-        return masked.agg(F.max(by).alias("masked_by"))
+        masks = masked.agg(F.max(by).alias("masked_by"))
+        return self.kits.of_masks(masks) if self.kits else masks
 
     def span(self) -> tuple[date, date]:
         """First and last day of the accepted sales lines, out-of-scope ones included. Raises ContractError for none."""
@@ -193,7 +199,7 @@ def clean_sales(
         within = ("batch_id",) if mapping.feeds["sales"].latest_by else ()
         parsed = parsed.withColumn("copy_number", _copy_number(*within))
         rules = (QualityRule("exact_duplicate", "copy_number > 1", "a copy", outcome="duplicate"), *rules)
-    cleaned = _latest_files(split(parsed, "sales", rules, optional), mapping)
+    cleaned = _latest_files(_split(parsed, "sales", rules, optional, mapping), mapping)
     cancellations, reversals = mapping.clean.cancellations, None
     if cancellations is None:
         cleaned = replace(cleaned, rows=cleaned.rows.withColumn("net_units", F.col("units")))
@@ -205,6 +211,15 @@ def clean_sales(
         cleaned = _reverse(cleaned, marked, reversals, cancellations)
     masking = tuple(rule.id for rule in mapping.clean.rules if rule.feed == "sales" and rule.hides_demand)
     return CleanedSales(cleaned, _tally(cleaned, mapping.clean), mapping.clean, reversals, masking)
+
+
+def _split(
+    parsed: DataFrame, feed: str, rules: Iterable[QualityRule], optional: tuple[str, ...], mapping: SourceMapping
+) -> Split:
+    """`split`; SourceError names the mapping's own conditions that Spark refuses, by their place."""
+    columns = f"\n  {feed} has the columns {list(FEEDS[feed].columns)}"
+    with clauses_of(mapping.conditions(feed), parsed.filter, columns):
+        return split(parsed, feed, rules, optional)
 
 
 def _latest_files(cleaned: Split, mapping: SourceMapping) -> Split:
