@@ -74,7 +74,7 @@ class BronzeReader:
         origins = self.feed.mapping()
         if self.feed.melt is not None:
             self._days = {name: day.isoformat() for name, day in self._day_columns(self.feed.melt).items()}
-            first, last = list(self._days)[0], list(self._days)[-1]
+            first, *_, last = [*self._days, *self._days]
             origins[self.feed.melt.value] = ColumnMapping(column=first if first == last else f"{first} to {last}")
         for target, origin in origins.items():
             if origin.const is None:

@@ -66,7 +66,7 @@ class TextRecords:
         return columns_that_count(self.header)
 
     def header_elsewhere(self, wanted: Iterable[str]) -> str:
-        """A hint where the wanted columns stand, on another line or parted by another sign; '' where neither is seen."""
+        """A hint where the wanted columns stand, on another line or parted by another sign; '' if neither."""
         feed, sought, lines = self.feed, set(wanted), list[str]()
         with _open_text(self.file, feed.encoding) as text, suppress(UnicodeError):
             lines.extend(islice(text, HEADER_SOUGHT))
