@@ -156,46 +156,46 @@ def _numbers(count: int, first: int, skipped: Sequence[int]) -> np.ndarray:
 
 def _by_python(records: TextRecords) -> Iterator[pa.RecordBatch]:
     """As `_by_arrow`, leaving out remarks, and ending where the footer begins."""
-    feed, count = records.feed, len(records.header)
-    rows = _body(records)
+    count, rows = len(records.header), _body(records)
     while part := list(islice(rows, _BATCH_ROWS)):
-        fitting = [(number, fields) for number, fields in part if len(fields) == count]
-        odd = [_Odd(number, fields, feed.delimiter.join(fields)) for number, fields in part if len(fields) != count]
+        fitting = [(number, fields) for number, fields, _ in part if len(fields) == count]
+        odd = [_Odd(*each) for each in part if len(each[1]) != count]
         columns = [pa.array([fields[at] or None for _, fields in fitting], pa.string()) for at in range(count)]
         numbers = pa.array([number for number, _ in fitting], pa.int64())
         yield _in_order(records, records.shaped(columns, numbers, pa.nulls(len(fitting), pa.string())), odd)
 
 
-def _body(records: TextRecords) -> Iterator[tuple[int, list[str]]]:
-    """Numbered records of a file, without remarks, up to its footer."""
+def _body(records: TextRecords) -> Iterator[tuple[int, list[str], str]]:
+    """Records of a file with number, fields and text, without remarks, up to its footer."""
     feed = records.feed
     with _open_text(records.file, feed.encoding) as text:
         rows = enumerate(_parsed(islice(text, records.header_lines, None), feed), start=1)
-        for number, fields in rows:
+        for number, (fields, line) in rows:
             if feed.footer and re.search(feed.footer, feed.delimiter.join(fields)):
                 left = 1 + sum(1 for _ in rows)
                 records.news.append(f"{records.file.path}: {left} lines from record {number} on are its footer")
                 return
-            yield number, fields
+            yield number, fields, line
 
 
-def _parsed(lines: Iterable[str], feed: Feed) -> Iterator[list[str]]:
-    """Records, without remarks: a line that begins a record with the mark is one, a line inside quotes is not."""
-    begins = True
+def _parsed(lines: Iterable[str], feed: Feed) -> Iterator[tuple[list[str], str]]:
+    """Records, their fields and their text, without remarks.
+
+    A line that begins a record with the mark is a remark, a line inside quotes is not.
+    """
+    taken: list[str] = []
 
     def unremarked() -> Iterator[str]:
-        nonlocal begins
         for line in lines:
-            if begins and feed.comment and line.startswith(feed.comment):
-                continue
-            begins = False
-            yield line
+            if taken or not feed.comment or not line.startswith(feed.comment):
+                taken.append(line)
+                yield line
 
-    reader = _csv_reader(unremarked(), feed)
-    for fields in reader:
-        begins = True
+    for fields in _csv_reader(unremarked(), feed):
+        text = "".join(taken).rstrip("\r\n")
+        taken.clear()
         if fields:
-            yield fields
+            yield fields, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,9 +322,9 @@ def _refuse_open_quote(file: FeedFile, feed: Feed) -> None:
     with _open_text(file, feed.encoding) as text:
         lines = chain(islice(text, feed.skip_lines, None), ["\n", _END_MARK])
         try:
-            for row in _parsed(lines, feed):
+            for fields, _ in _parsed(lines, feed):
                 rows += 1
-                is_open = row != [_END_MARK]
+                is_open = fields != [_END_MARK]
         except csv.Error:  # the field outgrew csv's limit
             rows += 1
         except UnicodeError as error:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from lakehouse.errors import SourceError
 from lakehouse.feeds.bronze import CORRUPT_PREFIX
@@ -379,3 +382,34 @@ def test_other_names_and_delimiters(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r'export: cannot tell the format from the name.*format = "csv"'):
         read(tmp_path, shop(files=["export"]))
     assert read(tmp_path, shop(files=["export"], format="csv")).of(*NAMES) == READ
+
+
+# both parsers
+
+
+field = st.text(alphabet=st.sampled_from('ab1 ,"\né'), max_size=5)
+record = st.lists(field, min_size=1, max_size=5)
+
+
+def written(fields: list[str], quoted: bool) -> str:
+    doubled = [text.replace('"', '""') for text in fields]
+    return ",".join(f'"{text}"' for text in doubled) if quoted else ",".join(re.sub(r'[,"\n]', "", f) for f in fields)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    records=st.lists(st.tuples(record, st.booleans()), max_size=8),
+    end=st.sampled_from(["\n", "\r\n"]),
+    blank=st.sampled_from(["", "\n", "  \n", ",,\n"]),
+    encoding=st.sampled_from(["UTF-8", "UTF-16"]),
+)
+def test_with_remarks_or_without_a_file_reads_the_same(
+    tmp_path: Path, records: list[tuple[list[str], bool]], end: str, blank: str, encoding: str
+) -> None:
+    """Two parsers share the work: what one makes of a record, the other makes of it too."""
+    lines = [written(fields, quoted) for fields, quoted in records]
+    text = ("sku,day,qty\n" + blank + "".join(f"{line}\n" for line in lines)).replace("\n", end).encode(encoding)
+    columns = {"transaction_id": "sku", "customer_id": "day", "channel_id": "qty"}
+    names = ("source_row", "transaction_id", "customer_id", "channel_id", "sold_at")
+    plain = read_text(tmp_path, text, columns, encoding=encoding).of(*names)
+    assert read_text(tmp_path, text, columns, encoding=encoding, comment="//").of(*names) == plain
