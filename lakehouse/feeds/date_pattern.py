@@ -182,12 +182,13 @@ def check_language(language: str) -> None:
 
 @cache
 def month_numbers(language: str) -> Mapping[str, int]:
-    """Names of months as `_bare`, whole and short, with their number."""
+    """Names of months in small letters, without dots, with accents and without, whole and short, with their number."""
     names: dict[str, int] = dict(_OTHER_MONTHS.get(language[:2], {}))
     for width in ("wide", "abbreviated"):
         for context in ("format", "stand-alone"):
             known = get_month_names(width, context, language.replace("-", "_"))
             for number, name in known.items():
+                names.setdefault(name.lower().replace(".", ""), number)
                 names.setdefault(_bare(name), number)
     for name, number in list(names.items()):
         if len(name) > 3 and len({n for other, n in names.items() if other.startswith(name[:3])}) == 1:

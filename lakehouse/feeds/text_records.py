@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import reduce
-from itertools import chain, islice
+from itertools import chain, islice, takewhile
 from typing import Any, TextIO
 
 import numpy as np
@@ -112,8 +112,8 @@ def _by_arrow(records: TextRecords) -> Iterator[pa.RecordBatch]:
         odd.append((row.number - records.header_lines, row.text))
         return "skip"
 
-    def taken_before(number: float) -> list[_Odd]:
-        taken = [_Odd(at, next(_csv_reader([text], feed), []), text) for at, text in odd if at < number]
+    def taken_before(number: float) -> list[_Record]:
+        taken = [_Record(at, next(_csv_reader([text], feed), []), text) for at, text in odd if at < number]
         odd[:] = [(at, text) for at, text in odd if at >= number]
         return taken
 
@@ -158,56 +158,63 @@ def _by_python(records: TextRecords) -> Iterator[pa.RecordBatch]:
     """As `_by_arrow`, leaving out remarks, and ending where the footer begins."""
     count, rows = len(records.header), _body(records)
     while part := list(islice(rows, _BATCH_ROWS)):
-        fitting = [(number, fields) for number, fields, _ in part if len(fields) == count]
-        odd = [_Odd(*each) for each in part if len(each[1]) != count]
-        columns = [pa.array([fields[at] or None for _, fields in fitting], pa.string()) for at in range(count)]
-        numbers = pa.array([number for number, _ in fitting], pa.int64())
+        fitting = [each for each in part if len(each.fields) == count]
+        odd = [each for each in part if len(each.fields) != count]
+        columns = [pa.array([each.fields[at] or None for each in fitting], pa.string()) for at in range(count)]
+        numbers = pa.array([each.number for each in fitting], pa.int64())
         yield _in_order(records, records.shaped(columns, numbers, pa.nulls(len(fitting), pa.string())), odd)
 
 
-def _body(records: TextRecords) -> Iterator[tuple[int, list[str], str]]:
-    """Records of a file with number, fields and text, without remarks, up to its footer."""
-    feed = records.feed
-    with _open_text(records.file, feed.encoding) as text:
-        rows = enumerate(_parsed(islice(text, records.header_lines, None), feed), start=1)
-        for number, (fields, line) in rows:
-            if feed.footer and re.search(feed.footer, feed.delimiter.join(fields)):
-                left = 1 + sum(1 for _ in rows)
-                records.news.append(f"{records.file.path}: {left} lines from record {number} on are its footer")
-                return
-            yield number, fields, line
-
-
-def _parsed(lines: Iterable[str], feed: Feed) -> Iterator[tuple[list[str], str]]:
-    """Records, their fields and their text, without remarks.
-
-    A line that begins a record with the mark is a remark, a line inside quotes is not.
-    """
-    taken: list[str] = []
-
-    def unremarked() -> Iterator[str]:
-        for line in lines:
-            if taken or not feed.comment or not line.startswith(feed.comment):
-                taken.append(line)
-                yield line
-
-    for fields in _csv_reader(unremarked(), feed):
-        text = "".join(taken).rstrip("\r\n")
-        taken.clear()
-        if fields:
-            yield fields, text
-
-
 @dataclass(frozen=True, slots=True)
-class _Odd:
-    """A record whose number of fields is not the header's."""
+class _Record:
+    """A record: its number from 1, its fields, its text, and the line of the file, from 1, in which it begins."""
 
     number: int
     fields: Sequence[str]
     text: str
+    line: int = 0
 
 
-def _in_order(records: TextRecords, whole: pa.RecordBatch, odd: Sequence[_Odd]) -> pa.RecordBatch:
+def _body(records: TextRecords) -> Iterator[_Record]:
+    """Records of a file, without remarks, up to its footer."""
+    feed = records.feed
+    with _open_text(records.file, feed.encoding) as text:
+        rows = _parsed(islice(text, records.header_lines, None), feed, records.header_lines + 1)
+        for each in rows:
+            if feed.footer and re.search(feed.footer, feed.delimiter.join(each.fields)):
+                left = 1 + sum(1 for _ in rows)
+                records.news.append(f"{records.file.path}: {left} lines from record {each.number} on are its footer")
+                return
+            yield each
+
+
+def _parsed(lines: Iterable[str], feed: Feed, first_line: int) -> Iterator[_Record]:
+    """Records, without remarks: a line that begins a record with the mark is one, a line inside quotes is not."""
+    taken: list[tuple[int, str]] = []
+
+    def unremarked() -> Iterator[str]:
+        for number, line in enumerate(lines, start=first_line):
+            if taken or not feed.comment or not line.startswith(feed.comment):
+                taken.append((number, line))
+                yield line
+
+    number = 0
+    for fields in _csv_reader(unremarked(), feed):
+        if fields:
+            number += 1
+            yield _Record(number, fields, "".join(line for _, line in taken).rstrip("\r\n"), taken[0][0])
+        taken.clear()
+
+
+def lines_of(records: TextRecords, numbers: Iterable[int]) -> dict[int, int]:
+    """The line of the file, from 1, in which each of these records begins."""
+    sought = set(numbers)
+    last = max(sought, default=0)
+    until = takewhile(lambda each: each.number <= last, _body(records)) if sought else ()
+    return {each.number: each.line for each in until if each.number in sought}
+
+
+def _in_order(records: TextRecords, whole: pa.RecordBatch, odd: Sequence[_Record]) -> pa.RecordBatch:
     """The batch with the odd records in their places."""
     if not odd:
         return whole
@@ -215,7 +222,7 @@ def _in_order(records: TextRecords, whole: pa.RecordBatch, odd: Sequence[_Odd]) 
     return both.combine_chunks().to_batches()[0] if both.num_rows else whole
 
 
-def _odd_batch(records: TextRecords, odd: Sequence[_Odd]) -> pa.RecordBatch:
+def _odd_batch(records: TextRecords, odd: Sequence[_Record]) -> pa.RecordBatch:
     """Records whose number of fields is not the header's: what is only blank beyond the header does not matter."""
     count, numbers, corrupt = len(records.header), [], []
     columns: list[list[str | None]] = [[] for _ in range(count)]
@@ -322,9 +329,9 @@ def _refuse_open_quote(file: FeedFile, feed: Feed) -> None:
     with _open_text(file, feed.encoding) as text:
         lines = chain(islice(text, feed.skip_lines, None), ["\n", _END_MARK])
         try:
-            for fields, _ in _parsed(lines, feed):
-                rows += 1
-                is_open = fields != [_END_MARK]
+            for each in _parsed(lines, feed, 1):
+                rows = each.number
+                is_open = each.fields != [_END_MARK]
         except csv.Error:  # the field outgrew csv's limit
             rows += 1
         except UnicodeError as error:

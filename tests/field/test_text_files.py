@@ -15,6 +15,7 @@ from lakehouse.errors import SourceError
 from lakehouse.feeds.bronze import CORRUPT_PREFIX
 from lakehouse.feeds.feed_files import find_feed_files
 from lakehouse.feeds.sources import Feed
+from lakehouse.feeds.text_records import TextRecords, lines_of
 from tests.field.reading import read, read_text, shop
 
 ROWS = "sku,day,qty\nA,2024-01-01,1\nB,2024-01-02,2\n"
@@ -382,6 +383,20 @@ def test_other_names_and_delimiters(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r'export: cannot tell the format from the name.*format = "csv"'):
         read(tmp_path, shop(files=["export"]))
     assert read(tmp_path, shop(files=["export"], format="csv")).of(*NAMES) == READ
+
+
+# lines
+
+
+def test_the_line_in_which_a_record_begins(tmp_path: Path) -> None:
+    text = 'Report\nsku,day,qty\n# shift 1\n"A\nred",2024-01-01,1\n\nB,2024-01-02,2\nC,2024-01-03\nTotal,,3\n'
+    (tmp_path / "sales.csv").write_text(text)
+    feed = shop(skip_lines=1, comment="#", footer="^Total").feeds["sales"]
+    (file,) = find_feed_files(feed, tmp_path)
+    records = TextRecords.open(file, feed)
+    assert lines_of(records, [1, 2, 3]) == {1: 4, 2: 7, 3: 8}
+    assert lines_of(records, [2]) == {2: 7}
+    assert lines_of(records, []) == {}
 
 
 # both parsers
