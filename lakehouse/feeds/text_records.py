@@ -6,9 +6,7 @@ its place and its text. Arrow parses the file; files with remarks go through Pyt
 
 from __future__ import annotations
 
-import codecs
 import csv
-import io
 import math
 import re
 from collections import Counter
@@ -16,8 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import reduce
-from itertools import chain, islice, takewhile
-from typing import Any, TextIO
+from itertools import islice, takewhile
 
 import numpy as np
 import pyarrow as pa
@@ -25,17 +22,24 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from lakehouse.errors import SourceError
-from lakehouse.feeds.feed_files import CHUNK_BYTES, FeedFile, is_packed, open_bytes
+from lakehouse.feeds.feed_files import FeedFile, is_packed
 from lakehouse.feeds.sources import Feed
+from lakehouse.feeds.text_lines import (
+    TextRecord,
+    csv_reader,
+    likely_encoding,
+    not_text,
+    open_text,
+    parsed,
+    refuse_open_quote,
+)
 
 CORRUPT = "_corrupt_record"  # the whole record as text where it has not the file's columns, else NULL
 ROW = "source_row"  # number of the record in the file, from 1
 
-_END_MARK = "\x00end of file\x00"
 _BLOCK_BYTES = 16 << 20
 _BATCH_ROWS = 1 << 17
 HEADER_SOUGHT = 50  # lines in which a header is looked for that is not where the mapping says
-csv.field_size_limit(1 << 24)
 
 
 @dataclass(slots=True)
@@ -56,9 +60,9 @@ class TextRecords:
     @classmethod
     def open(cls, file: FeedFile, feed: Feed) -> TextRecords:
         """Read the header. Raises SourceError where there is none, or a quote is never closed."""
-        _refuse_open_quote(file, feed)
+        refuse_open_quote(file, feed)
         header, lines, has_body = _header(file, feed)
-        return cls(file, feed, header, lines, has_body, _likely_encoding(file, feed))
+        return cls(file, feed, header, lines, has_body, likely_encoding(file, feed))
 
     @property
     def names(self) -> list[str]:
@@ -68,7 +72,7 @@ class TextRecords:
     def header_elsewhere(self, wanted: Iterable[str]) -> str:
         """A hint where the wanted columns stand, on another line or parted by another sign; '' if neither."""
         feed, sought, lines = self.feed, set(wanted), list[str]()
-        with _open_text(self.file, feed.encoding) as text, suppress(UnicodeError):
+        with open_text(self.file, feed.encoding) as text, suppress(UnicodeError):
             lines.extend(islice(text, HEADER_SOUGHT))
         for delimiter in (feed.delimiter, *(sign for sign in (",", ";", "\t", "|") if sign != feed.delimiter)):
             for at, line in enumerate(lines):
@@ -86,7 +90,7 @@ class TextRecords:
         try:
             yield from _by_arrow(self) if is_plain else _by_python(self)
         except (pa.ArrowInvalid, UnicodeError, csv.Error) as error:
-            raise _not_text(self.file, self.feed, error) from error
+            raise not_text(self.file, self.feed, error) from error
 
     def shaped(self, columns: list[pa.Array], rows: pa.Array, corrupt: pa.Array) -> pa.RecordBatch:
         """A batch of the columns that count, from all of the header's."""
@@ -112,8 +116,8 @@ def _by_arrow(records: TextRecords) -> Iterator[pa.RecordBatch]:
         odd.append((row.number - records.header_lines, row.text))
         return "skip"
 
-    def taken_before(number: float) -> list[_Record]:
-        taken = [_Record(at, next(_csv_reader([text], feed), []), text) for at, text in odd if at < number]
+    def taken_before(number: float) -> list[TextRecord]:
+        taken = [TextRecord(at, next(csv_reader([text], feed), []), text) for at, text in odd if at < number]
         odd[:] = [(at, text) for at, text in odd if at >= number]
         return taken
 
@@ -165,45 +169,17 @@ def _by_python(records: TextRecords) -> Iterator[pa.RecordBatch]:
         yield _in_order(records, records.shaped(columns, numbers, pa.nulls(len(fitting), pa.string())), odd)
 
 
-@dataclass(frozen=True, slots=True)
-class _Record:
-    """A record: its number from 1, its fields, its text, and the line of the file, from 1, in which it begins."""
-
-    number: int
-    fields: Sequence[str]
-    text: str
-    line: int = 0
-
-
-def _body(records: TextRecords) -> Iterator[_Record]:
+def _body(records: TextRecords) -> Iterator[TextRecord]:
     """Records of a file, without remarks, up to its footer."""
     feed = records.feed
-    with _open_text(records.file, feed.encoding) as text:
-        rows = _parsed(islice(text, records.header_lines, None), feed, records.header_lines + 1)
+    with open_text(records.file, feed.encoding) as text:
+        rows = parsed(islice(text, records.header_lines, None), feed, records.header_lines + 1)
         for each in rows:
             if feed.footer and re.search(feed.footer, feed.delimiter.join(each.fields)):
                 left = 1 + sum(1 for _ in rows)
                 records.news.append(f"{records.file.path}: {left} lines from record {each.number} on are its footer")
                 return
             yield each
-
-
-def _parsed(lines: Iterable[str], feed: Feed, first_line: int) -> Iterator[_Record]:
-    """Records, without remarks: a line that begins a record with the mark is one, a line inside quotes is not."""
-    taken: list[tuple[int, str]] = []
-
-    def unremarked() -> Iterator[str]:
-        for number, line in enumerate(lines, start=first_line):
-            if taken or not feed.comment or not line.startswith(feed.comment):
-                taken.append((number, line))
-                yield line
-
-    number = 0
-    for fields in _csv_reader(unremarked(), feed):
-        if fields:
-            number += 1
-            yield _Record(number, fields, "".join(line for _, line in taken).rstrip("\r\n"), taken[0][0])
-        taken.clear()
 
 
 def lines_of(records: TextRecords, numbers: Iterable[int]) -> dict[int, int]:
@@ -214,7 +190,7 @@ def lines_of(records: TextRecords, numbers: Iterable[int]) -> dict[int, int]:
     return {each.number: each.line for each in until if each.number in sought}
 
 
-def _in_order(records: TextRecords, whole: pa.RecordBatch, odd: Sequence[_Record]) -> pa.RecordBatch:
+def _in_order(records: TextRecords, whole: pa.RecordBatch, odd: Sequence[TextRecord]) -> pa.RecordBatch:
     """The batch with the odd records in their places."""
     if not odd:
         return whole
@@ -222,7 +198,7 @@ def _in_order(records: TextRecords, whole: pa.RecordBatch, odd: Sequence[_Record
     return both.combine_chunks().to_batches()[0] if both.num_rows else whole
 
 
-def _odd_batch(records: TextRecords, odd: Sequence[_Record]) -> pa.RecordBatch:
+def _odd_batch(records: TextRecords, odd: Sequence[TextRecord]) -> pa.RecordBatch:
     """Records whose number of fields is not the header's: what is only blank beyond the header does not matter."""
     count, numbers, corrupt = len(records.header), [], []
     columns: list[list[str | None]] = [[] for _ in range(count)]
@@ -242,102 +218,19 @@ def _odd_batch(records: TextRecords, odd: Sequence[_Record]) -> pa.RecordBatch:
 def _header(file: FeedFile, feed: Feed) -> tuple[list[str], int, bool]:
     """The names of the columns, blanks around them cut off, the lines up to them, and whether the file goes on."""
     try:
-        with _open_text(file, feed.encoding) as text:
+        with open_text(file, feed.encoding) as text:
             for _ in range(feed.skip_lines):
                 next(text, "")
             if feed.names:
                 return list(feed.names), feed.skip_lines, next(text, None) is not None
-            reader = _csv_reader(text, feed)
+            reader = csv_reader(text, feed)
             for row in reader:
                 is_remark = bool(feed.comment) and row[:1] and row[0].startswith(str(feed.comment))
                 if row and not is_remark:
                     lines = feed.skip_lines + reader.line_num
                     return [name.strip().strip("\ufeff") for name in row], lines, next(text, None) is not None
     except UnicodeError as error:
-        raise _not_text(file, feed, error) from error
+        raise not_text(file, feed, error) from error
     except (OSError, EOFError, LookupError, csv.Error) as error:
         raise SourceError(f"{file.path}: cannot read the CSV header: {error}.") from error
     raise SourceError(f"{file.path}: expected a CSV header, found an empty file")
-
-
-def _csv_reader(lines: Iterable[str], feed: Feed) -> Any:
-    signs: dict[str, Any] = {"delimiter": feed.delimiter, "escapechar": feed.escape}
-    signs |= {"quotechar": feed.quote} if feed.quote else {"quoting": csv.QUOTE_NONE}
-    return csv.reader(lines, **signs)
-
-
-def _open_text(file: FeedFile, encoding: str) -> TextIO:
-    codec = "utf-8-sig" if encoding.upper() in ("UTF-8", "UTF8") else encoding  # a byte order mark is no name
-    return io.TextIOWrapper(open_bytes(file.local(), packed=is_packed(file.path)), encoding=codec, newline="")
-
-
-def _not_text(file: FeedFile, feed: Feed, error: Exception) -> SourceError:
-    """Where the file's bytes are no text in its encoding: the first such line, by number."""
-    if "UTF8" not in str(error) and not isinstance(error, UnicodeError):
-        return SourceError(f"{file.path}: cannot be read as CSV: {error}")
-    decoder = codecs.getincrementaldecoder(feed.encoding)()
-    with open_bytes(file.local(), packed=is_packed(file.path)) as stream:
-        for number, line in enumerate(stream, start=1):
-            try:
-                decoder.decode(line)
-            except UnicodeError:
-                return SourceError(
-                    f"{file.path}, line {number}: {line.strip()[:80]!r} is no text in {feed.encoding}. "
-                    f"{_encoding_words(file, feed)}"
-                )
-    return SourceError(f"{file.path}: holds bytes that are no text in {feed.encoding}. {_encoding_words(file, feed)}")
-
-
-def _encoding_words(file: FeedFile, feed: Feed) -> str:
-    with open_bytes(file.local(), packed=is_packed(file.path)) as stream:
-        marked = stream.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-    other = "UTF-16" if marked else "windows-1252" if feed.encoding.upper().startswith("UTF") else "UTF-8"
-    return f'Say the file\'s encoding in the mapping, such as encoding = "{other}".'
-
-
-def _likely_encoding(file: FeedFile, feed: Feed) -> list[str]:
-    """Words where text that the mapping says to be no UTF-8 is: it can be read so, but its letters are wrong."""
-    if feed.encoding.upper().startswith("UTF"):
-        return []
-    with open_bytes(file.local(), packed=is_packed(file.path)) as stream:
-        start = stream.read(CHUNK_BYTES)
-    line = next((line for line in start.splitlines() if not line.isascii()), b"")
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(start)
-    except UnicodeError:
-        return []
-    shown = line.decode(errors="replace")[:80]
-    words = f"{file.path}: is read as {feed.encoding}, yet its text is valid UTF-8, such as {shown!r}; "
-    return [words + 'say encoding = "UTF-8" if that is right'] if line else []
-
-
-def _refuse_open_quote(file: FeedFile, feed: Feed) -> None:
-    """Raise SourceError where a quote is never closed: the last field would swallow the rest of the file unseen.
-
-    Quotes come in pairs, so only a file with an odd number of them is parsed to find out (it may just hold 5" pipes),
-    and one whose quotes may be escaped or stand in remarks.
-    """
-    if not feed.quote:
-        return
-    quotes, mark = 0, feed.quote.encode(feed.encoding if not feed.encoding.upper().startswith("UTF") else "ascii")
-    with open_bytes(file.local(), packed=is_packed(file.path)) as stream:
-        while chunk := stream.read(CHUNK_BYTES):
-            quotes += chunk.count(mark)
-    if not quotes or (quotes % 2 == 0 and not feed.escape and not feed.comment):
-        return
-    rows, is_open = 0, True
-    with _open_text(file, feed.encoding) as text:
-        lines = chain(islice(text, feed.skip_lines, None), ["\n", _END_MARK])
-        try:
-            for each in _parsed(lines, feed, 1):
-                rows = each.number
-                is_open = each.fields != [_END_MARK]
-        except csv.Error:  # the field outgrew csv's limit
-            rows += 1
-        except UnicodeError as error:
-            raise _not_text(file, feed, error) from error
-    if is_open:
-        raise SourceError(
-            f"{file.path}: a quote that opens a field in record {rows - (not feed.names)} is never closed, so the "
-            "field swallows the rest of the file. Close it, or double the quotes inside the field."
-        )
