@@ -188,22 +188,25 @@ class NumberForms:
         beside = f", and {other!r} beside it" if other else ""
         raise SourceError(
             f"{where} holds {grouped!r}{beside}: that is {as_thousands} where the point parts thousands, and {grouped} "
-            'where it parts decimals. Say which, for the feed or the column: decimal = "," (1.205,5) or decimal = "." '
-            "(1,205.5)."
+            'where it parts decimals. Say which, notation = { decimal = "," } for the feed (1.205,5) or '
+            '{ decimal = "." } (1,205.5), or decimal beside the column.'
         )
 
     def unread(self, where: str, notation: Notation) -> list[str]:
         """What to say in the mapping where numbers were seen that are not read without its word."""
         if notation.decimal is not None or notation.thousands is not None:
             return []
-        if text := self.examples.get("comma", self.examples.get("groups")):
-            return [f'{where} holds {text!r}, which is not read; where the comma parts decimals, say decimal = ","']
-        if text := self.examples.get("comma_grouped"):
-            return [
-                f"{where} holds {text!r}, which is not read: it is {text.replace(',', '')} where the comma parts "
-                f'thousands (say thousands = ",") and {text.replace(",", ".")} where it parts decimals (decimal = ",")'
-            ]
-        return []
+        comma, grouped = self.examples.get("comma", self.examples.get("groups")), self.examples.get("comma_grouped")
+        if comma is None and grouped is None:
+            return []
+        words = f"{where} holds {(comma or grouped)!r}, which is not read"
+        if comma is not None:
+            return [words + '; where the comma parts decimals, say notation = { decimal = "," }']
+        thousands, decimals = str(grouped).replace(",", ""), str(grouped).replace(",", ".")
+        return [
+            f'{words}: it is {thousands} where the comma parts thousands (say notation = {{ thousands = "," }}) and '
+            f'{decimals} where it parts decimals ({{ decimal = "," }})'
+        ]
 
 
 def _form_of(text: str) -> str:

@@ -163,11 +163,11 @@ def test_commas_that_are_not_read_are_said_with_what_the_mapping_may_say(tmp_pat
         (news[text],) = found.news
     assert news == {
         "1,205": "sales.csv: the column 'qty' holds '1,205', which is not read: it is 1205 where the comma parts "
-        'thousands (say thousands = ",") and 1.205 where it parts decimals (decimal = ",")',
+        'thousands (say notation = { thousands = "," }) and 1.205 where it parts decimals ({ decimal = "," })',
         "2,5": "sales.csv: the column 'qty' holds '2,5', which is not read; where the comma parts decimals, say "
-        'decimal = ","',
+        'notation = { decimal = "," }',
         "1.205.300": "sales.csv: the column 'qty' holds '1.205.300', which is not read; where the comma parts "
-        'decimals, say decimal = ","',
+        'decimals, say notation = { decimal = "," }',
     }
     assert read_text(tmp_path, "sku;day;qty\nA;2024-01-01;2.5\n", delimiter=";").news == []
 
