@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jobs.engine.progress import Progress
 from jobs.stages import stage_modules
@@ -16,6 +19,9 @@ from jobs.views import reports
 from lakehouse.delta.io import Lakehouse
 from lakehouse.delta.lock import WriterLock
 from lakehouse.errors import ConfigError, ShelfcastError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -66,6 +72,39 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _check(options: argparse.Namespace) -> int:
+    from jobs.settings import load_mapping
+    from jobs.views.check_view import check_source, text_of
+
+    if not options.input.is_dir():
+        raise ConfigError(f"--input {options.input} is not a folder")
+    report = check_source(load_mapping(options.source), options.input, _spark_for_sql(options))
+    print(json.dumps(report.as_json(), ensure_ascii=False, indent=2) if options.json else text_of(report))
+    return 1 if report.refusals else 0
+
+
+def _map(options: argparse.Namespace) -> int:
+    from jobs.views.map_view import map_folder
+
+    if not options.folder.is_dir():
+        raise ConfigError(f"{options.folder} is not a folder; pass the folder that holds the files")
+    return map_folder(options.folder, options.out)
+
+
+def _spark_for_sql(options: argparse.Namespace) -> Callable[[], SparkSession]:
+    """A session for a mapping that states SQL, started when it is first asked for."""
+
+    @cache
+    def start() -> SparkSession:
+        from jobs.settings import load_settings
+        from lakehouse.delta.session import build_session
+
+        print("shelfcast: the mapping states SQL, so Spark is started to read it", file=sys.stderr)
+        return build_session(load_settings(options.conf).spark)
+
+    return start
+
+
 def _demo(options: argparse.Namespace) -> int:
     from jobs.views.demo import demo
 
@@ -79,6 +118,13 @@ def _describe(options: argparse.Namespace) -> int:
 
 def _status(options: argparse.Namespace) -> int:
     print(reports.status(_lakehouse(options), options.run, with_hashes=options.hashes))
+    return 0
+
+
+def _doubts(options: argparse.Namespace) -> int:
+    from jobs.views.doubts import doubts
+
+    print(doubts(_lakehouse(options), options.as_of), end="")
     return 0
 
 
@@ -203,6 +249,7 @@ def _parser() -> argparse.ArgumentParser:
         stage = commands.add_parser(name, help=f"run the stage {name} alone, as a scheduler does")
         _run_options(stage)
         stage.set_defaults(action=_run, stages=[name])
+    _mapping_commands(commands)
     _reading_commands(commands)
     return parser
 
@@ -220,6 +267,19 @@ def _run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="no progress, only the summary")
 
 
+def _mapping_commands(commands: argparse._SubParsersAction) -> None:
+    map_ = commands.add_parser("map", help="look at a folder's files and propose a source mapping for them")
+    map_.add_argument("folder", type=Path, metavar="FOLDER")
+    map_.add_argument("--out", type=Path, metavar="FILE", help="write the mapping there (my_shop.toml), else print it")
+    map_.set_defaults(action=_map)
+    check = commands.add_parser("check", help="what a run would make of a folder: rows, losses, days, refusals")
+    check.add_argument("--source", required=True, help="source mapping: a name in conf/sources or a TOML file")
+    check.add_argument("--input", type=Path, required=True, help="folder with the source's files")
+    check.add_argument("--json", action="store_true", help="as JSON")
+    check.add_argument("--conf", type=Path, help="settings of Spark, where the mapping states SQL")
+    check.set_defaults(action=_check)
+
+
 def _reading_commands(commands: argparse._SubParsersAction) -> None:
     describe = commands.add_parser("describe", help="data dictionary of a table (schema.table), or of all")
     describe.add_argument("table", nargs="?", metavar="TABLE")
@@ -230,6 +290,11 @@ def _reading_commands(commands: argparse._SubParsersAction) -> None:
     status.add_argument("--conf", type=Path)
     status.add_argument("--hashes", action="store_true", help="also the content hash of every table")
     status.set_defaults(action=_status)
+    doubts = commands.add_parser("doubts", help="series of an order plan to look at before the orders are believed")
+    doubts.add_argument("--lakehouse", required=True)
+    doubts.add_argument("--as-of", type=_day, help="day of the plan, YYYY-MM-DD (the latest)")
+    doubts.add_argument("--conf", type=Path)
+    doubts.set_defaults(action=_doubts)
     tables = commands.add_parser("tables", help="tables with rows and versions; --create makes them all")
     tables.add_argument("--lakehouse", required=True)
     tables.add_argument("--create", action="store_true")

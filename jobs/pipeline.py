@@ -17,6 +17,7 @@ from jobs.engine.drive import engine_of, run_unit_stage
 from jobs.engine.frames import Frames
 from jobs.engine.memory import MemoryWatch
 from jobs.engine.runners import let_go_of_workers
+from jobs.engine.sales_days import check_as_of, plans_from_sales
 from jobs.engine.stage import FrameStage, Stage, UnitStage, in_order, upstream
 from jobs.stages import load_stages
 from lakehouse.delta.ledger import StageRecord
@@ -54,10 +55,13 @@ def run_stages(
         raise ConfigError(f"unknown stages {unknown}; the stages are {', '.join(known)}")
     context.check_one_source()
     needed = {name for stage in ordered if stage.name in wanted for name in upstream(stage, ordered)}
-    reports = []
+    reports, is_day_checked = [], False
     fingerprints: dict[str, str] = {}
     try:
         for stage in (stage for stage in ordered if stage.name in wanted or stage.name in needed):
+            if not is_day_checked and plans_from_sales(stage, ordered):
+                check_as_of(context)  # by now sales are clean, whatever stages this call names
+                is_day_checked = True
             fingerprint = fingerprints[stage.name] = fingerprint_of(context, stage, ordered, fingerprints)
             if stage.name in wanted:
                 reports.append(_run_stage(context, stage, fingerprint))

@@ -68,6 +68,14 @@ BUCKETS: Setting[int] = Setting(
 MAX_FAILURE_RATE: Setting[float] = Setting(
     "max_failure_rate", float, "share of its series that a stage may lose", default=0.01, ge=0, le=1
 )
+MAX_SALES_LAG_DAYS: Setting[int] = Setting(
+    "max_sales_lag_days",
+    int,
+    "days that the sales feed may end before the as-of day; later is refused",
+    default=7,
+    ge=0,
+    changes_results=False,
+)
 LAKEHOUSE = Setting("lakehouse", LakehouseSettings, "where tables are registered", changes_results=False)
 SPARK = Setting("spark", SparkSettings, "the Spark session", changes_results=False)
 RAY = Setting("ray", RaySettings, "the Ray cluster", changes_results=False)
@@ -76,7 +84,7 @@ RAY = Setting("ray", RaySettings, "the Ray cluster", changes_results=False)
 @cache
 def settings_type() -> type[Settings]:
     """The model of all settings: those above, and what the capabilities declare beside their stages."""
-    own = (BUCKETS, MAX_FAILURE_RATE, LAKEHOUSE, SPARK, RAY)
+    own = (BUCKETS, MAX_FAILURE_RATE, MAX_SALES_LAG_DAYS, LAKEHOUSE, SPARK, RAY)
     return settings_model((*own, *load_declarations()), stage_engines())
 
 

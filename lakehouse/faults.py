@@ -66,7 +66,7 @@ class Fault:
 def nearest(word: str, known: Iterable[str]) -> str:
     """ " (did you mean 'x'?)" with the known word that is spelt most alike; '' where none is alike."""
     spelt = {name.lower(): name for name in known}
-    found = difflib.get_close_matches(str(word).lower(), spelt, 1, cutoff=0.6)
+    found = difflib.get_close_matches(str(word).lower(), spelt, 1, cutoff=0.66)
     return f" (did you mean {spelt[found[0]]!r}?)" if found else ""
 
 

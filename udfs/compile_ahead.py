@@ -32,10 +32,11 @@ from udfs.forecasting.kernels.forecast_bucket import Evidence, forecast_bucket
 from udfs.inventory.inventory_spec import InventorySpec
 from udfs.inventory.kernels.order_bucket import cut_of, order_bucket
 from udfs.inventory.kernels.plan_bucket import plan_bucket
-from udfs.inventory.kernels.planning_inputs import ASSUMABLE_TERMS, PATH_COLUMNS, PathTerms
+from udfs.inventory.kernels.planning_inputs import PATH_COLUMNS, PathTerms
 from udfs.inventory.kernels.replay_bucket import replay_bucket
 from udfs.inventory.kernels.stock_position import StockTables
 from udfs.inventory.policies.policy_registry import learned_names
+from udfs.inventory.stated_terms import TERMS
 
 _DAYS, _HORIZON = 120, 14
 _AS_OF = date(2024, 4, 29)
@@ -184,7 +185,7 @@ class KernelCalls:
 
     @property
     def _supply(self) -> pa.Table:
-        terms = dict(zip(ASSUMABLE_TERMS, (3.0, 10.0, 1.5, 6.0, 6.0), strict=True))
+        terms = dict(zip(TERMS, (3.0, 10.0, 1.5, 6.0, 6.0), strict=True))
         return pa.table({"unique_id": self._ids} | {name: [value] * len(self._ids) for name, value in terms.items()})
 
     def _forecast_from(self, cutoff: date) -> pa.Table:

@@ -48,7 +48,7 @@ _COLUMNS = (
     SheetColumn("reason", "Reason"),
     SheetColumn("doubts", "Doubts"),
 )
-_DERIVED = ("packs", "unit_cost")
+_DERIVED = ("packs",)
 _SORT = ("supplier_id", "location_id", "sku_id", "channel_id")
 _FILE_OF_GROUP = re.compile(rf"{ORDERS}_\d{{4}}-\d\d-\d\d_.+\.({'|'.join(FORMATS)})")
 
@@ -157,13 +157,10 @@ def _sorted_plan(lake: Lakehouse, request: Request, day: date, folder: Path) -> 
 
 
 def _valued(batches: Iterator[pa.RecordBatch], written: Written) -> Iterator[pa.RecordBatch]:
-    """Batches with the columns that follow from others; their value is added up on the way, as the lines show it."""
+    """Batches with the packs that follow from a line; their value is added up on the way, as the lines show it."""
     for batch in batches:
-        quantity = batch["order_qty"]
-        ordered = pc.if_else(pc.greater(quantity, 0.0), quantity, None)
         written.value = (written.value or 0.0) + (pc.sum(in_decimals(batch["order_value"], _MONEY)).as_py() or 0.0)
-        batch = batch.append_column("packs", pc.divide(quantity, batch["pack_qty"]))
-        yield batch.append_column("unit_cost", pc.divide(batch["order_value"], ordered))
+        yield batch.append_column("packs", pc.divide(batch["order_qty"], batch["pack_qty"]))
 
 
 def _notes(plan: pa.Table, day: date, by: str | None) -> list[str]:

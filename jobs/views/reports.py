@@ -13,6 +13,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from jobs.views.doubts import doubt_words, late_words, policy_words
 from jobs.views.feed_report import findings
 from lakehouse.delta.content_hash import content_hash
 from lakehouse.delta.io import Lakehouse
@@ -50,7 +51,7 @@ def run_summary(context: RunContext, done: Sequence[StageReport]) -> str:
     text += findings(context.lakehouse)
     if any(report.stage == "publish" for report in done):
         text += _order_head(context)
-    return text
+    return text + late_words(context.lakehouse, context.as_of)
 
 
 def _order_head(context: RunContext) -> str:
@@ -74,19 +75,18 @@ def _order_head(context: RunContext) -> str:
         f"gold.order_plan: {plan.num_rows:,} series, {ordered.num_rows:,} to order for {value:,.0f} {currency}; "
         "the largest orders"
     )
-    return _table(title, ("sku", "product", "location", "qty", currency, "why"), rows) + _policy_words(context)
+    text = _table(title, ("sku", "product", "location", "qty", currency, "why"), rows) + _policy_words(context)
+    return text + doubt_words(plan, context.lakehouse.root)
 
 
 def _policy_words(context: RunContext) -> str:
-    """Which policies order, and what they cost beside the benchmark where they were not chosen by it."""
-    names = ["policy", "held_out_cost", "held_out_benchmark_cost"]
+    """Which policies order, what chose them, and what they cost beside the benchmark in a replay that did not."""
+    names = ["policy", "decided_by", "held_out_cost", "held_out_benchmark_cost"]
     of_day = pc.field("as_of") == context.as_of
     rows = context.lakehouse.read_arrow("gold.policy_value", columns=names, filters=of_day)
-    counts = {row["values"]: row["counts"] for row in pc.value_counts(rows["policy"]).to_pylist()}
-    words = ", ".join(f"{name} {counts[name]:,}" for name in sorted(counts, key=lambda name: (-counts[name], name)))
-    text = f"gold.policy_value: policies chosen by money: {words}"
+    text = "gold.policy_value: " + policy_words(rows["policy"].to_pylist(), rows["decided_by"].to_pylist())
     known = rows.drop_null()
-    cost, benchmark = (pc.sum(known[name]).as_py() or 0.0 for name in names[1:])
+    cost, benchmark = (pc.sum(known[name]).as_py() or 0.0 for name in names[2:])
     if benchmark > 0.0:
         text += (
             f"; in a replay that did not choose them {cost:,.0f} {context.mapping.currency} a year against "

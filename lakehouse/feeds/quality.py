@@ -118,10 +118,19 @@ def losses(optional: Iterable[str]) -> list[Column]:
     """How many values of each column were lost in a group of rows, and one of them."""
     found = []
     for name in optional:
-        is_lost = F.expr(f"{name} IS NULL AND trim(raw.{name}) <> ''")
-        found.append(F.count_if(is_lost).alias(f"lost_{name}"))
-        found.append(F.min(F.when(is_lost, F.col(f"raw.{name}"))).alias(f"example_{name}"))
+        found.append(F.count_if(is_lost(name)).alias(f"lost_{name}"))
+        found.append(F.min(F.when(is_lost(name), F.col(f"raw.{name}"))).alias(f"example_{name}"))
     return found
+
+
+def is_lost(name: str) -> Column:
+    """Whether a feed states a value of an optional column that is not usable, see `parse`."""
+    return F.expr(lost_sql(name))
+
+
+def lost_sql(name: str) -> str:
+    """The same as SQL: it is there as text, and unknown."""
+    return f"{name} IS NULL AND trim(raw.{name}) <> ''"
 
 
 def optional_columns(feed: str, columns: Iterable[str]) -> tuple[str, ...]:
@@ -158,7 +167,7 @@ def parse(bronze: DataFrame, feed: str) -> DataFrame:
     """
     names = FEEDS[feed].columns
     raw = F.struct(*names).alias("raw")
-    return bronze.select(raw, *(_allowed(feed, name).alias(name) for name in names), *LINEAGE)
+    return bronze.select(raw, *(F.expr(value_sql(feed, name)).alias(name) for name in names), *LINEAGE)
 
 
 def contract_rules(feed: str, columns: Iterable[str]) -> tuple[QualityRule, ...]:
@@ -254,25 +263,26 @@ def _as_duplicates(feed_split: Split, which: Column, rule_id: str) -> Split:
     return replace(feed_split, rows=rows)
 
 
-def _allowed(feed: str, name: str) -> Column:
+def value_sql(feed: str, name: str) -> str:
+    """SQL of a feed column's typed value, made of its text `name` (see `parse`)."""
     check, value = COLUMNS[name].check, _typed(name)
     if check is None or name in FEEDS[feed].required or COLUMNS[name].type == "string":
         return value
     kind = EXACT if COLUMNS[name].type == "double" else COLUMNS[name].type
-    return F.when(F.expr(check.sql(f"try_cast(trim({name}) AS {kind})")), value)
+    return f"CASE WHEN {check.sql(f'try_cast(trim({name}) AS {kind})')} THEN {value} END"
 
 
-def _typed(name: str) -> Column:
+def _typed(name: str) -> str:
     text = f"nullif(trim({name}), '')"
     match COLUMNS[name].type:
         case "string":
-            return F.expr(f"CASE WHEN trim({name}) <> '' THEN {name} END")
+            return f"CASE WHEN trim({name}) <> '' THEN {name} END"
         case "double":
-            return F.expr(f"try_cast({text} AS {EXACT})")
+            return f"try_cast({text} AS {EXACT})"
         case "date":
-            return F.expr(f"CASE WHEN length(trim({name})) = 10 THEN try_cast(trim({name}) AS DATE) END")
+            return f"CASE WHEN length(trim({name})) = 10 THEN try_cast(trim({name}) AS DATE) END"
         case "boolean" | "timestamp" as type_:
-            return F.expr(f"try_cast({text} AS {type_.upper()})")
+            return f"try_cast({text} AS {type_.upper()})"
         case other:
             raise ContractError(
                 f"{name}: feed columns of type {other} have no parser; add one to lakehouse/feeds/quality.py"

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import reduce
-from itertools import islice, takewhile
+from itertools import islice
 
 import numpy as np
 import pyarrow as pa
@@ -185,9 +185,8 @@ def _body(records: TextRecords) -> Iterator[TextRecord]:
 def lines_of(records: TextRecords, numbers: Iterable[int]) -> dict[int, int]:
     """The line of the file, from 1, in which each of these records begins."""
     sought = set(numbers)
-    last = max(sought, default=0)
-    until = takewhile(lambda each: each.number <= last, _body(records)) if sought else ()
-    return {each.number: each.line for each in until if each.number in sought}
+    read = islice(_body(records), max(sought, default=0))  # no further: a footer is said once
+    return {each.number: each.line for each in read if each.number in sought}
 
 
 def _in_order(records: TextRecords, whole: pa.RecordBatch, odd: Sequence[TextRecord]) -> pa.RecordBatch:

@@ -20,6 +20,9 @@ from lakehouse.schema.entities import SEPARATOR, SERIES
 DEMAND_CLASSES = ("smooth", "erratic", "intermittent", "lumpy", "no_sales", "new")
 """Syntetos-Boylan classes, a series without a sale, and one too young to tell; kernels number them in this order."""
 
+POLICY_DECIDERS = ("money", "no price or cost", "unit cost of 0", "lead time", "no replays")
+"""What chose a series' policy: its cost in replays, or what left money nothing to decide by."""
+
 OTHER_CANDIDATES = "other candidates"
 """A `fallback`: one candidate failed, others of the same stage did not, so that the id is not lost."""
 
@@ -135,6 +138,11 @@ _ALL: tuple[Column, ...] = (
     _column("unit_cost", "double", "Purchase cost per unit, in currency", _FROM_0),
     _column("moq_qty", "double", "Minimum order quantity, in units", _FROM_0),
     _column("pack_qty", "double", "Units per pack; orders are whole packs", Range(0, low_open=True)),
+    _column(
+        "refused_values",
+        "string",
+        "What the feed states in columns where it is no number that can be used, as JSON by column; NULL for nothing",
+    ),
     _column("kit_sku_id", "string", "An article that is sold as one and stocked as its components"),
     _column("component_sku_id", "string", "An article in a kit; it may be a kit itself"),
     _column("component_qty", "double", "Units of the component in one kit", Range(0, low_open=True)),
@@ -239,6 +247,12 @@ _ALL: tuple[Column, ...] = (
     ),
     # inventory
     _column("policy", "string", "Inventory policy family"),
+    _column(
+        "decided_by",
+        "string",
+        "What chose the policy: money (its replayed cost), or why money could not",
+        OneOf(POLICY_DECIDERS),
+    ),
     _column("service_level", "double", "Target cycle service level", Range(0, 1, low_open=True, high_open=True)),
     _column("review_days", "double", "Days between two reviews", _FROM_0),
     _column("demand_mean", "double", "Expected demand over lead time plus review, in units"),
@@ -289,6 +303,12 @@ _ALL: tuple[Column, ...] = (
         "boolean",
         "True where supply terms come from the configuration, not from the feed",
     ),
+    _column(
+        "supply_notes",
+        "string",
+        "Supply terms that are not as the feed states them, by column: assumed, replaced or rounded, with both values",
+    ),
+    _column("price_age_days", "double", "Days since the selling price was last stated or paid; NULL: unknown", _FROM_0),
     _column("order_date", "date", "Day on which the order is to be placed"),
     _column("order_qty", "double", "Units to order, after minimum order and pack size", _FROM_0),
     _column("order_value", "double", "Order quantity times unit cost, in currency", _FROM_0),
@@ -301,6 +321,12 @@ _ALL: tuple[Column, ...] = (
         "expected_shortage_qty", "double", "Expected demand over the lead time that the position cannot serve", _FROM_0
     ),
     _column("reason", "string", "Why, in plain words and numbers"),
+    _column(
+        "doubts",
+        "string",
+        "What to look at before it is believed: kind: words; kind: words (kinds: udfs/doubts.py); NULL for nothing",
+    ),
+    _column("sales_until_ds", "date", "Last day whose sales are known, at most the as-of day"),
     # gold
     _column("currency", "string", "ISO 4217 currency of money columns"),
     _column("value_at_risk", "double", "Expected unserved demand over the lead time at the selling price, in currency"),

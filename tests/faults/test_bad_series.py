@@ -23,8 +23,9 @@ from udfs.forecasting import registry
 from udfs.forecasting.forecast_spec import ForecastSpec
 from udfs.forecasting.forecaster import Forecast, Forecaster
 from udfs.inventory.inventory_spec import InventorySpec
-from udfs.inventory.kernels.planning_inputs import ASSUMABLE_TERMS, PathTerms
+from udfs.inventory.kernels.planning_inputs import PathTerms
 from udfs.inventory.policies.choose import REPLAY_SUMMARY_SCHEMA, merge_replay_summaries
+from udfs.inventory.stated_terms import TERMS
 from udfs.series.sku_batch import SkuBatch
 
 FIRST, DAYS, HORIZON = date(2024, 1, 1), 90, 14
@@ -149,7 +150,7 @@ def run_chain(names: list[str], model: str) -> Chain:
     inputs = {
         **{name: demand.tables[name] for name in ("forecast.demand", "forecast.champion", "features.sku_profile")},
         "features.sku_daily": history.select(["unique_id", "ds", "y", "y_latent", "unit_price"]),
-        "silver.supply": empty("silver.supply", "unique_id", *ASSUMABLE_TERMS),
+        "silver.supply": empty("silver.supply", "unique_id", *TERMS),
     }
     spec, choices = InventorySpec(lead_time_days=5, n_paths=30, tuning_paths=10), {LAST: CUTOFFS[:1]}
     terms = PathTerms(spec_of(model).quantiles)

@@ -29,6 +29,7 @@ FIRST, LAST = date(2024, 3, 1), date(2024, 3, 2)
 HEADER = [
     *("SKU", "Product", "Location", "Channel", "Supplier", "Quantity", "Packs", "Units per pack", "Unit cost"),
     *("Order value", "Currency", "Order date", "Expected receipt", "Stock position", "Days of cover", "Reason"),
+    "Doubts",
 ]
 
 
@@ -43,6 +44,7 @@ def line(sku: str, location: str = "north", supplier: str | None = None, **value
         "supplier_id": supplier,
         "order_qty": 12.0,
         "pack_qty": 6.0,
+        "unit_cost": 1.5,
         "order_value": 18.0,
         "currency": "EUR",
         "position_qty": 3.25,
@@ -71,7 +73,7 @@ def shop(lake: Lakehouse) -> Lakehouse:
         line("B", "south", "acme", product_name="=2+3 brand", order_qty=24.0, order_value=36.000000001),
         line("A", "south", "../x"),
         line("00123", "north", "acme", product_name="Beans"),
-        line("C", "north", None, order_value=None),
+        line("C", "north", None, unit_cost=None, order_value=None),
         line("B", "north", "../x"),
         line("Z", "north", "acme", order_qty=0.0, order_value=0.0, expected_receipt_ds=None, reason="Enough"),
     )
@@ -145,7 +147,7 @@ def test_series_that_need_nothing_come_when_asked_for(shop: Lakehouse, tmp_path:
     assert run(shop, "orders", "--all", "--to", str(tmp_path / "a.csv")) == 0
     rows = read(tmp_path / "a.csv")
     assert [row["SKU"] for row in rows] == ["B", "A", "00123", "Z", "B", "C"]
-    assert [rows[3][name] for name in ("Quantity", "Packs", "Unit cost", "Expected receipt")] == ["0", "0", "", ""]
+    assert [rows[3][name] for name in ("Quantity", "Packs", "Unit cost", "Expected receipt")] == ["0", "0", "1.5", ""]
 
 
 def test_an_earlier_day_is_had_by_name_and_an_unknown_one_names_those_that_are(

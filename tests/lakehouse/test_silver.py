@@ -466,11 +466,54 @@ def test_without_feeds_the_dimensions_follow_from_the_sales(spark: SparkSession)
 
 
 def test_the_last_supply_terms_stated_count(spark: SparkSession) -> None:
-    rows = [{"lead_time_days": "3", "pack_qty": "6"}, {"lead_time_days": "4"}, {"sku_id": None, "moq_qty": "2"}]
+    rows = [{"lead_time_days": "3", "pack_qty": "6"}, {"lead_time_days": "4"}, {"sku_id": "B", "moq_qty": "-2"}]
     feed = clean_feed(bronze(spark, "supply", rows), "supply", mapping("supply"), 4)
-    only = dimensions.supply(feed, spark).collect()
-    assert [(row.unique_id, row.lead_time_days, row.pack_qty) for row in only] == [("A|L|all", 4.0, None)]
-    assert only[0].bucket == zlib.crc32(b"A|L|all") % 4
+    first, second = sorted(dimensions.supply(feed, spark).collect())
+    assert (first.unique_id, first.lead_time_days, first.pack_qty) == ("A|L|all", 4.0, None)
+    assert first.bucket == zlib.crc32(b"A|L|all") % 4
+    assert (second.unique_id, second.moq_qty) == ("B|L|all", None)
+
+
+def test_a_supply_term_that_is_no_usable_number_costs_itself_alone_and_is_kept_as_stated(spark: SparkSession) -> None:
+    cases = [
+        ({"pack_qty": "0"}, '{"pack_qty":"0"}'),
+        ({"pack_qty": "2.5"}, None),
+        ({"moq_qty": "-2", "order_cost": "none"}, '{"order_cost":"none","moq_qty":"-2"}'),
+        ({"lead_time_days": " 2-3 "}, '{"lead_time_days":" 2-3 "}'),
+        ({"lead_time_days": ""}, None),
+        ({"unit_cost": "12345678901234"}, '{"unit_cost":"12345678901234"}'),
+        ({"unit_cost": "nan"}, '{"unit_cost":"nan"}'),
+    ]
+    good = {"lead_time_days": "3", "order_cost": "1", "unit_cost": "2", "moq_qty": "4", "pack_qty": "5"}
+    rows = [{"sku_id": f"s{n}"} | good | terms for n, (terms, _) in enumerate(cases)]
+    feed = clean_feed(bronze(spark, "supply", rows), "supply", mapping("supply"), 4)
+    assert {(row.outcome, row.rule_id) for row in feed.counts.collect()} == {("used", "")}
+    found = sorted(dimensions.supply(feed, spark).collect())
+    for row, (terms, refused) in zip(found, cases, strict=True):
+        assert row.refused_values == refused
+        for name, text in good.items():
+            value = {"2.5": 2.5}.get(terms[name]) if name in terms else float(text)
+            assert row[name] == value, (terms, name)
+
+
+def test_stock_on_order_that_is_no_number_leaves_the_count(spark: SparkSession) -> None:
+    day = {"ds": "2024-01-05", "on_hand_qty": "7"}
+    rows = [
+        {"sku_id": sku, **day, "on_order_qty": text} for sku, text in zip("ABCD", ("3", "-3", "soon", ""), strict=True)
+    ]
+    rows.append({"sku_id": "E", "ds": "2024-01-05", "on_hand_qty": "many", "on_order_qty": "3"})
+    feed = clean_feed(bronze(spark, "stock", rows), "stock", mapping("stock"), 4)
+    found = {
+        row.unique_id[0]: (row.on_hand_qty, row.on_order_qty, row.refused_values)
+        for row in dimensions.stock(feed, spark).collect()
+    }
+    assert found == {
+        "A": (7.0, 3.0, None),
+        "B": (7.0, -3.0, None),
+        "C": (7.0, None, '{"on_order_qty":"soon"}'),
+        "D": (7.0, None, None),
+    }
+    assert {row.rule_id for row in feed.quarantined.collect()} == {"unparseable_on_hand_qty"}
 
 
 def test_the_calendar_holds_events_and_the_holidays_of_the_region(spark: SparkSession) -> None:

@@ -84,7 +84,7 @@ def season_strength(y_TS: torch.Tensor, mask_TS: torch.Tensor, season_length: in
     Hyndman & Athanasopoulos, section 4.3, after a simple decomposition: the trend is the mean of each season (week),
     the season the mean of each phase around it. Perfectly level series have no season: 0.
     """
-    trend_WMS, season_MS, count_MS = season_profile(y_TS, mask_TS, season_length)
+    trend_WMS, season_MS, seen_MS = season_profile(y_TS, mask_TS, season_length)
     pad = -y_TS.shape[0] % season_length
     y_WMS = torch.nn.functional.pad(y_TS, (0, 0, pad, 0)).unflatten(0, (-1, season_length))
     mask_WMS = torch.nn.functional.pad(mask_TS, (0, 0, pad, 0)).unflatten(0, (-1, season_length))
@@ -93,7 +93,7 @@ def season_strength(y_TS: torch.Tensor, mask_TS: torch.Tensor, season_length: in
     remainder_S = _variance((detrended_WMS - season_MS).flatten(0, 1), mask_WMS.flatten(0, 1))
     strength_S = (1.0 - remainder_S / torch.where(total_S > 0, total_S, 1.0)).clamp(min=0.0)
     strength_S = torch.where(total_S > 0, strength_S, 0.0)
-    enough_S = (mask_TS.sum(0) >= 2 * season_length) & (count_MS.amin(0) >= 2)
+    enough_S = (mask_TS.sum(0) >= 2 * season_length) & (seen_MS.sum(0) >= 2)
     return torch.where(enough_S, strength_S, torch.nan)
 
 

@@ -28,8 +28,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from udfs.series.arrow_arrays import bools, null_for_nan, one_chunk, runs
-from udfs.series.sku_batch import check_sorted
+from udfs.series.arrow_arrays import bools, check_sorted, null_for_nan, one_chunk, runs
 
 TOGETHER_DAYS: Final = 7
 """Sale days within which large days stand together."""

@@ -50,6 +50,17 @@ class Forecast:
     def with_choice(self, choice: Choice) -> Forecast:
         return replace(self, choice=choice)
 
+    def closed_on(self, closed_SH: torch.Tensor | None) -> Forecast:
+        """The forecast with nothing sold on the days that are True; None for no such day."""
+        if closed_SH is None:
+            return self
+        return replace(
+            self,
+            mean_SH=self.mean_SH.masked_fill(closed_SH, 0.0),
+            sd_SH=self.sd_SH.masked_fill(closed_SH, 0.0),
+            quantile_SHQ=self.quantile_SHQ.masked_fill(closed_SH[:, :, None], 0.0),
+        )
+
     def conformed(self) -> Forecast:
         """As it is handed on, whatever model made it: nothing negative, no quantile below the one before."""
         quantile_SHQ = self.quantile_SHQ.clamp(min=0.0).cummax(2).values

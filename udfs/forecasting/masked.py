@@ -55,7 +55,8 @@ def season_profile(
     Returns:
         trend_WMS: (W, M, S) mean of each season's observed days, repeated over its days.
         season_MS: (M, S) mean deviation from that trend per phase, centred on zero.
-        count_MS: (M, S) observed days per phase.
+        seen_MS: (M, S) bool, True for phases of at least two observed days. Others, as a weekday on which the shop is
+            closed, are neutral: their season is 0, and the others' is centred without them.
     """
     pad = -y_TS.shape[0] % season_length
     y_TS = torch.nn.functional.pad(y_TS, (0, 0, pad, 0))
@@ -66,8 +67,10 @@ def season_profile(
     trend_WS, _ = time_mean(y_WMS.transpose(0, 1), mask_WMS.transpose(0, 1))
     trend_WMS = trend_WS[:, None, :].expand_as(y_WMS)
     season_MS, count_MS = time_mean(y_WMS - trend_WMS, mask_WMS)
-    season_MS = season_MS - time_sum(season_MS) / season_length
-    return trend_WMS, season_MS, count_MS
+    seen_MS = count_MS >= 2
+    season_MS = torch.where(seen_MS, season_MS, 0.0)
+    season_MS = torch.where(seen_MS, season_MS - time_sum(season_MS) / seen_MS.sum(0).clamp(min=1), 0.0)
+    return trend_WMS, season_MS, seen_MS
 
 
 def power(base: torch.Tensor, exponent: torch.Tensor) -> torch.Tensor:

@@ -20,7 +20,11 @@ class InventorySpec:
     order_cost: used for a series whose supply terms are unknown; order_cost is that of one order line.
     holding_cost_rate: share of the unit cost per year. assumed_margin: an unknown unit cost is taken as price x (1 -
     margin). assumed_cover_days: unknown stock on hand is taken as this many days of forecast demand.
-    max_stock_age_days: a count is rolled forward by sales so many days; an older one is no stock known. most_lot_days:
+    max_stock_age_days: a count is rolled forward by sales so many days; an older one is no stock known.
+    max_price_age_days: a price holds for so many days after it was last stated or paid; an older one is unknown.
+    doubtful_lead_days, doubtful_lot_days, doubtful_stock_days, doubtful_cost_ratio: a stated lead time of more days, a
+    pack, a minimum order or stock of more days of expected demand, and a unit cost of more times the selling price are
+    used and said to be doubtful. most_lot_days:
     what is ordered beyond the need of the moment, to save order costs, covers at most so many days. backorder_share:
     share of unmet demand that waits for the next receipt, the rest is lost.
     candidates: names of the policies that compete, see `policies.policy_registry`; the first decides where
@@ -41,6 +45,11 @@ class InventorySpec:
     assumed_margin: float = 0.3
     assumed_cover_days: float = 7.0
     max_stock_age_days: int = 31
+    max_price_age_days: int = 366
+    doubtful_lead_days: float = 180.0
+    doubtful_lot_days: float = 365.0
+    doubtful_stock_days: float = 3650.0
+    doubtful_cost_ratio: float = 20.0
     most_lot_days: float = 28.0
     backorder_share: float = 0.0
     candidates: tuple[str, ...] = ("tuned_s_s", "tuned_base_stock", "s_s", "base_stock", BENCHMARK)
@@ -63,6 +72,11 @@ class InventorySpec:
             ("assumed_margin", 0.0 <= self.assumed_margin < 1.0, "a share of the price in [0, 1)"),
             ("assumed_cover_days", 0.0 <= self.assumed_cover_days < math.inf, "days >= 0"),
             ("max_stock_age_days", 0 <= self.max_stock_age_days <= 366, "days from 0 to 366"),
+            ("max_price_age_days", 0 <= self.max_price_age_days <= 3660, "days from 0 to 3660"),
+            ("doubtful_lead_days", self.doubtful_lead_days > 0.0, "days > 0"),
+            ("doubtful_lot_days", self.doubtful_lot_days > 0.0, "days > 0"),
+            ("doubtful_stock_days", self.doubtful_stock_days > 0.0, "days > 0"),
+            ("doubtful_cost_ratio", self.doubtful_cost_ratio > 0.0, "a number > 0"),
             ("first_review", type(self.first_review) is date, "a date such as 2024-01-01"),
             ("least_fill_rate", 0.0 < self.least_fill_rate < 1.0, "a share strictly between 0 and 1"),
             ("most_lot_days", 0.0 <= self.most_lot_days < math.inf, "days >= 0"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from udfs.inventory.demand_distribution import FloatArray
-from udfs.inventory.parameters import AT_LEAST_ZERO, FINITE, WHOLE_POSITIVE, check
+from udfs.inventory.parameters import AT_LEAST_ZERO, FINITE, POSITIVE, check
 
 # Positions and levels are sums of floats: this share of a pack is rounding error and buys no further pack.
 _PACK_TOLERANCE = 1e-9
@@ -26,13 +26,14 @@ def round_order(raw_S: FloatArray, moq_S: FloatArray, pack_S: FloatArray) -> Flo
     """The least deliverable quantity that is at least `raw_S`: whole packs, and at least the minimum order.
 
     raw_S: units wanted, [S]; nothing is ordered where it is zero or less. moq_S: units >= 0, itself rounded up to
-    whole packs. pack_S: whole units >= 1.
-    Raises ValueError for a fractional pack, a negative minimum, or a quantity that is not finite, with its first row.
+    whole packs. pack_S: units > 0, with a fraction for what is sold by weight.
+    Raises ValueError for a pack that is not above 0, a negative minimum, or a quantity that is not finite, with its
+    first row.
     """
     for name, values_S, rule in (
         ("raw_S", raw_S, FINITE),
         ("moq_S", moq_S, AT_LEAST_ZERO),
-        ("pack_S", pack_S, WHOLE_POSITIVE),
+        ("pack_S", pack_S, POSITIVE),
     ):
         check(name, values_S, rule)
     wanted_S = np.maximum(raw_S, moq_S)

@@ -20,7 +20,7 @@ class SupplyTerms:
     """Supply terms of S series, float64 [S] each. `find_bad_terms` tells which rows can be planned with.
 
     lead_time_days: order to receipt, whole days. review_days: from one order opportunity to the next, whole days.
-    moq_qty: least order in units. pack_qty: units per pack, whole. unit_cost: currency per unit, NaN if unknown.
+    moq_qty: least order in units. pack_qty: units per pack. unit_cost: currency per unit, NaN if unknown.
     order_cost: currency per order. holding_cost_rate: share of the unit cost per year. service_level: the
     probability of no stockout in an order cycle.
     """
@@ -74,7 +74,7 @@ _RULES: Final[tuple[tuple[str, Callable[[FloatArray], BoolArray], str], ...]] = 
     ("lead_time_days", lambda v: _is_whole(v) & (v >= 0.0), "whole days >= 0"),
     ("review_days", lambda v: _is_whole(v) & (v >= 1.0), "whole days >= 1"),
     ("moq_qty", _is_cost, f"units from 0 to {MOST:g}"),
-    ("pack_qty", lambda v: _is_whole(v) & (v >= 1.0) & (v <= MOST), "whole units >= 1"),
+    ("pack_qty", lambda v: _is_cost(v) & (v > 0.0), "units > 0"),
     ("unit_cost", lambda v: np.isnan(v) | _is_cost(v), f"currency per unit from 0 to {MOST:g}"),
     ("order_cost", _is_cost, f"currency per order from 0 to {MOST:g}"),
     ("holding_cost_rate", _is_cost, "a share per year >= 0"),

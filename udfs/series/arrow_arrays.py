@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+_EPOCH = date(1970, 1, 1)
 
 
 def one_chunk(column: pa.ChunkedArray | pa.Array) -> pa.Array:
@@ -61,3 +65,27 @@ def runs(column: pa.Array) -> tuple[pa.Array, np.ndarray]:
         encoded = pc.run_end_encode(column)
         values = encoded.values
     return values, encoded.run_ends.to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def check_sorted(unique_ids: np.ndarray, row_S: np.ndarray, day: np.ndarray) -> None:
+    """Refuse rows that are not sorted by series and day.
+
+    Args:
+        unique_ids: (S,) ids in the order of the rows.
+        row_S: per row the position of its series in `unique_ids`.
+        day: per row the day, whole numbers since 1970-01-01.
+
+    Raises:
+        ValueError: an id in two places, a day twice or out of order; it names the first.
+    """
+    if len(set(unique_ids)) != len(unique_ids):
+        raise ValueError("expected rows sorted by (unique_id, ds), found a unique_id in two places; sort the table")
+    same_series = row_S[1:] == row_S[:-1]
+    bad = np.flatnonzero(same_series & (np.diff(day) <= 0))
+    if bad.size:
+        at = int(bad[0]) + 1
+        ds = _EPOCH + timedelta(days=int(day[at]))
+        raise ValueError(
+            f"expected one row per day in order of ds, found {unique_ids[row_S[at]]!r} at {ds} twice or out of order; "
+            "sort by (unique_id, ds) and aggregate duplicates"
+        )

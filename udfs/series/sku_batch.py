@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 
-from udfs.series.arrow_arrays import one_chunk, runs
+from udfs.series.arrow_arrays import check_sorted, one_chunk, runs
 from udfs.series.covariates import Covariates, Traits
 
 PAD_MULTIPLE_DAYS = 28
@@ -37,6 +37,8 @@ class SkuBatch:
         cutoff: the last day whose demand may be known.
         known: covariates known ahead, over the batch's days and those after them; None where there are none.
         traits: fixed traits of the series; None where there are none.
+        closed_SH: (S, H) bool, True on days after the cutoff on which a series cannot be sold; None where there is no
+            such day. Models do not see it: they learn from the days on which it can be.
     """
 
     unique_ids: np.ndarray
@@ -45,6 +47,7 @@ class SkuBatch:
     cutoff: date
     known: Covariates | None = None
     traits: Traits | None = None
+    closed_SH: torch.Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.y_ST.ndim != 2 or self.y_ST.shape != self.mask_ST.shape:
@@ -66,6 +69,8 @@ class SkuBatch:
             )
         if self.traits is not None and len(self.traits.codes_SC) != len(self):
             raise ValueError(f"expected traits of {len(self)} series, found {len(self.traits.codes_SC)}")
+        if self.closed_SH is not None and len(self.closed_SH) != len(self):
+            raise ValueError(f"expected closed days of {len(self)} series, found {len(self.closed_SH)}")
 
     def __len__(self) -> int:
         return len(self.unique_ids)
@@ -137,6 +142,7 @@ class SkuBatch:
             mask_ST=self.mask_ST[index_S],
             known=None if self.known is None else self.known.select(index_S),
             traits=None if self.traits is None else self.traits.select(index_S),
+            closed_SH=None if self.closed_SH is None else self.closed_SH[index_S],
         )
 
     def to(self, device: torch.device | str) -> SkuBatch:
@@ -147,12 +153,14 @@ class SkuBatch:
             mask_ST=self.mask_ST.to(device),
             known=None if self.known is None else self.known.to(device),
             traits=None if self.traits is None else self.traits.to(device),
+            closed_SH=None if self.closed_SH is None else self.closed_SH.to(device),
         )
 
     def until(self, days_back: int) -> SkuBatch:
         """The batch as it was known `days_back` days before its cutoff, T shorter by as much.
 
-        Covariates are known ahead, so those of the days cut off stay, as days after the new cutoff.
+        Covariates are known ahead, so those of the days cut off stay, as days after the new cutoff. Closed days do not:
+        those cut off are unobserved, so nothing is scored on them.
 
         Raises:
             ValueError: days_back below 0, or no day left.
@@ -165,6 +173,7 @@ class SkuBatch:
             y_ST=self.y_ST[:, :left],
             mask_ST=self.mask_ST[:, :left],
             cutoff=self.cutoff - timedelta(days=days_back),
+            closed_SH=None if days_back else self.closed_SH,
         )
 
     def ahead(self, days_back: int, horizon: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -181,30 +190,6 @@ class SkuBatch:
     def horizon_dates(self, horizon: int) -> list[date]:
         """The `horizon` days after the cutoff."""
         return [self.cutoff + timedelta(days=h) for h in range(1, horizon + 1)]
-
-
-def check_sorted(unique_ids: np.ndarray, row_S: np.ndarray, day: np.ndarray) -> None:
-    """Refuse rows that are not sorted by series and day.
-
-    Args:
-        unique_ids: (S,) ids in the order of the rows.
-        row_S: per row the position of its series in `unique_ids`.
-        day: per row the day, whole numbers since 1970-01-01.
-
-    Raises:
-        ValueError: an id in two places, a day twice or out of order; it names the first.
-    """
-    if len(set(unique_ids)) != len(unique_ids):
-        raise ValueError("expected rows sorted by (unique_id, ds), found a unique_id in two places; sort the table")
-    same_series = row_S[1:] == row_S[:-1]
-    bad = np.flatnonzero(same_series & (np.diff(day) <= 0))
-    if bad.size:
-        at = int(bad[0]) + 1
-        ds = _EPOCH + timedelta(days=int(day[at]))
-        raise ValueError(
-            f"expected one row per day in order of ds, found {unique_ids[row_S[at]]!r} at {ds} twice or out of order; "
-            "sort by (unique_id, ds) and aggregate duplicates"
-        )
 
 
 def _is_listed(y: np.ndarray, day: np.ndarray, start_S: np.ndarray, row_S: np.ndarray) -> np.ndarray:

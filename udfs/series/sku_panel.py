@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import torch
 
 from lakehouse.schema.entities import SERIES
+from udfs.series.closed_days import ClosedDays
 from udfs.series.covariates import Covariates, Traits
 from udfs.series.sku_batch import SkuBatch
 
@@ -25,7 +26,7 @@ class PlanTables:
 
     Attributes:
         planned: unique_id, ds, unit_price, is_promo of days after the history's last.
-        calendar: location_id, ds, is_holiday, is_event, is_benefit_day, event_name.
+        calendar: location_id, ds, is_holiday, is_event, is_benefit_day, event_name, is_closed.
         products: sku_id, category, department, brand.
         locations: location_id, region.
     """
@@ -51,7 +52,8 @@ def sku_panel(
     Covariates are `KNOWN`: a price is the last one stated up to its day, NaN before the first, and a
     give-away (a price of 0) does not outlast its day; a promotion that
     nobody states is none (0.0); events carry the number of their name in the calendar's sorted names from 1, 0 for
-    none. Traits are `TRAITS`; a model reads them by their values, since a bucket need not hold every channel.
+    none. Closed days are no covariate: see `SkuBatch.closed_SH`. Traits are `TRAITS`; a model reads them by their
+    values, since a bucket need not hold every channel.
 
     Raises:
         ValueError: what `SkuBatch.from_arrow` raises.
@@ -66,10 +68,13 @@ def sku_panel(
     values_SXK[:, :, 0] = _prices(values_SXK[:, :, 0])
     values_SXK[:, :, 1] = np.nan_to_num(values_SXK[:, :, 1])
     values_SXK[:, :, 2:] = _calendar(batch, plan.calendar, location_S, values_SXK.shape[1])
+    closed = ClosedDays.of(plan.calendar)
+    closed_SH = None if closed is None else closed.ahead(batch.unique_ids, cutoff, horizon)
     return replace(
         batch,
         known=Covariates(KNOWN, torch.from_numpy(values_SXK)),
         traits=_traits(plan, sku_S, location_S, channel_S),
+        closed_SH=None if closed_SH is None else torch.from_numpy(closed_SH),
     )
 
 

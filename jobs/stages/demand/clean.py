@@ -119,7 +119,7 @@ def write_quarantine(context: RunContext, splits: list[Split]) -> int:
 
 STAGE = FrameStage(
     name="clean",
-    version=3,
+    version=4,
     reads=tuple(Read(f"bronze.{feed}", ()) for feed in FEEDS),
     writes=(
         _SALES_DAILY,

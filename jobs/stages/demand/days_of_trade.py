@@ -70,12 +70,25 @@ def shared_days(mapping: SourceMapping, census: pa.Table, bronze: DataFrame) -> 
 
     Raises SourceError where they state the same sales again and the mapping does not say how to tell.
     """
-    clean, feed = mapping.clean, mapping.feeds["sales"]
+    feed = mapping.feeds["sales"]
     days = pc.unique(census.filter(census["is_shared"])["ds"])
-    if not len(days) or clean.drop_exact_duplicates or feed.latest_by or clean.stated_again == "add":
+    if not len(days) or says_how_files_share(mapping):
         return []
     delivered = {*feed.columns, *(("ds", feed.melt.value) if feed.melt else ())}
-    rows, alike, files = stated_again(bronze, delivered)
+    return judge_shared(days, *stated_again(bronze, delivered))
+
+
+def says_how_files_share(mapping: SourceMapping) -> bool:
+    """Whether the mapping says what becomes of rows that several files state."""
+    clean = mapping.clean
+    return clean.drop_exact_duplicates or bool(mapping.feeds["sales"].latest_by) or clean.stated_again == "add"
+
+
+def judge_shared(days: pa.Array, rows: int, alike: int, files: str) -> list[Finding]:
+    """What is to be said of `rows` of series and days that several files state, `alike` of them in two files.
+
+    days: those that files share; files: two of them. Raises SourceError where sales would count twice.
+    """
     if not rows:
         return []
     if rows < _FEWEST_SHARED or alike < _OVERLAP * rows:

@@ -77,6 +77,7 @@ def contested(spec: ForecastSpec) -> ForecastSpec:
 
 STAGE = UnitStage(
     name="backtest",
+    version=2,
     unit=SERIES,
     reads=(*HISTORY, *FITTED),
     sums=(EARLIER_CLASSES,),

@@ -43,7 +43,7 @@ HISTORY = (
     # Of the days after the as-of day only prices and promotions are read: they were planned then.
     _daily(SALES, _PLAN_COLUMNS, days=_planned_days),
     _daily(PLANNED, _PLAN_COLUMNS, days=_planned_days),
-    Read(CALENDAR, ("location_id", "ds", "is_holiday", "is_event", "is_benefit_day", "event_name")),
+    Read(CALENDAR, ("location_id", "ds", "is_holiday", "is_event", "is_benefit_day", "event_name", "is_closed")),
     Read(PRODUCTS, ("sku_id", "category", "department", "brand")),
     Read(LOCATIONS, ("location_id", "region")),
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import DataFrame
 
 from jobs.engine.frames import write_part
+from jobs.engine.sales_days import sales_days
 from jobs.engine.stage import THIS, FrameStage, Read
 from lakehouse.delta.ledger import StageRecord
 from lakehouse.errors import PromiseError
@@ -46,6 +47,11 @@ def check_promise(context: RunContext, frames: Frames) -> None:
     lake, run_id = context.lakehouse, context.run.run_id
     planned = lake.rows("inventory.order_plan", frames.version("inventory.order_plan"), {"run_id": run_id})
     published = lake.rows("gold.order_plan", None, {"as_of": str(context.as_of)})
+    if not planned:
+        raise PromiseError(
+            f"no series has an order line for {context.as_of}, so nothing is published; `shelfcast status` says what "
+            "became of the source's rows"
+        )
     if planned != published:
         raise PromiseError(
             f"{planned} order lines were planned, {published} are in gold.order_plan of {context.as_of}: a line lost "
@@ -73,7 +79,9 @@ def gold_inputs(frames: Frames) -> GoldInputs:
 
 def gold_terms(context: RunContext) -> GoldTerms:
     cutoff = context.as_of - timedelta(days=context.settings.horizon)
-    return GoldTerms(context.run.run_id, context.as_of, cutoff, context.mapping.currency)
+    known = sales_days(context.lakehouse)
+    sales_until = min(known.last, context.as_of) if known else None
+    return GoldTerms(context.run.run_id, context.as_of, cutoff, context.mapping.currency, sales_until)
 
 
 def _compared_days(context: RunContext) -> tuple[date, date]:
@@ -82,14 +90,14 @@ def _compared_days(context: RunContext) -> tuple[date, date]:
 
 STAGE = FrameStage(
     name="publish",
-    version=3,
+    version=4,
     reads=(
         Read("forecast.demand", (), run=THIS),
         Read("forecast.champion", (), run=THIS),
         Read("features.sku_profile", (), run=THIS),
         Read("inventory.policy", (), run=THIS),
         Read("inventory.order_plan", (), run=THIS),
-        Read("features.sku_daily", ("unique_id", "ds", "y", "unit_price"), days=_compared_days),
+        Read("features.sku_daily", ("unique_id", "ds", "y"), days=_compared_days),
         Read("silver.products", ()),
         Read("silver.supply", ("unique_id", "supplier_id")),
     ),

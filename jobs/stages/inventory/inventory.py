@@ -13,6 +13,7 @@ from jobs.engine.stage import Read, Sum, UnitStage
 from jobs.engine.task import KernelResult
 from jobs.stages.inventory.planning_reads import (
     CHAMPIONS,
+    CLOSED,
     DEMAND,
     EARLIER_ORDERS,
     FEATURES,
@@ -27,19 +28,22 @@ from jobs.stages.inventory.planning_reads import (
     STOCK,
     SUPPLIES,
     SUPPLY,
+    are_prices_listed,
     champion_forecast,
     choices,
+    days_told,
+    doubts_told,
     earlier_plans,
-    first_day_told,
     path_terms,
+    prices_of,
     stock_tables,
 )
 from lakehouse.schema.entities import SERIES
 from udfs.inventory.inventory_spec import InventorySpec
-from udfs.inventory.kernels.last_prices import last_prices
 from udfs.inventory.kernels.plan_bucket import plan_bucket
 from udfs.inventory.kernels.planned_series import PolicyEvidence
 from udfs.inventory.kernels.planning_inputs import PathTerms
+from udfs.inventory.kernels.supply_input import REFUSED
 from udfs.inventory.policies.choose import ReplayEvidence, merge_replay_summaries
 
 if TYPE_CHECKING:
@@ -53,7 +57,7 @@ _SUMMARY = Sum(REPLAY_SUMMARY, merge_replay_summaries)
 @dataclass(frozen=True, slots=True)
 class InventoryParameters:
     """`summary` is that of all buckets: a few rows that travel with the task. `windows`, `held_out`: see
-    `PolicyEvidence`."""
+    `PolicyEvidence`; `are_prices_listed`: see `last_prices`."""
 
     spec: InventorySpec
     path_terms: PathTerms
@@ -61,23 +65,26 @@ class InventoryParameters:
     summary: pa.Table
     windows: tuple[date, ...]
     held_out: date | None
+    are_prices_listed: bool = True
 
 
 def kernel(inputs: dict[str, pa.Table], parameters: InventoryParameters) -> KernelResult:
     """One bucket of forecasts to policies and what they want to order."""
-    forecast = champion_forecast(inputs, parameters.as_of)
+    spec, as_of = parameters.spec, parameters.as_of
+    forecast = champion_forecast(inputs, as_of)
     evidence = PolicyEvidence(
         ReplayEvidence(inputs[REPLAY], parameters.summary), inputs[PROFILE], parameters.windows, parameters.held_out
     )
     plan = plan_bucket(
         forecast=forecast,
         supply=inputs[SUPPLY],
-        stock=stock_tables(inputs),
-        prices=last_prices(inputs[FEATURES], parameters.as_of),
-        as_of=parameters.as_of,
-        spec=parameters.spec,
+        stock=stock_tables(inputs, as_of, spec),
+        prices=prices_of(inputs, as_of, spec, is_listed=parameters.are_prices_listed),
+        as_of=as_of,
+        spec=spec,
         path_terms=parameters.path_terms,
         evidence=evidence,
+        doubts=doubts_told(inputs, as_of),
     )
     tables = {_POLICY: plan.policy, PROPOSAL: plan.proposal, STEP: plan.steps}
     return KernelResult(tables, failures=plan.failures, ids=len(forecast["unique_id"].unique()))
@@ -92,6 +99,7 @@ def parameters(context: RunContext, sums: Mapping[str, Any]) -> InventoryParamet
         sums[_SUMMARY.key],
         windows[context.as_of],
         min(windows) if len(windows) > 1 else None,
+        are_prices_listed(context),
     )
 
 
@@ -101,23 +109,24 @@ def _until_as_of(context: RunContext) -> tuple[date | None, date | None]:
 
 STAGE = UnitStage(
     name="inventory",
-    version=2,
+    version=4,
     unit=SERIES,
     reads=(
         FORECASTS,
         CHAMPIONS,
-        Read(FEATURES, ("unique_id", "ds", "y", "unit_price"), days=first_day_told),
+        Read(FEATURES, ("unique_id", "ds", "y", "unit_price"), days=days_told),
         PROFILES,
         SUPPLIES,
-        Read(STOCK, ("unique_id", "ds", "on_hand_qty", "on_order_qty"), days=_until_as_of),
+        Read(STOCK, ("unique_id", "ds", "on_hand_qty", "on_order_qty", REFUSED), days=_until_as_of),
         EARLIER_ORDERS,
         REPLAYS,
+        CLOSED,
     ),
     sums=(_SUMMARY,),
     writes=(_POLICY, PROPOSAL, STEP),
     settings=("inventory", "forecast", "horizon", "replays"),
     ignores=("inventory.budget", "inventory.capacity_qty"),
-    identity=earlier_plans,
+    identity=lambda context: [earlier_plans(context), are_prices_listed(context)],
     kernel=kernel,
     parameters=parameters,
     promise=(DEMAND, PROPOSAL),

@@ -10,9 +10,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.engine.stage import THIS, Read
-from udfs.inventory.kernels.last_prices import PRICE_DAYS
-from udfs.inventory.kernels.planning_inputs import ASSUMABLE_TERMS, PATH_COLUMNS, PathTerms
+from udfs.inventory.inventory_spec import InventorySpec
+from udfs.inventory.kernels.last_prices import last_prices
+from udfs.inventory.kernels.planning_inputs import PATH_COLUMNS, PathTerms
 from udfs.inventory.kernels.stock_position import StockTables
+from udfs.inventory.kernels.supply_input import REFUSED
+from udfs.inventory.stated_terms import TERMS
+from udfs.inventory.supply import MAX_PROTECTION_DAYS
+from udfs.series.closed_days import ClosedDays
 
 if TYPE_CHECKING:
     from jobs.context import RunContext
@@ -26,7 +31,9 @@ DEMAND, CHAMPION, FEATURES, PROFILE = (
 SUPPLY, STOCK = "silver.supply", "silver.stock"
 REPLAY, REPLAY_SUMMARY = "inventory.replay", "inventory.replay_summary"
 PROPOSAL, STEP = "inventory.order_proposal", "inventory.order_step"
+CALENDAR = "silver.calendar"
 ORDER_PLAN = "inventory.order_plan"
+_PRICE_FEED = "bronze.prices"
 
 
 def replay_cutoffs(context: RunContext) -> tuple[date, ...]:
@@ -46,14 +53,22 @@ def _demand_columns(context: RunContext) -> tuple[str, ...]:
     return ("unique_id", "cutoff", "model", "ds", "mean", "sd", *quantiles)
 
 
-def since_first_replay(context: RunContext) -> tuple[date | None, date | None]:
-    return replay_cutoffs(context)[0], context.as_of
-
-
-def first_day_told(context: RunContext) -> tuple[date | None, date | None]:
+def days_told(context: RunContext) -> tuple[date, date]:
     """The days whose prices and sales tell of today: of a price that still holds, of what was sold since a count."""
-    days = max(PRICE_DAYS, context.settings.inventory.max_stock_age_days)
-    return context.as_of - timedelta(days=days), context.as_of
+    spec = context.settings.inventory
+    return context.as_of - timedelta(days=max(spec.max_price_age_days, spec.max_stock_age_days)), context.as_of
+
+
+def days_told_or_replayed(context: RunContext) -> tuple[date, date]:
+    """The same, and those since the first replay: a replay knows the price that the plan knows."""
+    first, last = days_told(context)
+    return min(first, replay_cutoffs(context)[0]), last
+
+
+def _days_looked_at(context: RunContext) -> tuple[date | None, date | None]:
+    """From the first day that is replayed, or that tells of today, to the last that is planned."""
+    first, _ = days_told_or_replayed(context)
+    return first, context.as_of + timedelta(days=context.settings.horizon)
 
 
 def earlier_plans(context: RunContext) -> list[tuple[str, str]]:
@@ -62,7 +77,7 @@ def earlier_plans(context: RunContext) -> list[tuple[str, str]]:
     longest = spec.lead_time_days
     if lake.exists(SUPPLY):
         known = pc.max(lake.read_arrow(SUPPLY, columns=["lead_time_days"])["lead_time_days"]).as_py()
-        longest = max(longest, int(known or 0))
+        longest = max(longest, min(int(known or 0) + 1, MAX_PROTECTION_DAYS))
     return plans_on_order(context.ledger.succeeded("publish"), context.as_of, longest + spec.max_stock_age_days)
 
 
@@ -90,11 +105,14 @@ EARLIER_ORDERS = Read(
 """What the plans of earlier days have ordered."""
 
 FORECASTS = Read(DEMAND, _demand_columns, run=THIS)
-CHAMPIONS = Read(CHAMPION, ("unique_id", "cutoff", "model", "rule", *PATH_COLUMNS), run=THIS)
+CHAMPIONS = Read(CHAMPION, ("unique_id", "cutoff", "model", "rule", *PATH_COLUMNS, "doubts"), run=THIS)
 PROFILES = Read(PROFILE, ("unique_id", "demand_class"), run=THIS)
-SUPPLIES = Read(SUPPLY, ("unique_id", *ASSUMABLE_TERMS))
-PRICES = Read(FEATURES, ("unique_id", "ds", "y_latent", "unit_price"), days=since_first_replay)
-"""Demand and prices since the first replay."""
+SUPPLIES = Read(SUPPLY, ("unique_id", *TERMS, REFUSED))
+REPLAYED_DAYS = Read(FEATURES, ("unique_id", "ds", "y", "y_latent", "unit_price"), days=days_told_or_replayed)
+"""Demand and prices since the first replay, or since a price may still hold."""
+
+CLOSED = Read(CALENDAR, ("location_id", "ds", "is_closed"), days=_days_looked_at)
+"""Which locations are closed on which days."""
 
 REPLAYS = Read(REPLAY, ("unique_id", "cutoff", "policy", "replay_cost", "demand_qty", "sales_qty", "score"), run=THIS)
 
@@ -102,21 +120,62 @@ REPLAYS = Read(REPLAY, ("unique_id", "cutoff", "policy", "replay_cost", "demand_
 def champion_forecast(inputs: dict[str, pa.Table], cutoff: date) -> pa.Table:
     """Rows of the champion's forecast from a cutoff, whatever benchmark is stored beside it, with its path terms.
 
-    `is_fallback` marks series whose model failed, so that the order's reason can say so.
+    `is_fallback` marks series whose model failed, so that the order's reason can say so; `is_closed`, where there is
+    such a day, the days on which a series' location is closed.
     """
     demand, champion = inputs[DEMAND], inputs[CHAMPION]
     chosen = champion.filter(pc.equal(champion["cutoff"], cutoff))
     is_fallback = pc.fill_null(pc.starts_with(chosen["rule"], "fallback"), False)
     chosen = chosen.select(["unique_id", "model", *PATH_COLUMNS]).append_column("is_fallback", is_fallback)
     rows = demand.filter(pc.equal(demand["cutoff"], cutoff))
-    return rows.join(chosen, keys=["unique_id", "model"], join_type="inner").sort_by(
+    forecast = rows.join(chosen, keys=["unique_id", "model"], join_type="inner").sort_by(
         [("unique_id", "ascending"), ("ds", "ascending")]
     )
+    closed = ClosedDays.of(inputs[CALENDAR])
+    return forecast if closed is None else forecast.append_column("is_closed", closed.of_rows(forecast))
 
 
-def stock_tables(inputs: dict[str, pa.Table]) -> StockTables:
+def demand_on_open_days(inputs: dict[str, pa.Table], name: str) -> pa.Table:
+    """unique_id, ds, y: the features' demand `name`, NULL where it was not observed, but 0 on a closed day."""
+    daily = inputs[FEATURES].select(["unique_id", "ds", name]).rename_columns(["unique_id", "ds", "y"])
+    closed = ClosedDays.of(inputs[CALENDAR])
+    return daily if closed is None else closed.zero_where_unseen(daily)
+
+
+def stock_tables(inputs: dict[str, pa.Table], as_of: date, spec: InventorySpec) -> StockTables:
     """Counts, what was sold since, and what earlier plans have on order."""
-    return StockTables(inputs[STOCK], inputs[FEATURES].select(["unique_id", "ds", "y"]), inputs[ORDER_PLAN])
+    sold = since(demand_on_open_days(inputs, "y"), as_of - timedelta(days=spec.max_stock_age_days))
+    return StockTables(inputs[STOCK], sold, inputs[ORDER_PLAN])
+
+
+def since(daily: pa.Table, first: date) -> pa.Table:
+    """The rows of a day and those after it."""
+    return daily.filter(pc.greater_equal(daily["ds"], pa.scalar(first, pa.date32())))
+
+
+def prices_of(inputs: dict[str, pa.Table], as_of: date, spec: InventorySpec, *, is_listed: bool) -> pa.Table:
+    """See `last_prices`."""
+    return last_prices(inputs[FEATURES], as_of, spec.max_price_age_days, is_listed=is_listed)
+
+
+def are_prices_listed(context: RunContext) -> bool:
+    """Whether a feed states prices whether something is sold or not; else they are known of sales alone."""
+    lake = context.lakehouse
+    return lake.exists(_PRICE_FEED) and lake.rows(_PRICE_FEED) > 0
+
+
+def doubts_told(inputs: dict[str, pa.Table], as_of: date) -> pa.Table:
+    """What earlier stages found doubtful, as unique_id, doubts: of every table that is read with a column `doubts`.
+
+    Of rows by cutoff those of the as-of day count.
+    """
+    found = [pa.table({"unique_id": pa.array([], pa.string()), "doubts": pa.array([], pa.string())})]
+    for table in (each for each in inputs.values() if "doubts" in each.column_names):
+        if "cutoff" in table.column_names:
+            table = table.filter(pc.equal(table["cutoff"], as_of))
+        told = table.filter(table["doubts"].is_valid()).select(["unique_id", "doubts"])
+        found.append(told.cast(found[0].schema))
+    return pa.concat_tables(found)
 
 
 def path_terms(context: RunContext) -> PathTerms:

@@ -13,23 +13,26 @@ from jobs.engine.stage import UnitStage
 from jobs.engine.task import KernelResult
 from jobs.stages.inventory.planning_reads import (
     CHAMPIONS,
-    FEATURES,
+    CLOSED,
     FORECASTS,
-    PRICES,
     PROFILE,
     PROFILES,
     REPLAY,
     REPLAY_SUMMARY,
+    REPLAYED_DAYS,
     SUPPLIES,
     SUPPLY,
+    are_prices_listed,
     champion_forecast,
     choices,
+    demand_on_open_days,
     path_terms,
+    prices_of,
     replay_cutoffs,
+    since,
 )
 from lakehouse.schema.entities import SERIES
 from udfs.inventory.inventory_spec import InventorySpec
-from udfs.inventory.kernels.last_prices import last_prices
 from udfs.inventory.kernels.planning_inputs import PathTerms
 from udfs.inventory.kernels.replay_bucket import replay_bucket
 
@@ -40,26 +43,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ReplayParameters:
-    """`choices`: by day of a choice, the cutoffs whose replays it may use."""
+    """`choices`: by day of a choice, the cutoffs whose replays it may use; `are_prices_listed`: see `last_prices`."""
 
     spec: InventorySpec
     path_terms: PathTerms
     cutoffs: tuple[date, ...]
     as_of: date
     choices: dict[date, tuple[date, ...]]
+    are_prices_listed: bool = True
 
 
 def kernel(inputs: dict[str, pa.Table], parameters: ReplayParameters) -> KernelResult:
     """One bucket of past forecasts and the demand that came to the money that each policy would have cost."""
-    features = inputs[FEATURES]
+    spec, as_of = parameters.spec, parameters.as_of
     found = replay_bucket(
         forecasts={cutoff: champion_forecast(inputs, cutoff) for cutoff in parameters.cutoffs},
-        actual=features.select(["unique_id", "ds", "y_latent"]).rename_columns(["unique_id", "ds", "y"]),
+        actual=since(demand_on_open_days(inputs, "y_latent"), min(parameters.cutoffs)),
         supply=inputs[SUPPLY],
-        prices=last_prices(features, parameters.as_of),
+        prices=prices_of(inputs, as_of, spec, is_listed=parameters.are_prices_listed),
         classes=inputs[PROFILE],
         choices=parameters.choices,
-        spec=parameters.spec,
+        spec=spec,
         path_terms=parameters.path_terms,
     )
     ids = len(found.replay["unique_id"].unique())
@@ -68,18 +72,24 @@ def kernel(inputs: dict[str, pa.Table], parameters: ReplayParameters) -> KernelR
 
 def parameters(context: RunContext, _sums: Mapping[str, Any]) -> ReplayParameters:
     return ReplayParameters(
-        context.settings.inventory, path_terms(context), replay_cutoffs(context), context.as_of, choices(context)
+        context.settings.inventory,
+        path_terms(context),
+        replay_cutoffs(context),
+        context.as_of,
+        choices(context),
+        are_prices_listed(context),
     )
 
 
 STAGE = UnitStage(
     name="replay",
-    version=2,
+    version=4,
     unit=SERIES,
-    reads=(FORECASTS, CHAMPIONS, PRICES, PROFILES, SUPPLIES),
+    reads=(FORECASTS, CHAMPIONS, REPLAYED_DAYS, PROFILES, SUPPLIES, CLOSED),
     writes=(REPLAY, REPLAY_SUMMARY),
     settings=("inventory", "forecast", "horizon", "replays"),
     ignores=("inventory.budget", "inventory.capacity_qty"),
+    identity=are_prices_listed,
     kernel=kernel,
     parameters=parameters,
 )

@@ -87,6 +87,7 @@ CONTRACTS: tuple[Contract, ...] = (
             "path_season",
             "path_short",
             "path_decay",
+            "doubts",
             "run_id",
             "bucket",
         ),

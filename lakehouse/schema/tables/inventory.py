@@ -23,6 +23,7 @@ _ORDER_LINE = (
     "is_stock_assumed",
     "stockout_risk",
     "expected_shortage_qty",
+    "doubts",
     "reason",
 )
 
@@ -63,6 +64,7 @@ CONTRACTS: tuple[Contract, ...] = (
             "as_of",
             "policy",
             "rule",
+            "decided_by",
             "runner_up",
             "score",
             "runner_up_score",
@@ -84,6 +86,10 @@ CONTRACTS: tuple[Contract, ...] = (
             "replayed_benchmark_cost",
             "held_out_cost",
             "held_out_benchmark_cost",
+            "unit_cost",
+            "unit_price",
+            "price_age_days",
+            "supply_notes",
             "is_supply_assumed",
             "run_id",
             "bucket",

@@ -27,7 +27,7 @@ class GoldInputs:
     profile: DataFrame
     policy: DataFrame
     order_plan: DataFrame
-    actuals: DataFrame  # unique_id, ds, y, unit_price
+    actuals: DataFrame  # unique_id, ds, y
     products: DataFrame
     supply: DataFrame  # unique_id, supplier_id
 
@@ -40,6 +40,7 @@ class GoldTerms:
     as_of: date
     cutoff: date  # of the forecast that is held against actuals
     currency: str
+    sales_until: date | None = None  # last day of the sales feed
 
 
 def order_plan(inputs: GoldInputs, terms: GoldTerms) -> DataFrame:
@@ -52,6 +53,10 @@ def order_plan(inputs: GoldInputs, terms: GoldTerms) -> DataFrame:
         "safety_stock_qty",
         "service_level",
         "lead_time_days",
+        "unit_cost",
+        "unit_price",
+        "price_age_days",
+        "supply_notes",
         "is_supply_assumed",
     )
     rows = (
@@ -74,16 +79,9 @@ def policy_value(inputs: GoldInputs, terms: GoldTerms) -> DataFrame:
 
 def stock_risk(inputs: GoldInputs, terms: GoldTerms) -> DataFrame:
     """One row per series with the risk of running out before today's order can arrive, and what it would cost."""
-    # The data may end before the as-of day, or end on a give-away.
-    prices = (
-        inputs.actuals.filter("unit_price > 0")
-        .groupBy("unique_id")
-        .agg(F.max_by("unit_price", "ds").alias("unit_price"))
-    )
     rows = (
         _with_product(inputs.order_plan.drop("bucket"), inputs.products)
-        .join(inputs.policy.select("unique_id", "lead_time_days"), "unique_id")
-        .join(prices, "unique_id", "left")
+        .join(inputs.policy.select("unique_id", "lead_time_days", "unit_price"), "unique_id")
         .withColumn("value_at_risk", F.col("expected_shortage_qty") * F.col("unit_price"))
     )
     return _shaped(rows, contract("gold.stock_risk"), _constants(terms))
@@ -153,7 +151,12 @@ def _with_product(rows: DataFrame, products: DataFrame) -> DataFrame:
 
 
 def _constants(terms: GoldTerms) -> dict[str, Column]:
-    return {"run_id": F.lit(terms.run_id), "as_of": F.lit(terms.as_of), "currency": F.lit(terms.currency)}
+    return {
+        "run_id": F.lit(terms.run_id),
+        "as_of": F.lit(terms.as_of),
+        "currency": F.lit(terms.currency),
+        "sales_until_ds": F.lit(terms.sales_until).cast("date"),
+    }
 
 
 def _shaped(rows: DataFrame, declared: Contract, constants: Mapping[str, Column]) -> DataFrame:

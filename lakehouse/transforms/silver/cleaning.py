@@ -94,10 +94,8 @@ def clean_feed(bronze: DataFrame, feed: str, mapping: SourceMapping, n_buckets: 
     layout = FEEDS[feed]
     if layout.is_by_series:
         parsed = with_series(parsed, n_buckets)
-    of_places = (country_rule(), open_weekdays_rule()) if feed == "locations" else ()
-    rules = (*_layout_rules(mapping, feed), *of_places, *_own_rules(mapping, feed))
-    optional = optional_columns(feed, _delivered(mapping, feed))
-    cleaned = _latest_files(_split(parsed, feed, rules, optional, mapping), mapping)
+    optional = optional_columns(feed, delivered(mapping, feed))
+    cleaned = _latest_files(_split(parsed, feed, rules_of(mapping, feed), optional, mapping), mapping)
     return keep_one(cleaned, layout.key, last=layout.last) if layout.key else cleaned
 
 
@@ -193,12 +191,11 @@ def clean_sales(
     stray: days far from all others, whose few rows are mistyped dates. Raises ContractError when it is missing then.
     """
     parsed = with_series(parse(bronze, "sales"), n_buckets)
-    rules, optional = _sales_rules(mapping, stray), optional_columns("sales", _delivered(mapping, "sales"))
+    rules, optional = rules_of(mapping, "sales", stray), optional_columns("sales", delivered(mapping, "sales"))
     if mapping.clean.drop_exact_duplicates:
         # Where the latest file counts, a copy in an earlier one must not take the place of the later file's row.
         within = ("batch_id",) if mapping.feeds["sales"].latest_by else ()
         parsed = parsed.withColumn("copy_number", _copy_number(*within))
-        rules = (QualityRule("exact_duplicate", "copy_number > 1", "a copy", outcome="duplicate"), *rules)
     cleaned = _latest_files(_split(parsed, "sales", rules, optional, mapping), mapping)
     cancellations, reversals = mapping.clean.cancellations, None
     if cancellations is None:
@@ -231,7 +228,20 @@ def _latest_files(cleaned: Split, mapping: SourceMapping) -> Split:
     return keep_latest_file(cleaned, feed.latest_by, (*by_name, F.col("ingested_at"), F.col("source_file")))
 
 
-def _delivered(mapping: SourceMapping, feed: str) -> set[str]:
+def rules_of(mapping: SourceMapping, feed: str, stray: Sequence[date] = ()) -> tuple[QualityRule, ...]:
+    """All rules of a feed, in the order in which they claim rows. stray: see `clean_sales`.
+
+    The rule of exact copies asks for `copy_number`, 1 for the first of equal records.
+    """
+    if feed == "sales":
+        copies = (QualityRule("exact_duplicate", "copy_number > 1", "a copy", outcome="duplicate"),)
+        return (*(copies if mapping.clean.drop_exact_duplicates else ()), *_sales_rules(mapping, stray))
+    of_places = (country_rule(), open_weekdays_rule()) if feed == "locations" else ()
+    return (*_layout_rules(mapping, feed), *of_places, *_own_rules(mapping, feed))
+
+
+def delivered(mapping: SourceMapping, feed: str) -> set[str]:
+    """The columns of a feed that the mapping gives."""
     declared = mapping.feeds[feed]
     return set(declared.columns) | ({"ds", declared.melt.value} if declared.melt else set())
 
@@ -240,12 +250,12 @@ def _layout_rules(mapping: SourceMapping, feed: str) -> tuple[QualityRule, ...]:
     # Bronze keeps a record that has not the file's columns as text in the layout's last column.
     corrupt = f"startswith(raw.{FEEDS[feed].columns[-1]}, {sql_string(CORRUPT_PREFIX)})"
     reason = "the record has not the columns of its file; the payload holds its text"
-    return (QualityRule("corrupt_record", corrupt, reason), *contract_rules(feed, _delivered(mapping, feed)))
+    return (QualityRule("corrupt_record", corrupt, reason), *contract_rules(feed, delivered(mapping, feed)))
 
 
 def _own_rules(mapping: SourceMapping, feed: str) -> tuple[QualityRule, ...]:
     """The source's own rules; a reason quotes the feed columns that the condition names."""
-    columns = sorted(_delivered(mapping, feed))
+    columns = sorted(delivered(mapping, feed))
     return tuple(
         QualityRule(rule.id, rule.reject_when, rule.reason, tuple(c for c in columns if _names(rule.reject_when, c)))
         for rule in mapping.clean.rules

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from lakehouse.feeds.quality import SOURCE_ORDER, QualityRule, Split
+from lakehouse.feeds.quality import SOURCE_ORDER, QualityRule, Split, is_lost
 from lakehouse.schema.tables import contract
 from lakehouse.transforms.silver.holiday_calendar import public_holidays, supported_countries
 
@@ -98,12 +98,12 @@ def calendar(feed: Split | None, locations: DataFrame, closed: DataFrame, first:
 
 
 def stock(feed: Split | None, spark: SparkSession) -> DataFrame:
-    """silver.stock: the last count stated for each series and day; empty without a feed."""
+    """silver.stock: the last count stated for each series and day, what is no number apart; empty without a feed."""
     return _by_series(feed, spark, "silver.stock")
 
 
 def supply(feed: Split | None, spark: SparkSession) -> DataFrame:
-    """silver.supply: the last terms stated for each series, NULL where not stated; empty without a feed."""
+    """silver.supply: the last terms stated for each series, NULL where none or no number is; empty without a feed."""
     return _by_series(feed, spark, "silver.supply")
 
 
@@ -125,8 +125,10 @@ def _by_series(feed: Split | None, spark: SparkSession, table: str) -> DataFrame
     declared = contract(table)
     if feed is None:
         return spark.createDataFrame([], ", ".join(f"{name} {declared.sql_type(name)}" for name in declared.columns))
-    typed = [F.col(name).cast(declared.sql_type(name)).alias(name) for name in declared.columns]
-    return feed.accepted.select(*typed)
+    refused = [F.when(is_lost(name), F.col(f"raw.{name}")).alias(name) for name in feed.optional]
+    stated = F.nullif(F.to_json(F.struct(*refused)), F.lit("{}")) if refused else F.lit(None)
+    rows = feed.accepted.withColumn("refused_values", stated)
+    return rows.select(*(F.col(name).cast(declared.sql_type(name)).alias(name) for name in declared.columns))
 
 
 def _holidays(spark: SparkSession, locations: DataFrame, first: date, last: date) -> DataFrame:

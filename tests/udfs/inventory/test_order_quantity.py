@@ -11,15 +11,15 @@ from udfs.inventory.order_quantity import inventory_position, round_order
 @given(
     raw=st.integers(0, 300).map(lambda n: n / 4),
     moq=st.integers(0, 120).map(lambda n: n / 2),
-    pack=st.integers(1, 24),
+    pack=st.integers(1, 96).map(lambda n: n / 4),
 )
-def test_order_is_the_least_number_of_packs_that_serves_need_and_minimum(raw: float, moq: float, pack: int) -> None:
-    expected = 0
+def test_order_is_the_least_number_of_packs_that_serves_need_and_minimum(raw: float, moq: float, pack: float) -> None:
+    expected = 0.0
     if raw > 0:
         expected = pack
         while expected < raw or expected < moq:
             expected += pack
-    assert round_order(np.array([raw]), np.array([moq]), np.array([float(pack)]))[0] == expected
+    assert round_order(np.array([raw]), np.array([moq]), np.array([pack]))[0] == expected
 
 
 def test_rounding_error_buys_no_further_pack() -> None:
@@ -40,8 +40,8 @@ def test_a_position_of_unknown_stock_is_unknown() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("pack_S", 0.5, "pack_S: expected a whole number >= 1, found 0.5 in row 1"),
-        ("pack_S", 0.0, "pack_S: expected a whole number >= 1, found 0 in row 1"),
+        ("pack_S", -0.5, "pack_S: expected a finite number > 0, found -0.5 in row 1"),
+        ("pack_S", 0.0, "pack_S: expected a finite number > 0, found 0 in row 1"),
         ("moq_S", -1.0, "moq_S: expected a finite number >= 0, found -1 in row 1"),
         ("moq_S", np.nan, "moq_S: expected a finite number >= 0, found nan in row 1"),
         ("raw_S", np.nan, "raw_S: expected a finite number, found nan in row 1"),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -9,6 +10,7 @@ import pytest
 from lakehouse.errors import ContractError
 from udfs.forecasting.models.trees.tree_model import fit_trees
 from udfs.forecasting.models.trees.tree_spec import TreeSpec
+from udfs.series.closed_days import ClosedDays
 from udfs.series.sku_batch import SkuBatch
 from udfs.series.sku_panel import KNOWN, TRAITS, PlanTables, sku_panel
 
@@ -46,6 +48,7 @@ def _plan(planned: pa.Table | None = None) -> PlanTables:
         "is_event": [False, True, True, True],
         "is_benefit_day": [True, False, False, True],
         "event_name": [None, "Fair", "Easter", "Zoo"],
+        "is_closed": [True, False, None, True],
     }
     products = {"sku_id": ["b", "a"], "category": ["milk", None], "department": ["food", "food"], "brand": [None, None]}
     return PlanTables(
@@ -138,3 +141,43 @@ def test_trees_forecast_a_bucket_with_one_channel_as_one_with_both() -> None:
 def test_a_series_key_of_other_parts_is_refused() -> None:
     with pytest.raises(ContractError, match=r"sku_id\|location_id\|channel_id, found 'a'"):
         sku_panel(_history(("a", -1, [5.0] * 2)), CUTOFF, 1, _plan())
+
+
+def _closed(*days: tuple[str, int]) -> pa.Table:
+    """Calendar rows of (location, days after the cutoff) that are closed, beside the plan's own that are open."""
+    rows = _plan().calendar.slice(1, 2)
+    names, at = zip(*days, strict=True)
+    shut = pa.table({"location_id": names, "ds": pa.array([_days(d, 1)[0] for d in at], pa.date32())})
+    return pa.concat_tables(
+        [rows, shut.append_column("is_closed", pa.array([True] * len(at)))], promote_options="default"
+    )
+
+
+def test_closed_days_of_each_location_are_known_ahead_and_are_no_covariate() -> None:
+    history = _history(("a|n|all", -2, [5.0] * 3), ("b|s|all", -2, [5.0] * 3), ("c|x|all", -2, [5.0] * 3))
+    plan = replace(_plan(), calendar=_closed(("n", -1), ("n", 1), ("s", 2), ("s", 3), ("s", 4), ("elsewhere", 2)))
+    panel, open_all = sku_panel(history, CUTOFF, 3, plan), sku_panel(history, CUTOFF, 3, _plan())
+    assert panel.closed_SH is not None
+    assert panel.closed_SH.int().tolist() == [[1, 0, 0], [0, 1, 1], [0, 0, 0]]
+    assert panel.select(np.array([2, 1])).closed_SH.int().tolist() == [[0, 0, 0], [0, 1, 1]]  # type: ignore[union-attr]
+    assert open_all.closed_SH is None, "the closed days of the plan lie in the past or elsewhere"
+    assert panel.known.names == KNOWN  # type: ignore[union-attr]
+    assert panel.until(1).closed_SH is None
+    with pytest.raises(ValueError, match="expected closed days of 3 series, found 2"):
+        replace(panel, closed_SH=panel.closed_SH[:2])
+
+
+def test_what_was_not_observed_on_a_closed_day_is_nothing_sold() -> None:
+    closed = ClosedDays.of(_closed(("n", -1), ("n", 0), ("s", 0)))
+    assert closed is not None
+    daily = _history(("a|n|all", -2, [5.0] * 3), ("b|s|all", -2, [5.0] * 3), ("c|x|all", -2, [5.0] * 3))
+    daily = daily.set_column(
+        2, "y", pa.array([None, None, 4.0, None, None, float("nan"), None, None, None], pa.float64())
+    )
+    y = closed.zero_where_unseen(daily)["y"].to_pylist()
+    assert y == [None, 0.0, 4.0, None, None, 0.0, None, None, None], "a sale on a closed day is a sale"
+
+
+def test_nothing_is_looked_up_where_nothing_is_closed() -> None:
+    assert ClosedDays.of(_plan().calendar.slice(1, 2)) is None
+    assert ClosedDays.of(_plan().calendar.slice(0, 0)) is None

@@ -36,6 +36,7 @@ from udfs.forecasting.probability.error_correlation import Copula
 from udfs.forecasting.probability.error_model import ErrorModel
 from udfs.forecasting.probability.lead_time import lead_time_demand
 from udfs.forecasting.probability.paths import PathSource
+from udfs.forecasting.sound_forecast import sound_forecast
 from udfs.series.sku_batch import SkuBatch
 
 BatchOf = Callable[[pa.Table, date, int | None], SkuBatch]
@@ -100,6 +101,7 @@ def forecast_bucket(
         forecasters: models beside the registered ones, by name; a function gives the model for a cutoff.
         batch_of: what makes a batch of the history.
 
+    On days on which the batch says that a series is closed, mean, sd and quantiles are 0 whatever the model says.
     Every series with a row on or before a cutoff ends in `demand` or in `failures` (or in both: a fallback).
 
     Raises:
@@ -121,9 +123,11 @@ def forecast_bucket(
         failures.append(failure_rows)
         if forecast is not None:
             known = batch.select(index)
-            forecast, copula = _with_errors(forecast, known, spec, evidence)
+            calibrated, copula = _with_errors(forecast, known, spec, evidence)
+            forecast, doubts = sound_forecast(calibrated, forecast, spec.quantiles)
+            forecast = forecast.closed_on(known.closed_SH)
             champions = demand_table(known, forecast, spec)
-            champion.append(champion_table(known, forecast, copula))
+            champion.append(champion_table(known, forecast, copula, doubts))
             lead_time.append(_lead_time_table(known, forecast, copula, spec))
             if benchmark is not None and cutoff != ordered[-1]:
                 champions = _with_benchmark(champions, benchmark, batch, horizon, spec)
@@ -238,7 +242,8 @@ def _with_benchmark(
         return champions
     at, forecast = merge(parts)
     named = forecast.with_choice(Choice.decided(len(at), benchmark.name, "benchmark"))
-    return pa.concat_tables([champions, demand_table(batch.select(index[at]), named, spec)])
+    known = batch.select(index[at])
+    return pa.concat_tables([champions, demand_table(known, named.closed_on(known.closed_SH), spec)])
 
 
 def _lead_time_table(batch: SkuBatch, forecast: Forecast, copula: Copula, spec: ForecastSpec) -> pa.Table:

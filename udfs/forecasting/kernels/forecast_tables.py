@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 
@@ -54,8 +56,11 @@ def demand_table(batch: SkuBatch, forecast: Forecast, spec: ForecastSpec) -> pa.
     return pa.table(columns, schema=demand_schema(spec))
 
 
-def champion_table(batch: SkuBatch, forecast: Forecast, copula: Copula) -> pa.Table:
-    """Rows of forecast.champion, for a forecast of every series of the batch, with a choice."""
+def champion_table(batch: SkuBatch, forecast: Forecast, copula: Copula, doubts: Sequence[str | None]) -> pa.Table:
+    """Rows of forecast.champion, for a forecast of every series of the batch, with a choice.
+
+    doubts: texts of `udfs.doubts`, one of each series.
+    """
     choice = forecast.choice
     assert choice is not None
     columns = {
@@ -70,6 +75,7 @@ def champion_table(batch: SkuBatch, forecast: Forecast, copula: Copula) -> pa.Ta
         "path_season": copula.season_S,
         "path_short": copula.short_S,
         "path_decay": copula.decay_S,
+        "doubts": doubts,
     }
     return table_of(CHAMPION, columns)
 

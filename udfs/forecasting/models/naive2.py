@@ -26,8 +26,9 @@ class Naive2:
     A series is seasonal where its autocorrelation at the season's lag exceeds 1.645 / sqrt(n) times the root of
     1 + 2 sum of the squared autocorrelations at shorter lags, and all its seasonal indices are positive; any other is
     forecast by its last observed day. The indices are the mean ratios to a centred moving average (Hyndman &
-    Athanasopoulos, 3.4), over the windows in which every day was observed. The error variance grows by one-step
-    variance with each day (ibid., table 5.2).
+    Athanasopoulos, 3.4), over the windows in which every day was observed; a phase that never was, as a weekday on
+    which the shop is closed, is left out of them and keeps the index 1. The error variance grows by one-step variance
+    with each day (ibid., table 5.2).
     """
 
     season_length: int = 7
@@ -82,9 +83,16 @@ def seasonal_indices(y_TS: torch.Tensor, mask_TS: torch.Tensor, season_length: i
         for x_TS in (ratio_TS, usable_TS)
     )
     index_MS, count_MS = time_mean(ratio_WMS, usable_WMS)
-    index_MS = index_MS / (time_sum(index_MS) / season_length)
-    is_valid_S = (count_MS > 0).all(0) & (index_MS > 0).all(0)
+    open_MS = _phases_seen(mask_TS, season_length)
+    index_MS = torch.where(open_MS, index_MS / (time_sum(index_MS) / open_MS.sum(0).clamp(min=1)), 1.0)
+    is_valid_S = ((count_MS > 0) | ~open_MS).all(0) & (index_MS > 0).all(0) & (open_MS.sum(0) >= 2)
     return torch.where(is_valid_S & _has_season(y_TS, mask_TS, season_length), index_MS, ones_MS)
+
+
+def _phases_seen(mask_TS: torch.Tensor, season_length: int) -> torch.Tensor:
+    """(M, S) whether a day of each phase was ever observed."""
+    pad = -len(mask_TS) % season_length
+    return torch.nn.functional.pad(mask_TS, (0, 0, pad, 0)).unflatten(0, (-1, season_length)).any(0)
 
 
 def _centred_average(
@@ -96,15 +104,18 @@ def _centred_average(
     """
     half = season_length // 2
     n_time = len(y_TS)
-    total_TS, known_TS = torch.zeros_like(y_TS), torch.ones_like(mask_TS)
+    phase_T = (torch.arange(n_time, device=y_TS.device) - n_time) % season_length
+    open_TS = _phases_seen(mask_TS, season_length)[phase_T]
+    total_TS, weight_TS, known_TS = torch.zeros_like(y_TS), torch.zeros_like(y_TS), mask_TS.clone()
     for shift in range(-half, half + 1):
         weight = 0.5 if season_length % 2 == 0 and abs(shift) == half else 1.0
         source = torch.arange(n_time, device=y_TS.device) + shift
         inside_T1 = ((source >= 0) & (source < n_time))[:, None]
         source = source.clamp(0, n_time - 1)
         total_TS += weight * y_TS[source]
-        known_TS &= inside_T1 & mask_TS[source]
-    return total_TS / season_length, known_TS
+        weight_TS += weight * open_TS[source]
+        known_TS &= inside_T1 & (mask_TS | ~open_TS)[source]
+    return total_TS / weight_TS.clamp(min=1.0), known_TS
 
 
 def _has_season(y_TS: torch.Tensor, mask_TS: torch.Tensor, season_length: int) -> torch.Tensor:

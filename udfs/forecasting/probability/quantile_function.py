@@ -105,12 +105,13 @@ def normal_at(p: float) -> float:
 def hermite_shares(
     q_HQ: np.ndarray, level_Q: np.ndarray, shape_HX: np.ndarray, unit: float, z_N: np.ndarray, weight_N: np.ndarray
 ) -> tuple[float, float, float]:
-    """How much of a day's variance is linear, quadratic and cubic in the normal score, averaged over the days.
+    """How much of a day's variance is linear, quadratic and cubic in the normal score, averaged over the days that
+    have a variance: a closed day says nothing of how the others go together.
 
     With Q(Phi(z)) = sum_j c_j He_j(z), two days whose scores correlate by rho have the covariance
     sum_j rho^j j! c_j^2, and the shares are j! c_j^2 / variance. The variance of counts includes that of making them.
     """
-    shares = np.zeros(3)
+    shares, n_days = np.zeros(3), 0
     for h in range(q_HQ.shape[0]):
         m1, m2, c1, c2, c3, noise = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
         for k in range(len(z_N)):
@@ -126,10 +127,11 @@ def hermite_shares(
                 noise += w * part * (1.0 - part) * unit * unit
         variance = m2 - m1 * m1 + noise
         if variance > 1e-12:
+            n_days += 1
             shares[0] += c1 * c1 / variance
             shares[1] += 0.5 * c2 * c2 / variance
             shares[2] += c3 * c3 / (6.0 * variance)
-    shares /= q_HQ.shape[0]
+    shares /= max(n_days, 1)
     return shares[0], shares[1], shares[2]
 
 

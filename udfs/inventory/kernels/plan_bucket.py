@@ -17,14 +17,14 @@ from udfs.inventory.kernels.planned_series import Planned, PolicyEvidence
 from udfs.inventory.kernels.planning_inputs import (
     ForecastInput,
     PathTerms,
-    SupplyInput,
     classes_of,
     read_forecast,
-    read_supply,
 )
 from udfs.inventory.kernels.policy_table import policy_table
 from udfs.inventory.kernels.proposal_table import priced_steps, proposal_table, step_table
 from udfs.inventory.kernels.stock_position import StockInput, StockTables, read_stock
+from udfs.inventory.kernels.supply_input import SupplyInput, read_supply
+from udfs.inventory.orders.order_doubts import order_doubts
 from udfs.inventory.policies.choose import choose
 from udfs.inventory.policies.names import WITHOUT_MONEY, WITHOUT_REPLAY
 from udfs.inventory.policies.plan import Plan
@@ -54,6 +54,7 @@ def plan_bucket(
     spec: InventorySpec,
     path_terms: PathTerms,
     evidence: PolicyEvidence | None = None,
+    doubts: pa.Table | None = None,
 ) -> BucketPlan:
     """Policy parameters and one order line per series.
 
@@ -66,16 +67,17 @@ def plan_bucket(
 
     forecast: unique_id, model, ds, mean, sd, quantiles, path_* [, is_fallback], the rows of one cutoff, `as_of`.
     supply: unique_id, lead_time_days, order_cost, unit_cost, moq_qty, pack_qty. stock: see `StockTables`. prices:
-    see `last_prices`. A NULL or an absent row is filled from `spec` and flagged as
-    assumed. evidence: what replays say; without it the first candidate decides.
+    see `last_prices`. A NULL, an absent row or a term that no plan can be made with is filled from `spec` and flagged
+    as assumed. evidence: what replays say; without it the first candidate decides. doubts: see `order_doubts`.
 
     Every unique_id of `forecast` ends in `proposal` or, with its error, in `failures`; a series that fails
     changes no bit of another's result. Raises ValueError where a table lacks a column or a key.
     """
     readable, problems = read_forecast(forecast, as_of, path_terms.levels)
-    supply_in, supply_problems = read_supply(supply, prices, readable.unique_id_S, as_of, spec)
+    supply_in, supply_problems = read_supply(supply, prices, readable, as_of, spec)
     stock_in, stock_problems = read_stock(stock, readable, as_of, spec)
     problems = {**stock_problems, **supply_problems, **problems}
+    doubts_S = order_doubts(readable.unique_id_S, supply_in, stock_in, doubts)
     fit = np.flatnonzero(~np.isin(readable.unique_id_S, list(problems)))
 
     ordered = [("unique_id", "ascending")]
@@ -83,7 +85,7 @@ def plan_bucket(
     # An empty bucket is planned too, for its tables' schemas.
     for at in list(readable.take(fit).by_horizon()) or [fit]:
         rows = fit[at] if fit.size else fit
-        inputs = (readable.take(rows), supply_in.take(rows), stock_in.take(rows))
+        inputs = (readable.take(rows), supply_in.take(rows), stock_in.take(rows), doubts_S[rows])
         planned = _plan(*inputs, as_of, spec, path_terms, evidence)
         priced = priced_steps(planned)
         proposed = proposal_table(planned, as_of, priced), step_table(planned, priced)
@@ -101,6 +103,7 @@ def _plan(
     forecast: ForecastInput,
     supply: SupplyInput,
     stock: StockInput,
+    doubts_S: np.ndarray,
     as_of: date,
     spec: InventorySpec,
     path_terms: PathTerms,
@@ -110,15 +113,17 @@ def _plan(
     situation = Situation.of(paths, forecast.sd_SH, supply.terms, supply.unit_price_S, spec)
     plans = plans_of(planned_names(spec.candidates), situation)
     names = tuple(plans)
-    choice = chosen_policies(forecast.unique_id_S, situation, evidence, as_of)
+    choice, decider_S = chosen_policies(forecast.unique_id_S, situation, evidence, as_of)
     return Planned(
         forecast=forecast,
         supply=supply,
         stock=stock,
+        doubts_S=doubts_S,
         situation=situation,
         names=names,
         choice=choice,
         chosen_S=np.array([names.index(name) for name in choice.name_S], dtype=np.int64),
+        decider_S=decider_S,
         order_KS=np.stack([_order_today(plan, stock, supply) for plan in plans.values()]),
         reorder_point_KS=np.stack([plan.reorder_point_SH[:, 0] for plan in plans.values()]),
         order_up_to_KS=np.stack([plan.order_up_to_SH[:, 0] for plan in plans.values()]),
@@ -130,25 +135,35 @@ def _plan(
 
 def chosen_policies(
     unique_id_S: np.ndarray, situation: Situation, evidence: PolicyEvidence | None, as_of: date
-) -> Choice:
-    """The policy of each series; by rule where its money or its lead time leaves nothing for replays to decide."""
+) -> tuple[Choice, np.ndarray]:
+    """The policy of each series, and what decided on it, of `POLICY_DECIDERS`, [S]: replayed money, or a rule where its
+    money or its lead time leaves nothing for replays to decide."""
     spec = situation.spec
     if evidence is None:
         choice = Choice.decided(len(situation), spec.candidates[0], "first candidate: no replays to choose by")
     else:
         class_S = classes_of(evidence.classes, unique_id_S)
         choice = choose(evidence.replays, unique_id_S, class_S, spec, as_of, evidence.windows)
-    unpriced_S, free_S = np.isnan(situation.terms.unit_cost), situation.terms.unit_cost == 0.0
-    _by_rule(choice, unpriced_S, WITHOUT_MONEY, "neither unit cost nor price is known: money cannot decide")
-    _by_rule(choice, free_S, WITHOUT_MONEY, "a unit costs nothing: money cannot decide")
-    long_S = situation.has_money & ~can_replay(situation)
-    days = situation.paths.n_days
-    _by_rule(choice, long_S, WITHOUT_REPLAY, f"lead time and review exceed the {days} days that a replay can show")
-    return choice
-
-
-def _by_rule(choice: Choice, is_ruled_S: np.ndarray, name: str, rule: str) -> None:
-    choice.put(is_ruled_S, Choice.decided(len(is_ruled_S), name, rule))
+    decider_S = np.where(np.isfinite(choice.score_S), "money", "no replays").astype(object)
+    cost_S, days = situation.terms.unit_cost, situation.paths.n_days
+    for decider, at_S, name, rule in (
+        (
+            "no price or cost",
+            np.isnan(cost_S),
+            WITHOUT_MONEY,
+            "neither unit cost nor price is known: money cannot decide",
+        ),
+        ("unit cost of 0", cost_S == 0.0, WITHOUT_MONEY, "a unit costs nothing: money cannot decide"),
+        (
+            "lead time",
+            situation.has_money & ~can_replay(situation),
+            WITHOUT_REPLAY,
+            f"lead time and review exceed the {days} days that a replay can show",
+        ),
+    ):
+        choice.put(at_S, Choice.decided(len(at_S), name, rule))
+        decider_S[at_S] = decider
+    return choice, decider_S
 
 
 def _order_today(plan: Plan, stock: StockInput, supply: SupplyInput) -> FloatArray:

@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from udfs.contest.choice import Choice
 from udfs.inventory.demand_distribution import FloatArray
-from udfs.inventory.kernels.planning_inputs import ForecastInput, SupplyInput
+from udfs.inventory.kernels.planning_inputs import ForecastInput
 from udfs.inventory.kernels.stock_position import StockInput
+from udfs.inventory.kernels.supply_input import SupplyInput
 from udfs.inventory.order_quantity import inventory_position, round_order
 from udfs.inventory.policies.choose import ReplayEvidence
 from udfs.inventory.policies.replay import Replay
@@ -37,19 +38,21 @@ class PolicyEvidence:
 class Planned:
     """Everything known about the S series that can be planned.
 
-    names: of the candidates. choice: the policy of each series. order_KS: units that each candidate would order today.
-    reorder_point_KS, order_up_to_KS: their levels today. expected: on the sample paths. protection_SN: demand of lead
-    time and review on each of them, units. chosen_S: index of the
-    candidate that decides. days_to_review: until orders are placed next, 0 today.
+    doubts_S: see `order_doubts`. names: of the candidates. choice: the policy of each series. order_KS: units that each
+    candidate would order today. reorder_point_KS, order_up_to_KS: their levels today. expected: on the sample paths.
+    protection_SN: demand of lead time and review on each of them, units. chosen_S: index of the candidate that decides.
+    decider_S: what chose it, of `POLICY_DECIDERS`. days_to_review: until orders are placed next, 0 today.
     """
 
     forecast: ForecastInput
     supply: SupplyInput
     stock: StockInput
+    doubts_S: np.ndarray
     situation: Situation
     names: tuple[str, ...]
     choice: Choice
     chosen_S: np.ndarray
+    decider_S: np.ndarray
     order_KS: FloatArray
     reorder_point_KS: FloatArray
     order_up_to_KS: FloatArray

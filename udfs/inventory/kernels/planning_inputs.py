@@ -20,12 +20,10 @@ from udfs.forecasting.probability.error_correlation import Copula
 from udfs.forecasting.probability.paths import PathSource
 from udfs.inventory.demand_distribution import BoolArray, FloatArray
 from udfs.inventory.demand_paths import DemandPaths
-from udfs.inventory.inventory_spec import InventorySpec
-from udfs.inventory.supply import MOST, SupplyTerms, find_bad_terms
+from udfs.inventory.supply import MOST
 
 IdArray = NDArray[np.object_]
 PATH_COLUMNS: Final = ("path_level", "path_season", "path_short", "path_decay")
-ASSUMABLE_TERMS: Final = ("lead_time_days", "order_cost", "unit_cost", "moq_qty", "pack_qty")
 
 
 class InventoryInputError(ValueError):
@@ -37,11 +35,11 @@ class BadForecastError(InventoryInputError):
 
 
 class BadSupplyError(InventoryInputError):
-    """The supply terms or the price make no sense."""
+    """The supply terms or the price are told twice."""
 
 
 class BadStockError(InventoryInputError):
-    """The stock record makes no sense."""
+    """A count or an open order is told twice."""
 
 
 Problems = dict[str, InventoryInputError]
@@ -62,6 +60,7 @@ class ForecastInput:
 
     mean_SH, sd_SH, quantile_SHQ: units a day; `by_horizon` cuts off what lies beyond a series' own horizon. horizon_S:
     days that each was forecast for. path_S4: level, season, short and decay of the correlation of its errors.
+    closed_SH: True on days on which nothing can be sold.
     """
 
     unique_id_S: IdArray
@@ -72,6 +71,7 @@ class ForecastInput:
     path_S4: FloatArray
     model_S: IdArray
     is_fallback_S: BoolArray
+    closed_SH: BoolArray
 
     def __len__(self) -> int:
         return len(self.unique_id_S)
@@ -79,7 +79,7 @@ class ForecastInput:
     def take(self, rows: NDArray[np.int64]) -> ForecastInput:
         taken = {field.name: getattr(self, field.name)[rows] for field in fields(self)}
         horizon = int(taken["horizon_S"].max(initial=1))
-        for name in ("mean_SH", "sd_SH", "quantile_SHQ"):
+        for name in ("mean_SH", "sd_SH", "quantile_SHQ", "closed_SH"):
             taken[name] = np.ascontiguousarray(taken[name][:, :horizon])
         return ForecastInput(**taken)
 
@@ -103,36 +103,19 @@ class ForecastInput:
         return DemandPaths(source.draw(n_paths).numpy(), self.mean_SH)
 
 
-@dataclass(frozen=True, slots=True)
-class SupplyInput:
-    """Supply terms [S], for each assumable term where it was assumed, and the selling price, NaN where unknown, with
-    its age in days before the as-of day."""
-
-    terms: SupplyTerms
-    is_assumed: dict[str, BoolArray]
-    unit_price_S: FloatArray
-    price_age_S: FloatArray
-
-    def take(self, rows: NDArray[np.int64]) -> SupplyInput:
-        is_assumed = {name: mask[rows] for name, mask in self.is_assumed.items()}
-        return SupplyInput(self.terms.take(rows), is_assumed, self.unit_price_S[rows], self.price_age_S[rows])
-
-
 def read_forecast(table: pa.Table, as_of: date, levels: tuple[float, ...]) -> tuple[ForecastInput, Problems]:
     """Forecast rows as arrays [S, H], and the unfit series.
 
     table: unique_id, model, ds, mean, sd, a quantile of each level (p05, ...), path_level, path_season, path_short,
-    path_decay, optionally is_fallback. A fit series has one row for each day from the day after `as_of`, mean
-    and sd >= 0, and quantiles >= 0 that do not fall along the levels. Horizons may differ. Raises ValueError for a
+    path_decay, optionally is_fallback, is_closed. A fit series has one row for each day from the day after `as_of`,
+    mean and sd >= 0, and quantiles >= 0 that do not fall along the levels. Horizons may differ. Raises ValueError for a
     missing column or a NULL unique_id.
     """
     quantiles = [quantile_column(level) for level in levels]
     numbers = ["mean", "sd", *quantiles, *PATH_COLUMNS]
     frame = frame_of(table, "forecast", {**dict.fromkeys(numbers, pa.float64()), "model": pa.string()}, ("ds",))
-    if "is_fallback" in table.column_names:
-        frame["is_fallback"] = pc.fill_null(table["is_fallback"], False).to_numpy()
-    else:
-        frame["is_fallback"] = False
+    for flag in ("is_fallback", "is_closed"):
+        frame[flag] = pc.fill_null(table[flag], False).to_numpy() if flag in table.column_names else False
     frame["day"] = frame["ds"] - day_number(as_of) - 1
     frame = frame.sort_values(["unique_id", "day"], kind="stable", ignore_index=True)
     code, ids = pd.factorize(frame["unique_id"])  # sorted already, so codes ascend
@@ -156,55 +139,10 @@ def read_forecast(table: pa.Table, as_of: date, levels: tuple[float, ...]) -> tu
             path_S4=first_rows[list(PATH_COLUMNS)].to_numpy(dtype=np.float64),
             model_S=first_rows["model"].to_numpy(object),
             is_fallback_S=first_rows["is_fallback"].to_numpy(dtype=bool),
+            closed_SH=frame["is_closed"].to_numpy(dtype=bool)[at_SH],
         ),
         problems,
     )
-
-
-def read_supply(
-    supply: pa.Table, prices: pa.Table, unique_id_S: IdArray, as_of: date, spec: InventorySpec
-) -> tuple[SupplyInput, Problems]:
-    """Supply terms of the given series, NULL replaced by the defaults of `spec`, and the unfit series.
-
-    supply: unique_id and the columns of `ASSUMABLE_TERMS`. prices: unique_id, ds, unit_price, see `last_prices`. An
-    unknown unit cost is price x (1 - spec.assumed_margin), and stays NaN where there is no positive price. Raises
-    ValueError for a missing column, a NULL unique_id.
-    """
-    problems: Problems = {}
-    terms_frame = frame_of(supply, "supply", dict.fromkeys(ASSUMABLE_TERMS, pa.float64()))
-    price_frame = frame_of(prices, "prices", {"unit_price": pa.float64()}, ("ds",))
-    at_S = one_row_each(terms_frame, unique_id_S, "supply", BadSupplyError, problems)
-    price_at_S = one_row_each(price_frame, unique_id_S, "prices", BadSupplyError, problems)
-
-    price_S, _ = values_of(price_frame, "unit_price", price_at_S)
-    with np.errstate(invalid="ignore"):
-        known_price_S = np.where((price_S > 0.0) & (price_S <= MOST), price_S, np.nan)
-    defaults: dict[str, float | FloatArray] = {
-        "lead_time_days": float(spec.lead_time_days),
-        "order_cost": spec.order_cost,
-        "unit_cost": known_price_S * (1.0 - spec.assumed_margin),
-        "moq_qty": spec.moq_qty,
-        "pack_qty": spec.pack_qty,
-    }
-    values: dict[str, FloatArray] = {}
-    is_assumed: dict[str, BoolArray] = {}
-    for name in ASSUMABLE_TERMS:
-        value_S, is_null_S = values_of(terms_frame, name, at_S)
-        if name == "unit_cost":
-            is_null_S = is_null_S | np.isnan(value_S)
-        values[name] = np.where(is_null_S, defaults[name], value_S)
-        is_assumed[name] = is_null_S
-    S = len(unique_id_S)
-    terms = SupplyTerms(
-        **values,
-        review_days=np.full(S, float(spec.review_days)),
-        holding_cost_rate=np.full(S, spec.holding_cost_rate),
-        service_level=np.full(S, spec.service_level),
-    )
-    for bad_row, found in find_bad_terms(terms).items():
-        problems.setdefault(unique_id_S[bad_row], BadSupplyError(found))
-    age_S = day_number(as_of) - np.append(price_frame["ds"].to_numpy(), day_number(as_of))[price_at_S]
-    return SupplyInput(terms, is_assumed, known_price_S, age_S), problems
 
 
 def class_of(classes: pa.Table) -> tuple[IdArray, NDArray[np.int64]]:

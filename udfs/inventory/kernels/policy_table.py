@@ -16,6 +16,7 @@ from udfs.inventory.kernels.plan_tables import POLICY, null_unless_finite
 from udfs.inventory.kernels.planning_inputs import classes_of
 from udfs.inventory.policies.choose import choose, replay_values
 from udfs.inventory.policies.names import BENCHMARK
+from udfs.inventory.stated_terms import supply_note
 from udfs.inventory.supply import DAYS_PER_YEAR
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def policy_table(planned: Planned, as_of: date, evidence: PolicyEvidence | None)
     """Rows of inventory.policy. Costs are per year, NULL where the unit cost is unknown or nothing was replayed."""
     n_series = len(planned.forecast)
     terms, choice, paths = planned.supply.terms, planned.choice, planned.situation.paths
-    sum_SN = planned.protection_SN
+    sum_SN, price_S = planned.protection_SN, planned.supply.unit_price_S
     order_up_to_S = planned.of_chosen(planned.order_up_to_KS)
     mean_S = paths.mean_ahead(planned.situation.protection_days)[:, 0]
     return table_of(
@@ -36,6 +37,7 @@ def policy_table(planned: Planned, as_of: date, evidence: PolicyEvidence | None)
             "as_of": [as_of] * n_series,
             "policy": choice.name_S,
             "rule": choice.rule_S,
+            "decided_by": planned.decider_S,
             "runner_up": [name or None for name in choice.runner_up_S],
             "score": null_unless_finite(choice.score_S),
             "runner_up_score": null_unless_finite(choice.runner_up_score_S),
@@ -54,6 +56,10 @@ def policy_table(planned: Planned, as_of: date, evidence: PolicyEvidence | None)
             "benchmark_cost": _yearly(planned, planned.expected[BENCHMARK].cost),
             **_replayed(planned, evidence),
             **_held_out(planned, evidence),
+            "unit_cost": null_unless_finite(terms.unit_cost),
+            "unit_price": null_unless_finite(price_S),
+            "price_age_days": null_unless_finite(np.where(np.isnan(price_S), np.nan, planned.supply.price_age_S)),
+            "supply_notes": [supply_note(notes) for notes in planned.supply.notes_S],
             "is_supply_assumed": np.logical_or.reduce(list(planned.supply.is_assumed.values())),
         },
     )

@@ -55,7 +55,8 @@ def proposal_table(planned: Planned, as_of: date, priced: PricedSteps) -> pa.Tab
             "is_stock_assumed": stock.is_assumed,
             "stockout_risk": (short_SN > 0.0).mean(1),
             "expected_shortage_qty": short_SN.mean(1),
-            "reason": order_reasons(lines, planned.forecast, planned.supply, stock, next_review),
+            "doubts": planned.doubts_S,
+            "reason": order_reasons(lines, planned, next_review),
         },
     )
 

@@ -13,7 +13,8 @@ from lakehouse.schema.tables import contract, table_of
 from udfs.inventory.demand_distribution import FloatArray
 from udfs.inventory.inventory_spec import InventorySpec
 from udfs.inventory.kernels.plan_tables import REPLAY
-from udfs.inventory.kernels.planning_inputs import ForecastInput, PathTerms, class_of, read_forecast, read_supply
+from udfs.inventory.kernels.planning_inputs import ForecastInput, PathTerms, class_of, read_forecast
+from udfs.inventory.kernels.supply_input import read_supply
 from udfs.inventory.policies.choose import REPLAY_SUMMARY_SCHEMA, summarise_replays
 from udfs.inventory.policies.policy_registry import plans_of, with_rivals
 from udfs.inventory.policies.replay import Replay, can_replay, replay_actual
@@ -107,7 +108,7 @@ def situation_of(
     path_terms: PathTerms,
 ) -> tuple[Situation, np.ndarray]:
     """The series whose terms are fit, and their positions in the forecast."""
-    supply_in, problems = read_supply(supply, prices, forecast.unique_id_S, cutoff, spec)
+    supply_in, problems = read_supply(supply, prices, forecast, cutoff, spec)
     fit = np.flatnonzero(~np.isin(forecast.unique_id_S, list(problems)))
     kept, terms = forecast.take(fit), supply_in.take(fit)
     paths = kept.paths(path_terms, spec.n_paths)

@@ -24,18 +24,17 @@ from udfs.inventory.kernels.planning_inputs import (
     day_number,
     frame_of,
     mean_daily_demand,
-    one_row_each,
-    values_of,
 )
+from udfs.inventory.kernels.stock_counts import CORRECTED, NO_DAY, Counts, read_counts
 
 
 @dataclass(frozen=True, slots=True)
 class StockTables:
     """What is told about stock.
 
-    counts: unique_id, ds, on_hand_qty, on_order_qty. demand: unique_id, ds, y: units sold a day, NULL where not
-    observed; of the `max_stock_age_days` up to the as-of day. open_orders: unique_id, order_date, order_qty,
-    expected_receipt_ds: what earlier plans ordered, of one run for each as-of day.
+    counts: unique_id, ds, on_hand_qty, on_order_qty, optionally refused_values. demand: unique_id, ds, y: units sold a
+    day, NULL where not observed; of the `max_stock_age_days` up to the as-of day. open_orders: unique_id, order_date,
+    order_qty, expected_receipt_ds: what earlier plans ordered, of one run for each as-of day.
     """
 
     counts: pa.Table
@@ -50,7 +49,7 @@ class StockInput:
     is_on_hand_assumed_S: no count is young enough. is_on_order_assumed_S: no feed says. is_overdrawn_S: more was sold
     since the count than is known to have been there. age_days_S: days since the count, 0 without one. counted_S,
     sold_S, received_S: what on_hand_S is made of; missing_days_S: days of sold_S that are taken as forecast.
-    own_order_S: what of on_order_S comes from earlier plans.
+    own_order_S: what of on_order_S comes from earlier plans. doubts_S: tuples of (kind, words), see `udfs.doubts`.
     """
 
     on_hand_S: FloatArray
@@ -64,6 +63,7 @@ class StockInput:
     received_S: FloatArray
     missing_days_S: NDArray[np.int64]
     own_order_S: FloatArray
+    doubts_S: NDArray[np.object_]
 
     def take(self, rows: NDArray[np.int64]) -> StockInput:
         return StockInput(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
@@ -72,28 +72,19 @@ class StockInput:
     def is_assumed(self) -> BoolArray:
         """[S]: some part of the position is not what a feed or the sales say."""
         is_estimated_S = (self.missing_days_S > 0) | self.is_overdrawn_S
-        return self.is_on_hand_assumed_S | self.is_on_order_assumed_S | is_estimated_S
-
-
-@dataclass(frozen=True, slots=True)
-class _Counts:
-    """The latest count of each series: its day (a day number), and what it says, NaN where it says nothing."""
-
-    day_S: NDArray[np.int64]
-    is_young_S: BoolArray
-    on_hand_S: FloatArray
-    on_order_S: FloatArray
+        is_corrected_S = np.array([any(kind in CORRECTED for kind, _ in found) for found in self.doubts_S], dtype=bool)
+        return self.is_on_hand_assumed_S | self.is_on_order_assumed_S | is_estimated_S | is_corrected_S
 
 
 def read_stock(
     tables: StockTables, forecast: ForecastInput, as_of: date, spec: InventorySpec
 ) -> tuple[StockInput, Problems]:
-    """Stock of the forecast's series at the end of `as_of`, and the unfit series.
+    """Stock of the forecast's series at the end of `as_of`, and the unfit series: a count or an open order told twice.
 
-    On hand is the latest count on or before `as_of`, less what was sold since, plus what earlier plans ordered and was
-    due since; not below 0, or below the count where that was negative. A day since the count without an observation
-    counts as a day of mean forecast demand. A count older than `spec.max_stock_age_days` is none. Without a count on
-    hand is `spec.assumed_cover_days` days of mean forecast demand.
+    On hand is the latest count on or before `as_of` (`read_counts`), less what was sold since, plus what earlier plans
+    ordered and was due since; not below 0, or below the count where that was negative. A day since the count without an
+    observation counts as a day of mean forecast demand. Without a count on hand is `spec.assumed_cover_days` days of
+    mean forecast demand.
 
     On order is what the count says, plus own orders from its day on; where it says nothing, all own orders that are
     due after `as_of`. Orders of `as_of` and later do not count: they are being made.
@@ -101,13 +92,13 @@ def read_stock(
     Raises ValueError for a missing column or a NULL unique_id.
     """
     problems: Problems = {}
-    counts = _counts(tables.counts, forecast.unique_id_S, as_of, spec, problems)
     today, mean_S = day_number(as_of), mean_daily_demand(forecast)
+    counts = read_counts(tables.counts, forecast.unique_id_S, mean_S, as_of, spec, problems)
     is_hand_assumed_S, is_order_assumed_S = np.isnan(counts.on_hand_S), np.isnan(counts.on_order_S)
     seen_S, seen_days_S = _sold_since(tables.demand, forecast.unique_id_S, counts.day_S, today)
     received_S, own_S = _own_orders(tables.open_orders, forecast.unique_id_S, counts, today, problems)
 
-    age_S = np.where(counts.day_S > _NO_DAY, today - counts.day_S, 0)
+    age_S = np.where(counts.day_S > NO_DAY, today - counts.day_S, 0)
     missing_S = np.where(is_hand_assumed_S, 0, age_S - seen_days_S)
     sold_S = seen_S + missing_S * mean_S
     rolled_S = counts.on_hand_S - sold_S + received_S
@@ -124,35 +115,9 @@ def read_stock(
         received_S=np.where(is_hand_assumed_S, 0.0, received_S),
         missing_days_S=missing_S,
         own_order_S=own_S,
+        doubts_S=counts.doubts_S,
     )
-    for row in np.flatnonzero(~(np.isfinite(result.on_hand_S) & _is_quantity(result.on_order_S))):
-        found = f"on_hand_qty {result.on_hand_S[row]:g}, on_order_qty {result.on_order_S[row]:g}"
-        problems.setdefault(
-            forecast.unique_id_S[row],
-            BadStockError(f"stock: expected finite on_hand_qty and on_order_qty >= 0, found {found}"),
-        )
     return result, problems
-
-
-_NO_DAY = -(10**9)
-
-
-def _is_quantity(values_S: FloatArray) -> BoolArray:
-    return np.isfinite(values_S) & (values_S >= 0.0)
-
-
-def _counts(table: pa.Table, unique_id_S: IdArray, as_of: date, spec: InventorySpec, problems: Problems) -> _Counts:
-    """The latest count of each series on or before `as_of`; one that is too old says nothing but its day."""
-    frame = frame_of(table, "stock", {"on_hand_qty": pa.float64(), "on_order_qty": pa.float64()}, ("ds",))
-    frame = frame[frame["ds"] <= day_number(as_of)]
-    latest = frame[frame["ds"] == frame.groupby("unique_id", sort=False)["ds"].transform("max")]
-    latest = latest.reset_index(drop=True)
-    at_S = one_row_each(latest, unique_id_S, "stock", BadStockError, problems)
-    day_S = np.full(len(at_S), _NO_DAY)
-    day_S[at_S >= 0] = latest["ds"].to_numpy()[at_S[at_S >= 0]].astype(np.int64)
-    is_young_S = day_S >= day_number(as_of) - spec.max_stock_age_days
-    on_hand_S, on_order_S = (values_of(latest, name, at_S)[0] for name in ("on_hand_qty", "on_order_qty"))
-    return _Counts(day_S, is_young_S, np.where(is_young_S, on_hand_S, np.nan), np.where(is_young_S, on_order_S, np.nan))
 
 
 def _sold_since(
@@ -172,7 +137,7 @@ def _sold_since(
 
 
 def _own_orders(
-    orders: pa.Table, unique_id_S: IdArray, counts: _Counts, today: int, problems: Problems
+    orders: pa.Table, unique_id_S: IdArray, counts: Counts, today: int, problems: Problems
 ) -> tuple[FloatArray, FloatArray]:
     """Units of earlier plans that came in since each series' count, and units that are still on order, [S] each."""
     frame = frame_of(orders, "open orders", {"order_qty": pa.float64()}, ("order_date", "expected_receipt_ds"))
@@ -186,7 +151,7 @@ def _own_orders(
             BadStockError(f"open orders: expected one order per series and day, found {count}; give one run a day"),
         )
     ordered, due = frame["order_date"].to_numpy(), frame["expected_receipt_ds"].to_numpy()
-    day = np.where(counts.is_young_S, counts.day_S, _NO_DAY)[row]
+    day = np.where(counts.is_young_S, counts.day_S, NO_DAY)[row]
     # A feed that says what is on order knows of all that was ordered before the evening of its count.
     is_told = ~np.isnan(counts.on_order_S)[row] & (ordered < day)
     is_pending = ~is_told & ((due > day) | (ordered >= day))

@@ -98,9 +98,8 @@ def _note(
     pack: float,
     least: float,
 ) -> str:
-    step = (
-        ("the next pack" if pack > 1.0 else "the next unit") if quantity > 0.0 else f"the least order of {units(least)}"
-    )
+    next_one = "the next unit" if pack == 1.0 else "the next pack"
+    step = next_one if quantity > 0.0 else f"the least order of {units(least)}"
     raised = f"raised to the minimum order of {units(least)}, which still pays; " if is_raised else ""
     name = BINDINGS[code]
     if name in ("profit", "pack", "moq"):

@@ -9,18 +9,20 @@ from typing import Final
 import numpy as np
 
 from udfs.inventory.demand_distribution import FloatArray
-from udfs.inventory.kernels.planning_inputs import ForecastInput, IdArray, SupplyInput
+from udfs.inventory.kernels.planned_series import Planned
+from udfs.inventory.kernels.planning_inputs import ForecastInput, IdArray
 from udfs.inventory.kernels.stock_position import StockInput
+from udfs.inventory.kernels.supply_input import SupplyInput
 from udfs.inventory.order_quantity import round_order
 from udfs.inventory.orders.order_words import order_head, plural, units
 from udfs.inventory.policies.policy_registry import POLICIES
+from udfs.inventory.stated_terms import value_words
 from udfs.inventory.supply import SupplyTerms
 
-_TERM_WORDS: Final = {
-    "lead_time_days": "lead time {:g} days",
-    "moq_qty": "minimum order {:g}",
-    "pack_qty": "pack {:g}",
-    "order_cost": "order cost {:g}",
+_WITHOUT_MONEY: Final = {
+    "no price or cost": " Money did not decide: neither unit cost nor price is known.",
+    "unit cost of 0": " Money did not decide: a unit costs nothing.",
+    "lead time": " Money did not decide: lead time and review exceed what a replay can show.",
 }
 
 
@@ -45,22 +47,19 @@ class OrderLines:
     policy_S: IdArray
 
 
-def order_reasons(
-    lines: OrderLines,
-    forecast: ForecastInput,
-    supply: SupplyInput,
-    stock: StockInput,
-    next_review: date | None = None,
-) -> list[str]:
-    """One sentence per line for the decision, and one for each thing that was assumed or stood in.
+def order_reasons(lines: OrderLines, planned: Planned, next_review: date | None = None) -> list[str]:
+    """One sentence per line for the decision, and one for each thing that was assumed, stood in or is doubtful.
 
     next_review: the next day on which orders are placed; None where it is today.
     """
+    supply = planned.supply
     notes = zip(
         _rounding_notes(lines, supply.terms),
-        _stock_notes(stock),
-        _supply_notes(supply),
-        _forecast_notes(lines.days_S, forecast),
+        [_WITHOUT_MONEY.get(decider, "") for decider in planned.decider_S],
+        _stock_notes(planned.stock),
+        _supply_notes(supply, planned.situation.spec.max_price_age_days),
+        _forecast_notes(lines.days_S, planned.forecast),
+        [f" Doubtful: {text}." if text else "" for text in planned.doubts_S],
         strict=True,
     )
     targets = _targets(lines, supply.terms.service_level)
@@ -126,7 +125,7 @@ def _rounding_notes(lines: OrderLines, terms: SupplyTerms) -> list[str]:
     """What lifted the order above what the policy wanted: the minimum order, a full pack, or nothing."""
     in_packs_S = round_order(lines.raw_order_S, np.zeros_like(terms.moq_qty), terms.pack_qty)
     is_moq_S = lines.order_S > in_packs_S
-    is_pack_S = (terms.pack_qty > 1.0) & (lines.order_S > lines.raw_order_S)
+    is_pack_S = (terms.pack_qty != 1.0) & (lines.order_S > lines.raw_order_S)
     notes = []
     for raw, moq, is_moq, is_pack in zip(
         lines.raw_order_S.tolist(), terms.moq_qty.tolist(), is_moq_S.tolist(), is_pack_S.tolist(), strict=True
@@ -186,29 +185,33 @@ def _on_order_note(is_hand_assumed: bool, is_assumed: bool, own: float) -> str:
     return " Stock on order is unknown and taken as none." if is_assumed and not is_hand_assumed else ""
 
 
-def _supply_notes(supply: SupplyInput) -> list[str]:
+def _supply_notes(supply: SupplyInput, max_price_age_days: int) -> list[str]:
     """The supply terms that were assumed, with the values taken, and the age of a price that is not of today."""
-    words: list[list[str]] = [[] for _ in range(len(supply.terms.pack_qty))]
-    for name, text in _TERM_WORDS.items():
-        values = getattr(supply.terms, name)
-        for row in np.flatnonzero(supply.is_assumed[name]).tolist():
-            words[row].append(text.format(values[row]))
-    for row in np.flatnonzero(supply.is_assumed["unit_cost"]).tolist():
-        cost = supply.terms.unit_cost[row]
-        words[row].append(f"unit cost {cost:.2f} from the price" if cost == cost else "unit cost unknown")
-    assumed = [f" Assumed: {', '.join(found)}." if found else "" for found in words]
-    return [
-        text + (f" The price of {price:.2f} is {age:.0f} {plural(age, 'day')} old." if age and price == price else "")
-        for text, price, age in zip(assumed, supply.unit_price_S.tolist(), supply.price_age_S.tolist(), strict=True)
-    ]
+    notes = []
+    for found, price, age in zip(
+        supply.notes_S, supply.unit_price_S.tolist(), supply.price_age_S.tolist(), strict=True
+    ):
+        words = [
+            f"{value_words(note)} from the price" if note.term == "unit_cost" and price == price else value_words(note)
+            for note in found
+            if note.kind in ("assumed", "replaced")
+        ]
+        is_unpriced = price != price and any(note.term == "unit_cost" and note.value != note.value for note in found)
+        text = f" Assumed: {', '.join(words)}." if words else ""
+        text += f" No price above 0 in {max_price_age_days} days." if is_unpriced else ""
+        notes.append(text + (f" The price of {price:.2f} is {age:.0f} {plural(age, 'day')} old." if age else ""))
+    return notes
 
 
 def _forecast_notes(days_S: FloatArray, forecast: ForecastInput) -> list[str]:
+    closed_S = (forecast.closed_SH & (np.arange(forecast.closed_SH.shape[1]) < days_S[:, None])).sum(1)
     return [
-        (f" The forecast ends after {horizon} {plural(horizon, 'day')} and is extended." if days > horizon else "")
+        (f" Closed on {closed} of these days." if closed else "")
+        + (f" The forecast ends after {horizon} {plural(horizon, 'day')} and is extended." if days > horizon else "")
         + (f" Fallback forecast ({model})." if is_fallback else "")
-        for days, is_fallback, model, horizon in zip(
+        for days, closed, is_fallback, model, horizon in zip(
             days_S.tolist(),
+            closed_S.tolist(),
             forecast.is_fallback_S.tolist(),
             forecast.model_S.tolist(),
             forecast.horizon_S.tolist(),

@@ -21,7 +21,7 @@ class OrderTerms:
     carry_value: currency that a unit left over at the end is worth before that holding cost; None takes the unit
     cost, for what is left is still stock; 0 is right for what perishes.
     shortage_cost: currency per unit of demand not met, beyond the lost margin (goodwill).
-    order_cost: currency per order. moq: least order, units. pack: units per pack, whole.
+    order_cost: currency per order. moq: least order, units. pack: units per pack, > 0.
     most_qty: no order above it, units; inf leaves the end to profit. The order that a policy wants, as
     `round_order` rounds it, keeps the list within the policy.
     backorder_share: share of the demand unmet before the order arrives that waits for it, 0 lost sales .. 1 backorders.
@@ -91,7 +91,7 @@ _COST_RULE: Final[tuple[Callable[[FloatArray], BoolArray], str]] = (
     "a finite number >= 0",
 )
 _RULES: Final[dict[str, tuple[Callable[[FloatArray], BoolArray], str]]] = {
-    "pack": (lambda v: np.isfinite(v) & (v >= 1.0) & (v == np.floor(v)), "whole units >= 1"),
+    "pack": (lambda v: np.isfinite(v) & (v > 0.0), "units > 0"),
     "most_qty": (lambda v: v >= 0.0, "units >= 0, inf for no limit"),
     "carry_value": (np.isfinite, "a finite number (negative where disposal costs)"),
     "backorder_share": (lambda v: (v >= 0.0) & (v <= 1.0), "a share in [0, 1]"),

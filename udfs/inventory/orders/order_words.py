@@ -11,6 +11,11 @@ def units(quantity: float) -> str:
     return f"{rounded:.0f}" if rounded == round(rounded) else f"{rounded:.1f}"
 
 
+def number(value: float) -> str:
+    """A stated number as it is, with thousands apart; '' for NaN."""
+    return "" if value != value else f"{value:,.12g}"
+
+
 def plural(count: float, noun: str) -> str:
     return noun if count == 1 else noun + "s"
 
@@ -27,4 +32,4 @@ def order_head(order: float, pack: float) -> str:
     if pack == 1.0:
         return f"Order {units(order)}"
     packs = round(order / pack)
-    return f"Order {units(order)} ({packs} {plural(packs, 'pack')} of {units(pack)})"
+    return f"Order {units(order)} ({packs} {plural(packs, 'pack')} of {units(pack) if pack % 1 == 0 else f'{pack:g}'})"

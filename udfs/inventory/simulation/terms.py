@@ -114,7 +114,7 @@ _RULES: Final[tuple[tuple[str, Callable[[FloatArray], BoolArray], str], ...]] = 
     ("review_period", lambda v: _whole(v) & (v >= 1.0), "whole periods >= 1"),
     ("backorder_share", lambda v: (v >= 0.0) & (v <= 1.0), "a share in [0, 1]"),
     ("moq", _at_least_zero, "units >= 0"),
-    ("pack", lambda v: _whole(v) & (v >= 0.0), "whole units per pack, or 0 for any quantity"),
+    ("pack", _at_least_zero, "units per pack >= 0, 0 for any quantity"),
     ("capacity", lambda v: v > 0.0, "units > 0"),
     ("shelf_life", lambda v: _whole(v) & (v >= 0.0), "whole periods, or 0 for goods that keep"),
 )

@@ -117,11 +117,22 @@ def test_stock_is_the_latest_count_not_after_the_day_and_never_silently_assumed(
         "latest": (10.0, 2.0, True),  # 30, less two days of 10 that are not reported
         "null_hand": (70.0, 5.0, True),
         "null_order": (33.0, 0.0, True),
-        "backorder": (-12.0, 2.0, False),
+        "backorder": (0.0, 2.0, True),
     }
-    assert lines["backorder"]["position_qty"] == -10.0
-    assert lines["backorder"]["stockout_risk"] == 1.0
-    assert lines["backorder"]["days_of_cover"] == 0.0
+    assert lines["backorder"]["position_qty"] == 2.0
+    assert lines["backorder"]["doubts"] == "stock negative: -12 on hand, taken as 0"
+    waits = plan_bucket(
+        forecast_table({"backorder": steady(10.0, 3.0)}),
+        supply_table(),
+        stock_tables([("backorder", -12.0, 2.0, AS_OF)]),
+        price_table(),
+        AS_OF,
+        replace(SPEC, backorder_share=0.5),
+        PATH_TERMS,
+    )
+    owed = rows_of(waits.proposal)["backorder"]  # where demand waits, a count below 0 is what is owed
+    assert (owed["position_qty"], owed["stockout_risk"], owed["days_of_cover"]) == (-10.0, 1.0, 0.0)
+    assert (owed["is_stock_assumed"], owed["doubts"]) == (False, None)
 
 
 def test_orders_are_placed_on_review_days_alone_and_a_line_names_the_next() -> None:
@@ -166,10 +177,10 @@ def test_every_series_ends_in_the_plan_or_in_the_failures_with_its_error() -> No
         "huge": steady(1e200, 1e200),
         "zero": steady(0.0, 0.0),
         "one_day": ([2.0], [1.0]),
-        "bad_pack": good,
-        "bad_lead": good,
+        "fraction": good,
+        "no_lead": good,
         "twice_supply": good,
-        "bad_stock": good,
+        "owing": good,
         "twice_stock": good,
         "billion": steady(1e9, 5e8),
     }
@@ -181,8 +192,8 @@ def test_every_series_ends_in_the_plan_or_in_the_failures_with_its_error() -> No
         forecast=forecast,
         supply=supply_table(
             [
-                ("bad_pack", 3.0, 0.0, 1.0, 1.0, 2.5),
-                ("bad_lead", NAN, 0.0, 1.0, 1.0, 1.0),
+                ("fraction", 3.0, 0.0, 1.0, 1.0, 2.5),
+                ("no_lead", NAN, 0.0, 1.0, 1.0, 1.0),
                 ("twice_supply", 3.0, 0.0, 1.0, 1.0, 1.0),
                 ("twice_supply", 4.0, 0.0, 1.0, 1.0, 1.0),
                 ("not_forecast", -4.0, 0.0, 1.0, 1.0, 1.0),
@@ -190,7 +201,7 @@ def test_every_series_ends_in_the_plan_or_in_the_failures_with_its_error() -> No
         ),
         stock=stock_tables(
             [
-                ("bad_stock", 3.0, -4.0, AS_OF),
+                ("owing", 3.0, -4.0, AS_OF),
                 ("twice_stock", 1.0, 0.0, AS_OF),
                 ("twice_stock", 2.0, 0.0, AS_OF),
                 ("good", 1.0, 0.0, AS_OF - day),
@@ -206,17 +217,14 @@ def test_every_series_ends_in_the_plan_or_in_the_failures_with_its_error() -> No
         "gap": "BadForecastError",
         "two_models": "BadForecastError",
         "huge": "BadForecastError",
-        "bad_pack": "BadSupplyError",
-        "bad_lead": "BadSupplyError",
         "twice_supply": "BadSupplyError",
-        "bad_stock": "BadStockError",
         "twice_stock": "BadStockError",
     }
     assert all("expected" in f["error"] and "found" in f["error"] for f in failures.values())
     assert {f["fallback"] for f in failures.values()} == {"none"}
     planned = result.proposal["unique_id"].to_pylist()
     assert planned == result.policy["unique_id"].to_pylist() == sorted(planned)
-    assert set(planned) == {"good", "zero", "one_day", "billion"}
+    assert set(planned) == {"good", "zero", "one_day", "billion", "fraction", "no_lead", "owing"}
     assert set(planned) | set(failures) == set(forecast["unique_id"].to_pylist())
     lines = rows_of(result.proposal)
     assert lines["zero"]["order_qty"] == 0.0
@@ -274,13 +282,13 @@ def test_bad_series_change_no_bit_of_the_others() -> None:
     )
     bad = {
         "s000a": (([NAN] * 50), ([1.0] * 50)),
-        "s010a": steady(4.0, 1.0, 60),  # a longer horizon, and a bad pack
+        "s010a": steady(4.0, 1.0, 60),  # a longer horizon, and terms told twice
         "s070a": steady(1e200, 1e200, 40),
         "s999": steady(2.0, 1.0, 45),  # a good one with the longest lead time
     }
     together = plan(
         forecast=forecast_table({**bad, **daily}),
-        supply=supply_table([("s010a", 3.0, 0.0, 1.0, 1.0, -1.0), ("s999", 200.0, 0.0, 1.0, 1.0, 1.0), *supply]),
+        supply=supply_table([("s010a", 3.0, 0.0, 1.0, 1.0, -1.0)] * 2 + [("s999", 200.0, 0.0, 1.0, 1.0, 1.0), *supply]),
         stock=stock_tables([("s999", float("inf"), 0.0, AS_OF - timedelta(days=3)), *stock, ("s999", 1.0, 1.0, AS_OF)]),
         prices=price_table([("s000a", -1.0), *prices]),
     )

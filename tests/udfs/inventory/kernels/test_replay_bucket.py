@@ -197,8 +197,8 @@ def test_what_cannot_be_replayed_is_left_out_and_changes_no_bit_of_the_others() 
         "free": (fine, seen, (2.0, 0.0, 0.0, 1.0, 1.0)),
         "s05a_long": (fine, seen, (float(H), 0.0, 1.0, 1.0, 1.0)),
         "nan": (([math.nan] * H, [1.0] * H), seen, good),
-        "bad_pack": (fine, seen, (2.0, 0.0, 1.0, 1.0, 0.5)),
-        "bad_lead": (fine, seen, (-1.0, 0.0, 1.0, 1.0, 1.0)),
+        "s04a_pack": (fine, seen, (2.0, 0.0, 1.0, 1.0, 0.5)),  # rounded
+        "s06a_lead": (fine, seen, (-1.0, 0.0, 1.0, 1.0, 1.0)),  # assumed
         "twice": (fine, seen, good),
         "beyond": (([2.0] * 60, [1.0] * 60), seen, good),
         "s03a_half": (fine, [*seen[:5], None, *seen[6:]], good),  # only the first cutoff's days have a hole
@@ -210,7 +210,10 @@ def test_what_cannot_be_replayed_is_left_out_and_changes_no_bit_of_the_others() 
     )
     mine, theirs = rows_by_key(ALONE.replay), rows_by_key(found.replay)
     assert {key: theirs[key] for key in mine} == mine
-    assert {key[:2] for key in set(theirs) - set(mine)} == {("s03a_half", CUTOFFS[1])}
+    assert {key[:2] for key in set(theirs) - set(mine)} == {
+        ("s03a_half", CUTOFFS[1]),
+        *((name, cutoff) for name in ("s04a_pack", "s06a_lead") for cutoff in CUTOFFS),
+    }
 
 
 def test_a_longer_horizon_is_replayed_whole_and_beside_the_others() -> None:

@@ -77,7 +77,8 @@ def test_stock_does_not_fall_below_nothing_and_says_that_it_was_received_unseen(
     assert line["on_hand_qty"] == 0.0
     assert line["is_stock_assumed"] is True
     assert "more was sold since than is known to have been there" in str(line["reason"])
-    owed = lines([("a", -5.0, 0.0, AS_OF - 2 * DAY)], {"a": days_sold(2, 0.0)})["a"]
+    spec = replace(SPEC, backorder_share=1.0)
+    owed = lines([("a", -5.0, 0.0, AS_OF - 2 * DAY)], {"a": days_sold(2, 0.0)}, spec=spec)["a"]
     assert owed["on_hand_qty"] == -5.0
 
 

@@ -52,7 +52,7 @@ def random_terms(rng: np.random.Generator, *, with_order_cost: bool) -> OrderTer
         shortage_cost=rng.uniform(0.0, 1.0, S),
         order_cost=rng.uniform(0.0, 6.0, S) if with_order_cost else 0.0,
         moq=rng.integers(0, 8, S).astype(float),
-        pack=rng.integers(1, 5, S).astype(float),
+        pack=rng.integers(1, 5, S) / rng.choice([1.0, 2.0]),  # also packs of what is sold by weight
         most_qty=rng.choice([0.0, 3.0, 11.0, np.inf], S),
         backorder_share=rng.uniform(0.0, 1.0, S),
     )

@@ -1,6 +1,8 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pyarrow as pa
+
 from tests.udfs.inventory.tables import AS_OF, PATH_TERMS, forecast_table, price_table, stock_tables, supply_table
 from udfs.inventory.inventory_spec import InventorySpec
 from udfs.inventory.kernels.plan_bucket import plan_bucket
@@ -70,7 +72,10 @@ def test_what_was_assumed_is_said_with_the_value_taken() -> None:
     assert text.endswith(
         "Assumed: lead time 7 days, minimum order 1, pack 1, order cost 0, unit cost 2.80 from the price."
     )
-    assert reason(4.0, 2.0, (7.0, 0.0, None, 1.0, 1.0), price=None).endswith(". Assumed: unit cost unknown.")
+    assert reason(4.0, 2.0, (7.0, 0.0, None, 1.0, 1.0), price=None).endswith(
+        " (base_stock). Money did not decide: neither unit cost nor price is known. Assumed: unit cost unknown. "
+        "No price above 0 in 366 days."
+    )
     assert reason(4.0, 2.0, stock=(12.0, None)).endswith(". Stock on order is unknown and taken as none.")
 
 
@@ -89,3 +94,22 @@ def test_no_demand_and_tiny_demand_are_not_confused() -> None:
     assert "position 12 meets no expected demand" in reason(0.0, 0.0)
     assert "p50 under 0.1" in reason(0.0001, 0.0)
     assert reason(4.0, 2.0, (0.0, 0.0, 1.0, 1.0, 10.0), (3.0, 0.0)).startswith("Order 10 (1 pack of 10): ")
+
+
+def test_closed_days_within_lead_time_and_review_are_counted_and_want_no_stock() -> None:
+    closed = [day in (2, 3, 15) for day in range(28)]
+    means = [0.0 if shut else 4.0 for shut in closed]
+    forecast = forecast_table({"a": (means, [0.0] * 28)}).append_column("is_closed", pa.array(closed))
+    plan = plan_bucket(
+        forecast,
+        supply_table([("a", 7.0, 0.0, 1.0, 1.0, 1.0)]),
+        stock_tables([("a", 12.0, 0.0, AS_OF)]),
+        price_table([("a", 4.0)]),
+        AS_OF,
+        SPEC,
+        PATH_TERMS,
+    )
+    assert plan.proposal["reason"].to_pylist() == [
+        "Order 16: position 12 covers 5.0 days; demand over 9 days p50 28, p90 28; "
+        "up to 28 at 90% service (base_stock). Closed on 2 of these days."
+    ]

@@ -34,7 +34,7 @@ def test_the_least_order_is_the_minimum_in_whole_packs() -> None:
         ("shortage_cost", -1.0, "shortage_cost"),
         ("order_cost", np.inf, "order_cost"),
         ("moq", -1.0, "moq"),
-        ("pack", [1.0, 2.5], r"pack: expected whole units >= 1, found 2.5 in row 1"),
+        ("pack", [1.0, 0.0], r"pack: expected units > 0, found 0 in row 1"),
         ("pack", 0.0, "pack"),
         ("most_qty", np.nan, "most_qty: expected units >= 0, inf for no limit, found nan"),
         ("backorder_share", 1.1, r"backorder_share: expected a share in \[0, 1\], found 1.1"),

@@ -62,6 +62,7 @@ TERMS: dict[str, dict[str, Any]] = {
     "backorders": {"lead_time": [0, 1, 2, 3, 5, 9], "backorder_share": 1.0, "order_cost": 7.0},
     "a share waits": {"lead_time": 2, "backorder_share": 0.5, "review_period": [1, 2, 3, 4, 5, 7]},
     "packs": {"lead_time": 1, "moq": 5.0, "pack": [0, 1, 3, 4, 6, 12], "capacity": [5, 9, 20, 12, 12, 26.0]},
+    "packs by weight": {"lead_time": 1, "moq": 1.25, "pack": [0.5, 1.25, 2.5, 0.25, 7.5, 3.0]},
     "perishes": {
         "lead_time": [0, 1, 2, 0, 1, 3],
         "shelf_life": [1, 2, 3, 0, 7, 1],
@@ -277,7 +278,7 @@ def test_bad_arguments_are_refused(bad: dict[str, Any], message: str, compiled: 
         ("lead_time", 0.5), ("lead_time", -1), ("lead_time", 731), ("holding_cost", -1.0), ("holding_cost", np.nan),
         ("shortage_cost", np.inf), ("order_cost", -1.0), ("unit_cost", np.nan), ("waste_cost", -0.1), ("moq", -1),
         ("review_period", 0), ("review_period", 1.5), ("backorder_share", 1.1), ("backorder_share", np.nan),
-        ("pack", 0.5), ("pack", -1), ("capacity", 0.0), ("shelf_life", 1.5), ("shelf_life", -1),
+        ("pack", float("inf")), ("pack", -1), ("capacity", 0.0), ("shelf_life", 1.5), ("shelf_life", -1),
     ],
 )  # fmt: skip
 def test_terms_out_of_range_are_refused(name: str, value: float) -> None:

@@ -47,8 +47,8 @@ def start_states(y_ST, mask_ST, season_length, level_S, scale_S, first_S, n_S, o
                 scale = max(scale, abs(y_T[t] - level))
         level_S[s], first_S[s], n_S[s] = level, first, n
         scale_S[s] = scale if scale > 0.0 else 1.0
-        least = _profiles(y_T, mask_T, first, positive, season_SM[s], ratio_SM[s], count_M)
-        ok_S[s, 0] = season_length > 1 and n >= 2 * season_length and least >= 2
+        seen = _profiles(y_T, mask_T, first, positive, season_SM[s], ratio_SM[s], count_M)
+        ok_S[s, 0] = season_length > 1 and n >= 2 * season_length and seen >= 2
         ok_S[s, 1] = ok_S[s, 0] and positive
 
 
@@ -56,7 +56,8 @@ def start_states(y_ST, mask_ST, season_length, level_S, scale_S, first_S, n_S, o
 def _profiles(y_T, mask_T, first, positive, season_M, ratio_M, count_M):  # type: ignore[no-untyped-def]
     """Phase means of what the seasons' own means leave, as differences and, for positive demand, as ratios.
 
-    Seasons are counted backwards from the last day. Returns the number of days of the rarest phase.
+    Seasons are counted backwards from the last day. A phase of fewer than two days, as a weekday on which the shop is
+    closed, is neutral: the others have their season without it. Returns how many others there are.
     """
     n_time, n_season = len(y_T), len(season_M)
     season_M[:] = 0.0
@@ -77,18 +78,27 @@ def _profiles(y_T, mask_T, first, positive, season_M, ratio_M, count_M):  # type
                 if positive:
                     ratio_M[t - week] += y_T[t] / mean
         week += n_season
-    least = count_M[0]
-    sum_season, sum_ratio = 0.0, 0.0
-    for m in range(n_season):
-        least = min(least, count_M[m])
-        season_M[m] /= max(count_M[m], 1.0)
-        ratio_M[m] /= max(count_M[m], 1.0)
-        sum_season += season_M[m]
-        sum_ratio += ratio_M[m]
-    for m in range(n_season):
-        season_M[m] -= sum_season / n_season
-        ratio_M[m] = max(ratio_M[m] * n_season / sum_ratio, MIN_FACTOR) if positive and sum_ratio > 0.0 else 1.0
-    return least
+    return _normalise(season_M, ratio_M, count_M, positive)
+
+
+@_jit
+def _normalise(season_M, ratio_M, count_M, positive):  # type: ignore[no-untyped-def]
+    """Sums over each phase as means around 0 and around 1; see `_profiles`."""
+    seen, sum_season, sum_ratio = 0, 0.0, 0.0
+    for m in range(len(count_M)):
+        if count_M[m] >= 2.0:
+            seen += 1
+            season_M[m] /= count_M[m]
+            ratio_M[m] /= count_M[m]
+            sum_season += season_M[m]
+            sum_ratio += ratio_M[m]
+    for m in range(len(count_M)):
+        if count_M[m] >= 2.0:
+            season_M[m] -= sum_season / seen
+            ratio_M[m] = max(ratio_M[m] * seen / sum_ratio, MIN_FACTOR) if positive and sum_ratio > 0.0 else 1.0
+        else:
+            season_M[m], ratio_M[m] = 0.0, 1.0
+    return seen
 
 
 @_jit

@@ -4,9 +4,10 @@ The test is that of Fiorucci et al. (2016), section 2: a series is seasonal when
 lag m exceeds 1.645 sqrt((1 + 2 (r_1^2 + ... + r_{m-1}^2)) / n), a 90% test. The decomposition is the classical one
 (Hyndman & Athanasopoulos, section 3.4): centred moving average as trend, phase means of what is left as season.
 
-Unobserved days drop out of every mean. A trend exists where the whole window lies within the series and at least half
-of its weight was observed. Seasons are multiplicative for series above zero throughout whose indices all reach .01,
-additive for all others. Phases count from the day after the batch's last one.
+Unobserved days drop out of every mean, and a phase that was never observed, as a weekday on which the shop is closed,
+out of the season: it is neutral, and the others are normalised without it. A trend exists where the whole window lies
+within the series and at least half of its weight was observed. Seasons are multiplicative for series above zero
+throughout whose indices all reach .01, additive for all others. Phases count from the day after the batch's last one.
 
 The CPU kernel may add in another order than written (it then adds in vector registers), yet in one that follows from
 the length of a series alone.
@@ -104,12 +105,13 @@ def _find_torch(y_ST: torch.Tensor, mask_ST: torch.Tensor, season_length: int) -
     trend_ST, known_ST = _moving_average(y_ST, mask_ST, first_S, season_length)
     positive_S = torch.where(mask_ST, y_ST, torch.inf).amin(1) > 0
     detrended_ST = torch.where(known_ST & positive_S[:, None], y_ST / trend_ST, y_ST)
-    ratio_SM, complete_S = _phase_means(detrended_ST, known_ST, season_length)
-    ratio_SM = ratio_SM / (ratio_SM.sum(1, keepdim=True) / season_length)
-    ratio_S = seasonal_S & complete_S & positive_S & (ratio_SM >= MIN_INDEX).all(1)
+    ratio_SM, seen_SM = _phase_means(detrended_ST, known_ST, season_length)
+    n_seen_S1 = seen_SM.sum(1, keepdim=True).clamp(min=1)
+    seasonal_S = seasonal_S & (seen_SM.sum(1) >= 2)
+    ratio_SM = torch.where(seen_SM, ratio_SM / (ratio_SM.sum(1, keepdim=True) / n_seen_S1), 1.0)
+    ratio_S = seasonal_S & positive_S & (ratio_SM >= MIN_INDEX).all(1)
     added_SM, _ = _phase_means(y_ST - trend_ST, known_ST, season_length)
-    added_SM = added_SM - added_SM.sum(1, keepdim=True) / season_length
-    seasonal_S = seasonal_S & complete_S
+    added_SM = torch.where(seen_SM, added_SM - added_SM.sum(1, keepdim=True) / n_seen_S1, 0.0)
     season_SM = torch.where(ratio_S[:, None], ratio_SM, added_SM)
     season_SM = torch.where(seasonal_S[:, None], season_SM, 0.0)
     phase_T = (torch.arange(y_ST.shape[1], device=y_ST.device) - y_ST.shape[1]) % season_length
@@ -136,11 +138,11 @@ def _moving_average(
 
 
 def _phase_means(x_ST: torch.Tensor, known_ST: torch.Tensor, season_length: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """(S, M) means of the known days of each phase, and (S,) whether every phase has one."""
+    """(S, M) means of the known days of each phase, 0 where it has none, and whether it has one."""
     short = -x_ST.shape[1] % season_length
     x_SWM = pad(torch.where(known_ST, x_ST, 0.0), (short, 0)).unflatten(1, (-1, season_length))
     count_SM = pad(known_ST, (short, 0)).unflatten(1, (-1, season_length)).sum(1)
-    return x_SWM.sum(1) / count_SM.clamp(min=1), (count_SM > 0).all(1)
+    return x_SWM.sum(1) / count_SM.clamp(min=1), count_SM > 0
 
 
 _VECTOR = {"reassoc", "nsz", "contract"}
@@ -242,7 +244,7 @@ def _trend(y_T, mask_T, first, m, trend_T, weight_T) -> None:  # type: ignore[no
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def _phases(y_T, trend_T, weight_T, ratio, season_M, count_M) -> bool:  # type: ignore[no-untyped-def]
-    """Fill season_M; False where a phase was never seen or a ratio is too small."""
+    """Fill season_M; False where fewer than two phases were seen or a ratio is too small."""
     n_days, m = len(y_T), len(season_M)
     season_M[:] = 0.0
     count_M[:] = 0
@@ -252,14 +254,19 @@ def _phases(y_T, trend_T, weight_T, ratio, season_M, count_M) -> bool:  # type: 
             season_M[phase] += y_T[t] / trend_T[t] if ratio else y_T[t] - trend_T[t]
             count_M[phase] += 1
         phase = phase + 1 if phase + 1 < m else 0
-    total = 0.0
+    total, seen = 0.0, 0
+    for k in range(m):
+        if count_M[k] > 0:
+            season_M[k] /= count_M[k]
+            total += season_M[k]
+            seen += 1
+    if seen < 2:
+        return False
     for k in range(m):
         if count_M[k] == 0:
-            return False
-        season_M[k] /= count_M[k]
-        total += season_M[k]
-    for k in range(m):
-        season_M[k] = season_M[k] / (total / m) if ratio else season_M[k] - total / m
+            season_M[k] = 1.0 if ratio else 0.0
+            continue
+        season_M[k] = season_M[k] / (total / seen) if ratio else season_M[k] - total / seen
         if ratio and season_M[k] < MIN_INDEX:
             return False
     return True

@@ -1,0 +1,105 @@
+"""What a person should look at before the orders are believed: late sales, what decided, doubts by kind."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from jobs.engine.sales_days import sales_days
+from lakehouse.delta.io import Lakehouse
+from lakehouse.errors import ConfigError
+from lakehouse.schema.columns import POLICY_DECIDERS
+from udfs.doubts import KINDS, kinds_of
+
+_COLUMNS = ["unique_id", "sku_id", "location_id", "order_qty", "order_value", "position_qty", "supply_notes", "doubts"]
+_WITHOUT = {
+    "no price or cost": "neither unit cost nor price is known",
+    "unit cost of 0": "a unit costs nothing",
+    "lead time": "lead time and review exceed what a replay can show",
+    "no replays": "there is no replay to choose by",
+}
+# What a feed states stands in quotes, and may be any text.
+_CHANGE = re.compile(r"(?:^|; )(\w+) (?:(assumed)|'.*?' (replaced) by|\S+ (rounded) to) ")
+
+
+def late_words(lake: Lakehouse, as_of: date) -> str:
+    """That the sales feed ends before the as-of day, in a line of its own; '' where it does not."""
+    known = sales_days(lake)
+    words = known.lag_words(as_of) if known else None
+    return f"WARNING: {words}; the days since are taken as forecast, in stock as in demand\n" if words else ""
+
+
+def policy_words(policies: Sequence[str], deciders: Sequence[str]) -> str:
+    """How many policies money chose, and what else chose the others, with the policies by number of series."""
+    parts = []
+    for decider in POLICY_DECIDERS:
+        counts = Counter(name for name, by in zip(policies, deciders, strict=True) if by == decider)
+        if counts:
+            names = ", ".join(
+                f"{name} {n:,}" for name, n in sorted(counts.items(), key=lambda each: (-each[1], each[0]))
+            )
+            how = "chosen by money" if decider == "money" else f"not chosen by money, since {_WITHOUT[decider]}"
+            parts.append(f"{counts.total():,} {how} ({names})")
+    return "; ".join(parts) or "none"
+
+
+def doubt_words(plan: pa.Table, lakehouse: str) -> str:
+    """Doubts and changed supply terms of gold.order_plan by kind, and the command that shows all; '' for none."""
+    doubtful = plan.filter(plan["doubts"].is_valid())
+    text = ""
+    if doubtful.num_rows:
+        ordered = int(pc.sum(pc.greater(doubtful["order_qty"], 0)).as_py())
+        counts = Counter(kind for doubt in doubtful["doubts"].to_pylist() for kind in kinds_of(doubt))
+        known = [*KINDS, *sorted(set(counts) - set(KINDS))]
+        kinds = ", ".join(f"{kind} {counts[kind]:,}" for kind in known if kind in counts)
+        text += f"gold.order_plan: {doubtful.num_rows:,} series are doubtful, {ordered:,} with an order: {kinds}\n"
+        text += "".join(f"  {_line(row)}\n" for row in _gravest(doubtful, 5))
+        text += f"  `shelfcast doubts --lakehouse {lakehouse}` shows all\n"
+    changed = Counter(_changes(plan["supply_notes"].drop_null().to_pylist()))
+    if changed:
+        terms = ", ".join(
+            f"{words} {n:,}" for words, n in sorted(changed.items(), key=lambda each: (-each[1], each[0]))
+        )
+        text += f"supply terms not as stated (supply_notes of gold.order_plan), by series: {terms}\n"
+    return text
+
+
+def doubts(lake: Lakehouse, as_of: date | None) -> str:
+    """Every doubtful series of a day (the last one published), the largest orders first."""
+    plan = lake.read_arrow("gold.order_plan", columns=["as_of", *_COLUMNS])
+    if not plan.num_rows:
+        raise ConfigError(f"no order plan yet in {lake.base}; `shelfcast run --lakehouse {lake.root} ...` makes one")
+    day = as_of or pc.max(plan["as_of"]).as_py()
+    of_day = plan.filter(pc.equal(plan["as_of"], day))
+    if not of_day.num_rows:
+        known = ", ".join(str(each) for each in sorted(set(plan["as_of"].to_pylist())))
+        raise ConfigError(f"no order plan of {day} in {lake.base}; there are those of {known}")
+    doubtful = of_day.filter(of_day["doubts"].is_valid())
+    head = f"gold.order_plan of {day}: {doubtful.num_rows:,} of {of_day.num_rows:,} series are doubtful\n"
+    return head + "".join(f"{_line(row)}\n" for row in _gravest(doubtful, doubtful.num_rows))
+
+
+def _gravest(doubtful: pa.Table, most: int) -> list[dict[str, Any]]:
+    """The largest orders first, then the largest positions: an order that is not placed may be the fault."""
+    keys = [("order_value", "descending"), ("order_qty", "descending"), ("position_qty", "descending")]
+    ordered = doubtful.sort_by([*keys, ("unique_id", "ascending")])
+    return list(ordered.slice(0, most).to_pylist())
+
+
+def _line(row: dict[str, Any]) -> str:
+    value = "value unknown" if row["order_value"] is None else f"{row['order_value']:,.2f}"
+    order = f"order {row['order_qty']:,.12g} ({value})" if row["order_qty"] else "no order"
+    return f"{row['sku_id']} at {row['location_id']}: {order}, position {row['position_qty']:,.4g}: {row['doubts']}"
+
+
+def _changes(notes: Iterable[str]) -> Iterable[str]:
+    """Term and kind of each change, such as `pack_qty rounded`."""
+    for note in notes:
+        for term, *kinds in _CHANGE.findall(note):
+            yield f"{term} {''.join(kinds)}"

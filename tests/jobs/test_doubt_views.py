@@ -1,0 +1,130 @@
+"""What the summary of a run says of its orders, and the command that shows all doubts."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from jobs.cli import main
+from jobs.views.doubts import doubt_words, late_words, policy_words
+from jobs.views.reports import run_summary
+from lakehouse.delta.io import Lakehouse
+from lakehouse.schema.columns import POLICY_DECIDERS
+from tests.jobs.run_tool import copied, day, make_context
+
+COLUMNS = ("unique_id", "sku_id", "location_id", "order_qty", "order_value", "position_qty", "supply_notes", "doubts")
+
+
+def plan(*rows: tuple[float, float | None, float, str | None, str | None]) -> pa.Table:
+    """Rows of order quantity and value, position, notes of supply, doubts."""
+    named = [(f"s{n}|L|all", f"s{n}", "L", *row) for n, row in enumerate(rows)]
+    types = (pa.string(),) * 3 + (pa.float64(),) * 3 + (pa.string(),) * 2
+    columns = list(zip(*named, strict=True)) or [[] for _ in COLUMNS]
+    return pa.table([pa.array(list(c), t) for c, t in zip(columns, types, strict=True)], names=list(COLUMNS))
+
+
+NEGATIVE, ROUNDED = "stock negative: -5 on hand, taken as 0", "supply rounded: lead time 2.5 days rounded up to 3"
+
+
+def test_doubts_are_counted_by_kind_and_the_largest_orders_named_first() -> None:
+    rows = plan(
+        (0.0, 0.0, 4e4, None, "stock doubtful: 40,000 on hand, more than 3650 days of demand"),
+        (6.0, 12.0, 1.0, None, f"{NEGATIVE}; {ROUNDED}"),
+        (60.0, 120.0, 0.0, None, ROUNDED),
+        (6.0, None, 1.0, None, None),
+        (0.0, 0.0, 5.0, None, "of another day: words"),
+    )
+    first, *lines, last = doubt_words(rows, "lake").splitlines()
+    assert first == (
+        "gold.order_plan: 4 series are doubtful, 2 with an order: stock doubtful 1, stock negative 1, "
+        "supply rounded 2, of another day 1"
+    )
+    assert lines == [
+        f"  s2 at L: order 60 (120.00), position 0: {ROUNDED}",
+        f"  s1 at L: order 6 (12.00), position 1: {NEGATIVE}; {ROUNDED}",
+        "  s0 at L: no order, position 4e+04: stock doubtful: 40,000 on hand, more than 3650 days of demand",
+        "  s4 at L: no order, position 5: of another day: words",
+    ]
+    assert last == "  `shelfcast doubts --lakehouse lake` shows all"
+
+
+def test_no_doubt_is_no_word() -> None:
+    assert doubt_words(plan((6.0, 12.0, 1.0, None, None)), "lake") == ""
+    assert doubt_words(plan(), "lake") == ""
+
+
+def test_supply_terms_that_are_not_as_stated_are_counted_by_term_and_kind() -> None:
+    rows = plan(
+        (1.0, 1.0, 1.0, "lead_time_days 2.5 rounded to 3; order_cost assumed 0.5", None),
+        (1.0, 1.0, 1.0, "pack_qty 'rounded' replaced by 1; order_cost assumed 0.5", None),
+        (1.0, 1.0, 1.0, "lead_time_days '2; 3 or rounded' replaced by 7", None),
+        (1.0, 1.0, 1.0, None, None),
+    )
+    assert doubt_words(rows, "lake") == (
+        "supply terms not as stated (supply_notes of gold.order_plan), by series: order_cost assumed 2, lead_time_days "
+        "replaced 1, lead_time_days rounded 1, pack_qty replaced 1\n"
+    )
+
+
+def test_only_what_money_chose_is_said_to_be_chosen_by_money() -> None:
+    assert policy_words(["s_s", "s_s", "base_stock"], ["money"] * 3) == "3 chosen by money (s_s 2, base_stock 1)"
+    assert policy_words(["base_stock"] * 2, ["no price or cost"] * 2) == (
+        "2 not chosen by money, since neither unit cost nor price is known (base_stock 2)"
+    )
+    mixed = policy_words(["s_s", "base_stock", "s_s", "tuned_s_s", "base_stock"], list(POLICY_DECIDERS))
+    assert mixed == (
+        "1 chosen by money (s_s 1); 1 not chosen by money, since neither unit cost nor price is known (base_stock 1); "
+        "1 not chosen by money, since a unit costs nothing (s_s 1); 1 not chosen by money, since lead time and review "
+        "exceed what a replay can show (tuned_s_s 1); 1 not chosen by money, since there is no replay to choose by "
+        "(base_stock 1)"
+    )
+    assert policy_words([], []) == "none"
+
+
+@pytest.mark.parametrize("late", [-5, 0, 1, 9])
+def test_late_sales_are_said(cleaned: Lakehouse, late: int) -> None:
+    words = late_words(cleaned, day(120) + timedelta(days=late))
+    assert words.startswith(f"WARNING: the sales feed ends on {day(120)}, {late} day") is (late > 0)
+    assert bool(words) is (late > 0)
+
+
+def test_a_lakehouse_without_sales_is_not_late(lake: Lakehouse) -> None:
+    assert late_words(lake, date(2024, 1, 1)) == ""
+
+
+def test_the_summary_and_the_command_show_what_gold_holds(
+    finished: Lakehouse, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lake = copied(finished, tmp_path / "lake")
+    assert main(["doubts", "--lakehouse", lake.root]) == 0
+    assert capsys.readouterr().out == "gold.order_plan of 2024-04-28: 0 of 12 series are doubtful\n"
+    for sku, words in (("S02", NEGATIVE), ("S03", ROUNDED)):
+        lake.open("gold.order_plan").update(new_values={"doubts": words}, predicate=f"sku_id = '{sku}'")
+    assert main(["doubts", "--lakehouse", lake.root, "--as-of", "2024-04-28"]) == 0
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head == "gold.order_plan of 2024-04-28: 4 of 12 series are doubtful"
+    assert len(lines) == 4
+    assert all(NEGATIVE in line or ROUNDED in line for line in lines)
+    assert main(["doubts", "--lakehouse", lake.root, "--as-of", "2024-04-27"]) == 2
+    assert "no order plan of 2024-04-27" in capsys.readouterr().err
+
+    summary = run_summary(make_context(None, lake, None, day(119)), [_published()])
+    assert "12 chosen by money (" in summary
+    assert "4 series are doubtful" in summary
+    assert f"`shelfcast doubts --lakehouse {lake.root}` shows all" in summary
+    assert "WARNING" not in summary
+
+
+def test_without_a_plan_the_command_says_so(cleaned: Lakehouse, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doubts", "--lakehouse", cleaned.root]) == 2
+    assert "no order plan yet" in capsys.readouterr().err
+
+
+def _published():  # type: ignore[no-untyped-def]
+    from jobs.pipeline import StageReport
+    from lakehouse.delta.ledger import StageRecord
+
+    return StageReport("publish", "done", StageRecord("succeeded"))

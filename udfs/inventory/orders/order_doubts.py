@@ -1,0 +1,35 @@
+"""All doubts about the series of a bucket in one place: what earlier stages told, and those about stock and supply."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from udfs.doubts import Doubts
+from udfs.inventory.kernels.planning_inputs import IdArray
+from udfs.inventory.kernels.stock_position import StockInput
+from udfs.inventory.kernels.supply_input import SupplyInput
+from udfs.inventory.stated_terms import doubt_words
+
+
+def order_doubts(
+    unique_id_S: IdArray, supply: SupplyInput, stock: StockInput, told: pa.Table | None
+) -> NDArray[np.object_]:
+    """The text of each series, None where there is no doubt, [S]; see `udfs.doubts`.
+
+    told: unique_id, doubts: what earlier stages have found, any number of rows for a series.
+    """
+    doubts, row_of = Doubts(len(unique_id_S)), {unique_id: row for row, unique_id in enumerate(unique_id_S)}
+    for told_row in told.to_pylist() if told is not None else []:
+        if (row := row_of.get(told_row["unique_id"])) is not None:
+            doubts.add_text(row, told_row["doubts"])
+    for row, (notes, found) in enumerate(zip(supply.notes_S, stock.doubts_S, strict=True)):
+        for kind, words in found:
+            doubts.add(kind, row, words)
+        for note in notes:
+            if note.kind != "assumed":
+                doubts.add(f"supply {note.kind}", row, doubt_words(note))
+    texts_S = np.empty(len(unique_id_S), dtype=object)
+    texts_S[:] = doubts.texts()
+    return texts_S
