@@ -66,6 +66,8 @@ def _days(actions: pa.Table) -> tuple[list[date | None], list[date | None]]:
     """First and last day of each file's rows, by the statistics or the partition of the table's day column."""
     none: list[date | None] = [None] * actions.num_rows
     for name in DAY_COLUMNS:
+        if f"min.{name}" in actions.column_names and not pa.types.is_date(actions[f"min.{name}"].type):
+            return none, none  # bronze: text that need not be a day
         if f"min.{name}" in actions.column_names:
             first, last = (actions[f"{side}.{name}"].cast(pa.date32()).to_pylist() for side in ("min", "max"))
             return first, last

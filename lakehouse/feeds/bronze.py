@@ -12,11 +12,12 @@ from __future__ import annotations
 import difflib
 import hashlib
 import math
+import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from itertools import islice
 
 import numpy as np
@@ -28,9 +29,11 @@ from lakehouse.feeds.cells import MONEY, CellReader
 from lakehouse.feeds.derived_records import DERIVED, FAILED
 from lakehouse.feeds.feed_files import FeedFile
 from lakehouse.feeds.money import Money
-from lakehouse.feeds.records import Records, format_of
-from lakehouse.feeds.sources import ColumnMapping, Feed, SourceMapping
-from lakehouse.feeds.text_records import CORRUPT, ROW, header_elsewhere
+from lakehouse.feeds.records import Records
+from lakehouse.feeds.sheet_records import SheetRecords
+from lakehouse.feeds.sources import ColumnMapping, Feed, Melt, SourceMapping
+from lakehouse.feeds.text_records import CORRUPT, ROW, TextRecords
+from lakehouse.schema.columns import COLUMNS
 from lakehouse.schema.tables import FEEDS, contract
 
 CORRUPT_PREFIX = "corrupt record: "
@@ -70,14 +73,9 @@ class BronzeReader:
         _check_columns(self.file, self.feed_name, self.mapping, self.records)
         origins = self.feed.mapping()
         if self.feed.melt is not None:
-            days = self.feed.melt.days(self.records.names)
-            if not days:
-                raise SourceError(
-                    f"{self.file.path}: expected day columns {self._day_words()}, found {self.records.names}. "
-                    "Correct `melt` in the source mapping."
-                )
-            self._days = {name: day.isoformat() for name, day in days.items()}
-            origins[self.feed.melt.value] = ColumnMapping(column=self.feed.melt.value)
+            self._days = {name: day.isoformat() for name, day in self._day_columns(self.feed.melt).items()}
+            first, *_, last = [*self._days, *self._days]
+            origins[self.feed.melt.value] = ColumnMapping(column=first if first == last else f"{first} to {last}")
         for target, origin in origins.items():
             if origin.const is None:
                 notation = self.mapping.notation_of(self.feed_name, origin)
@@ -118,10 +116,31 @@ class BronzeReader:
             for future in waiting:
                 yield future.result()
 
-    def _day_words(self) -> str:
-        melt = self.feed.melt
-        assert melt is not None
-        return f"{melt.prefix}<number>" if melt.format is None else f"{melt.prefix}<date as {melt.format}>"
+    def _day_columns(self, melt: Melt) -> dict[str, date]:
+        """The columns that are days, each day one; says which others are not read."""
+        file, names = self.file.path, self.records.names
+        header: list[str] = getattr(_as_opened(self.records), "header", names)
+        days = self.mapping.days(self.feed_name, names)
+        words = f"{melt.prefix}<number>" if melt.format is None else f"{melt.prefix}<date as {melt.format}>"
+        repeated = [name for name in self.mapping.days(self.feed_name, sorted(set(header))) if name not in days]
+        of_day = {day: [name for name, other in days.items() if other == day] for day in days.values()}
+        if same := repeated or next((columns for columns in of_day.values() if len(columns) > 1), []):
+            raise SourceError(f"{file}: expected one column for each day, found more: {same}. Remove all but one.")
+        if not days:
+            raise SourceError(
+                f"{file}: expected day columns {words}, found {names}. Correct `melt` in the source mapping."
+            )
+        mapped = {origin.column for origin in self.feed.mapping().values()}
+        others = [name for name in names if name not in days and name not in mapped]
+        shapes = {_shape(name) for name in days}
+        if likely := [name for name in others if _shape(name) in shapes]:
+            raise SourceError(
+                f"{file}: the columns {likely} look like days, but are none as {words}. Correct their names, or "
+                "`melt` in the source mapping."
+            )
+        if others:
+            self.records.news.append(f"{file}: the columns {others} are no days ({words}) and were not read")
+        return days
 
     def _pieces(self) -> Iterator[pa.RecordBatch]:
         step = max(_MELTED_ROWS // max(len(self._days), 1), 1)
@@ -192,7 +211,7 @@ class BronzeReader:
         reader, zone, places = self._cells[target], self.mapping.timezone, beside.places
         if target in MONEY and beside.codes is not None:
             return self._read_money(cells, target, beside.codes)
-        if places is None:
+        if places is None or COLUMNS[target].type not in ("date", "timestamp"):
             return reader.read(cells, zone)
         result = reader.read(cells, zone) if not set(places.to_pylist()) <= set(self.zones) else None
         for own in sorted(set(self.zones.values())):
@@ -232,11 +251,10 @@ class BronzeReader:
         return {name: pa.concat_arrays([long[name], corrupt[name]]) for name in columns}
 
 
-def needed_columns(feed: Feed, names: Sequence[str]) -> list[str]:
+def needed_columns(mapping: SourceMapping, feed_name: str, names: Sequence[str]) -> list[str]:
     """The file's columns that the mapping reads without Spark."""
-    wanted = [origin.column for origin in feed.mapping().values() if origin.column in set(names)]
-    days = list(feed.melt.days(names)) if feed.melt else []
-    return list(dict.fromkeys([*(name for name in wanted if name), *days]))
+    wanted = [origin.column for origin in mapping.feeds[feed_name].mapping().values() if origin.column in set(names)]
+    return list(dict.fromkeys([*(name for name in wanted if name), *mapping.days(feed_name, names)]))
 
 
 def _each(count: int, times: int) -> pa.Array:
@@ -244,7 +262,8 @@ def _each(count: int, times: int) -> pa.Array:
 
 
 def _check_columns(file: FeedFile, feed_name: str, mapping: SourceMapping, records: Records) -> None:
-    feed, names, header = mapping.feeds[feed_name], records.names, getattr(records, "header", [])
+    feed, names, opened = mapping.feeds[feed_name], records.names, _as_opened(records)
+    header: list[str] = getattr(opened, "header", [])
     expected = {origin.column for origin in feed.mapping().values() if origin.column and not origin.optional}
     missing = sorted(expected - set(names))
     if not missing:
@@ -257,7 +276,7 @@ def _check_columns(file: FeedFile, feed_name: str, mapping: SourceMapping, recor
     near = {name: difflib.get_close_matches(name.lower(), [other.lower() for other in names], 1) for name in missing}
     spelt = {name.lower(): name for name in names}
     likely = [f"{name!r} may be {spelt[found[0]]!r}" for name, found in near.items() if found]
-    hint = header_elsewhere(file, feed, expected) if format_of(file, feed) == "csv" else ""
+    hint = opened.header_elsewhere(expected) if isinstance(opened, TextRecords | SheetRecords) else ""
     targets = [target for target, origin in feed.mapping().items() if origin.column in missing]
     places = ", ".join(mapping.place("feeds", feed_name, "columns", target) for target in targets)
     raise SourceError(
@@ -265,6 +284,18 @@ def _check_columns(file: FeedFile, feed_name: str, mapping: SourceMapping, recor
         f"{', '.join(likely) + '. ' if likely else ''}Correct the file, or name its columns in the source mapping "
         f"({places})."
     )
+
+
+def _shape(name: str) -> str:
+    """The name with 9 for every digit and a for every letter."""
+    return re.sub(r"[^\W\d_]", "a", re.sub(r"\d", "9", name))
+
+
+def _as_opened(records: Records) -> Records:
+    """The file's own records, which others fill or add columns to."""
+    while (inner := getattr(records, "records", None)) is not None:
+        records = inner
+    return records
 
 
 def _const_text(const: str | float | bool) -> str:

@@ -54,15 +54,31 @@ class CellReader:
         kind = COLUMNS[self.target].type
         if not _is_text(values.type):
             return self._typed(values, kind, zone)
+        if kind == "boolean" and "" in (*self.notation.true_values, *self.notation.false_values):
+            values = pc.fill_null(values.cast(pa.string()), "")
         encoded = values.dictionary_encode()
-        texts = self._without_nulls(pc.utf8_trim_whitespace(encoded.dictionary.cast(pa.string())))
+        texts = pc.utf8_trim_whitespace(encoded.dictionary.cast(pa.string()))
         is_typed = pc.fill_null(pc.starts_with(texts, TYPED), False)
         if not pc.any(is_typed).as_py():
-            return self._of(kind)(texts, zone).take(encoded.indices)
-        plain = CellReader(self.target, self.source, self.where, Notation(), self.currency)
-        stated = plain.read(pc.if_else(is_typed, pc.utf8_slice_codeunits(texts, 1), None), zone)
-        written = self._of(kind)(pc.if_else(is_typed, None, texts), zone)
-        return pc.if_else(is_typed, stated, written).take(encoded.indices)
+            return self._of(kind)(self._without_nulls(texts), zone).take(encoded.indices)
+        stated = self._without_nulls(pc.if_else(is_typed, pc.utf8_slice_codeunits(texts, 1), None))
+        written = self._without_nulls(pc.if_else(is_typed, None, texts))
+        return pc.coalesce(self._stated(stated, kind, zone), self._of(kind)(written, zone)).take(encoded.indices)
+
+    def _stated(self, texts: pa.Array, kind: str, zone: str | None) -> pa.Array:
+        """Cells whose type the file knows: numbers need no notation, and a time is one whatever the mapping's format.
+
+        A number in a column of times still goes by the format (20240131, 45322), and flags by the mapping's words.
+        """
+        if kind == "double":
+            plain = CellReader(self.target, self.source, self.where, Notation(), self.currency)
+            return plain.read(texts, zone)
+        if kind not in ("date", "timestamp"):
+            return self._of(kind)(texts, zone)
+        is_time = pc.fill_null(pc.match_substring_regex(texts, r"^\d{4}-\d\d-\d\d"), False)
+        clock = pc.if_else(is_time, texts, None)
+        times = self._stamp(self._at_place(DatePattern.iso().read(clock), clock, zone))
+        return pc.coalesce(times, self._time(pc.if_else(is_time, None, texts), zone))
 
     def finish(self) -> list[str]:
         """What a person should know of the column. Raises SourceError where its values may mean two things."""
@@ -85,7 +101,7 @@ class CellReader:
         return (
             [f"{name} holds codes as numbers with decimals (4711.0); they were read without (4711)"]
             if self._is_float_code
-            else []
+            else self._numbers.unread(name, self.notation)
         )
 
     def _of(self, kind: str) -> Callable[[pa.Array, str | None], pa.Array]:
@@ -156,9 +172,9 @@ class CellReader:
             return self._of(kind)(_number_words(values), zone)
         if pa.types.is_boolean(values.type):
             return pc.cast(values, pa.string())
-        if kind == "boolean" and (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
-            return pc.cast(pc.cast(values, pa.bool_()), pa.string())
-        return _time_words(values) if pa.types.is_timestamp(values.type) else _number_words(values)
+        words = _time_words(values) if pa.types.is_timestamp(values.type) else _number_words(values)
+        known = self._without_nulls(words)
+        return self._flag(known, zone) if kind == "boolean" else known
 
     def _typed_time(self, values: pa.Array, zone: str | None) -> pa.Array:
         """Times of a type: one with a zone is an instant, on the clock of that zone unless the place's is known."""

@@ -8,6 +8,7 @@ spreadsheets, "unix" and "unix_ms" for seconds and milliseconds since 1970.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -72,7 +73,7 @@ _COMMON = tuple(
     for clock in ("", " HH:mm", " HH:mm:ss", " hh:mm a", "'T'HH:mm:ss")
 )
 # Forms in use that the locales do not know, beside every name's beginning.
-_OTHER_MONTHS = {"de": {"mrz": 3, "maerz": 3}, "en": {"sept": 9}, "es": {"set": 9}, "fr": {"fev": 2, "aout": 8}}
+_OTHER_MONTHS = {"de": {"mrz": 3, "maerz": 3}, "en": {"sept": 9}, "es": {"set": 9}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +168,8 @@ def refuse_contradicting(patterns: Sequence[DatePattern]) -> None:
 
 
 def _shape(pattern: DatePattern) -> str:
-    return re.sub(r"\?P<\w+>", "", pattern.regex)
+    """The pattern's expression without names; one digit or two are the same, as both read two."""
+    return re.sub(r"\?P<\w+>", "", pattern.regex).replace(r"\d{1,2}", r"\d{2}")
 
 
 def check_language(language: str) -> None:
@@ -180,17 +182,24 @@ def check_language(language: str) -> None:
 
 @cache
 def month_numbers(language: str) -> Mapping[str, int]:
-    """Names of months in small letters, without dots, whole and short, with their number."""
+    """Names of months in small letters, without dots, with accents and without, whole and short, with their number."""
     names: dict[str, int] = dict(_OTHER_MONTHS.get(language[:2], {}))
     for width in ("wide", "abbreviated"):
         for context in ("format", "stand-alone"):
             known = get_month_names(width, context, language.replace("-", "_"))
             for number, name in known.items():
                 names.setdefault(name.lower().replace(".", ""), number)
+                names.setdefault(_bare(name), number)
     for name, number in list(names.items()):
         if len(name) > 3 and len({n for other, n in names.items() if other.startswith(name[:3])}) == 1:
             names.setdefault(name[:3], number)
     return names
+
+
+def _bare(name: str) -> str:
+    """In small letters, without dots and accents, which people leave out."""
+    parts = unicodedata.normalize("NFKD", name.lower().replace(".", ""))
+    return "".join(part for part in parts if not unicodedata.combining(part))
 
 
 @cache
@@ -235,7 +244,7 @@ def _integers(values: pa.Array, absent: int) -> np.ndarray:
 
 
 def _by_name(values: pa.Array, numbers: Mapping[str, int]) -> np.ndarray:
-    names = [name.lower().replace(".", "") if name else "" for name in values.to_pylist()]
+    names = [_bare(name) if name else "" for name in values.to_pylist()]
     return np.array([numbers.get(name, -1) for name in names], dtype=np.int64)
 
 
@@ -308,8 +317,8 @@ def offset_minutes(text: str) -> float:
 def _serial_times(texts: pa.Array, unit: int, origin: str) -> Times:
     numbers = pc.cast(pc.if_else(pc.match_substring_regex(texts, r"^\d{1,13}(\.\d+)?$"), texts, None), pa.float64())
     values = np.asarray(pc.fill_null(numbers, np.nan), dtype=np.float64)
-    times = Times.none(len(values))
     known = np.isfinite(values) & (values * unit < _LAST)
     micros = np.rint(np.where(known, values, 0.0) * unit / 1000) * 1000  # a serial number is good to the millisecond
     wall = np.datetime64(origin, "us") + micros.astype(np.int64)
-    return Times(np.where(known, wall, np.datetime64("NaT")), times.offset)
+    is_instant = known & (unit < _DAY)  # seconds since 1970 are counted in UTC
+    return Times(np.where(known, wall, np.datetime64("NaT")), np.where(is_instant, 0.0, np.nan))

@@ -2,16 +2,16 @@
 
 Read as a matter of course: blanks around the number, a trailing or bracketed minus (5-, (5)), a plus, the real minus
 sign, an exponent, and the money sign of the source's own currency. The decimal sign is a point unless the mapping says
-otherwise. Signs between thousands count where they part groups of three and cannot be a decimal sign; "1.205" and
-"1,205" alone can, so they need the mapping's word.
+otherwise. Signs between thousands count where they part groups of three (in India 1,20,500) and cannot be a decimal
+sign; "1.205" and "1,205" alone can, so they need the mapping's word.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from lakehouse.errors import SourceError
 from lakehouse.feeds.notation import Notation
@@ -19,6 +19,8 @@ from lakehouse.feeds.notation import Notation
 PLAIN = r"^-?\d+(\.\d+)?$"
 _PLAIN = re.compile(PLAIN, re.ASCII)
 _BLANKS = " \u00a0\u202f\u2009"
+_ALIKE = str.maketrans(dict.fromkeys(_BLANKS, " ") | {"\u2019": "'"})
+_EXPONENT = re.compile(r"^(\d+\.?\d*|\.\d+)[eE][+-]?\d+$", re.ASCII)
 _DOLLARS = frozenset({"USD", "CAD", "AUD", "NZD", "SGD", "HKD", "TWD", "MXN", "ARS", "CLP", "COP"})
 MONEY_SIGNS = {
     "$": _DOLLARS,
@@ -41,8 +43,13 @@ MONEY_SIGNS = {
     "US$": frozenset({"USD"}),
 }
 """Signs that stand for a currency, with the currencies that they may stand for."""
-_GROUPS_BY_POINT = re.compile(r"^[1-9]\d{0,2}(\.\d{3})+$", re.ASCII)
-_GROUPS_BY_COMMA = re.compile(r"^[1-9]\d{0,2}(,\d{3})+$", re.ASCII)
+_INNER = re.compile(r"(?:(?<!\w)[.,])?\d(?:.*\d)?", re.ASCII | re.DOTALL)
+_FORMS = {
+    "grouped": re.compile(r"[1-9]\d{0,2}\.\d{3}", re.ASCII),
+    "groups": re.compile(r"[1-9]\d{0,2}(\.\d{3}){2,}", re.ASCII),
+    "comma_grouped": re.compile(r"[1-9]\d{0,2},\d{3}", re.ASCII),
+    "comma_groups": re.compile(r"[1-9]\d{0,2}(,\d{2,3}){2,}", re.ASCII),
+}
 
 
 def plain_number(text: str, notation: Notation, currency: str | None = None) -> str | None:
@@ -51,19 +58,19 @@ def plain_number(text: str, notation: Notation, currency: str | None = None) -> 
     currency: that of the source where the column is money, so that its sign may stand beside the number; a sign of
     another currency makes the text unreadable.
     """
-    is_negative, body = _without_sign(text.strip())
+    sign, body = _without_sign(text.strip())
     if currency is not None:
         stripped = _without_money_sign(body, currency)
         if stripped is None:
             return None
-        is_negative_too, body = _without_sign(stripped)
-        if is_negative and is_negative_too:
+        inner_sign, body = _without_sign(stripped)
+        if sign and inner_sign:
             return None
-        is_negative = is_negative or is_negative_too
+        sign = sign or inner_sign
     digits = _digits(body, notation)
     if digits is None:
         return None
-    return f"-{digits}" if is_negative and Decimal(digits) != 0 else digits
+    return f"-{digits}" if sign == "-" and Decimal(digits) != 0 else digits
 
 
 def foreign_currencies(text: str, currency: str) -> frozenset[str]:
@@ -76,16 +83,16 @@ def foreign_currencies(text: str, currency: str) -> frozenset[str]:
     return frozenset() if currency in may else may
 
 
-def _without_sign(text: str) -> tuple[bool, str]:
-    """Whether the text is negative, and what is left of it without its sign."""
+def _without_sign(text: str) -> tuple[str, str]:
+    """The sign, "-", "+" or "", and what is left of the text without it."""
     text = text.replace("\u2212", "-")
     if len(text) > 2 and text[0] == "(" and text[-1] == ")":
-        return True, text[1:-1].strip()
+        return "-", text[1:-1].strip()
     if text[:1] in ("-", "+"):
-        return text[0] == "-", text[1:].strip()
+        return text[0], text[1:].strip()
     if text[-1:] in ("-", "+"):
-        return text[-1] == "-", text[:-1].strip()
-    return False, text
+        return text[-1], text[:-1].strip()
+    return "", text
 
 
 def _without_money_sign(text: str, currency: str) -> str | None:
@@ -107,7 +114,8 @@ def _digits(text: str, notation: Notation) -> str | None:
     if decimal == "." and _PLAIN.match(text) and not text.startswith("-"):
         return text
     if "e" in text.lower():
-        return _without_exponent(text.replace(decimal, "."))
+        # A point that is no decimal sign has no place before an exponent.
+        return None if decimal == "," and "." in text else _without_exponent(text.replace(decimal, "."))
     whole, mark, fraction = text.rpartition(decimal) if decimal in text else (text, "", "")
     if decimal in whole or (mark and not fraction.isdecimal()):
         return None
@@ -123,27 +131,33 @@ def _without_thousands(whole: str, notation: Notation, *, has_decimals: bool) ->
         return whole
     if not whole:
         return "0" if has_decimals else None
+    whole = whole.translate(_ALIKE)
     signs = {sign for sign in whole if not sign.isdecimal()}
     if len(signs) != 1:
         return None
     (sign,) = signs
-    if notation.thousands is not None:
-        may = sign == notation.thousands or {sign, notation.thousands} <= set(_BLANKS)
-    else:
-        # A comma may be a decimal sign unless the mapping, or decimals behind it, say that the point is.
-        may = sign in _BLANKS + "'\u2019" or (sign in ".," and (notation.decimal is not None or has_decimals))
     groups = whole.split(sign)
-    if not may or not 1 <= len(groups[0]) <= 3 or any(len(group) != 3 for group in groups[1:]):
-        return None
-    return "".join(groups)
+    if notation.thousands is not None:
+        may = sign == notation.thousands.translate(_ALIKE)
+    else:
+        # One comma may be a decimal sign unless the mapping, or decimals behind it, say that the point is.
+        is_clear = notation.decimal is not None or has_decimals or len(groups) > 2
+        may = sign in " '" or (sign in ".," and is_clear)
+    return "".join(groups) if may and _are_thousands([len(group) for group in groups], sign) else None
+
+
+def _are_thousands(lengths: Sequence[int], sign: str) -> bool:
+    """Groups of three digits, or India's: three at the end and two before."""
+    first, *inner, last = lengths
+    by_three = 1 <= first <= 3 and set(inner) <= {3}
+    return last == 3 and (by_three or (sign == "," and 1 <= first <= 2 and set(inner) == {2}))
 
 
 def _without_exponent(text: str) -> str | None:
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
+    if not _EXPONENT.match(text):
         return None
-    if not number.is_finite() or abs(number.adjusted()) > 30:
+    number = Decimal(text)
+    if abs(number.adjusted()) > 30:
         return None
     plain = f"{number:f}"
     return plain.rstrip("0").rstrip(".") if "." in plain else plain
@@ -163,28 +177,45 @@ class NumberForms:
         """Raise SourceError where points may part thousands or decimals, and the mapping does not say which.
 
         A column whose every point stands before just three digits may be either ("1.205"); one that also has decimal
-        commas ("2,5") writes thousands with a point.
+        commas ("2,5") or several points in a number ("1.205.300") writes thousands with a point.
         """
         if notation.decimal is not None or notation.thousands is not None or "grouped" not in self.examples:
             return
-        grouped, comma = self.examples["grouped"], self.examples.get("comma")
-        if "point" in self.examples and comma is None:
+        grouped, other = self.examples["grouped"], self.examples.get("comma", self.examples.get("groups"))
+        if "point" in self.examples and other is None:
             return
         as_thousands = grouped.replace(".", "")
-        beside = f", and {comma!r} beside it" if comma else ""
+        beside = f", and {other!r} beside it" if other else ""
         raise SourceError(
             f"{where} holds {grouped!r}{beside}: that is {as_thousands} where the point parts thousands, and {grouped} "
-            'where it parts decimals. Say which, for the feed or the column: decimal = "," (1.205,5) or decimal = "." '
-            "(1,205.5)."
+            'where it parts decimals. Say which, notation = { decimal = "," } for the feed (1.205,5) or '
+            '{ decimal = "." } (1,205.5), or decimal beside the column.'
         )
+
+    def unread(self, where: str, notation: Notation) -> list[str]:
+        """What to say in the mapping where numbers were seen that are not read without its word."""
+        if notation.decimal is not None or notation.thousands is not None:
+            return []
+        comma, grouped = self.examples.get("comma", self.examples.get("groups")), self.examples.get("comma_grouped")
+        if comma is None and grouped is None:
+            return []
+        words = f"{where} holds {(comma or grouped)!r}, which is not read"
+        if comma is not None:
+            return [words + '; where the comma parts decimals, say notation = { decimal = "," }']
+        thousands, decimals = str(grouped).replace(",", ""), str(grouped).replace(",", ".")
+        return [
+            f'{words}: it is {thousands} where the comma parts thousands (say notation = {{ thousands = "," }}) and '
+            f'{decimals} where it parts decimals ({{ decimal = "," }})'
+        ]
 
 
 def _form_of(text: str) -> str:
-    body = _without_sign(text.strip())[1].strip("".join(MONEY_SIGNS) + _BLANKS)
-    if _GROUPS_BY_POINT.match(body):
-        return "grouped"
-    if "." in body and "," not in body:
-        return "point"
-    if "," in body and not _GROUPS_BY_COMMA.match(body):
-        return "comma" if body.rfind(",") > body.rfind(".") else "point"
-    return "other"
+    inner = _INNER.search(text)
+    body = inner.group() if inner else ""
+    for form, expression in _FORMS.items():
+        if expression.fullmatch(body):
+            return form
+    at_comma, at_point = body.rfind(","), body.rfind(".")
+    if at_comma == at_point:
+        return "other"
+    return "comma" if at_comma > at_point else "point"

@@ -43,7 +43,7 @@ def open_feed_file(
     expressions = {target: origin.expr for target, origin in feed.mapping().items() if origin.expr is not None}
     if expressions:
         whole = mapping.clean.drop_exact_duplicates  # the hash of a record is of all its columns
-        kept = list(records.names) if whole else needed_columns(feed, records.names)
+        kept = list(records.names) if whole else needed_columns(mapping, feed_name, records.names)
         places = {target: mapping.place("feeds", feed_name, "columns", target, "expr") for target in expressions}
         records = DerivedRecords(spark(), records, file, expressions, kept, places)
     return BronzeReader(feed_name, mapping, file, records, arrived_at or datetime.now(UTC), zones or {})

@@ -104,7 +104,7 @@ class FilledDown:
 
 def _group_of(batch: pa.RecordBatch, within: tuple[str, ...]) -> pa.Array:
     parts = [pc.fill_null(batch[name].cast(pa.string()), "") for name in within]
-    return pc.binary_join_element_wise(*parts, "\x1f")
+    return pc.binary_join_element_wise(*parts, "\x1f") if parts else pa.repeat("", batch.num_rows)
 
 
 def _filled(values: pa.Array, groups: pa.Array, before: dict[str, str | None], name: str) -> pa.Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from typing import Any
@@ -15,12 +15,12 @@ from lakehouse.errors import SourceError
 from lakehouse.feeds.cells import TYPED
 from lakehouse.feeds.feed_files import FeedFile
 from lakehouse.feeds.sources import Feed
-from lakehouse.feeds.text_records import CORRUPT, ROW, columns_that_count
+from lakehouse.feeds.text_records import CORRUPT, HEADER_SOUGHT, ROW, columns_that_count
 
 
 @dataclass(slots=True)
 class SheetRecords:
-    """A sheet, opened: `names` of its columns, and `batches` of its records (see `TextRecords`).
+    """A sheet, opened: `names` of its columns, and `batches` of its records, which begin at `rows[start]`.
 
     A workbook is held in memory: a sheet ends at 1,048,576 rows. A record's number is its row below the header.
     """
@@ -28,6 +28,7 @@ class SheetRecords:
     file: FeedFile
     header: list[str]
     rows: Sequence[Sequence[Any]]
+    start: int
     footer: str | None = None
     news: list[str] = field(default_factory=list)
 
@@ -37,7 +38,10 @@ class SheetRecords:
         try:
             book = CalamineWorkbook.from_path(file.local())
         except (CalamineError, OSError) as error:
-            raise SourceError(f"{file.path}: expected a workbook: {error}") from error
+            raise SourceError(
+                f"{file.path}: expected a workbook: {error}. Save it as xlsx; where it holds text under a workbook's "
+                'name, say format = "csv" in the source mapping.'
+            ) from error
         names = book.sheet_names
         if feed.sheet is not None and feed.sheet not in names:
             raise SourceError(f"{file.path}: expected a sheet {feed.sheet!r}, found {names}; correct `sheet`")
@@ -47,8 +51,8 @@ class SheetRecords:
             at = next((number for number, row in enumerate(rows) if number >= at and any(map(_is_filled, row))), -1)
             if at < 0:
                 raise SourceError(f"{file.path}: expected a header, found an empty sheet")
-        header = list(feed.names) or [_text(cell).removeprefix(TYPED).strip() for cell in rows[at]]
-        found = cls(file, header, rows[at + (not feed.names) :], feed.footer)
+        header = list(feed.names) or [_header_text(cell) for cell in rows[at]]
+        found = cls(file, header, rows, at + (not feed.names), feed.footer)
         if feed.sheet is None and len(names) > 1:
             found.news.append(f"{file.path}: the first of the sheets {names} was read; `sheet` names another")
         return found
@@ -56,6 +60,14 @@ class SheetRecords:
     @property
     def names(self) -> list[str]:
         return columns_that_count(self.header)
+
+    def header_elsewhere(self, wanted: Iterable[str]) -> str:
+        """A hint on which row the wanted columns stand, '' where that is not seen."""
+        sought = set(wanted)
+        for at, row in enumerate(self.rows[:HEADER_SOUGHT]):
+            if sought and sought <= {_header_text(cell) for cell in row}:
+                return f"Row {at + 1} holds them: say skip_lines = {at}. "
+        return ""
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         kept = [(number, row) for number, row in enumerate(self._body(), start=1) if any(map(_is_filled, row))]
@@ -71,18 +83,22 @@ class SheetRecords:
 
     def _body(self) -> Iterator[Sequence[Any]]:
         """The rows up to the footer."""
-        for number, row in enumerate(self.rows):
+        rows = self.rows[self.start :]
+        for number, row in enumerate(rows):
             words = ";".join(_text(cell).removeprefix(TYPED) for cell in row)
             if self.footer is not None and re.search(self.footer, words):
-                self.news.append(
-                    f"{self.file.path}: {len(self.rows) - number} rows from {number + 1} on are its footer"
-                )
+                self.news.append(f"{self.file.path}: {len(rows) - number} rows from {number + 1} on are its footer")
                 return
             yield row
 
 
 def _is_filled(cell: Any) -> bool:
     return cell is not None and str(cell).strip() != ""
+
+
+def _header_text(cell: Any) -> str:
+    """A name; of a date its day alone."""
+    return _text(cell).removeprefix(TYPED).removesuffix(" 00:00:00").strip()
 
 
 def _text(cell: Any) -> str:

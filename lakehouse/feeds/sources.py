@@ -86,11 +86,11 @@ class Melt(_Frozen):
             DatePattern.of(self.format)
         return self
 
-    def days(self, names: Sequence[str]) -> dict[str, date]:
-        """The columns that are days, in the order of their days."""
+    def days(self, names: Sequence[str], language: str = "en") -> dict[str, date]:
+        """The columns that are days, in the order of their days. language: of months' names."""
         after = {name: name.removeprefix(self.prefix) for name in names if name.startswith(self.prefix)}
         if self.format is not None:
-            wall = DatePattern.of(self.format).read(pa.array(after.values(), pa.string())).wall
+            wall = DatePattern.of(self.format).read(pa.array(after.values(), pa.string()), language).wall
             days = {name: at.astype(date).date() for name, at in zip(after, wall, strict=True) if not np.isnat(at)}
         else:
             days = {name: self._counted(text) for name, text in after.items() if re.fullmatch(r"\d+", text)}
@@ -314,6 +314,11 @@ class SourceMapping(_Frozen):
         if faults := layout_faults(self.model_dump()):
             raise ValueError("; ".join(map(str, faults)))
         return self
+
+    def days(self, feed: str, names: Sequence[str]) -> dict[str, date]:
+        """The columns of a feed's file that are days (see `Melt`)."""
+        melt, notation = self.feeds[feed].melt, self.feeds[feed].notation.over(self.notation)
+        return melt.days(names, notation.language or "en") if melt else {}
 
     def place(self, *path: Key) -> str:
         """Where a key stands in the mapping's file, for messages: `file:line: key`, the key alone without a file."""

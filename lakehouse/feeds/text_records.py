@@ -6,16 +6,15 @@ its place and its text. Arrow parses the file; files with remarks go through Pyt
 
 from __future__ import annotations
 
-import codecs
 import csv
-import io
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import reduce
-from itertools import chain, islice
-from typing import Any, TextIO
+from itertools import islice
 
 import numpy as np
 import pyarrow as pa
@@ -23,17 +22,24 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from lakehouse.errors import SourceError
-from lakehouse.feeds.feed_files import CHUNK_BYTES, FeedFile, is_packed, open_bytes
+from lakehouse.feeds.feed_files import FeedFile, is_packed
 from lakehouse.feeds.sources import Feed
+from lakehouse.feeds.text_lines import (
+    TextRecord,
+    csv_reader,
+    likely_encoding,
+    not_text,
+    open_text,
+    parsed,
+    refuse_open_quote,
+)
 
 CORRUPT = "_corrupt_record"  # the whole record as text where it has not the file's columns, else NULL
 ROW = "source_row"  # number of the record in the file, from 1
 
-_END_MARK = "\x00end of file\x00"
 _BLOCK_BYTES = 16 << 20
 _BATCH_ROWS = 1 << 17
-_HEADER_SOUGHT = 50  # lines in which a header is looked for that is not where the mapping says
-csv.field_size_limit(1 << 24)
+HEADER_SOUGHT = 50  # lines in which a header is looked for that is not where the mapping says
 
 
 @dataclass(slots=True)
@@ -48,23 +54,43 @@ class TextRecords:
     feed: Feed
     header: list[str]
     header_lines: int
+    has_body: bool = True
     news: list[str] = field(default_factory=list)
 
     @classmethod
     def open(cls, file: FeedFile, feed: Feed) -> TextRecords:
         """Read the header. Raises SourceError where there is none, or a quote is never closed."""
-        _refuse_open_quote(file, feed)
-        header, lines = _header(file, feed)
-        return cls(file, feed, header, lines)
+        refuse_open_quote(file, feed)
+        header, lines, has_body = _header(file, feed)
+        return cls(file, feed, header, lines, has_body, likely_encoding(file, feed))
 
     @property
     def names(self) -> list[str]:
         """Names of the columns that have one name of their own."""
         return columns_that_count(self.header)
 
+    def header_elsewhere(self, wanted: Iterable[str]) -> str:
+        """A hint where the wanted columns stand, on another line or parted by another sign; '' if neither."""
+        feed, sought, lines = self.feed, set(wanted), list[str]()
+        with open_text(self.file, feed.encoding) as text, suppress(UnicodeError):
+            lines.extend(islice(text, HEADER_SOUGHT))
+        for delimiter in (feed.delimiter, *(sign for sign in (",", ";", "\t", "|") if sign != feed.delimiter)):
+            for at, line in enumerate(lines):
+                names = {name.strip() for name in next(csv.reader([line], delimiter=delimiter), [])}
+                if sought and sought <= names:
+                    skip = f"skip_lines = {at}" if at != feed.skip_lines else ""
+                    other = f"delimiter = {delimiter!r}" if delimiter != feed.delimiter else ""
+                    return f"Line {at + 1} holds them: say {' and '.join(filter(None, (other, skip)))}. "
+        return ""
+
     def batches(self) -> Iterator[pa.RecordBatch]:
         is_plain = self.feed.comment is None and self.feed.footer is None
-        yield from _by_arrow(self) if is_plain else _by_python(self)
+        if not self.has_body:
+            return
+        try:
+            yield from _by_arrow(self) if is_plain else _by_python(self)
+        except (pa.ArrowInvalid, UnicodeError, csv.Error) as error:
+            raise not_text(self.file, self.feed, error) from error
 
     def shaped(self, columns: list[pa.Array], rows: pa.Array, corrupt: pa.Array) -> pa.RecordBatch:
         """A batch of the columns that count, from all of the header's."""
@@ -90,6 +116,11 @@ def _by_arrow(records: TextRecords) -> Iterator[pa.RecordBatch]:
         odd.append((row.number - records.header_lines, row.text))
         return "skip"
 
+    def taken_before(number: float) -> list[TextRecord]:
+        taken = [TextRecord(at, next(csv_reader([text], feed), []), text) for at, text in odd if at < number]
+        odd[:] = [(at, text) for at, text in odd if at >= number]
+        return taken
+
     stream = pa.input_stream(records.file.local(), compression="gzip" if is_packed(records.file.path) else None)
     names = [str(at) for at in range(count)]
     reader = pacsv.open_csv(
@@ -113,15 +144,13 @@ def _by_arrow(records: TextRecords) -> Iterator[pa.RecordBatch]:
         ),
     )
     next_row = 1
-    try:
-        for batch in reader:
-            numbers = _numbers(batch.num_rows, next_row, [number for number, _ in odd if number >= next_row])
-            next_row = int(numbers[-1]) + 1 if len(numbers) else next_row
-            yield records.shaped(batch.columns, pa.array(numbers), pa.nulls(batch.num_rows, pa.string()))
-    except (pa.ArrowInvalid, UnicodeError) as error:
-        raise _not_text(records, error) from error
+    for batch in reader:
+        numbers = _numbers(batch.num_rows, next_row, [number for number, _ in odd])
+        next_row = int(numbers[-1]) + 1 if len(numbers) else next_row
+        whole = records.shaped(batch.columns, pa.array(numbers), pa.nulls(batch.num_rows, pa.string()))
+        yield _in_order(records, whole, taken_before(next_row))
     if odd:
-        yield _odd_batch(records, odd)
+        yield _odd_batch(records, taken_before(math.inf))
 
 
 def _numbers(count: int, first: int, skipped: Sequence[int]) -> np.ndarray:
@@ -131,178 +160,76 @@ def _numbers(count: int, first: int, skipped: Sequence[int]) -> np.ndarray:
 
 def _by_python(records: TextRecords) -> Iterator[pa.RecordBatch]:
     """As `_by_arrow`, leaving out remarks, and ending where the footer begins."""
-    feed, count = records.feed, len(records.header)
-    rows = iter(_Rows(records))  # one pass: asked for an iterator again, it would begin anew
-    odd: list[tuple[int, str]] = []
+    count, rows = len(records.header), _body(records)
     while part := list(islice(rows, _BATCH_ROWS)):
-        fitting = [(number, fields) for number, fields in part if len(fields) == count]
-        odd += [(number, feed.delimiter.join(fields)) for number, fields in part if len(fields) != count]
-        columns = [pa.array([fields[at] or None for _, fields in fitting], pa.string()) for at in range(count)]
-        numbers = pa.array([number for number, _ in fitting], pa.int64())
-        yield records.shaped(columns, numbers, pa.nulls(len(fitting), pa.string()))
-    if odd:
-        yield _odd_batch(records, odd)
+        fitting = [each for each in part if len(each.fields) == count]
+        odd = [each for each in part if len(each.fields) != count]
+        columns = [pa.array([each.fields[at] or None for each in fitting], pa.string()) for at in range(count)]
+        numbers = pa.array([each.number for each in fitting], pa.int64())
+        yield _in_order(records, records.shaped(columns, numbers, pa.nulls(len(fitting), pa.string())), odd)
 
 
-class _Rows:
-    """Numbered records of a file, without remarks, up to its footer; `line` is where the present one begins."""
-
-    def __init__(self, records: TextRecords) -> None:
-        self.feed, self.is_new, self.number, self.line = records.feed, True, 0, 0
-        self.footer = re.compile(self.feed.footer) if self.feed.footer else None
-        self.records = records
-
-    def __iter__(self) -> Iterator[tuple[int, list[str]]]:
-        with _open_text(self.records.file, self.feed.encoding) as text:
-            lines = islice(text, self.records.header_lines, None)
-            reader = _csv_reader(self._without_remarks(lines), self.feed)
-            while True:
-                self.is_new = True
-                fields = next(reader, None)
-                if fields is None:
-                    return
-                if not fields:
-                    continue
-                self.number += 1
-                if self.footer and self.footer.search(self.feed.delimiter.join(fields)):
-                    left = 1 + sum(1 for row in reader if row)
-                    self.records.news.append(
-                        f"{self.records.file.path}: {left} lines from record {self.number} on are its footer"
-                    )
-                    return
-                yield self.number, fields
-
-    def _without_remarks(self, lines: Iterable[str]) -> Iterator[str]:
-        """A line that begins a record and begins with the mark is a remark; one inside quotes is not."""
-        for number, line in enumerate(lines, start=self.records.header_lines + 1):
-            if self.is_new and self.feed.comment and line.startswith(self.feed.comment):
-                continue
-            self.line = number if self.is_new else self.line
-            self.is_new = False
-            yield line
+def _body(records: TextRecords) -> Iterator[TextRecord]:
+    """Records of a file, without remarks, up to its footer."""
+    feed = records.feed
+    with open_text(records.file, feed.encoding) as text:
+        rows = parsed(islice(text, records.header_lines, None), feed, records.header_lines + 1)
+        for each in rows:
+            if feed.footer and re.search(feed.footer, feed.delimiter.join(each.fields)):
+                left = 1 + sum(1 for _ in rows)
+                records.news.append(f"{records.file.path}: {left} lines from record {each.number} on are its footer")
+                return
+            yield each
 
 
 def lines_of(records: TextRecords, numbers: Iterable[int]) -> dict[int, int]:
     """The line of the file, from 1, in which each of these records begins."""
     sought = set(numbers)
-    rows, found = _Rows(records), {}
-    for number, _ in rows if sought else ():
-        if number in sought:
-            found[number] = rows.line
-            if len(found) == len(sought):
-                break
-    return found
+    read = islice(_body(records), max(sought, default=0))  # no further: a footer is said once
+    return {each.number: each.line for each in read if each.number in sought}
 
 
-def _odd_batch(records: TextRecords, odd: Sequence[tuple[int, str]]) -> pa.RecordBatch:
+def _in_order(records: TextRecords, whole: pa.RecordBatch, odd: Sequence[TextRecord]) -> pa.RecordBatch:
+    """The batch with the odd records in their places."""
+    if not odd:
+        return whole
+    both = pa.Table.from_batches([whole, _odd_batch(records, odd)]).sort_by(ROW)
+    return both.combine_chunks().to_batches()[0] if both.num_rows else whole
+
+
+def _odd_batch(records: TextRecords, odd: Sequence[TextRecord]) -> pa.RecordBatch:
     """Records whose number of fields is not the header's: what is only blank beyond the header does not matter."""
     count, numbers, corrupt = len(records.header), [], []
     columns: list[list[str | None]] = [[] for _ in range(count)]
-    for number, text in odd:
-        fields: list[str] = next(_csv_reader([text], records.feed), [])
+    for each in odd:
+        fields = each.fields
         if not "".join(fields).strip():
             continue  # blanks, or nothing but delimiters
         fits = len(fields) > count and not "".join(fields[count:]).strip()
         for at in range(count):
             columns[at].append((fields[at] or None) if fits else None)
-        numbers.append(number)
-        corrupt.append(None if fits else text)
+        numbers.append(each.number)
+        corrupt.append(None if fits else each.text)
     arrays = [pa.array(values, pa.string()) for values in columns]
     return records.shaped(arrays, pa.array(numbers, pa.int64()), pa.array(corrupt, pa.string()))
 
 
-def _header(file: FeedFile, feed: Feed) -> tuple[list[str], int]:
-    """The names of the columns, blanks around them cut off, and the lines of the file up to them."""
+def _header(file: FeedFile, feed: Feed) -> tuple[list[str], int, bool]:
+    """The names of the columns, blanks around them cut off, the lines up to them, and whether the file goes on."""
     try:
-        with _open_text(file, feed.encoding) as text:
+        with open_text(file, feed.encoding) as text:
             for _ in range(feed.skip_lines):
                 next(text, "")
             if feed.names:
-                return list(feed.names), feed.skip_lines
-            read = 0
-            reader = _csv_reader(text, feed)
+                return list(feed.names), feed.skip_lines, next(text, None) is not None
+            reader = csv_reader(text, feed)
             for row in reader:
                 is_remark = bool(feed.comment) and row[:1] and row[0].startswith(str(feed.comment))
                 if row and not is_remark:
-                    read = reader.line_num
-                    return [name.strip().strip("\ufeff") for name in row], feed.skip_lines + read
-    except (OSError, EOFError, LookupError, UnicodeError, csv.Error) as error:
-        raise SourceError(f"{file.path}: cannot read the CSV header: {error}. {_encoding_words(feed)}") from error
+                    lines = feed.skip_lines + reader.line_num
+                    return [name.strip().strip("\ufeff") for name in row], lines, next(text, None) is not None
+    except UnicodeError as error:
+        raise not_text(file, feed, error) from error
+    except (OSError, EOFError, LookupError, csv.Error) as error:
+        raise SourceError(f"{file.path}: cannot read the CSV header: {error}.") from error
     raise SourceError(f"{file.path}: expected a CSV header, found an empty file")
-
-
-def header_elsewhere(file: FeedFile, feed: Feed, wanted: Iterable[str]) -> str:
-    """A hint where the wanted columns stand: on a later line, or parted by another sign; '' where neither is seen."""
-    sought = set(wanted)
-    with _open_text(file, feed.encoding) as text:
-        lines = list(islice(text, _HEADER_SOUGHT))
-    for delimiter in (feed.delimiter, *(sign for sign in (",", ";", "\t", "|") if sign != feed.delimiter)):
-        for at, line in enumerate(lines):
-            names = {name.strip() for name in next(csv.reader([line], delimiter=delimiter), [])}
-            if sought and sought <= names:
-                skip = f"skip_lines = {at}" if at != feed.skip_lines else ""
-                other = f"delimiter = {delimiter!r}" if delimiter != feed.delimiter else ""
-                return f"Line {at + 1} holds them: say {' and '.join(filter(None, (other, skip)))}. "
-    return ""
-
-
-def _csv_reader(lines: Iterable[str], feed: Feed) -> Any:
-    signs: dict[str, Any] = {"delimiter": feed.delimiter, "escapechar": feed.escape}
-    signs |= {"quotechar": feed.quote} if feed.quote else {"quoting": csv.QUOTE_NONE}
-    return csv.reader(lines, **signs)
-
-
-def _open_text(file: FeedFile, encoding: str) -> TextIO:
-    codec = "utf-8-sig" if encoding.upper() in ("UTF-8", "UTF8") else encoding  # a byte order mark is no name
-    return io.TextIOWrapper(open_bytes(file.local(), packed=is_packed(file.path)), encoding=codec, newline="")
-
-
-def _not_text(records: TextRecords, error: Exception) -> SourceError:
-    """Where the file's bytes are no text in its encoding: the first such line, by number."""
-    file, feed = records.file, records.feed
-    if "UTF8" not in str(error) and not isinstance(error, UnicodeError):
-        return SourceError(f"{file.path}: cannot be read as CSV: {error}")
-    decoder = codecs.getincrementaldecoder(feed.encoding)()
-    with open_bytes(file.local(), packed=is_packed(file.path)) as stream:
-        for number, line in enumerate(stream, start=1):
-            try:
-                decoder.decode(line)
-            except UnicodeError:
-                return SourceError(
-                    f"{file.path}, line {number}: {line.strip()[:80]!r} is no text in {feed.encoding}. "
-                    f"{_encoding_words(feed)}"
-                )
-    return SourceError(f"{file.path}: holds bytes that are no text in {feed.encoding}. {_encoding_words(feed)}")
-
-
-def _encoding_words(feed: Feed) -> str:
-    other = "windows-1252" if feed.encoding.upper().startswith("UTF") else "UTF-8"
-    return f'Say the file\'s encoding in the mapping, such as encoding = "{other}".'
-
-
-def _refuse_open_quote(file: FeedFile, feed: Feed) -> None:
-    """Raise SourceError where a quote is never closed: the last field would swallow the rest of the file unseen.
-
-    Quotes come in pairs, so only a file with an odd number of them is parsed to find out (it may just hold 5" pipes).
-    """
-    if not feed.quote or feed.escape:
-        return
-    quotes, mark = 0, feed.quote.encode(feed.encoding if not feed.encoding.upper().startswith("UTF") else "ascii")
-    with open_bytes(file.local(), packed=is_packed(file.path)) as stream:
-        while chunk := stream.read(CHUNK_BYTES):
-            quotes += chunk.count(mark)
-    if quotes % 2 == 0:
-        return
-    rows, is_open = 0, True
-    with _open_text(file, feed.encoding) as text:
-        try:
-            for row in _csv_reader(chain(text, ["\n", _END_MARK]), feed):
-                rows += bool(row)
-                is_open = row != [_END_MARK]
-        except (csv.Error, UnicodeError):  # the field outgrew csv's limit
-            rows += 1
-    if is_open:
-        raise SourceError(
-            f"{file.path}: a quote that opens a field in record {rows - 1} is never closed, so the field swallows the "
-            "rest of the file. Close it, or double the quotes inside the field."
-        )

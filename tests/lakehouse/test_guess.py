@@ -206,7 +206,7 @@ def test_sales_items_stores_and_holidays_in_files_of_their_own(tmp_path: Path) -
     found = propose(tmp_path)
     assert found.questions == []
     assert rows(found, tmp_path, "sales", "ds", "location_id", "sku_id", "units", "is_promo") == [
-        ("2016-01-01", "25", "103665", "7.0", None),
+        ("2016-01-01", "25", "103665", "7.0", "false"),
         ("2016-01-02", "3", "105574", "1.5", "true"),
     ]
     assert rows(found, tmp_path, "products", "sku_id", "category") == [

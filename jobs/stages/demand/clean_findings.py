@@ -42,7 +42,7 @@ def hint(rule: str, example: str) -> str:
         return f" {text!r} may be {' or '.join(readings)}: say it in the mapping." if readings else ""
     if (grouped := re.fullmatch(r"\d{1,3}(?:([^\d\s-]|[ \u00a0\u202f])\d{3})+", text)) is not None:
         digits = re.sub(r"\D", "", text)
-        return f' {text!r} may be {digits}: say thousands = "{grouped[1]}" for the feed or the column.'
+        return f' {text!r} may be {digits}: say notation = {{ thousands = "{grouped[1]}" }} for the feed.'
     return ""
 
 

@@ -138,7 +138,7 @@ class Table:
             distinct = max(len(texts), *(each.distinct for each in every))
             merged[name] = Content(ColumnLook(name, texts, rows, blanks, distinct, first.type))
         table = cls(looks, merged, wide_days(looks[0].header))
-        table.as_feeds = {feed.name: roles_as(table, feed.name) for feed in FEEDS.values()}
+        table.as_feeds = {feed.name: roles_as(table, feed.name) for feed in FEEDS.values() if feed.name in _MARKS}
         return table
 
     @property
