@@ -12,7 +12,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from lakehouse.schema.columns import BETWEEN_DOUBTS
+
 KINDS: Final[dict[str, str]] = {
+    "sales implausible": "units of a day of the last 90 that can only be a typing error, and are not used",
     "forecast repaired": "the forecast contradicted itself; what was done is said",
     "stock doubtful": "a count or a quantity on order that is far above the demand of years",
     "stock negative": "a count or a quantity on order below 0, taken as 0",
@@ -24,7 +27,7 @@ KINDS: Final[dict[str, str]] = {
 }
 """Every kind of doubt and its meaning, the gravest first: in this order they are written and counted."""
 
-BETWEEN: Final = "; "
+BETWEEN: Final = BETWEEN_DOUBTS
 _OF_KIND: Final = ": "
 
 

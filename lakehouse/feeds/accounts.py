@@ -18,8 +18,8 @@ from lakehouse.feeds.sources import SourceMapping
 from lakehouse.schema.tables import contract
 
 _COUNTS, _LOST = "ops.row_count", "ops.value_lost"
-# Rejected for what they say of a sale, not for what cannot be read: they are no lost rows.
-_BY_MEANING = ("negative_units", "cancellation_not_negative", "cancellation_without_sale")
+# Rejected for what they say of a sale, or as the mapping asks, not for what cannot be read: they are no lost rows.
+_BY_MEANING = ("outside_window", "negative_units", "cancellation_not_negative", "cancellation_without_sale")
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,9 @@ DEMAND_CLASSES = ("smooth", "erratic", "intermittent", "lumpy", "no_sales", "new
 POLICY_DECIDERS = ("money", "no price or cost", "unit cost of 0", "lead time", "no replays")
 """What chose a series' policy: its cost in replays, or what left money nothing to decide by."""
 
+BETWEEN_DOUBTS = "; "
+"""Between two doubts in a column `doubts`."""
+
 OTHER_CANDIDATES = "other candidates"
 """A `fallback`: one candidate failed, others of the same stage did not, so that the id is not lost."""
 

@@ -103,7 +103,7 @@ CASES = (
     Case("30_parquet_float_codes_and_zones", SMALL, span=FORTY_DAYS),
     Case(
         "38_weekly_feed_unknown",
-        {"W0": 4_200.0, "W1": 8_400.0, "W2": 12_600.0},
+        {"W0": 4_260.0, "W1": 8_460.0, "W2": 12_660.0},
         r"rows a week apart .*period = \"week\"",
         (("[clean]\n", '[clean]\nperiod = "week"\n'),),
         as_of=date(2025, 2, 17),

@@ -74,6 +74,7 @@ def gold_inputs(frames: Frames) -> GoldInputs:
         actuals=frames["features.sku_daily"],
         products=frames["silver.products"],
         supply=frames["silver.supply"],
+        implausible=frames["silver.sales_daily"],
     )
 
 
@@ -88,6 +89,10 @@ def _compared_days(context: RunContext) -> tuple[date, date]:
     return context.as_of - timedelta(days=context.settings.horizon), context.as_of
 
 
+def _doubtful_days(context: RunContext) -> tuple[date, date]:
+    return context.as_of - timedelta(days=90), context.as_of
+
+
 STAGE = FrameStage(
     name="publish",
     version=4,
@@ -99,6 +104,7 @@ STAGE = FrameStage(
         Read("inventory.order_plan", (), run=THIS),
         Read("features.sku_daily", ("unique_id", "ds", "y"), days=_compared_days),
         Read("silver.products", ()),
+        Read("silver.sales_daily", ("unique_id", "ds", "y", "y_stated", "y_bound"), days=_doubtful_days),
         Read("silver.supply", ("unique_id", "supplier_id")),
     ),
     writes=("gold.order_plan", "gold.policy_value", "gold.stock_risk", "gold.forecast_accuracy"),

@@ -9,6 +9,7 @@ from datetime import date
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from lakehouse.schema.columns import BETWEEN_DOUBTS
 from lakehouse.schema.contract import Contract
 from lakehouse.schema.entities import SERIES
 from lakehouse.schema.tables import contract
@@ -29,6 +30,7 @@ class GoldInputs:
     order_plan: DataFrame
     actuals: DataFrame  # unique_id, ds, y
     products: DataFrame
+    implausible: DataFrame  # unique_id, ds, y, y_stated, y_bound of days of the last months
     supply: DataFrame  # unique_id, supplier_id
 
 
@@ -65,8 +67,26 @@ def order_plan(inputs: GoldInputs, terms: GoldTerms) -> DataFrame:
         .join(_champion(inputs, terms.as_of), "unique_id", "left")
         .join(inputs.profile.select("unique_id", "demand_class"), "unique_id", "left")
         .join(inputs.supply, "unique_id", "left")
+        .join(_implausible(inputs.implausible), "unique_id", "left")
+        .withColumn("doubts", F.nullif(F.concat_ws(BETWEEN_DOUBTS, "implausible", "doubts"), F.lit("")))
     )
     return _shaped(rows, contract("gold.order_plan"), _constants(terms))
+
+
+def _implausible(days: DataFrame) -> DataFrame:
+    """(unique_id, implausible): the last day of each series whose units are not used, as a doubt about its order."""
+    known = days.filter("y_bound IS NOT NULL AND y IS NULL")
+    last = known.groupBy("unique_id").agg(F.max(F.struct("ds", "y_stated")).alias("day"), F.count("*").alias("days"))
+    stated = F.coalesce(F.format_string("%.0f units", "day.y_stated"), F.lit("units of 1e12 and more"))
+    words = F.concat(
+        F.lit("sales implausible: "),
+        stated,
+        F.lit(" on "),
+        F.col("day.ds").cast("string"),
+        F.lit(" not used"),
+        F.when(F.col("days") > 1, F.format_string(" (one of %d such days)", "days")).otherwise(""),
+    )
+    return last.select("unique_id", words.alias("implausible"))
 
 
 def policy_value(inputs: GoldInputs, terms: GoldTerms) -> DataFrame:

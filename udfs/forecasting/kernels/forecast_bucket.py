@@ -123,9 +123,7 @@ def forecast_bucket(
         failures.append(failure_rows)
         if forecast is not None:
             known = batch.select(index)
-            calibrated, copula = _with_errors(forecast, known, spec, evidence)
-            forecast, doubts = sound_forecast(calibrated, forecast, spec.quantiles)
-            forecast = forecast.closed_on(known.closed_SH)
+            forecast, copula, doubts = _with_errors(forecast, known, spec, evidence)
             champions = demand_table(known, forecast, spec)
             champion.append(champion_table(known, forecast, copula, doubts))
             lead_time.append(_lead_time_table(known, forecast, copula, spec))
@@ -144,10 +142,12 @@ def forecast_bucket(
 
 def _with_errors(
     forecast: Forecast, batch: SkuBatch, spec: ForecastSpec, evidence: Evidence | None
-) -> tuple[Forecast, Copula]:
-    """The forecast as past errors correct it, and how its days go together; as it is where none are known."""
+) -> tuple[Forecast, Copula, list[str | None]]:
+    """The forecast as past errors correct it, 0 on closed days; how its days go together; what is doubtful of it."""
     errors = evidence.errors.get(batch.cutoff) if evidence else None
-    return errors.apply(forecast, batch, spec) if errors else (forecast, Copula.independent(len(batch)))
+    corrected, copula = errors.apply(forecast, batch, spec) if errors else (forecast, Copula.independent(len(batch)))
+    sound, doubts = sound_forecast(corrected, forecast, spec.quantiles)
+    return sound.closed_on(batch.closed_SH), copula, doubts
 
 
 def sources_for(
