@@ -151,6 +151,7 @@ def run_chain(names: list[str], model: str) -> Chain:
         **{name: demand.tables[name] for name in ("forecast.demand", "forecast.champion", "features.sku_profile")},
         "features.sku_daily": history.select(["unique_id", "ds", "y", "y_latent", "unit_price"]),
         "silver.supply": empty("silver.supply", "unique_id", *TERMS),
+        "silver.calendar": empty("silver.calendar", "location_id", "ds", "is_closed"),
     }
     spec, choices = InventorySpec(lead_time_days=5, n_paths=30, tuning_paths=10), {LAST: CUTOFFS[:1]}
     terms = PathTerms(spec_of(model).quantiles)

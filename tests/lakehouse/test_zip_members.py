@@ -68,7 +68,7 @@ def parquet(sku: str) -> bytes:
     ("name", "data", "units"),
     [
         ("b.csv", ROWS.replace(b"A", b"X"), "3"),
-        ("b.csv.gz", gzip.compress(ROWS.replace(b"A", b"X")), "3"),
+        ("b.csv.gz", gzip.compress(ROWS.replace(b"A", b"X"), mtime=0), "3"),
         ("b.xlsx", excel("X"), "7"),
         ("b.parquet", parquet("X"), "9"),
         ("deep/er/Größe [1].csv", ROWS.replace(b"A", b"X"), "3"),
@@ -80,7 +80,10 @@ def test_a_member_of_any_kind_reads_as_the_file_itself(tmp_path: Path, name: str
 
 
 def test_its_content_is_that_of_the_file_itself(tmp_path: Path) -> None:
-    pack(tmp_path / "zipped" / "a.zip", **{"sales.csv": ROWS, "more.csv.gz": gzip.compress(OTHER), "empty.csv": b" \n"})
+    pack(
+        tmp_path / "zipped" / "a.zip",
+        **{"sales.csv": ROWS, "more.csv.gz": gzip.compress(OTHER, mtime=0), "empty.csv": b" \n"},
+    )
     (tmp_path / "plain").mkdir()
     for name, data in {"sales.csv": ROWS, "more.csv": OTHER, "empty.csv": b" \n"}.items():
         (tmp_path / "plain" / name).write_bytes(data)
