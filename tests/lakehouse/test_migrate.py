@@ -27,7 +27,7 @@ NAME = "silver.supply"
 NOW = contract(NAME)
 GAINED = ("order_cost", "pack_qty")
 TERMS = {"lead_time_days": 3.0, "order_cost": 10.0, "unit_cost": 1.5, "moq_qty": 6.0, "pack_qty": 6.0}
-VALUES: dict[str, Any] = {"supplier_id": "acme", **TERMS}
+VALUES: dict[str, Any] = {"supplier_id": "acme", **TERMS, "refused_values": '{"moq_qty":"six"}'}
 
 
 @pytest.fixture
