@@ -81,7 +81,7 @@ def test_a_worker_reaches_a_table_in_the_store_by_its_address_alone(store: str) 
     lake, name = Lakehouse(f"{store}/worker"), "silver.supply"
     lake.ensure(name)
     rows = pa.table(
-        {"unique_id": ["a", "b"]}
+        {"unique_id": ["a", "b"], "supplier_id": ["acme", None], "refused_values": [None, "{}"]}
         | {column: [2.0, 3.0] for column in ("lead_time_days", "order_cost", "unit_cost", "moq_qty", "pack_qty")}
     )
     file = write_bucket(name, lake.uri(name), rows, {"bucket": "3"})
