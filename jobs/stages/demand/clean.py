@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial, reduce
 from typing import TYPE_CHECKING
@@ -17,14 +17,16 @@ from jobs.engine.stage import FrameStage, Read
 from jobs.stages.demand.clean_findings import check_lost_share, nothing_left, say_findings
 from jobs.stages.demand.daily_sales import check_buckets, write_sales_daily
 from jobs.stages.demand.days_of_trade import closed_of, refuse_sums, shared_days, spells_without_trade
+from lakehouse.delta.dataset import batches_of
 from lakehouse.delta.ledger import StageRecord
 from lakehouse.feeds.accounts import RowAccounts
+from lakehouse.feeds.findings import Finding
 from lakehouse.feeds.quality import Split, check_conservation
 from lakehouse.schema.tables import FEEDS
 from lakehouse.transforms.silver import dimensions
 from lakehouse.transforms.silver.census import sales_census
 from lakehouse.transforms.silver.cleaning import CleanedSales, clean_feed, clean_sales
-from lakehouse.transforms.silver.codes import code_findings
+from lakehouse.transforms.silver.codes import CODES, code_findings
 from lakehouse.transforms.silver.kits import Kits
 from lakehouse.transforms.silver.planned_daily import planned_daily
 from udfs.demand.returns import match_cancellations
@@ -42,7 +44,7 @@ def build(context: RunContext, frames: Frames) -> StageRecord:
     """Write silver.*, ops.quarantine, ops.row_count, ops.value_lost and ops.finding from all of bronze."""
     check_buckets(context)
     mapping, buckets = context.mapping, context.settings.buckets
-    census = sales_census(frames["bronze.sales"])
+    census = sales_census(bronze_rows(context, frames, "sales", ("location_id", "ds", "units", "batch_id")))
     stray = [] if mapping.clean.first_day else stray_days(census)
     census = census.filter(pc.invert(pc.is_in(census["ds"], pa.array(stray, pa.date32()))))
     refuse_sums(mapping, census)
@@ -76,13 +78,31 @@ def build(context: RunContext, frames: Frames) -> StageRecord:
         }
         rows = side_by_side(context.spark, works)[_SALES_DAILY]
         of_kits = sales.kits.findings(feeds.get("products")) if sales.kits else []
-        say_findings(context, accounts, stray, spells, [*shared, *code_findings(series, feeds), *of_kits])
+        say_findings(context, accounts, stray, spells, [*shared, *codes_of(context, frames, series), *of_kits])
         check_lost_share(context, accounts)
         for frame in (closed, locations, series):
             frame.unpersist()
     finally:
         sales.unpersist()
     return StageRecord("succeeded", rows=rows, ids=count)
+
+
+def bronze_rows(context: RunContext, frames: Frames, feed: str, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
+    """Columns of a feed's bronze, piece by piece and without Spark."""
+    table = f"bronze.{feed}"
+    return batches_of(context.lakehouse.dataset(table, frames.version(table)), columns)
+
+
+def codes_of(context: RunContext, frames: Frames, series: DataFrame) -> list[Finding]:
+    """What is to be said of codes that are alike, and of feeds whose codes no sale has."""
+    sold = series.select(*CODES).distinct().toArrow()
+    stated = {
+        (feed, part): bronze_rows(context, frames, feed, (part,))
+        for feed in context.mapping.feeds
+        for part in CODES
+        if feed != "sales" and part in FEEDS[feed].required
+    }
+    return code_findings(sold, stated)
 
 
 def take_accounts(context: RunContext, sales: CleanedSales, feeds: dict[str, Split], frames: Frames) -> RowAccounts:

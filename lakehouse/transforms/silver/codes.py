@@ -2,75 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import reduce
+import re
+from collections.abc import Iterable, Mapping
 
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from lakehouse.feeds.findings import Finding
-from lakehouse.feeds.quality import Split
-from lakehouse.schema.tables import FEEDS
 
-_PARTS = ("sku_id", "location_id")
+CODES = ("sku_id", "location_id")
 _NAMED = 3
 
 
-def code_findings(series: DataFrame, feeds: Mapping[str, Split]) -> list[Finding]:
-    """What is to be said of the codes of the sold series and of the feeds beside them."""
-    return [*_twins(series), *_strangers(series, feeds)]
+def code_findings(sold: pa.Table, stated: Mapping[tuple[str, str], Iterable[pa.RecordBatch]]) -> list[Finding]:
+    """What is to be said of the codes of the sold series, and of those of other feeds.
+
+    sold: sku_id and location_id of all series; stated: by feed and code, batches whose first column holds it.
+    """
+    codes = {part: set(pc.unique(sold[part]).to_pylist()) for part in CODES}
+    found = [finding for part in CODES for finding in _twins(part, codes[part])]
+    for (feed, part), batches in stated.items():
+        texts = {text for batch in batches for text in pc.unique(batch.column(0)).to_pylist()}
+        found += _strangers(feed, part, {text for text in texts if text and text.strip()}, codes[part])
+    return found
 
 
-def _core(code: Column) -> Column:
+def _core(code: str) -> str:
     """What is left of a code without case, blanks and leading zeros."""
-    return F.regexp_replace(F.lower(F.trim(code)), "^0+(?=.)", "")
+    return re.sub("^0+(?=.)", "", code.strip().lower())
 
 
-def _twins(series: DataFrame) -> list[Finding]:
-    found = []
-    for part in _PARTS:
-        alike = series.groupBy(_core(F.col(part)).alias("core")).agg(F.array_sort(F.collect_set(part)).alias("codes"))
-        twins = alike.filter(F.size("codes") > 1).orderBy("core").collect()
-        if twins:
-            named = tuple(" / ".join(row["codes"]) for row in twins[:20])
-            words = (
-                f"{len(twins):,} values of {part} differ from another one in case or leading zeros alone and are "
-                f"planned apart: {', '.join(named[:_NAMED])}; where they are one, say so in the mapping "
-                f'({part} = {{ expr = "upper(...)" }} or lpad)'
-            )
-            found.append(Finding("sales", f"twins_{part}", words, len(twins), named))
-    return found
+def _twins(part: str, codes: set[str]) -> list[Finding]:
+    alike: dict[str, list[str]] = {}
+    for code in sorted(codes):
+        alike.setdefault(_core(code), []).append(code)
+    twins = [each for _, each in sorted(alike.items()) if len(each) > 1]
+    if not twins:
+        return []
+    named = tuple(" / ".join(each) for each in twins[:20])
+    words = (
+        f"{len(twins):,} values of {part} differ from another one in case or leading zeros alone and are planned "
+        f"apart: {', '.join(named[:_NAMED])}; where they are one, say so in the mapping "
+        f'({part} = {{ expr = "upper(...)" }} or lpad)'
+    )
+    return [Finding("sales", f"twins_{part}", words, len(twins), named)]
 
 
-def _strangers(series: DataFrame, feeds: Mapping[str, Split]) -> list[Finding]:
-    """Feeds of which no code, or not every second one, is a sold one: codes written in another way match nothing."""
-    found = []
-    for part in _PARTS:
-        sold = series.select(F.col(part).alias("code")).distinct()
-        stated = [
-            feed.accepted.select(F.lit(name).alias("feed"), F.col(part).alias("code")).filter("code IS NOT NULL")
-            for name, feed in feeds.items()
-            if part in FEEDS[name].required
-        ]
-        if not stated:
-            continue
-        codes = reduce(DataFrame.unionByName, stated).distinct()
-        joined = codes.join(F.broadcast(sold.withColumn("is_sold", F.lit(True))), "code", "left")
-        counted = joined.groupBy("feed").agg(
-            F.count("*").alias("codes"),
-            F.count("is_sold").alias("known"),
-            F.min(F.when(F.col("is_sold").isNull(), F.col("code"))).alias("stranger"),
-        )
-        rows = [row for row in counted.orderBy("feed").collect() if row["known"] * 2 < row["codes"]]
-        if not rows:
-            continue
-        example = sold.agg(F.min("code")).collect()[0][0]
-        for row in rows:
-            words = (
-                f"{row['codes'] - row['known']:,} of {row['codes']:,} values of {part} occur in no sale, such as "
-                f"{row['stranger']!r} (sales have {example!r})"
-            )
-            if not row["known"]:
-                words += "; none matches, so nothing of this feed is used: are they written in another way?"
-            found.append(Finding(row["feed"], f"strangers_{part}", words, row["codes"] - row["known"]))
-    return found
+def _strangers(feed: str, part: str, stated: set[str], sold: set[str]) -> list[Finding]:
+    """A feed of which no code, or not every second one, is a sold one: codes written in another way match nothing."""
+    known, strangers = stated & sold, stated - sold
+    if 2 * len(known) >= len(stated):
+        return []
+    words = (
+        f"{len(strangers):,} of {len(stated):,} values of {part} occur in no sale, such as {min(strangers)!r} (sales "
+        f"have {min(sold)!r})"
+    )
+    if not known:
+        words += "; none matches, so nothing of this feed is used: are they written in another way?"
+    return [Finding(feed, f"strangers_{part}", words, len(strangers))]
