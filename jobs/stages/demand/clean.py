@@ -18,11 +18,12 @@ from jobs.stages.demand.clean_findings import check_lost_share, nothing_left, sa
 from jobs.stages.demand.daily_sales import check_buckets, write_sales_daily
 from jobs.stages.demand.days_of_trade import closed_of, refuse_sums, shared_days, spells_without_trade
 from lakehouse.delta.dataset import batches_of
+from lakehouse.delta.files import replace_rows
 from lakehouse.delta.ledger import StageRecord
 from lakehouse.feeds.accounts import RowAccounts
 from lakehouse.feeds.findings import Finding
 from lakehouse.feeds.quality import Split, check_conservation
-from lakehouse.schema.tables import FEEDS
+from lakehouse.schema.tables import FEEDS, contract
 from lakehouse.transforms.silver import dimensions
 from lakehouse.transforms.silver.census import sales_census
 from lakehouse.transforms.silver.cleaning import CleanedSales, clean_feed, clean_sales
@@ -58,7 +59,7 @@ def build(context: RunContext, frames: Frames) -> StageRecord:
         accounts = take_accounts(context, sales, feeds, frames)
         rejected = accounts.feeds_with("quarantined")
         # A feed without a rejected row is not read again for them.
-        splits = [sales.split, *(feed for name, feed in feeds.items() if name in rejected)]
+        splits = [feed for name, feed in ({"sales": sales.split} | feeds).items() if name in rejected]
         quarantine = partial(write_quarantine, context, splits)
         if not accounts.used("sales"):
             quarantine()
@@ -133,6 +134,8 @@ def write_small(context: RunContext, name: str, frame: Callable[[], DataFrame]) 
 
 
 def write_quarantine(context: RunContext, splits: list[Split]) -> int:
+    if not splits:
+        return replace_rows(context.lakehouse, _QUARANTINE, contract(_QUARANTINE).empty(with_partitions=True))
     rows = reduce(DataFrame.unionByName, [each.quarantined for each in splits])
     return context.lakehouse.write_spark(rows.repartition("source_file", "source_row"), _QUARANTINE)
 
