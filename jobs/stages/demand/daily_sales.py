@@ -38,6 +38,7 @@ def write_sales_daily(
 ) -> int:
     """Write the buckets of silver.sales_daily that changed; returns the table's rows. `rules`: that rejected a row."""
     _, last_day = sales.span()
+    shut = closed.filter("is_closed").select("location_id", "ds")
     stock = feeds.get("stock")
     frame = sales_daily(
         sales.lines,
@@ -49,7 +50,7 @@ def write_sales_daily(
         promotions=feeds["promotions"].accepted if "promotions" in feeds else None,
         stock=dimensions.stock(stock, context.spark) if stock else None,
         masks=sales.masks(rules),
-        closed=closed.filter("is_closed").select("location_id", "ds"),
+        closed=None if shut.isEmpty() else shut,
         judge=judge_of(context.mapping),
         latent=latent_demand(context.mapping),
     )
