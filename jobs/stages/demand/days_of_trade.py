@@ -15,6 +15,7 @@ from lakehouse.feeds.quality import Split
 from lakehouse.feeds.sources import SourceMapping
 from lakehouse.transforms.silver import dimensions
 from lakehouse.transforms.silver.census import stated_again
+from lakehouse.transforms.silver.cleaning import delivered
 from lakehouse.transforms.silver.closed_days import closed_days, weekdays_of
 from udfs.demand.trading_days import Spell, closures, summed_period
 
@@ -70,12 +71,10 @@ def shared_days(mapping: SourceMapping, census: pa.Table, bronze: DataFrame) -> 
 
     Raises SourceError where they state the same sales again and the mapping does not say how to tell.
     """
-    feed = mapping.feeds["sales"]
     days = pc.unique(census.filter(census["is_shared"])["ds"])
     if not len(days) or says_how_files_share(mapping):
         return []
-    delivered = {*feed.columns, *(("ds", feed.melt.value) if feed.melt else ())}
-    return judge_shared(days, *stated_again(bronze, delivered))
+    return judge_shared(days, *stated_again(bronze, delivered(mapping, "sales")))
 
 
 def says_how_files_share(mapping: SourceMapping) -> bool:

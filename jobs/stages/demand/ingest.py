@@ -50,8 +50,9 @@ def _follow(context: RunContext, name: str, plan: Plan) -> tuple[int, list[News]
     context.lakehouse.ensure(table, context.spark if context.lakehouse.catalog else None)
     news = list(plan.news)
     _say(context, name, news)
+    held = {line.batch_id: line.rows for line in known_files(context, name)}
     for reading in plan.readings:
-        taken, told = _take_in(context, name, reading)
+        taken, told = _take_in(context, name, reading, held)
         _say(context, name, told)
         rows += taken
         news += told
@@ -77,11 +78,14 @@ def _say(context: RunContext, name: str, told: Sequence[News]) -> None:
         context.progress.event("files", feed=name, news=news.kind, files=list(news.files))
 
 
-def _take_in(context: RunContext, name: str, reading: Reading) -> tuple[int, list[News]]:
-    """Write one file's rows to bronze and, once they are there, its line in the register of files."""
+def _take_in(context: RunContext, name: str, reading: Reading, held: dict[str, int]) -> tuple[int, list[News]]:
+    """Write one file's rows to bronze and, once they are there, its line in the register of files.
+
+    held: rows of the feed's files by batch, which is brought up to date: the register is not read for each file.
+    """
     file = reading.file
     try:
-        taken, rows, news = _write(context, name, reading)
+        taken, rows, news = _write(context, name, reading, [count for count in held.values() if count])
     except SparkFault as error:
         raise SourceError(
             f"{file.path}: cannot be read: {in_a_line(error)} Deliver it again, or take it out of the folder; what "
@@ -92,19 +96,24 @@ def _take_in(context: RunContext, name: str, reading: Reading) -> tuple[int, lis
     context.progress.say(f"  ingest: {file.path} -> bronze.{name}: {rows:,} rows{instead if before else ''}")
     context.progress.event("file", feed=name, file=file.path, rows=rows, bytes=file.bytes, rows_replaced=before)
     settled = [line.with_rows(0) for line in taken.replaces] if taken.replaces else reading.kept()
-    _register(context, name, [*settled, taken.line.with_rows(rows)])
+    lines = [*settled, taken.line.with_rows(rows)]
+    _register(context, name, lines)
+    held.update({line.batch_id: line.rows for line in lines})
     return rows, news
 
 
-def _write(context: RunContext, name: str, reading: Reading) -> tuple[Reading, int, list[News]]:
-    """Put the file's rows in place of those that it replaces; returns the reading as it was done, rows and news."""
+def _write(context: RunContext, name: str, reading: Reading, others: Sequence[int]) -> tuple[Reading, int, list[News]]:
+    """Put the file's rows in place of those that it replaces; returns the reading as it was done, rows and news.
+
+    others: rows of the feed's files, to tell whether this one is whole.
+    """
     lake, file, table = context.lakehouse, reading.file, f"bronze.{name}"
     feed = context.mapping.feeds[name]
     written, news = ([], []) if file.is_empty else _written(context, name, reading)
     rows = sum(part.rows for part in written)
     if reading.takes_rows_away and not rows:
         reading = when_emptied(feed, reading)
-    elif sized := check_size(feed, reading, rows, [line.rows for line in known_files(context, name) if line.rows]):
+    elif sized := check_size(feed, reading, rows, others):
         news.append(sized)
     batches = [file.batch_id, *(line.batch_id for line in reading.replaces)]
     if written or reading.replaces or not file.is_empty:
