@@ -36,6 +36,7 @@ class Wrmsse:
     group_LS: tuple[np.ndarray, ...]
     weight_L: tuple[np.ndarray, ...]
     scale_L: tuple[np.ndarray, ...]
+    abs_scale_S: np.ndarray
     actual_SH: np.ndarray
 
     @classmethod
@@ -50,11 +51,12 @@ class Wrmsse:
         groups = tuple(_groups(batch, level) for level in LEVELS)
         weights, scales = [], []
         for group_S in groups:
-            scale_G = _scale(_totals(y_ST, group_S))
+            scale_G = _mean_step(_totals(y_ST, group_S), 2)
             weight_G = np.where(scale_G > 0, np.bincount(group_S, revenue_S), 0.0)
             weights.append(weight_G / weight_G.sum())
             scales.append(np.where(scale_G > 0, scale_G, np.inf))
-        return cls(groups, tuple(weights), tuple(scales), actual_SH)
+        abs_S = _mean_step(y_ST, 1)
+        return cls(groups, tuple(weights), tuple(scales), np.where(abs_S > 0, abs_S, np.inf), actual_SH)
 
     def level_scores(self, mean_SH: np.ndarray) -> np.ndarray:
         """(12,) weighted RMSSE per level."""
@@ -83,9 +85,9 @@ def _totals(x_ST: np.ndarray, group_S: np.ndarray) -> np.ndarray:
     return np.add.reduceat(x_ST[order], starts, axis=0)
 
 
-def _scale(y_GT: np.ndarray) -> np.ndarray:
-    """(G,) mean squared one-day difference from the first sale on; NaN where there is none."""
+def _mean_step(y_GT: np.ndarray, power: int) -> np.ndarray:
+    """(G,) mean one-day difference, to a power, from the first sale on; NaN where there is none."""
     started_GT = np.cumsum(y_GT > 0, axis=1) > 0
     pair_GT = started_GT[:, :-1]
-    square_GT = np.where(pair_GT, np.diff(y_GT, axis=1) ** 2, 0.0)
-    return square_GT.sum(1) / np.where(pair_GT.any(1), pair_GT.sum(1), np.nan)
+    step_GT = np.where(pair_GT, np.abs(np.diff(y_GT, axis=1)) ** power, 0.0)
+    return step_GT.sum(1) / np.where(pair_GT.any(1), pair_GT.sum(1), np.nan)
