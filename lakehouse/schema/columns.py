@@ -232,6 +232,11 @@ _ALL: tuple[Column, ...] = (
     _column("window_variance_sum", "double", "Sum over these of the difference's variance between windows", _FROM_0),
     _column("inverse_windows_sum", "double", "Sum over series of one over their number of windows", _FROM_0),
     _column(
+        "total_errors",
+        "array<double>",
+        "Forecast less actual, summed over series: by window, total and day (udfs/forecasting/choice/total_errors.py)",
+    ),
+    _column(
         "kind",
         "string",
         "What a row of sums is about: error (histogram) or product (of two days' errors)",

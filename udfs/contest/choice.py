@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from udfs.contest.contest_spec import ContestSpec
 from udfs.contest.scores import WindowScores
-from udfs.contest.shrinkage import Shrunk, shrink
+from udfs.contest.shrinkage import Shrunk, shrink, total_factors
 from udfs.demand.demand_profile import DEMAND_CLASSES
 
 JOIN = "+"
@@ -110,8 +110,8 @@ class _Contest:
                 f"first candidate for {self.demand_class} demand: no {self.spec.evidence} to choose by"
             )
             return np.eye(len(self.names))[np.zeros(len(index), dtype=int)]
-        shrunk = shrink(score_KWS, self.sums, self.spec.prior_series)
-        score_KS = shrunk.score_KS
+        shrunk = shrink(score_KWS, self.sums, self.spec.prior_series, self.spec.doubt)
+        score_KS = shrunk.score_KS * total_factors(self.sums, self.spec.total_weight)[:, None]
         order_KS = np.argsort(score_KS, axis=0, kind="stable")
         rank_KS = np.argsort(order_KS, axis=0, kind="stable")
         member_KS = (rank_KS < self.spec.max_members) & (score_KS <= score_KS.min(0) * (1.0 + self.spec.tolerance))

@@ -52,12 +52,20 @@ def merge_class_sums(tables: Sequence[pa.Table], schema: pa.Schema) -> pa.Table:
     for table in tables:
         for row in table.select(schema.names).to_pylist():
             groups.setdefault(tuple(row[name] for name in key), []).append(row)
-    of_type = {name: int if pa.types.is_integer(schema.field(name).type) else float for name in added}
     merged = [
-        dict(zip(key, at, strict=True)) | {n: of_type[n](math.fsum(row[n] for row in rows)) for n in added}
+        dict(zip(key, at, strict=True))
+        | {name: _sum([row[name] for row in rows], schema.field(name)) for name in added}
         for at, rows in sorted(groups.items())
     ]
     return pa.Table.from_pylist(merged, schema=schema)
+
+
+def _sum(values: list[Any], field: pa.Field) -> Any:
+    """Numbers, or arrays of equal length element by element; of arrays the missing ones add nothing."""
+    if pa.types.is_list(field.type):
+        known = [value for value in values if value is not None]
+        return np.array([math.fsum(each) for each in zip(*known, strict=True)]).tolist() if known else None
+    return (int if pa.types.is_integer(field.type) else float)(math.fsum(values))
 
 
 def _sums(score_WS: np.ndarray, first_WS: np.ndarray) -> tuple[int, float, float, float, int, float, float]:

@@ -11,7 +11,14 @@ windows of a series,
     own weight = tau^2 / (tau^2 + sigma^2 / W),
 
 where sigma^2 is the mean variance of d between windows of a series and tau^2 what the variance of d between series
-exceeds sigma^2 / W by. The class's mean of d counts as if `prior_series` more series had shown no difference.
+exceeds sigma^2 / W by. The class's mean of d counts as if `prior_series` more series had shown no difference. Scores
+with heavy tails, money, are shrunk by their noise as well: the mean counts by
+
+    1 - doubt se^2 / mean^2, at least 0 (the positive part of James & Stein, 1961),
+
+with se its standard error over the class's series: what one series has shown alone says nothing of others.
+
+Where sums of errors are known, scores are multiplied by `total_factors`: candidates that are right in sum come first.
 
 Everything a class needs is a sum over its series (`class_sums`), so buckets of series can be summarised apart and added
 up. Dimensions as in `udfs.series.sku_batch`, and W windows, K candidates.
@@ -21,6 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -37,7 +45,9 @@ class Shrunk:
     windows_S: np.ndarray
 
 
-def shrink(score_KWS: np.ndarray, sums_K: Sequence[Mapping[str, float] | None], prior_series: float) -> Shrunk:
+def shrink(
+    score_KWS: np.ndarray, sums_K: Sequence[Mapping[str, float] | None], prior_series: float, doubt: float = 0.0
+) -> Shrunk:
     """The scores of the series of one class.
 
     Args:
@@ -53,7 +63,7 @@ def shrink(score_KWS: np.ndarray, sums_K: Sequence[Mapping[str, float] | None], 
     for k, sums in enumerate(sums_K):
         if sums is None:
             continue
-        class_difference, between, within = components(sums, prior_series)
+        class_difference, between, within = components(sums, prior_series, doubt)
         own_S, n_S = mean_over_windows(score_KWS[k] - score_KWS[0])
         with np.errstate(divide="ignore", invalid="ignore"):
             own_KS[k] = np.where((n_S > 0) & (between > 0), between / (between + within / n_S), 0.0)
@@ -63,7 +73,25 @@ def shrink(score_KWS: np.ndarray, sums_K: Sequence[Mapping[str, float] | None], 
     return Shrunk(score_KS, own_KS, windows_S)
 
 
-def components(sums: Mapping[str, float], prior_series: float) -> tuple[float, float, float]:
+def total_factors(sums_K: Sequence[Mapping[str, Any] | None], weight: float) -> np.ndarray:
+    """(K,) what scores are multiplied by for the errors of sums: (root mean square over the least one)^weight, from 1.
+
+    Only sums that all candidates have are compared; one without any, and all where there is no error, have 1.
+    """
+    known = [k for k, sums in enumerate(sums_K) if sums is not None and sums.get("total_errors") is not None]
+    factor_K = np.ones(len(sums_K))
+    if not known or not weight:
+        return factor_K
+    error_KX = np.array([sums["total_errors"] for sums in sums_K if sums is not None and sums.get("total_errors")])
+    usable = [k for k, error_X in zip(known, error_KX, strict=True) if np.isfinite(error_X).any()]
+    error_KX = error_KX[[known.index(k) for k in usable]]
+    square_K = (error_KX[:, np.isfinite(error_KX).all(0)] ** 2).sum(1)
+    if square_K.size and square_K.min() > 0:
+        factor_K[usable] = (square_K / square_K.min()) ** (0.5 * weight)
+    return factor_K
+
+
+def components(sums: Mapping[str, float], prior_series: float, doubt: float = 0.0) -> tuple[float, float, float]:
     """(class difference, variance between series, variance between windows of a series) of a candidate."""
     n = sums["series"]
     mean = sums["difference_sum"] / n
@@ -71,4 +99,5 @@ def components(sums: Mapping[str, float], prior_series: float) -> tuple[float, f
     total = max(sums["difference_square_sum"] / n - mean**2, 0.0) * n / max(n - 1, 1)
     # Without repeated windows nothing tells noise from difference: the class decides.
     between = max(total - within * sums["inverse_windows_sum"] / n, 0.0) if sums["repeated_series"] else 0.0
-    return sums["difference_sum"] / (n + prior_series), between, within
+    proven = max(1.0 - doubt * total / n / mean**2, 0.0) if mean else 1.0
+    return proven * sums["difference_sum"] / (n + prior_series), between, within

@@ -173,11 +173,11 @@ MODELS: Registry[Model] = Registry(
     ),
     Model(
         "trees",
-        "LightGBM over all series, trained per cutoff",
+        "LightGBM over all series, scaled towards the totals of their groups",
         rung="trees",
         cost=5.0,
         fit="trees",
-        load=lambda folder: import_module("udfs.forecasting.models.trees.tree_model").TreeModel.load(folder),
+        load=lambda folder: import_module("udfs.forecasting.models.trees.tree_totals").load(folder),
     ),
     Model("lstm", "LSTM over all series, trained per cutoff", rung="neural", cost=20.0, fit="network", load=_network),
     Model("gru", "GRU over all series, trained per cutoff", rung="neural", cost=20.0, fit="network", load=_network),

@@ -80,6 +80,11 @@ class Traits:
         codes_SC = np.array(codes, dtype=np.int64).T.copy() if codes else np.empty((n_series, 0), dtype=np.int64)
         return cls(tuple(columns), torch.from_numpy(codes_SC), tuple(tuple(v) for v in known))
 
+    def only(self, names: Sequence[str]) -> Traits:
+        """Some of the traits, in the order asked for. Raises ValueError where one is missing."""
+        at = [self.names.index(name) for name in names]
+        return Traits(tuple(names), self.codes_SC[:, at], tuple(self.values[k] for k in at))
+
     def coded_as(self, values: tuple[tuple[str, ...], ...]) -> Traits:
         """The same traits in the codes of other values, those of a training; what is not among them becomes -1."""
         if values == self.values:

@@ -50,8 +50,9 @@ def load(name: str, artifact: bytes) -> Forecaster:
 
 
 def fitted(inputs: Mapping[str, pa.Table]) -> dict[str, ForecasterSource]:
-    """For every name that is fitted to all series what gives its model for a cutoff, from rows of `TABLES`; None where
-    there is none: not trained, because it was not worth it or history was too short."""
+    """For every name that is fitted to all series what gives its model for a cutoff, from rows of `TABLES`: the one of
+    the latest fit that is not after it. None where there is none: not trained, because it was not worth it or history
+    was too short."""
     columns = ["model", "cutoff", "artifact"]
     rows = [row for name in TABLES if name in inputs for row in inputs[name].select(columns).to_pylist()]
     by_name: dict[str, dict[date, bytes]] = {name: {} for name in registry.fitted_names()}
@@ -59,6 +60,10 @@ def fitted(inputs: Mapping[str, pa.Table]) -> dict[str, ForecasterSource]:
         by_name[row["model"]][row["cutoff"]] = row["artifact"]
 
     def source(name: str, artifacts: dict[date, bytes]) -> Callable[[date], Forecaster | None]:
-        return lambda cutoff: load(name, artifacts[cutoff]) if cutoff in artifacts else None
+        def at(cutoff: date) -> Forecaster | None:
+            fits = [day for day in artifacts if day <= cutoff]
+            return load(name, artifacts[max(fits)]) if fits else None
+
+        return at
 
     return {name: source(name, artifacts) for name, artifacts in by_name.items()}

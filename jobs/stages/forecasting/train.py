@@ -1,7 +1,7 @@
-"""Train: trees that learn from all series together, one model per cutoff that they will be asked to forecast from.
+"""Train: trees that learn from all series together, for the cutoffs that they will be asked to forecast from.
 
-A model for a past cutoff has seen nothing after it, so that its backtest is honest. Nothing is trained that no forecast
-of this run may use.
+A model for past cutoffs has seen nothing after the first of them, so that its backtest is honest. Nothing is trained
+that no forecast of this run may use.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from jobs.engine.stage import UnitStage
 from jobs.engine.task import KernelResult
 from jobs.stages.forecasting.forecasting_reads import MODELS, WHOLE_HISTORY, batch_maker, history_of
 from jobs.stages.forecasting.model_archive import model_rows, pack
-from jobs.stages.forecasting.training_plan import is_long_enough, trees_wanted
+from jobs.stages.forecasting.training_plan import is_long_enough, tree_fits, trees_wanted
 from lakehouse.schema.entities import CUTOFF
-from udfs.forecasting.models.trees.tree_model import fit_trees
+from udfs.forecasting.models.trees import tree_totals
 from udfs.forecasting.models.trees.tree_spec import TreeSpec
 
 if TYPE_CHECKING:
@@ -31,39 +31,46 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TrainParameters:
+    """`served`: by the cutoff of a fit those that it serves, oldest first."""
+
+    served: Mapping[str, tuple[str, ...]]
     horizon: int
     max_history: int
     spec: TreeSpec
 
 
 def kernel(inputs: dict[str, pa.Table], parameters: TrainParameters, unit: str) -> KernelResult:
-    """The trees of one cutoff, fitted to the series of all buckets."""
+    """The trees of one fit, to the series of all buckets."""
     started = time.perf_counter()
-    cutoff, horizon = date.fromisoformat(unit), parameters.horizon
-    batch = batch_maker(inputs, horizon)(history_of(inputs), cutoff, parameters.max_history)
-    if not is_long_enough(batch, horizon):
+    cutoff, horizon, spec = date.fromisoformat(unit), parameters.horizon, parameters.spec
+    cutoffs = [date.fromisoformat(day) for day in parameters.served[unit]]
+    whole_days = parameters.max_history + (cutoffs[-1] - cutoff).days
+    batch = batch_maker(inputs, horizon)(history_of(inputs), cutoffs[-1], whole_days)
+    days_back = [(cutoffs[-1] - day).days for day in cutoffs]
+    if len(batch) < spec.least_series or not is_long_enough(batch.until(days_back[0]), horizon):
         return KernelResult({MODELS: model_rows(MODELS)})
-    model = fit_trees(batch, horizon, parameters.spec)
+    model = tree_totals.fit(batch, horizon, spec, days_back)
     with tempfile.TemporaryDirectory() as folder:
-        model.save(Path(folder))
-        row = (model.name, cutoff, len(batch), pack(Path(folder)), time.perf_counter() - started)
+        tree_totals.save(model, Path(folder))
+        row = ("trees", cutoff, len(batch), pack(Path(folder)), time.perf_counter() - started)
     return KernelResult({MODELS: model_rows(MODELS, row)}, ids=len(batch))
 
 
 def parameters(context: RunContext, _sums: Mapping[str, Any]) -> TrainParameters:
     settings = context.settings
-    return TrainParameters(settings.horizon, settings.forecast.max_history_days, settings.trees)
+    return TrainParameters(tree_fits(context), settings.horizon, settings.forecast.max_history_days, settings.trees)
 
 
 STAGE = UnitStage(
     name="train",
+    version=2,
     unit=CUTOFF,
     units=trees_wanted,
     reads=WHOLE_HISTORY,
     writes=(MODELS,),
     settings=("forecast", "trees", "horizon", "replays"),
     libraries=("lightgbm",),
-    identity=trees_wanted,
+    identity=tree_fits,
     kernel=kernel,
     parameters=parameters,
 )

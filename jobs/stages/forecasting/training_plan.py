@@ -58,9 +58,22 @@ def training_cutoffs(context: RunContext) -> tuple[str, ...]:
     return tuple(day.isoformat() for day in sorted(days))
 
 
+def tree_fits(context: RunContext) -> dict[str, tuple[str, ...]]:
+    """By the cutoff of a fit the cutoffs that it serves, oldest first; none where no candidate is a tree.
+
+    The as-of day has a fit of its own. A past cutoff is served by trees of an earlier one: they know less, never more.
+    """
+    if not fitted_as("trees", wanted(context)):
+        return {}
+    *past, last = training_cutoffs(context)
+    size = context.settings.trees.cutoffs_per_fit
+    shared = [tuple(past[max(end - size, 0) : end]) for end in range(len(past), 0, -size)]
+    return {served[0]: served for served in [*reversed(shared), (last,)]}
+
+
 def trees_wanted(context: RunContext) -> tuple[str, ...]:
-    """The cutoffs that trees are fitted for; none where no candidate is a tree."""
-    return training_cutoffs(context) if fitted_as("trees", wanted(context)) else ()
+    """The cutoffs that trees are fitted at."""
+    return tuple(tree_fits(context))
 
 
 def networks_wanted(context: RunContext) -> tuple[str, ...]:

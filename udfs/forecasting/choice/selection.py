@@ -5,7 +5,7 @@ How a model is chosen by them is told in `udfs.contest`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 import numpy as np
@@ -20,9 +20,21 @@ CLASS_SUMMARY_SCHEMA = contract("forecast.class_summary").arrow_schema(with_part
 """Per forecast cutoff, class and model the sums that `udfs.contest.class_sums` tells of."""
 
 
-def summarise_classes(scores: WindowScores, class_S: np.ndarray, spec: ContestSpec, cutoff: date) -> pa.Table:
-    """The class sums of some series, as `CLASS_SUMMARY_SCHEMA`; see `class_sums`."""
-    return pa.Table.from_pylist(class_sums(scores, class_S, spec, cutoff), schema=CLASS_SUMMARY_SCHEMA)
+def summarise_classes(
+    scores: WindowScores,
+    class_S: np.ndarray,
+    spec: ContestSpec,
+    cutoff: date,
+    totals: Mapping[tuple[str, str], list[float]] | None = None,
+) -> pa.Table:
+    """The class sums of some series, as `CLASS_SUMMARY_SCHEMA`; see `class_sums`.
+
+    totals: by class and model, see `total_errors`.
+    """
+    rows = class_sums(scores, class_S, spec, cutoff)
+    for row in rows:
+        row["total_errors"] = (totals or {}).get((row["demand_class"], row[spec.noun]))
+    return pa.Table.from_pylist(rows, schema=CLASS_SUMMARY_SCHEMA)
 
 
 def merge_class_summaries(tables: Sequence[pa.Table]) -> pa.Table:

@@ -10,9 +10,11 @@ The factors are found once with all series at hand and kept; a bucket of some of
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -22,6 +24,7 @@ from udfs.series.covariates import Covariates
 from udfs.series.sku_batch import SkuBatch
 
 _MEDIAN = (0.5,)
+_ABOUT = "totals.json"
 _MAX_FACTOR = 2.0
 """A total that disagrees with its parts by more says that one of the two failed; the factor stops there."""
 
@@ -33,6 +36,7 @@ class TopDown:
     Attributes:
         parts: forecaster of single series.
         by: traits whose values, taken together, name a group.
+        values: of each of them, those that the codes of `groups` stand for.
         groups: (G, C) their codes, sorted by rows.
         factors: per cutoff the (G, H) factors.
         name: as reported in results.
@@ -40,6 +44,7 @@ class TopDown:
 
     parts: Forecaster
     by: tuple[str, ...]
+    values: tuple[tuple[str, ...], ...]
     groups: np.ndarray
     factors: dict[date, np.ndarray]
     name: str
@@ -57,17 +62,43 @@ class TopDown:
         factor_GH = self.factors[batch.cutoff]
         if horizon > factor_GH.shape[1]:
             raise ValueError(f"expected a horizon of at most {factor_GH.shape[1]} days, fitted, found {horizon}")
-        codes_SC = group_codes(batch, self.by)
-        group_S = _rows_of(codes_SC, self.groups)
+        whole = batch
+        if batch.traits is not None and self.by:
+            batch = replace(batch, traits=batch.traits.only(self.by).coded_as(self.values))
+        group_S = _rows_of(group_codes(batch, self.by), self.groups)
         padded_GH = np.concatenate([factor_GH[:, :horizon], np.ones((1, horizon))])  # row -1: not in any group
         factor_SH = torch.from_numpy(padded_GH[group_S]).to(batch.device)
-        forecast = self.parts.forecast(batch, horizon, quantiles)
+        forecast = self.parts.forecast(whole, horizon, quantiles)
         return replace(
             forecast,
             mean_SH=forecast.mean_SH * factor_SH,
             sd_SH=forecast.sd_SH * factor_SH,
             quantile_SHQ=forecast.quantile_SHQ * factor_SH[:, :, None],
         )
+
+    def save(self, folder: Path) -> None:
+        """Write what belongs to the totals into a folder; the parts are saved by whoever fitted them."""
+        days = sorted(self.factors)
+        np.save(folder / "factors.npy", np.stack([self.factors[day] for day in days]), allow_pickle=False)
+        about = {"by": self.by, "values": self.values, "groups": self.groups.tolist(), "name": self.name}
+        about["cutoffs"] = [day.isoformat() for day in days]
+        (folder / _ABOUT).write_text(json.dumps(about), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path, parts: Forecaster) -> TopDown:
+        """Read what `save` wrote."""
+        about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
+        by = tuple(about["by"])
+        factor_DGH = np.load(folder / "factors.npy", allow_pickle=False)
+        groups_GC = np.array(about["groups"], dtype=np.int64).reshape(factor_DGH.shape[1], len(by))
+        days = [date.fromisoformat(day) for day in about["cutoffs"]]
+        values = tuple(tuple(names) for names in about["values"])
+        return cls(parts, by, values, groups_GC, dict(zip(days, factor_DGH, strict=True)), about["name"])
+
+    @staticmethod
+    def is_in(folder: Path) -> bool:
+        """Whether `save` has written into this folder."""
+        return (folder / _ABOUT).exists()
 
 
 def fit_top_down(
@@ -105,7 +136,8 @@ def fit_top_down(
         ratio_GH = np.divide(total_GH, part_GH, out=np.ones_like(part_GH), where=both_GH)
         factor_GH = np.clip(ratio_GH, 1.0 / _MAX_FACTOR, _MAX_FACTOR) ** weight
         factors[past.cutoff] = factor_GH
-    return TopDown(parts, by, groups_GC, factors, name=f"{parts.name}_top_down")
+    traits = batch.traits.only(by).values if batch.traits is not None else ()
+    return TopDown(parts, by, traits, groups_GC, factors, name=f"{parts.name}_top_down")
 
 
 def group_totals(batch: SkuBatch, group_S: np.ndarray) -> SkuBatch:

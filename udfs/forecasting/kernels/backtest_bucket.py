@@ -12,6 +12,7 @@ from datetime import date
 
 import numpy as np
 import pyarrow as pa
+import torch
 
 from lakehouse.schema.columns import OTHER_CANDIDATES, schema_of
 from udfs.contest.scores import WindowScores
@@ -20,6 +21,7 @@ from udfs.forecasting import registry
 from udfs.forecasting.choice.backtest import Backtest, ForecasterSource, Windows, backtest_windows
 from udfs.forecasting.choice.backtest_scores import SCORES, Score, score_windows
 from udfs.forecasting.choice.selection import merge_class_summaries, summarise_classes
+from udfs.forecasting.choice.total_errors import total_errors, total_of
 from udfs.forecasting.forecast_spec import ForecastSpec, choose_device
 from udfs.forecasting.forecaster import check_request
 from udfs.forecasting.kernels.forecast_bucket import BatchOf
@@ -97,12 +99,14 @@ def backtest_bucket(
         model: {name: score_WS.cpu().numpy() for name, score_WS in score_windows(result, scores).items()}
         for model, (_, result) in tested.items()
     }
-    summaries = [
-        summarise_classes(
-            _scores_for(cutoff, windows, tested, scored, spec), class_S, spec.selection(candidates), cutoff
-        )
-        for cutoff, class_S in classes.items()
-    ]
+    total_S = total_of(batch)
+    summaries = []
+    for cutoff, class_S in classes.items():
+        totals = None
+        if total_S is not None:
+            totals = total_errors(_errors_for(cutoff, windows, tested, spec), total_S, class_S, candidates)
+        of_cutoff = _scores_for(cutoff, windows, tested, scored, spec)
+        summaries.append(summarise_classes(of_cutoff, class_S, spec.selection(candidates), cutoff, totals))
     return BacktestBucket(
         backtest=_rows(batch, tested, scored, backtest_schema(scores)),
         class_summary=merge_class_summaries(summaries),
@@ -160,6 +164,23 @@ def _scores_for(
     for k, (name, (index, _)) in enumerate(tested.items()):
         score_KWS[k][:, index] = scored[name][spec.score][used]
     return WindowScores(tuple(tested), score_KWS)
+
+
+def _errors_for(
+    cutoff: date, windows: Windows, tested: Mapping[str, tuple[np.ndarray, Backtest]], spec: ForecastSpec
+) -> dict[str, np.ndarray]:
+    """By model forecast less actual on the windows of a cutoff, oldest first, (W, S, H); NaN where there is none."""
+    horizon = windows.actual_WSH.shape[2]
+    of_cutoff = spec.backtest().cutoffs(cutoff, horizon)
+    at_W = [(w, windows.cutoffs.index(day)) for w, day in enumerate(of_cutoff) if day in windows.cutoffs]
+    errors = {}
+    for name, (index, result) in tested.items():
+        error_WSH = np.full((len(of_cutoff), len(windows.batch), horizon), np.nan)
+        for w, at in at_W:
+            gap_SH = result.mean_WSH[at] - result.windows.actual_WSH[at]
+            error_WSH[w, index] = torch.where(result.mask_WSH[at], gap_SH, torch.nan).cpu().numpy()
+        errors[name] = error_WSH
+    return errors
 
 
 def _rows(

@@ -130,7 +130,6 @@ def _actual_days(actual: pa.Table, forecast: ForecastInput, cutoff: date) -> Flo
 
 def _rows(unique_ids: np.ndarray, cutoff: date, found: Mapping[str, Replay], situation: Situation) -> pa.Table:
     n_days = situation.paths.n_days
-    value_S = _sales_value(situation)
     parts = [
         table_of(
             REPLAY,
@@ -144,7 +143,7 @@ def _rows(unique_ids: np.ndarray, cutoff: date, found: Mapping[str, Replay], sit
                 "replay_shortage_cost": replay.shortage_S,
                 "demand_qty": replay.demand_S,
                 "sales_qty": replay.sales_S,
-                "score": replay.cost / value_S,
+                "score": replay.cost / _sales_value(situation, replay.demand_S),
                 "n_days": np.full(len(unique_ids), n_days),
             },
         )
@@ -153,7 +152,11 @@ def _rows(unique_ids: np.ndarray, cutoff: date, found: Mapping[str, Replay], sit
     return pa.concat_tables(parts)
 
 
-def _sales_value(situation: Situation) -> FloatArray:
-    """Expected sales a day at selling price, currency, [S]; at least one unit over the horizon, so that it is not 0."""
-    units_S = np.maximum(situation.daily_mean, 1.0 / situation.paths.n_days)
+def _sales_value(situation: Situation, demand_S: FloatArray) -> FloatArray:
+    """Sales a day at selling price, currency, [S]: expected, or come where more came, and at least one unit in all.
+
+    What was not expected at all and came would else be worth nothing, and its one series decide for its whole class.
+    """
+    n_days = situation.paths.n_days
+    units_S = np.maximum(np.maximum(situation.daily_mean, demand_S / n_days), 1.0 / n_days)
     return units_S * (situation.terms.unit_cost + situation.margin)

@@ -74,8 +74,9 @@ def choose(
 ) -> Choice:
     """The policy of each series, with the rule that decided, the runner-up and both scores.
 
-    A score is the replayed cost over the value of the demand expected at selling price. A class none of whose policies
-    reached the required fill rate takes the one that came nearest. Without any replay the first candidate decides.
+    A score is the replayed cost over the value at selling price of the demand that was expected or came, whichever is
+    more. A class none of whose policies reached the required fill rate takes the one that came nearest. Without any
+    replay the first candidate decides.
     """
     scores = replay_values(evidence.rows, unique_ids, "score", windows)
     fit = _fit_for_service(evidence.summary, spec, cutoff)
@@ -127,6 +128,7 @@ def _contest(candidates: Mapping[str, tuple[str, ...]]) -> ContestSpec:
     return ContestSpec(
         candidates,
         max_members=1,
+        doubt=1.0,
         score_name="replayed cost per currency of sales",
         evidence="replays",
         noun="policy",

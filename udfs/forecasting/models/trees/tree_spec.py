@@ -36,6 +36,11 @@ class TreeSpec:
         categorical_known: known covariates whose values are codes without an order.
         rows: what a row holds.
         refit: grow again with the window that the errors of the quantiles came from.
+        least_series: a lakehouse with fewer series trains none: there is too little to learn in common.
+        cutoffs_per_fit: past cutoffs that one fit, made at the earliest, serves; the as-of day has its own.
+        totals_weight: how far forecasts are scaled towards totals, 0 to 1; see `hierarchy.top_down`.
+        least_group_series: series that a group with a total must have, on average over the groups.
+        totals_covariates, totals_half_life_days: of the regression of totals.
         seed, threads: the result is a function of both.
     """
 
@@ -53,15 +58,22 @@ class TreeSpec:
     max_rows: int = 1_000_000
     max_trait_values: int = 500
     categorical_known: tuple[str, ...] = ()
-    rows: RowSpec = field(default_factory=RowSpec)
+    rows: RowSpec = field(default_factory=lambda: RowSpec(features=FeatureSpec(lags=(1,), weekday_weeks=(8,))))
     refit: bool = True
+    least_series: int = 100
+    cutoffs_per_fit: int = 3
+    totals_weight: float = 0.5
+    least_group_series: int = 50
+    totals_covariates: tuple[str, ...] = ("is_promo", "is_holiday", "is_event", "is_benefit_day")
+    totals_half_life_days: float = 5.0
     seed: int = 0
     threads: int = 1
 
     def __post_init__(self) -> None:
         if self.objective not in OBJECTIVES:
             raise ValueError(f"TreeSpec.objective: expected one of {', '.join(OBJECTIVES)}, found {self.objective!r}")
-        for name in ("rounds", "min_rows_per_leaf", "origins", "origin_step_days", "max_rows", "threads"):
+        positive = ("rounds", "min_rows_per_leaf", "origins", "origin_step_days", "max_rows", "threads", "least_series")
+        for name in (*positive, "cutoffs_per_fit", "least_group_series"):
             if getattr(self, name) < 1:
                 raise ValueError(f"TreeSpec.{name}: expected at least 1, found {getattr(self, name)}")
         if self.leaves < 2:
@@ -71,6 +83,8 @@ class TreeSpec:
                 raise ValueError(f"TreeSpec.{name}: expected more than 0 and at most 1, found {getattr(self, name)}")
         if not 1 < self.tweedie_power < 2:
             raise ValueError(f"TreeSpec.tweedie_power: expected between 1 and 2, found {self.tweedie_power}")
+        if not 0 <= self.totals_weight <= 1:
+            raise ValueError(f"TreeSpec.totals_weight: expected 0 to 1, found {self.totals_weight}")
         check_request(1, self.levels)
 
     def quantile_levels(self) -> tuple[float, ...]:
