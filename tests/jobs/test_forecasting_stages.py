@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
@@ -21,8 +23,12 @@ from jobs.stages.forecasting.training_plan import wanted, wanted_for
 from lakehouse.delta.files import read_bucket
 from lakehouse.delta.io import Lakehouse
 from tests.jobs.run_tool import copied, day, make_context
-from udfs.forecasting.models.trees.tree_model import TreeModel
+from udfs.forecasting.hierarchy.top_down import TopDown, fit_top_down
+from udfs.forecasting.models.regression.log_totals import LogRegression
+from udfs.forecasting.models.trees.tree_model import fit_trees
+from udfs.forecasting.models.trees.tree_totals import groups_of
 from udfs.forecasting.probability.score_summary import ScoreSummary
+from udfs.series.sku_batch import SkuBatch
 
 HORIZON, WINDOWS, SERIES, CUTOFFS = 14, 3, 12, 3
 TREES = (
@@ -30,6 +36,9 @@ TREES = (
     'forecast.intermittent_candidates=["tsb","trees"]',
     "trees.rounds=5",
     "trees.min_rows_per_leaf=5",
+    "trees.least_series=1",
+    "trees.least_group_series=3",
+    "trees.cutoffs_per_fit=2",
 )
 
 
@@ -47,10 +56,10 @@ def frame(lake: Lakehouse, name: str) -> pd.DataFrame:
     return lake.read_arrow(name).to_pandas()
 
 
-def test_a_model_is_trained_for_every_cutoff_that_is_forecast_from(with_trees: Lakehouse) -> None:
+def test_a_model_serves_the_cutoffs_from_its_fit_on(with_trees: Lakehouse) -> None:
     models = frame(with_trees, "forecast.model")
     expected = [day(119) - timedelta(days=HORIZON * k) for k in range(WINDOWS + 2)]
-    assert sorted(models["cutoff"], reverse=True) == expected
+    assert sorted(models["cutoff"], reverse=True) == [expected[k] for k in (0, 2, 4)]
     assert set(models["model"]) == {"trees"}
     assert set(models["series"]) == {SERIES}
     backtest = frame(with_trees, "forecast.backtest")
@@ -60,20 +69,34 @@ def test_a_model_is_trained_for_every_cutoff_that_is_forecast_from(with_trees: L
 
 
 def test_a_trained_model_has_seen_nothing_after_its_cutoff(with_trees: Lakehouse) -> None:
-    """The model for an early cutoff, against one fitted here to history that ends on that day."""
+    """The model that serves two early cutoffs, against one fitted here to history that ends on that day."""
     context = make_context(None, with_trees, None, day(119), *TREES)
     inputs = {read.table: read_bucket(pin(context, train.STAGE, read), "whole") for read in WHOLE_HISTORY}
     history = forecasting_reads.history_of(inputs)
     cutoff = day(119) - timedelta(days=2 * HORIZON)
-    past = history.filter(pc.less_equal(history["ds"], cutoff))
     make = forecasting_reads.batch_maker(inputs, HORIZON)
-    batch = make(past, cutoff, None)
-    ours = train.fit_trees(batch, HORIZON, context.settings.trees).forecast(batch, HORIZON, (0.5,))
     stored = fitted({"forecast.model": with_trees.read_arrow("forecast.model")})["trees"]
-    model = stored(cutoff)  # type: ignore[operator, arg-type]
-    assert isinstance(model, TreeModel)
-    np.testing.assert_array_equal(model.forecast(batch, HORIZON, (0.5,)).mean_SH, ours.mean_SH)
-    assert stored(cutoff + timedelta(days=1)) is None  # type: ignore[operator, arg-type]
+    spec = context.settings.trees
+    trees = fit_trees(_until(history, make, cutoff), HORIZON, spec)
+    for served in (cutoff, cutoff + timedelta(days=HORIZON)):
+        batch = _until(history, make, served)
+        by = groups_of(batch, spec.least_group_series)
+        assert by == ("location_id", "category")
+        totals = LogRegression(spec.totals_covariates, level_half_life_days=spec.totals_half_life_days, ridge=1.0)
+        ours = fit_top_down(batch, HORIZON, trees, totals, by, weight=spec.totals_weight)
+        model = stored(served)  # type: ignore[operator, arg-type]
+        assert isinstance(model, TopDown)
+        expected_SH = ours.forecast(batch, HORIZON, (0.5,)).mean_SH
+        np.testing.assert_array_equal(model.forecast(batch, HORIZON, (0.5,)).mean_SH, expected_SH)
+        some = batch.select(np.array([1, 5, 7]))
+        np.testing.assert_array_equal(model.forecast(some, HORIZON, (0.5,)).mean_SH, expected_SH[[1, 5, 7]])
+    assert stored(day(119) - timedelta(days=6 * HORIZON)) is None  # type: ignore[operator, arg-type]
+
+
+def _until(history: pa.Table, make: Callable[[pa.Table, date, None], SkuBatch], cutoff: date) -> SkuBatch:
+    """Demand until a day; prices and promotions go on, as plans do."""
+    known = pc.if_else(pc.less_equal(history["ds"], cutoff), history["y"], pa.scalar(None, pa.float64()))
+    return make(history.set_column(history.column_names.index("y"), "y", known), cutoff, None)
 
 
 def test_nothing_is_trained_where_only_local_models_compete(calibrated: Lakehouse) -> None:
