@@ -25,7 +25,7 @@ _WITHOUT = {
     "no replays": "there is no replay to choose by",
 }
 # What a feed states stands in quotes, and may be any text.
-_CHANGE = re.compile(r"(?:^|; )(\w+) (?:(assumed)|'.*?' (replaced) by|\S+ (rounded) to) ")
+_CHANGE = re.compile(r"(?:^|; )(\w+) (?:(assumed)|'.*?' (replaced) by|\S+ (rounded) to) ([^;]+)")
 
 
 def late_words(lake: Lakehouse, as_of: date) -> str:
@@ -61,12 +61,14 @@ def doubt_words(plan: pa.Table, lakehouse: str) -> str:
         text += f"gold.order_plan: {doubtful.num_rows:,} series are doubtful, {ordered:,} with an order: {kinds}\n"
         text += "".join(f"  {_line(row)}\n" for row in _gravest(doubtful, 5))
         text += f"  `shelfcast doubts --lakehouse {lakehouse}` shows all\n"
-    changed = Counter(_changes(plan["supply_notes"].drop_null().to_pylist()))
+    changed = _changes(plan["supply_notes"].drop_null().to_pylist())
     if changed:
         terms = ", ".join(
-            f"{words} {n:,}" for words, n in sorted(changed.items(), key=lambda each: (-each[1], each[0]))
+            # A value that all have can be told; where each has its own, the table does.
+            f"{words} {values[0] if len(set(values)) == 1 else ''}".rstrip() + f" for {len(values):,}"
+            for words, values in sorted(changed.items(), key=lambda each: (-len(each[1]), each[0]))
         )
-        text += f"supply terms not as stated (supply_notes of gold.order_plan), by series: {terms}\n"
+        text += f"series whose supply terms are not as stated (supply_notes of gold.order_plan): {terms}\n"
     return text
 
 
@@ -98,8 +100,11 @@ def _line(row: dict[str, Any]) -> str:
     return f"{row['sku_id']} at {row['location_id']}: {order}, position {row['position_qty']:,.4g}: {row['doubts']}"
 
 
-def _changes(notes: Iterable[str]) -> Iterable[str]:
-    """Term and kind of each change, such as `pack_qty rounded`."""
+def _changes(notes: Iterable[str]) -> dict[str, list[str]]:
+    """By term and kind of change, such as `pack_qty rounded to`, the values taken instead, one of each series."""
+    found: dict[str, list[str]] = {}
     for note in notes:
-        for term, *kinds in _CHANGE.findall(note):
-            yield f"{term} {''.join(kinds)}"
+        for term, *kinds, value in _CHANGE.findall(note):
+            kind = {"assumed": "assumed", "replaced": "replaced by", "rounded": "rounded to"}["".join(kinds)]
+            found.setdefault(f"{term} {kind}", []).append(value)
+    return found

@@ -64,8 +64,8 @@ def test_supply_terms_that_are_not_as_stated_are_counted_by_term_and_kind() -> N
         (1.0, 1.0, 1.0, None, None),
     )
     assert doubt_words(rows, "lake") == (
-        "supply terms not as stated (supply_notes of gold.order_plan), by series: order_cost assumed 2, lead_time_days "
-        "replaced 1, lead_time_days rounded 1, pack_qty replaced 1\n"
+        "series whose supply terms are not as stated (supply_notes of gold.order_plan): order_cost assumed 0.5 for 2, "
+        "lead_time_days replaced by 7 for 1, lead_time_days rounded to 3 for 1, pack_qty replaced by 1 for 1\n"
     )
 
 

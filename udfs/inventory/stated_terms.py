@@ -152,6 +152,7 @@ def _lot(value_S: FloatArray, goods: Goods, _spec: InventorySpec) -> BoolArray:
     return _amount(value_S) & ~is_impossible(value_S, goods.daily_mean_S)
 
 
+_LONG_DAYS = 3650.0
 _POSSIBLE: Final[dict[str, _Possible]] = {
     "lead_time_days": _lead_time,
     "order_cost": _amount,
@@ -159,6 +160,11 @@ _POSSIBLE: Final[dict[str, _Possible]] = {
     "moq_qty": _lot,
     "pack_qty": lambda value_S, goods, spec: _lot(value_S, goods, spec) & (value_S >= _LEAST_PACK),
 }
+
+
+def _time(days: float) -> str:
+    """A number of days, as far as anybody can picture it."""
+    return f"{number(np.round(days))} days" if days <= _LONG_DAYS else "more than ten years"
 
 
 def _doubtful(
@@ -174,7 +180,7 @@ def _doubtful(
     for name in ("moq_qty", "pack_qty"):
         days_S = days_of_demand(value[name], goods.daily_mean_S)
         is_much_S = (days_S > spec.doubtful_lot_days) & np.isfinite(days_S) & (value[name] > 1.0)
-        found += [(at, name, f"is {number(np.round(days_S[at]))} days of demand") for at in np.flatnonzero(is_much_S)]
+        found += [(at, name, f"is {_time(days_S[at])} of demand") for at in np.flatnonzero(is_much_S)]
     with np.errstate(invalid="ignore"):
         is_dear_S = cost_S > spec.doubtful_cost_ratio * price_S
     found += [(at, "unit_cost", f"beside a price of {price_S[at]:.2f}") for at in np.flatnonzero(is_dear_S)]

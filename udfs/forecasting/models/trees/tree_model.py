@@ -24,6 +24,8 @@ from udfs.forecasting.models.trees.tree_spec import TreeSpec
 from udfs.series.sku_batch import SkuBatch
 
 _FORMAT = 1
+_HELD_OUT_SHARE = 3
+"""Rows of the last ensemble for one row of that which its errors are held out from."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -142,7 +144,9 @@ def fit_trees(batch: SkuBatch, horizon: int, spec: TreeSpec) -> TreeModel:
             f"expected more than {2 * horizon} days, to train and to hold out, found {batch.n_days}; shorten the "
             "horizon or give more history"
         )
-    ensemble = _grow(batch.until(horizon), horizon, spec)
+    # Where the trees are grown again, those that errors are held out from need only err alike.
+    first = replace(spec, max_rows=-(-spec.max_rows // _HELD_OUT_SHARE)) if spec.refit else spec
+    ensemble = _grow(batch.until(horizon), horizon, first)
     bins = _held_out(ensemble, batch, horizon, spec)
     return TreeModel(
         spec=spec,
