@@ -47,9 +47,13 @@ def run(cutoff: date, folder: str, source: str, settings: list[str]) -> float:
 def forecasts(cutoff: date, folder: str, batch: SkuBatch) -> tuple[np.ndarray, np.ndarray]:
     """(S, H) means and (S, H, Q) quantiles of the run as of `cutoff`; 0 for a series that it does not know."""
     wanted = ["unique_id", "cutoff", "ds", "mean", *_LEVELS]
-    # A later run replays this cutoff too.
-    mine = (pc.field("cutoff") == cutoff) & pc.starts_with(pc.field("run_id"), f"{cutoff:%Y%m%d}-")
-    rows = Lakehouse(folder).read_arrow("forecast.demand", columns=wanted, filters=mine)
+    lake = Lakehouse(folder)
+    # Later days' runs replay this cutoff too, and so did runs of other settings.
+    of_day = lake.read_arrow("ops.run", columns=["run_id", "stage", "as_of", "started_at"]).to_pandas()
+    of_day = of_day[(of_day["stage"] == "forecast") & (of_day["as_of"] == cutoff)]
+    run_id = of_day.sort_values("started_at")["run_id"].iloc[-1]
+    mine = (pc.field("cutoff") == cutoff) & (pc.field("run_id") == run_id)
+    rows = lake.read_arrow("forecast.demand", columns=wanted, filters=mine)
     # The files' ids end in "_evaluation"; the job's are item, store and channel.
     at = pd.Index([name.removesuffix("_evaluation") for name in batch.unique_ids])
     encoded = rows["unique_id"].combine_chunks().dictionary_encode()

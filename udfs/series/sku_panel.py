@@ -15,9 +15,13 @@ from udfs.series.closed_days import ClosedDays
 from udfs.series.covariates import Covariates, Traits
 from udfs.series.sku_batch import SkuBatch
 
-KNOWN = ("unit_price", "is_promo", "is_holiday", "is_event", "is_benefit_day", "event_code")
+FLAGS = ("is_holiday", "is_event", "is_benefit_day")
+NEAR = ("since_holiday", "until_holiday", "benefit_before")
+KNOWN = ("unit_price", "is_promo", *FLAGS, "event_code", *NEAR)
 TRAITS = ("sku_id", "location_id", "channel_id", "category", "department", "brand", "region")
 _EPOCH = date(1970, 1, 1)
+_FAR = 8
+"""Days from a holiday that count as any day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +53,12 @@ def sku_panel(
         horizon: days after the cutoff that covariates reach.
         plan: tables that hold at least the batch's locations and products; what they lack is unknown.
 
-    Covariates are `KNOWN`: a price is the last one stated up to its day, NaN before the first, and a
-    give-away (a price of 0) does not outlast its day; a promotion that
-    nobody states is none (0.0); events carry the number of their name in the calendar's sorted names from 1, 0 for
-    none. Closed days are no covariate: see `SkuBatch.closed_SH`. Traits are `TRAITS`; a model reads them by their
-    values, since a bucket need not hold every channel.
+    Covariates are `KNOWN`: a price is the last one stated up to its day, NaN before the first, and a give-away (a price
+    of 0) does not outlast its day; a promotion that nobody states is none (0.0); events carry the number of their name
+    in the calendar's sorted names from 1, 0 for none; days since and until a holiday count up to 8, and
+    `benefit_before` is yesterday's benefit day: people shop around such days, not on them alone. Closed days are no
+    covariate: see `SkuBatch.closed_SH`. Traits are `TRAITS`; a model reads them by their values, since a bucket need
+    not hold every channel.
 
     Raises:
         ValueError: what `SkuBatch.from_arrow` raises.
@@ -105,20 +110,37 @@ def _carried_forward(x_SX: np.ndarray) -> np.ndarray:
 
 
 def _calendar(batch: SkuBatch, calendar: pa.Table, location_S: list[str], n_days: int) -> np.ndarray:
-    """(S, X, 4) holiday, event, benefit day and the code of the event's name; 0 where the calendar has no such day."""
+    """(S, X, 7) `FLAGS`, the code of the event's name, and `NEAR`; 0 where the calendar has no such day."""
     locations = sorted(set(location_S))
     place = pc.fill_null(pc.index_in(calendar["location_id"].combine_chunks(), pa.array(locations, pa.string())), -1)
     day = calendar["ds"].cast(pa.date32()).cast(pa.int32()).to_numpy().astype(np.int64)
-    at = day - (batch.cutoff - _EPOCH).days + batch.n_days - 1
-    use = (place.to_numpy() >= 0) & (at >= 0) & (at < n_days)
-    values_LXK = np.zeros((len(locations), n_days, 4))
-    for k, name in enumerate(("is_holiday", "is_event", "is_benefit_day")):
+    # A holiday shortly before the first day or after the last one has been, or is to be, as well.
+    at = day - (batch.cutoff - _EPOCH).days + batch.n_days - 1 + _FAR
+    n_wide = n_days + 2 * _FAR
+    use = (place.to_numpy() >= 0) & (at >= 0) & (at < n_wide)
+    values_LXK = np.zeros((len(locations), n_wide, len(FLAGS) + 1))
+    for k, name in enumerate(FLAGS):
         flag = pc.fill_null(calendar[name], False).cast(pa.float64()).to_numpy()
         values_LXK[place.to_numpy()[use], at[use], k] = flag[use]
     names = pa.array(sorted(n for n in pc.unique(calendar["event_name"]).to_pylist() if n is not None), pa.string())
     code = pc.add(pc.fill_null(pc.index_in(calendar["event_name"].combine_chunks(), names), -1), 1).to_numpy()
-    values_LXK[place.to_numpy()[use], at[use], 3] = code[use]
-    return values_LXK[[locations.index(name) for name in location_S]]
+    values_LXK[place.to_numpy()[use], at[use], len(FLAGS)] = code[use]
+    inner_LXK = np.concatenate([values_LXK, _near(values_LXK)], axis=2)[:, _FAR:-_FAR]
+    return inner_LXK[[locations.index(name) for name in location_S]]
+
+
+def _near(values_LXK: np.ndarray) -> np.ndarray:
+    """(L, X, 3) `NEAR` of what `FLAGS` say of the days."""
+    holiday_LX, _, benefit_LX = (values_LXK[:, :, k] for k in range(len(FLAGS)))
+    before_LX = np.concatenate([benefit_LX[:, :1], benefit_LX[:, :-1]], axis=1)
+    return np.stack([_since(holiday_LX), _since(holiday_LX[:, ::-1])[:, ::-1], before_LX], axis=2)
+
+
+def _since(flag_LX: np.ndarray) -> np.ndarray:
+    """Days since a flagged day, 0 on it, at most `_FAR`."""
+    day_X = np.arange(flag_LX.shape[1])
+    last_LX = np.maximum.accumulate(np.where(flag_LX > 0, day_X, -_FAR), axis=1)
+    return np.minimum(day_X - last_LX, _FAR).astype(np.float64)
 
 
 def _traits(plan: PlanTables, sku_S: list[str], location_S: list[str], channel_S: list[str]) -> Traits:

@@ -63,7 +63,7 @@ def parameters(context: RunContext, _sums: Mapping[str, Any]) -> TrainParameters
 
 STAGE = UnitStage(
     name="train",
-    version=2,
+    version=3,
     unit=CUTOFF,
     units=trees_wanted,
     reads=WHOLE_HISTORY,
