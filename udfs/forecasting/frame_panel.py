@@ -12,7 +12,8 @@ import pandas as pd
 import pyarrow as pa
 import torch
 
-from udfs.forecasting.frame_rows import KEYS, extra_columns, named, numbers_of, rows_of
+from udfs.forecasting import frame_kernel
+from udfs.forecasting.frame_rows import KEYS, extra_columns, named, numbers_of, rows_of, series_runs
 from udfs.forecasting.outliers import FACTOR, outliers_of
 from udfs.series.covariates import Covariates, Traits
 from udfs.series.sku_batch import PAD_MULTIPLE_DAYS, SkuBatch
@@ -22,6 +23,7 @@ from udfs.series.time_stamps import stamp_text
 MAX_CELLS = 2**31
 """Series times steps that a batch may have: 16 GB of numbers."""
 
+_CELLS_PER_ROW = 8  # a grid of rows up to this sparse is read faster than rows are sorted
 _NO_CALENDAR = date(2000, 1, 1)  # stands for the last step where steps are no days or series end on different ones
 _MANY_ABSENT, _MANY_ABSENT_WITHOUT_ZERO = 0.5, 0.1
 _COARSER = ("min", "h", "D", "W", "MS", "ME", "QS", "QE", "YS", "YE")
@@ -86,14 +88,29 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class _Aligned:
-    """Sorted rows and where they belong: the series `code_N`, the `step_N` on the axis, the series' first rows."""
+    """Sorted rows and where they belong: the series' `first_S` rows, and one past the last; `step_N` on the axis."""
 
     rows: pd.DataFrame
     ids_S: np.ndarray
-    code_N: np.ndarray
+    edge_S: np.ndarray
     step_N: np.ndarray
-    first_S: np.ndarray
     axis: TimeAxis
+
+    @property
+    def first_S(self) -> np.ndarray:
+        return self.edge_S[:-1]
+
+    @property
+    def n_rows_S(self) -> np.ndarray:
+        return np.diff(self.edge_S)
+
+    def step_S(self, last: bool) -> np.ndarray:
+        """The last or the first step of each series."""
+        return self.step_N[self.edge_S[1:] - 1 if last else self.edge_S[:-1]]
+
+    def code_N(self) -> np.ndarray:
+        """The position of each row's series."""
+        return np.repeat(np.arange(len(self.ids_S)), self.n_rows_S)
 
 
 def panel_of(
@@ -111,28 +128,29 @@ def panel_of(
     at = _aligned(rows_of(history, "history", KEYS), freq)
     if spec.gap_fill is None:
         _warn_of_gaps(at, freq)
-    last_step_S = np.maximum.reduceat(at.step_N, at.first_S)
+    last_step_S = at.step_S(last=True)
     if spec.gap_fill == "zero":
         last_step_S = np.full_like(last_step_S, last_step_S.max())
-    age_N = last_step_S[at.code_N] - at.step_N
-    n_steps = -(-(int(age_N.max()) + 1) // PAD_MULTIPLE_DAYS) * PAD_MULTIPLE_DAYS
+    span_S = last_step_S - at.step_S(last=False) + 1
+    n_steps = -(-int(span_S.max()) // PAD_MULTIPLE_DAYS) * PAD_MULTIPLE_DAYS
     if n_steps * len(at.ids_S) > MAX_CELLS:
-        row = at.rows.iloc[int(age_N.argmax())]
+        row = at.rows.iloc[int(at.first_S[span_S.argmax()])]
         raise ValueError(
             f"expected at most {MAX_CELLS} steps of history over all series, found {len(at.ids_S)} series of up to "
-            f"{int(age_N.max()) + 1} steps of {freq}, {_where(row)} the first; check freq"
+            f"{int(span_S.max())} steps of {freq}, {_where(row)} the first; check freq"
         )
-    column_N = n_steps - 1 - age_N
-    y_ST, mask_ST = _values(at, column_N, n_steps, spec)
+    y_ST, mask_ST = _values(at, last_step_S, n_steps, spec)
     outlier_ST, usual_S = outliers_of(y_ST, mask_ST)
-    if spec.outliers == "unknown":
+    known_ST = y_ST
+    if spec.outliers == "unknown" and outlier_ST.any():
         mask_ST &= ~outlier_ST
+        known_ST = np.where(mask_ST, y_ST, 0.0)
     covariates, texts = extra_columns(at.rows)
-    known = _known(at, column_N, (n_steps, horizon), covariates)
+    known = _known(at, last_step_S, (n_steps, horizon), covariates)
     cutoff = _cutoff(at.axis, last_step_S)
     batch = SkuBatch(
         np.array([str(i) for i in at.ids_S], dtype=object),
-        torch.from_numpy(np.where(mask_ST, y_ST, 0.0)),
+        torch.from_numpy(known_ST),
         torch.from_numpy(mask_ST),
         cutoff or _NO_CALENDAR,
         known,
@@ -150,37 +168,47 @@ def panel_of(
 
 def _aligned(rows: pd.DataFrame, freq: str | int) -> _Aligned:
     try:
-        axis = TimeAxis.of(rows["ds"], freq)
+        axis, step = TimeAxis.read(rows["ds"], freq)
     except OffGridError as error:
         raise _of_series(error, rows, "history") from error
-    step = axis.steps(rows["ds"])
-    code, ids_S = pd.factorize(rows["unique_id"], sort=True)
-    order = np.lexsort((step, code))
-    rows, code, step = rows.iloc[order], code[order], step[order]
-    twice = np.flatnonzero((np.diff(code) == 0) & (np.diff(step) == 0))
-    if twice.size:
-        row = rows.iloc[int(twice[0])]
-        raise ValueError(f"expected one row per unique_id and ds, found two of {_where(row)}; aggregate first")
+    start_R, code_R, ids_S = series_runs(rows["unique_id"])
+    edge = np.append(start_R, len(rows))
+    if (np.diff(code_R) <= 0).any() or not frame_kernel.rising(edge, step):
+        order = _order(np.repeat(code_R, np.diff(edge)), step, len(ids_S))
+        rows, step = rows.iloc[order], step[order]
+        edge = np.append(0, np.bincount(code_R, np.diff(edge)).cumsum().astype(np.int64))
+        same = np.append(False, step[1:] == step[:-1])
+        same[edge[:-1]] = False
+        if same.any():
+            row = rows.iloc[int(same.argmax())]
+            raise ValueError(f"expected one row per unique_id and ds, found two of {_where(row)}; aggregate first")
     texts = pd.Series([str(i) for i in ids_S])
     if texts.duplicated().any():
         same = ids_S[(texts == texts[texts.duplicated()].iloc[0]).to_numpy()]
         raise ValueError(f"expected unique_ids that differ as text, found {same[0]!r} and {same[1]!r}; rename one")
-    return _Aligned(rows, np.asarray(ids_S), code, step, np.flatnonzero(np.diff(code, prepend=-1)), axis)
+    return _Aligned(rows, ids_S, edge, step, axis)
 
 
-def _values(at: _Aligned, column_N: np.ndarray, n_steps: int, spec: PanelSpec) -> tuple[np.ndarray, np.ndarray]:
+def _order(code_N: np.ndarray, step_N: np.ndarray, n_series: int) -> np.ndarray:
+    """(N,) positions of the rows by series and step."""
+    span = int(step_N.max()) + 1
+    if n_series * span <= _CELLS_PER_ROW * len(code_N):
+        row_ST = np.full((n_series, span), -1, dtype=np.int64)
+        if frame_kernel.row_of_cells(code_N, step_N, row_ST):
+            return row_ST[row_ST >= 0]
+    return np.lexsort((step_N, code_N))
+
+
+def _values(at: _Aligned, last_step_S: np.ndarray, n_steps: int, spec: PanelSpec) -> tuple[np.ndarray, np.ndarray]:
     """(S, T) y, 0 where there is none, and where it counts as observed."""
-    y_N = at.rows["y"].to_numpy()
     y_ST = np.zeros((len(at.ids_S), n_steps))
-    mask_ST, row_ST = np.zeros(y_ST.shape, dtype=bool), np.zeros(y_ST.shape, dtype=bool)
-    y_ST[at.code_N, column_N] = np.nan_to_num(y_N)
-    mask_ST[at.code_N, column_N] = ~np.isnan(y_N)
-    row_ST[at.code_N, column_N] = True
-    if spec.gap_fill == "zero":
-        mask_ST |= np.logical_or.accumulate(row_ST, axis=1) & ~row_ST
+    mask_ST = np.zeros(y_ST.shape, dtype=bool)
+    y_N, fills_zero = at.rows["y"].to_numpy(), spec.gap_fill == "zero"
+    frame_kernel.place(at.edge_S, at.step_N, y_N, last_step_S, fills_zero, y_ST, mask_ST)
     if spec.leading_zeros == "unknown":
         sold_ST = np.logical_or.accumulate(y_ST > 0, axis=1)
         mask_ST &= sold_ST | ~sold_ST[:, -1:]
+        y_ST[~mask_ST] = 0.0
     return y_ST, mask_ST
 
 
@@ -190,8 +218,7 @@ def _warn_of_gaps(at: _Aligned, freq: str | int) -> None:
     Half the steps are many. So is a tenth in a series without a zero: it may list its selling days alone, and what it
     sells on a day would come out above the truth by that tenth.
     """
-    n_rows_S = np.diff(np.append(at.first_S, len(at.rows)))
-    span_S = np.maximum.reduceat(at.step_N, at.first_S) - np.minimum.reduceat(at.step_N, at.first_S) + 1
+    n_rows_S, span_S = at.n_rows_S, at.step_S(last=True) - at.step_S(last=False) + 1
     absent_S = 1.0 - n_rows_S / span_S
     has_zero_S = np.logical_or.reduceat(at.rows["y"].to_numpy() == 0, at.first_S)
     doubtful_S = absent_S > np.where(has_zero_S, _MANY_ABSENT, _MANY_ABSENT_WITHOUT_ZERO)
@@ -257,24 +284,27 @@ def _cutoff(axis: TimeAxis, last_step_S: np.ndarray) -> date | None:
     return None
 
 
-def _known(at: _Aligned, column_N: np.ndarray, shape: tuple[int, int], covariates: list[str]) -> Covariates | None:
+def _known(at: _Aligned, last_step_S: np.ndarray, shape: tuple[int, int], covariates: list[str]) -> Covariates | None:
     """Covariates over the batch's steps and those of the horizon, NaN where they have no row; `shape` is (T, H)."""
     if not covariates:
         return None
     values_SXK = np.full((len(at.ids_S), sum(shape), len(covariates)), np.nan)
+    code_N = at.code_N()
+    column_N = shape[0] - 1 - (last_step_S[code_N] - at.step_N)
     for k, name in enumerate(covariates):
-        values_SXK[at.code_N, column_N, k] = numbers_of(at.rows, name, "history")
+        values_SXK[code_N, column_N, k] = numbers_of(at.rows, name, "history")
     return Covariates(tuple(covariates), torch.from_numpy(values_SXK))
 
 
 def _traits(at: _Aligned, texts: list[str]) -> Traits | None:
     if not texts:
         return None
-    by_series = at.rows[texts].astype("string").groupby(at.code_N, sort=True)
+    code_N = at.code_N()
+    by_series = at.rows[texts].astype("string").groupby(code_N, sort=True)
     for name in texts:
         changes = np.flatnonzero((by_series[name].nunique() > 1).to_numpy())
         if changes.size:
-            mine = at.rows[name][at.code_N == changes[0]].dropna().astype("string").unique()
+            mine = at.rows[name][code_N == changes[0]].dropna().astype("string").unique()
             raise ValueError(
                 f"expected {name} ({at.rows[name].dtype}) to be constant within a series, as a trait, found "
                 f"{mine[0]!r} and {mine[1]!r} for {named(at.ids_S[changes[0]])}; turn it into numbers, as a covariate, "

@@ -27,6 +27,7 @@ from udfs.forecasting.kernels.forecast_bucket import forecast_or_fall_back
 from udfs.forecasting.probability.error_correlation import ErrorCorrelation
 from udfs.forecasting.probability.paths import PathSource
 from udfs.forecasting.probability.score_summary import ScoreSummary, demand_units
+from udfs.series.series_threads import kernels_own_the_cores
 from udfs.series.sku_batch import SkuBatch
 
 Frame = TypeVar("Frame", pd.DataFrame, pa.Table)
@@ -86,8 +87,7 @@ def forecast(
     spec = _spec(season_length, tuple(quantiles), device)
     panel = panel_of(history, freq, horizon, future, PanelSpec(gap_fill, leading_zeros, outliers))
     index, made = _made(panel, _forecaster(model, spec, seed), horizon, spec)
-    table = _result_table(panel, index, made, quantiles)
-    return _as_given(table, history, panel)
+    return _result(panel, index, made, quantiles, history)
 
 
 def forecast_paths(
@@ -162,10 +162,11 @@ def _made(panel: Panel, forecaster: Forecaster, horizon: int, spec: ForecastSpec
         warnings.warn(f"{failures.num_rows} of {len(batch)} series failed: {said}", ForecastWarning, stacklevel=3)
     if made is None:
         raise ValueError(f"expected at least one observed y, found none in {len(batch)} series")
-    made = made.conformed()
-    low_SH, high_SH = made.mean_bounds(spec.quantiles, batch.y_ST[torch.from_numpy(index).to(batch.device)].amax(1))
-    bounded_SH = made.mean_SH.clamp(low_SH, high_SH)
-    moved_SH = bounded_SH != made.mean_SH
+    with kernels_own_the_cores():
+        made = made.conformed()
+        low_SH, high_SH = made.mean_bounds(spec.quantiles, batch.select(index).y_ST.amax(1))
+        bounded_SH = made.mean_SH.clamp(low_SH, high_SH)
+        moved_SH = bounded_SH != made.mean_SH
     if moved_SH.any():
         s, h = (int(x) for x in moved_SH.nonzero()[0])
         low, high = made.quantile_SHQ[s, h, 0], made.quantile_SHQ[s, h, -1]
@@ -190,22 +191,24 @@ def _failure(panel: Panel, row: dict[str, str]) -> str:
     return f"{row['unique_id']}: {error} (fallback: {row['fallback']})"
 
 
-def _result_table(panel: Panel, index: np.ndarray, made: Forecast, quantiles: tuple[float, ...]) -> pd.DataFrame:
-    horizon = made.mean_SH.shape[1]
+def _result(panel: Panel, index: np.ndarray, made: Forecast, quantiles: tuple[float, ...], history: Frame) -> Frame:
+    """The forecast as a long frame of the kind of `history`; an id or a name is one object for all its rows."""
+    n_series, horizon = made.mean_SH.shape
     assert made.choice is not None
     step_SH = panel.last_step_S[index][:, None] + np.arange(1, horizon + 1)
-    quantile_SHQ = made.quantile_SHQ.cpu().numpy()
-    columns = {
-        "unique_id": np.repeat(panel.ids_S[index], horizon),
-        "ds": panel.axis.stamps(step_SH.ravel()),
-        "model": np.repeat(made.choice.name_S, horizon),
-        "mean": made.mean_SH.cpu().numpy().ravel(),
-    }
-    columns |= {quantile_column(level): quantile_SHQ[:, :, q].ravel() for q, level in enumerate(quantiles)}
-    return pd.DataFrame(columns)
-
-
-def _as_given(table: pd.DataFrame, history: Frame, panel: Panel) -> Frame:
+    stamp_N = panel.axis.stamps(step_SH.ravel())
+    number_CN = np.empty((1 + len(quantiles), n_series * horizon))
+    number_CN[0] = made.mean_SH.cpu().numpy().ravel()
+    number_CN[1:] = made.quantile_SHQ.cpu().numpy().reshape(-1, len(quantiles)).T
+    names = ["mean", *(quantile_column(level) for level in quantiles)]
+    ids_S, name_S = panel.ids_S[index], made.choice.name_S
     if isinstance(history, pa.Table):
-        return pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
-    return table.astype({"unique_id": history["unique_id"].dtype})
+        row_N = pa.array(np.repeat(np.arange(n_series), horizon))
+        keys = {"unique_id": pa.array(ids_S).take(row_N), "ds": pa.array(stamp_N), "model": pa.array(name_S).take(row_N)}
+        return pa.table(keys | dict(zip(names, map(pa.array, number_CN), strict=True)))
+    rows = pd.DataFrame(number_CN.T, columns=names)
+    ids = pd.Series(ids_S).astype(history["unique_id"].dtype).repeat(horizon).reset_index(drop=True)
+    rows.insert(0, "unique_id", ids)
+    rows.insert(1, "ds", stamp_N)
+    rows.insert(2, "model", np.repeat(name_S, horizon))
+    return rows

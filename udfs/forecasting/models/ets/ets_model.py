@@ -124,10 +124,10 @@ class ExponentialSmoothing:
         best_SF = torch.full(allowed_SF.shape, torch.inf, dtype=torch.float64, device=y_ST.device)
         at_SF = torch.zeros_like(best_SF, dtype=torch.long)
         for form in np.unique(points.form_X).tolist():
-            column_x = np.flatnonzero(points.form_X == form)
-            sse_S, k_S = sse_SX[:, column_x[0] : column_x[-1] + 1].min(1)
+            columns = points.columns(form)
+            sse_S, k_S = sse_SX[:, columns].min(1)
             best_SF[:, form] = torch.where(allowed_SF[:, form], sse_S.double(), torch.inf)
-            at_SF[:, form] = k_S + int(column_x[0])
+            at_SF[:, form] = k_S + columns.start
         best_SF *= start.scale_S[:, None] ** 2
         # A perfect fit (sse 0) leaves the choice to the penalty, hence the floor.
         mse_SF = (best_SF / start.n_S.clamp(min=1)[:, None]).clamp(min=1e-300)
@@ -139,17 +139,18 @@ class ExponentialSmoothing:
     ) -> torch.Tensor:
         """(S, X) see `grid_sse`. A trend beside a season, half of the work, is tried only where a trend alone helps."""
         trend_F, season_F = np.array(TREND) > 0, np.array(SEASON)
-        groups = ((season_F == season) & (trend_F == trend) for season in (0, 1, 2) for trend in (False, True))
-        use_SK = torch.stack([allowed_SF[:, group].any(1) for group in groups], dim=1)
+        groups = [(season_F == season) & (trend_F == trend) for season in (0, 1, 2) for trend in (False, True)]
+        group_FK = torch.from_numpy(np.stack(groups, axis=1)).to(y_ST.device)
+        use_SK = allowed_SF.float() @ group_FK.float() > 0
         both_K = torch.tensor([False, False, False, True, False, True], device=y_ST.device)
         sse_SX = grid_sse(y_ST, mask_ST, start, use_SK & ~both_K, points)
-        best_SF = torch.stack([sse_SX[:, points.form_X == form].amin(1) for form in (0, 1, 3, 6)], dim=1)
+        best_SF = torch.stack([sse_SX[:, points.columns(form)].amin(1) for form in (0, 1, 3, 6)], dim=1)
         level_S, trend_S, season_S, ratio_S = best_SF.unbind(1)
         price_SF = self._penalty(start)[start.n_S]
         helps_S = trend_S * price_SF[:, 1] < level_S * price_SF[:, 0]
         # A strong season hides from both whether there is a trend beneath it.
         helps_S |= torch.minimum(season_S, ratio_S) < STRONG_SEASON * level_S
-        at_s = torch.nonzero((helps_S | ~use_SK[:, 1]) & (use_SK & both_K).any(1))[:, 0]
+        at_s = torch.nonzero((helps_S | ~use_SK[:, 1]) & (use_SK[:, 3] | use_SK[:, 5]))[:, 0]
         if len(at_s):
             use_sK = use_SK[at_s] & both_K
             sse_SX[at_s] = sse_SX[at_s].minimum(grid_sse(y_ST[at_s], mask_ST[at_s], start.select(at_s), use_sK, points))
