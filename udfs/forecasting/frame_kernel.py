@@ -6,16 +6,15 @@ Dimensions: N rows, S series, T steps.
 from __future__ import annotations
 
 import numba
-import numpy as np
 
 _jit = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 
 @_jit
-def rising(edge_S, step_N):  # type: ignore[no-untyped-def]
-    """Whether the steps of each series rise from row to row; series s has the rows from edge_S[s] to edge_S[s + 1]."""
-    for s in range(len(edge_S) - 1):
-        for n in range(edge_S[s] + 1, edge_S[s + 1]):
+def rising(edges, step_N):  # type: ignore[no-untyped-def]
+    """Whether the steps of each series rise from row to row; series s has the rows from edges[s] to edges[s + 1]."""
+    for s in range(len(edges) - 1):
+        for n in range(edges[s] + 1, edges[s + 1]):
             if step_N[n] <= step_N[n - 1]:
                 return False
     return True
@@ -32,7 +31,7 @@ def row_of_cells(code_N, step_N, row_ST):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def place(edge_S, step_N, y_N, last_step_S, fills_zero, y_ST, mask_ST):  # type: ignore[no-untyped-def]
+def place(edges, step_N, y_N, last_step_S, fills_zero, y_ST, mask_ST):  # type: ignore[no-untyped-def]
     """Write y into its cells, where it is one, and mark them as observed; rows as in `rising`.
 
     With `fills_zero` so are the cells without a row after a series' first one, with 0.
@@ -41,9 +40,9 @@ def place(edge_S, step_N, y_N, last_step_S, fills_zero, y_ST, mask_ST):  # type:
     for s in range(len(y_ST)):
         shift = n_time - 1 - last_step_S[s]
         next_t = n_time
-        for n in range(edge_S[s], edge_S[s + 1]):
+        for n in range(edges[s], edges[s + 1]):
             t = step_N[n] + shift
-            if fills_zero and n > edge_S[s]:
+            if fills_zero and n > edges[s]:
                 mask_ST[s, next_t:t] = True
             next_t = t + 1
             if y_N[n] == y_N[n]:

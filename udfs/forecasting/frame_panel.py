@@ -13,7 +13,8 @@ import pyarrow as pa
 import torch
 
 from udfs.forecasting import frame_kernel
-from udfs.forecasting.frame_rows import KEYS, extra_columns, named, numbers_of, rows_of, series_runs
+from udfs.forecasting.aligned_rows import AlignedRows, of_series, where
+from udfs.forecasting.frame_rows import KEYS, extra_columns, named, numbers_of, rows_of
 from udfs.forecasting.outliers import FACTOR, outliers_of
 from udfs.series.covariates import Covariates, Traits
 from udfs.series.sku_batch import PAD_MULTIPLE_DAYS, SkuBatch
@@ -23,7 +24,6 @@ from udfs.series.time_stamps import stamp_text
 MAX_CELLS = 2**31
 """Series times steps that a batch may have: 16 GB of numbers."""
 
-_CELLS_PER_ROW = 8  # a grid of rows up to this sparse is read faster than rows are sorted
 _NO_CALENDAR = date(2000, 1, 1)  # stands for the last step where steps are no days or series end on different ones
 _MANY_ABSENT, _MANY_ABSENT_WITHOUT_ZERO = 0.5, 0.1
 _COARSER = ("min", "h", "D", "W", "MS", "ME", "QS", "QE", "YS", "YE")
@@ -86,33 +86,6 @@ class Panel:
         return stamp_text(stamp if self.axis.unit == "integer" else pd.Timestamp(stamp))
 
 
-@dataclass(frozen=True, slots=True)
-class _Aligned:
-    """Sorted rows and where they belong: the series' `first_S` rows, and one past the last; `step_N` on the axis."""
-
-    rows: pd.DataFrame
-    ids_S: np.ndarray
-    edge_S: np.ndarray
-    step_N: np.ndarray
-    axis: TimeAxis
-
-    @property
-    def first_S(self) -> np.ndarray:
-        return self.edge_S[:-1]
-
-    @property
-    def n_rows_S(self) -> np.ndarray:
-        return np.diff(self.edge_S)
-
-    def step_S(self, last: bool) -> np.ndarray:
-        """The last or the first step of each series."""
-        return self.step_N[self.edge_S[1:] - 1 if last else self.edge_S[:-1]]
-
-    def code_N(self) -> np.ndarray:
-        """The position of each row's series."""
-        return np.repeat(np.arange(len(self.ids_S)), self.n_rows_S)
-
-
 def panel_of(
     history: pd.DataFrame | pa.Table,
     freq: str | int,
@@ -125,19 +98,19 @@ def panel_of(
     Where ds counts days and all series end on one, the batch has its true cutoff, which models with a calendar need.
     """
     spec = spec or PanelSpec()
-    at = _aligned(rows_of(history, "history", KEYS), freq)
+    at = AlignedRows.of(rows_of(history, "history", KEYS), freq)
     if spec.gap_fill is None:
         _warn_of_gaps(at, freq)
-    last_step_S = at.step_S(last=True)
+    last_step_S = at.last_steps
     if spec.gap_fill == "zero":
         last_step_S = np.full_like(last_step_S, last_step_S.max())
-    span_S = last_step_S - at.step_S(last=False) + 1
+    span_S = last_step_S - at.first_steps + 1
     n_steps = -(-int(span_S.max()) // PAD_MULTIPLE_DAYS) * PAD_MULTIPLE_DAYS
     if n_steps * len(at.ids_S) > MAX_CELLS:
-        row = at.rows.iloc[int(at.first_S[span_S.argmax()])]
+        row = at.rows.iloc[int(at.first_rows[span_S.argmax()])]
         raise ValueError(
             f"expected at most {MAX_CELLS} steps of history over all series, found {len(at.ids_S)} series of up to "
-            f"{int(span_S.max())} steps of {freq}, {_where(row)} the first; check freq"
+            f"{int(span_S.max())} steps of {freq}, {where(row)} the first; check freq"
         )
     y_ST, mask_ST = _values(at, last_step_S, n_steps, spec)
     outlier_ST, usual_S = outliers_of(y_ST, mask_ST)
@@ -166,45 +139,12 @@ def panel_of(
     return panel
 
 
-def _aligned(rows: pd.DataFrame, freq: str | int) -> _Aligned:
-    try:
-        axis, step = TimeAxis.read(rows["ds"], freq)
-    except OffGridError as error:
-        raise _of_series(error, rows, "history") from error
-    start_R, code_R, ids_S = series_runs(rows["unique_id"])
-    edge = np.append(start_R, len(rows))
-    if (np.diff(code_R) <= 0).any() or not frame_kernel.rising(edge, step):
-        order = _order(np.repeat(code_R, np.diff(edge)), step, len(ids_S))
-        rows, step = rows.iloc[order], step[order]
-        edge = np.append(0, np.bincount(code_R, np.diff(edge)).cumsum().astype(np.int64))
-        same = np.append(False, step[1:] == step[:-1])
-        same[edge[:-1]] = False
-        if same.any():
-            row = rows.iloc[int(same.argmax())]
-            raise ValueError(f"expected one row per unique_id and ds, found two of {_where(row)}; aggregate first")
-    texts = pd.Series([str(i) for i in ids_S])
-    if texts.duplicated().any():
-        same = ids_S[(texts == texts[texts.duplicated()].iloc[0]).to_numpy()]
-        raise ValueError(f"expected unique_ids that differ as text, found {same[0]!r} and {same[1]!r}; rename one")
-    return _Aligned(rows, ids_S, edge, step, axis)
-
-
-def _order(code_N: np.ndarray, step_N: np.ndarray, n_series: int) -> np.ndarray:
-    """(N,) positions of the rows by series and step."""
-    span = int(step_N.max()) + 1
-    if n_series * span <= _CELLS_PER_ROW * len(code_N):
-        row_ST = np.full((n_series, span), -1, dtype=np.int64)
-        if frame_kernel.row_of_cells(code_N, step_N, row_ST):
-            return row_ST[row_ST >= 0]
-    return np.lexsort((step_N, code_N))
-
-
-def _values(at: _Aligned, last_step_S: np.ndarray, n_steps: int, spec: PanelSpec) -> tuple[np.ndarray, np.ndarray]:
+def _values(at: AlignedRows, last_step_S: np.ndarray, n_steps: int, spec: PanelSpec) -> tuple[np.ndarray, np.ndarray]:
     """(S, T) y, 0 where there is none, and where it counts as observed."""
     y_ST = np.zeros((len(at.ids_S), n_steps))
     mask_ST = np.zeros(y_ST.shape, dtype=bool)
     y_N, fills_zero = at.rows["y"].to_numpy(), spec.gap_fill == "zero"
-    frame_kernel.place(at.edge_S, at.step_N, y_N, last_step_S, fills_zero, y_ST, mask_ST)
+    frame_kernel.place(at.edges, at.step_N, y_N, last_step_S, fills_zero, y_ST, mask_ST)
     if spec.leading_zeros == "unknown":
         sold_ST = np.logical_or.accumulate(y_ST > 0, axis=1)
         mask_ST &= sold_ST | ~sold_ST[:, -1:]
@@ -212,21 +152,21 @@ def _values(at: _Aligned, last_step_S: np.ndarray, n_steps: int, spec: PanelSpec
     return y_ST, mask_ST
 
 
-def _warn_of_gaps(at: _Aligned, freq: str | int) -> None:
+def _warn_of_gaps(at: AlignedRows, freq: str | int) -> None:
     """Say where so many steps lack a row that a forecast of a step with a row is not one of any step.
 
     Half the steps are many. So is a tenth in a series without a zero: it may list its selling days alone, and what it
     sells on a day would come out above the truth by that tenth.
     """
-    n_rows_S, span_S = at.n_rows_S, at.step_S(last=True) - at.step_S(last=False) + 1
+    n_rows_S, span_S = at.n_rows, at.last_steps - at.first_steps + 1
     absent_S = 1.0 - n_rows_S / span_S
-    has_zero_S = np.logical_or.reduceat(at.rows["y"].to_numpy() == 0, at.first_S)
+    has_zero_S = np.logical_or.reduceat(at.rows["y"].to_numpy() == 0, at.first_rows)
     doubtful_S = absent_S > np.where(has_zero_S, _MANY_ABSENT, _MANY_ABSENT_WITHOUT_ZERO)
     if not doubtful_S.any():
         return
     s = int(np.where(doubtful_S, absent_S, 0.0).argmax())
-    rows = at.rows.iloc[at.first_S[s] : at.first_S[s] + n_rows_S[s]]
-    coarser = _coarser_freq(rows["ds"], at.step_N[at.first_S[s] :][: n_rows_S[s]], freq)
+    rows = at.rows.iloc[at.first_rows[s] : at.first_rows[s] + n_rows_S[s]]
+    coarser = _coarser_freq(rows["ds"], at.step_N[at.first_rows[s] :][: n_rows_S[s]], freq)
     stamps = rows["ds"].iloc[[0, -1]].map(stamp_text).tolist()
     warnings.warn(
         f"{int(doubtful_S.sum())} of {len(span_S)} series have no row for many of their steps, most "
@@ -284,22 +224,24 @@ def _cutoff(axis: TimeAxis, last_step_S: np.ndarray) -> date | None:
     return None
 
 
-def _known(at: _Aligned, last_step_S: np.ndarray, shape: tuple[int, int], covariates: list[str]) -> Covariates | None:
+def _known(
+    at: AlignedRows, last_step_S: np.ndarray, shape: tuple[int, int], covariates: list[str]
+) -> Covariates | None:
     """Covariates over the batch's steps and those of the horizon, NaN where they have no row; `shape` is (T, H)."""
     if not covariates:
         return None
     values_SXK = np.full((len(at.ids_S), sum(shape), len(covariates)), np.nan)
-    code_N = at.code_N()
+    code_N = at.codes()
     column_N = shape[0] - 1 - (last_step_S[code_N] - at.step_N)
     for k, name in enumerate(covariates):
         values_SXK[code_N, column_N, k] = numbers_of(at.rows, name, "history")
     return Covariates(tuple(covariates), torch.from_numpy(values_SXK))
 
 
-def _traits(at: _Aligned, texts: list[str]) -> Traits | None:
+def _traits(at: AlignedRows, texts: list[str]) -> Traits | None:
     if not texts:
         return None
-    code_N = at.code_N()
+    code_N = at.codes()
     by_series = at.rows[texts].astype("string").groupby(code_N, sort=True)
     for name in texts:
         changes = np.flatnonzero((by_series[name].nunique() > 1).to_numpy())
@@ -346,19 +288,11 @@ def _ahead(panel: Panel, rows: pd.DataFrame, horizon: int) -> tuple[pd.DataFrame
     try:
         h = panel.axis.steps(rows["ds"]) - panel.last_step_S[code]
     except OffGridError as error:
-        raise _of_series(error, rows, "future") from error
+        raise of_series(error, rows, "future") from error
     ahead = (h >= 1) & (h <= horizon)
     rows, code, h = rows[ahead], code[ahead], h[ahead]
     twice = np.flatnonzero(pd.Series(code * (horizon + 1) + h).duplicated())
     if twice.size:
         row = rows.iloc[int(twice[0])]
-        raise ValueError(f"expected one row per unique_id and ds in future, found two of {_where(row)}; drop one")
+        raise ValueError(f"expected one row per unique_id and ds in future, found two of {where(row)}; drop one")
     return rows, code, h
-
-
-def _where(row: pd.Series) -> str:
-    return f"{named(row['unique_id'])} at {stamp_text(row['ds'])}"
-
-
-def _of_series(error: OffGridError, rows: pd.DataFrame, name: str) -> ValueError:
-    return ValueError(f"{name}, series {named(rows['unique_id'].iloc[error.row])}: {error}")

@@ -204,7 +204,11 @@ def _result(panel: Panel, index: np.ndarray, made: Forecast, quantiles: tuple[fl
     ids_S, name_S = panel.ids_S[index], made.choice.name_S
     if isinstance(history, pa.Table):
         row_N = pa.array(np.repeat(np.arange(n_series), horizon))
-        keys = {"unique_id": pa.array(ids_S).take(row_N), "ds": pa.array(stamp_N), "model": pa.array(name_S).take(row_N)}
+        keys = {
+            "unique_id": pa.array(ids_S).take(row_N),
+            "ds": pa.array(stamp_N),
+            "model": pa.array(name_S).take(row_N),
+        }
         return pa.table(keys | dict(zip(names, map(pa.array, number_CN), strict=True)))
     rows = pd.DataFrame(number_CN.T, columns=names)
     ids = pd.Series(ids_S).astype(history["unique_id"].dtype).repeat(horizon).reset_index(drop=True)
