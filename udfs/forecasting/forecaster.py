@@ -95,7 +95,7 @@ class Forecast:
     def finite_series(self) -> np.ndarray:
         """(S,) bool, True where mean, sd and quantiles are all finite numbers."""
         numbers = (self.mean_SH, self.sd_SH, self.quantile_SHQ.flatten(1))
-        return np.all([np.isfinite(x.cpu().numpy()).all(1) for x in numbers], axis=0)
+        return np.logical_and.reduce([np.isfinite(x.cpu().numpy()).all(1) for x in numbers])
 
 
 _TENSORS = tuple(f.name for f in fields(Forecast) if f.name != "choice")
