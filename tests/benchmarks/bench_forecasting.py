@@ -1,6 +1,6 @@
 """The batched forecasters against their peers: same run, same series, two threads, warm, alternating, medians.
 
-Run it as `python -m tests.benchmarks.bench_forecasting [SERIES]` (default 2000 series of the M5; about five minutes on
+Run it as `python -m tests.benchmarks.bench_forecasting [SERIES]` (default 2000 series of the M5; about eight minutes on
 two cores). It prints a table per data set, the rates from a long frame to a long frame, the slope from 1,000 to 100,000
 series, and how much of the machine's arithmetic the search of exponential smoothing uses.
 

@@ -65,7 +65,7 @@ def parameters(context: RunContext, sums: Mapping[str, Any]) -> CalibrateParamet
 
 STAGE = UnitStage(
     name="calibrate",
-    version=2,
+    version=3,
     unit=SERIES,
     reads=(*HISTORY, *FITTED, SCORES),
     sums=(CLASSES,),

@@ -82,7 +82,7 @@ def parameters(context: RunContext, sums: Mapping[str, Any]) -> ForecastParamete
 
 STAGE = UnitStage(
     name="forecast",
-    version=3,
+    version=4,
     unit=SERIES,
     reads=(*HISTORY, *FITTED, SCORES),
     sums=(CLASSES, ERRORS),

@@ -109,7 +109,7 @@ def _until_as_of(context: RunContext) -> tuple[date | None, date | None]:
 
 STAGE = UnitStage(
     name="inventory",
-    version=4,
+    version=5,
     unit=SERIES,
     reads=(
         FORECASTS,

@@ -83,7 +83,7 @@ def parameters(context: RunContext, _sums: Mapping[str, Any]) -> ReplayParameter
 
 STAGE = UnitStage(
     name="replay",
-    version=4,
+    version=5,
     unit=SERIES,
     reads=(FORECASTS, CHAMPIONS, REPLAYED_DAYS, PROFILES, SUPPLIES, CLOSED),
     writes=(REPLAY, REPLAY_SUMMARY),
