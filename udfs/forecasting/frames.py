@@ -27,6 +27,7 @@ from udfs.forecasting.kernels.forecast_bucket import forecast_or_fall_back
 from udfs.forecasting.probability.error_correlation import ErrorCorrelation
 from udfs.forecasting.probability.paths import PathSource
 from udfs.forecasting.probability.score_summary import ScoreSummary, demand_units
+from udfs.series.season_length import find_season, natural_season
 from udfs.series.series_threads import kernels_own_the_cores
 from udfs.series.sku_batch import SkuBatch
 
@@ -40,7 +41,7 @@ def forecast(
     history: Frame,
     model: str | Forecaster = "auto",
     horizon: int = 28,
-    season_length: int = 7,
+    season_length: int | None = None,
     freq: str | int = "D",
     quantiles: tuple[float, ...] = QUANTILES,
     device: str = "auto",
@@ -60,7 +61,9 @@ def forecast(
             (numbers and flags) or, where text, traits that are constant for a series.
         model: a registered name (`registry.names()`) or any `Forecaster`.
         horizon: steps to forecast after each series' own last row, with gap_fill="zero" after the last of all.
-        season_length: steps of a season: 7 for days, 12 for months, 24 for hours.
+        season_length: steps of a season. None takes a week of days, a year of weeks, months or quarters, a day of
+            hours, and 1, no season, where the series do not show it; a warning says so. For a whole number as freq it
+            takes the clearest of `season_length.COUNTED`, with a warning, or 1.
         freq: D, W, MS, ME, QS, h, ..., or a whole number where ds counts steps; see `udfs.series.time_axis.SUPPORTED`.
         quantiles: increasing levels within (0, 1).
         device: "auto" (cuda where there is one), "cpu", "cuda" or "cuda:<n>".
@@ -84,8 +87,8 @@ def forecast(
             `freq`, y is infinite, or an argument is out of range; the message says what was expected and found.
     """
     check_request(horizon, quantiles)
-    spec = _spec(season_length, tuple(quantiles), device)
     panel = panel_of(history, freq, horizon, future, PanelSpec(gap_fill, leading_zeros, outliers))
+    spec = _spec(_season(panel, freq) if season_length is None else season_length, tuple(quantiles), device)
     index, made = _made(panel, _forecaster(model, spec, seed), horizon, spec)
     return _result(panel, index, made, quantiles, history)
 
@@ -94,7 +97,7 @@ def forecast_paths(
     history: Frame,
     model: str | Forecaster = "auto",
     horizon: int = 28,
-    season_length: int = 7,
+    season_length: int | None = None,
     freq: str | int = "D",
     n_paths: int = 100,
     device: str = "auto",
@@ -117,13 +120,13 @@ def forecast_paths(
     check_request(horizon, PATH_LEVELS)
     if n_paths < 1:
         raise ValueError(f"expected at least one path, found n_paths={n_paths}")
-    spec = _spec(season_length, PATH_LEVELS, device)
     panel = panel_of(history, freq, horizon, future, PanelSpec(gap_fill, leading_zeros, outliers))
+    spec = _spec(_season(panel, freq) if season_length is None else season_length, PATH_LEVELS, device)
     forecaster = _forecaster(model, spec, seed)
     index, made = _made(panel, forecaster, horizon, spec)
     known = panel.batch.to(choose_device(device)).select(index)
-    correlation = ErrorCorrelation.fit(_past_errors(forecaster, known, horizon, spec), season_length)
-    classes_S = demand_statistics(known, season_length, spec.min_history).class_S
+    correlation = ErrorCorrelation.fit(_past_errors(forecaster, known, horizon, spec), spec.season_length)
+    classes_S = demand_statistics(known, spec.season_length, spec.min_history).class_S
     copula = correlation.of(made.mean_SH, classes_S, demand_units(known.y_ST, known.mask_ST))
     source = PathSource.prepare(known.unique_ids, made.mean_SH, made.quantile_SHQ, PATH_LEVELS, copula, seed)
     path_SNH = np.full((len(panel.batch), n_paths, horizon), np.nan)
@@ -144,6 +147,23 @@ def _past_errors(forecaster: Forecaster, batch: SkuBatch, horizon: int, spec: Fo
 def _spec(season_length: int, quantiles: tuple[float, ...], device: str) -> ForecastSpec:
     short = min(14, 2 * season_length)
     return ForecastSpec(season_length=season_length, quantiles=quantiles, min_history=short, device=device)
+
+
+def _season(panel: Panel, freq: str | int) -> int:
+    """The season that the series show; a warning where it is not the one that their frequency has by the calendar."""
+    found = find_season(panel.batch.y_ST.numpy(), panel.batch.mask_ST.numpy(), freq)
+    if found.length != natural_season(freq):
+        taken = f"season_length={found.length} is taken"
+        if found.length == 1:
+            said = (
+                f"values a season of {found.asked} steps of {freq} apart do not go together ({found.correlation:.3f})"
+            )
+            said = f"{said}; {taken}, no season. Give season_length={found.asked} to keep it"
+        else:
+            said = f"values {found.length} steps apart go together ({found.correlation:.3f}); {taken}. Give"
+            said += " season_length=1 if there is no season, or its length"
+        warnings.warn(said, ForecastWarning, stacklevel=3)
+    return found.length
 
 
 def _forecaster(model: str | Forecaster, spec: ForecastSpec, seed: int) -> Forecaster:

@@ -325,3 +325,28 @@ def test_the_package_offers_its_two_functions_and_says_what_it_lacks() -> None:
     assert udfs.forecasting.forecast_paths is forecast_paths
     with pytest.raises(AttributeError, match=r"module 'udfs\.forecasting' has no attribute 'forecasts'"):
         _ = udfs.forecasting.forecasts
+
+
+@pytest.mark.parametrize(("freq", "season"), [("W", 52), ("h", 24), ("D", 7)])
+def test_a_season_is_found_where_none_is_given(freq: str, season: int) -> None:
+    rng = np.random.default_rng(4)
+    ds = pd.date_range("2020-01-05", periods=4 * season + 60, freq=freq)
+    wave = 20 + 15 * np.sin(2 * np.pi * np.arange(len(ds)) / season)
+    parts = [pd.DataFrame({"unique_id": f"s{k}", "ds": ds, "y": rng.poisson(wave).astype(float)}) for k in range(8)]
+    history = pd.concat(parts)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = forecast(history, model="seasonal_naive", horizon=season, freq=freq)
+    given = forecast(history, model="seasonal_naive", horizon=season, freq=freq, season_length=season)
+    pd.testing.assert_frame_equal(found, given)
+    flat = history.assign(y=rng.poisson(20, len(history)).astype(float))
+    with pytest.warns(
+        ForecastWarning, match=f"a season of {season} steps of {freq} .*season_length=1 is taken"
+    ) as said:
+        none = forecast(flat, model="seasonal_naive", horizon=3, freq=freq)
+    assert said[0].filename == __file__
+    assert (none.groupby("unique_id")["mean"].nunique() == 1).all()
+    counted = history.assign(ds=np.tile(np.arange(len(ds)), 8))
+    with pytest.warns(ForecastWarning, match=f"season_length={season} is taken"):
+        by_steps = forecast(counted, model="seasonal_naive", horizon=season, freq=1)
+    assert by_steps["mean"].tolist() == given["mean"].tolist()
