@@ -1,8 +1,8 @@
 """The batched forecasters against their peers: same run, same series, two threads, warm, alternating, medians.
 
-Run it as `python -m tests.benchmarks.bench_forecasting [SERIES]` (default 2000 series of the M5; about five minutes on
-two cores). It prints a table per data set, the slope from 1,000 to 100,000 series, and how much of the machine's
-arithmetic the search of exponential smoothing uses.
+Run it as `python -m tests.benchmarks.bench_forecasting [SERIES]` (default 2000 series of the M5; about eight minutes on
+two cores). It prints a table per data set, the rates from a long frame to a long frame, the slope from 1,000 to 100,000
+series, and how much of the machine's arithmetic the search of exponential smoothing uses.
 
 Data: 335 days of the M5's item-store series with 28 days to forecast, the stores' closing day and one day in a hundred
 unobserved; and the carparts, monthly, with the last 12 months to forecast. Series start at their first sale. Peers
@@ -33,7 +33,7 @@ import torch
 from tests import real_data
 from tests.benchmarks import forecasting_competitors as competitors
 from tests.udfs.forecasting.series import batch_of, m5_table, mixed_series
-from udfs.forecasting import metrics, registry
+from udfs.forecasting import forecast, metrics, registry
 from udfs.forecasting.forecast_spec import QUANTILES, ForecastSpec
 from udfs.forecasting.models.ets.ets_forms import EtsGrid
 from udfs.forecasting.models.ets.recursion import grid_sse, start_states
@@ -86,6 +86,7 @@ def main(n_series: int) -> None:
         for pair in competitors.PAIRS:
             if pair.ours in registry.made_names():
                 print(_row(task, pair), flush=True)
+    _frames(tasks[0])
     _slope(tasks[0])
     _arithmetic(tasks[0])
 
@@ -165,6 +166,37 @@ def _scores(
     return rmsse, *loss_SQ.nanmean(0).tolist()
 
 
+def _frames(task: Task) -> None:
+    """From a long pandas frame to the long frame of forecasts, by days and text ids, where a user's clock runs."""
+    print(f"\nfrom frame to frame on {task.name}")
+    for pair in competitors.PAIRS:
+        if pair.frame_goal is not None:
+            print(_frame_row(task, pair), flush=True)
+
+
+def _frame_row(task: Task, pair: competitors.Pair) -> str:
+    whole, part = _dated(task, pair), _dated(task.sample(pair.series), pair)
+    our_seconds: list[float] = []
+    peer_seconds: list[float] = []
+    for repeat in range(2 * REPEATS + 1):  # the first warms both
+        _, seconds = _timed(lambda: forecast(whole, pair.ours, task.horizon, task.season_length))
+        our_seconds.append(seconds)
+        if repeat <= 1 or sum(peer_seconds) < SECONDS_PER_PAIR:
+            _, seconds = _timed(lambda: competitors.run_frame(pair, part, task.season_length, task.horizon, "D"))
+            peer_seconds.append(seconds)
+    our_rate = len(task.batch) / statistics.median(our_seconds[1:])
+    peer_rate = part["unique_id"].nunique() / statistics.median(peer_seconds[1:])
+    return (
+        f"{pair.ours:8} {pair.peer:22} {our_rate:9,.0f} {peer_rate:9,.1f} {our_rate / peer_rate:7,.1f}x "
+        f"{pair.frame_goal:5,.0f}x | {len(whole):,} rows, {part['unique_id'].nunique()} series for the peer"
+    )
+
+
+def _dated(task: Task, pair: competitors.Pair) -> pd.DataFrame:
+    data = competitors.frame(task.batch, pair.fill)
+    return data.assign(ds=pd.Timestamp("2015-03-03") + pd.to_timedelta(data["ds"], unit="D"))
+
+
 def _slope(task: Task) -> None:
     """Seconds for more and more series, the same ones over and over; 1 is linear."""
     print("\nslope on", task.name)
@@ -176,8 +208,8 @@ def _slope(task: Task) -> None:
         seconds = []
         for size in sizes:
             batch = task.batch.select(np.arange(size) % len(task.batch))
-            forecast = partial(model.forecast, batch, task.horizon, QUANTILES)
-            seconds.append(min(_timed(forecast)[1] for _ in range(2)))
+            forecast_all = partial(model.forecast, batch, task.horizon, QUANTILES)
+            seconds.append(min(_timed(forecast_all)[1] for _ in range(2)))
         slope = np.polyfit(np.log(sizes), np.log(seconds), 1)[0]
         rates = ", ".join(f"{size:,}: {size / s:,.0f}/s" for size, s in zip(sizes, seconds, strict=True))
         print(f"{name:8} {rates}; exponent {slope:.2f}", flush=True)

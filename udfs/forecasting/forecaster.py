@@ -42,7 +42,9 @@ class Forecast:
         return int(self.mean_SH.shape[0])
 
     def select(self, index: np.ndarray) -> Forecast:
-        """The series at `index` (positions)."""
+        """The series at `index` (positions); all of them in their order are the forecast itself."""
+        if np.array_equal(index, np.arange(len(self))):
+            return self
         index_S = torch.from_numpy(index).to(self.mean_SH.device)
         picked = {name: getattr(self, name)[index_S] for name in _TENSORS}
         return Forecast(**picked, choice=None if self.choice is None else self.choice.select(index))
@@ -63,7 +65,9 @@ class Forecast:
 
     def conformed(self) -> Forecast:
         """As it is handed on, whatever model made it: nothing negative, no quantile below the one before."""
-        quantile_SHQ = self.quantile_SHQ.clamp(min=0.0).cummax(2).values
+        quantile_SHQ = self.quantile_SHQ
+        if (quantile_SHQ[:, :, 0] < 0).any() or (quantile_SHQ[:, :, 1:] < quantile_SHQ[:, :, :-1]).any():
+            quantile_SHQ = quantile_SHQ.clamp(min=0.0).cummax(2).values
         return replace(self, mean_SH=self.mean_SH.clamp(min=0.0), quantile_SHQ=quantile_SHQ)
 
     def mean_bounds(self, quantiles: tuple[float, ...], largest_S: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -83,19 +87,15 @@ class Forecast:
             quantiles: the levels of `quantile_SHQ`.
             largest_S: the largest demand that each series has seen.
         """
-        level_Q = self.quantile_SHQ.new_tensor((0.0, *quantiles, 1.0))
-        last_SH1 = torch.maximum(self.quantile_SHQ[:, :, -1:], largest_S[:, None, None])
-        greatest_SH = (torch.cat([self.quantile_SHQ, last_SH1], dim=2) * level_Q.diff()).sum(2)
+        level_Q = self.quantile_SHQ.new_tensor((0.0, *quantiles))
+        last_SH = torch.maximum(self.quantile_SHQ[:, :, -1], largest_S[:, None])
+        greatest_SH = self.quantile_SHQ @ level_Q.diff() + (1.0 - quantiles[-1]) * last_SH
         return (1.0 - quantiles[0]) * self.quantile_SHQ[:, :, 0], 2.0 * greatest_SH
 
     def finite_series(self) -> np.ndarray:
         """(S,) bool, True where mean, sd and quantiles are all finite numbers."""
-        finite_S = (
-            self.mean_SH.isfinite().all(1)
-            & self.sd_SH.isfinite().all(1)
-            & self.quantile_SHQ.isfinite().flatten(1).all(1)
-        )
-        return finite_S.cpu().numpy()
+        numbers = (self.mean_SH, self.sd_SH, self.quantile_SHQ.flatten(1))
+        return np.logical_and.reduce([np.isfinite(x.cpu().numpy()).all(1) for x in numbers])
 
 
 _TENSORS = tuple(f.name for f in fields(Forecast) if f.name != "choice")
@@ -109,6 +109,8 @@ def merge(parts: Sequence[tuple[np.ndarray, Forecast]]) -> tuple[np.ndarray, For
     index = np.concatenate([part_index for part_index, _ in parts])
     order = np.argsort(index)
     forecasts = [forecast for _, forecast in parts]
+    if len(forecasts) == 1 and forecasts[0].choice is not None:
+        return index[order], forecasts[0].select(order)
     tensors = {name: torch.cat([getattr(f, name) for f in forecasts]) for name in _TENSORS}
     choices = [f.choice for f in forecasts]
     if any(c is None for c in choices):

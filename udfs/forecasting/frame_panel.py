@@ -12,6 +12,8 @@ import pandas as pd
 import pyarrow as pa
 import torch
 
+from udfs.forecasting import frame_kernel
+from udfs.forecasting.aligned_rows import AlignedRows, of_series, where
 from udfs.forecasting.frame_rows import KEYS, extra_columns, named, numbers_of, rows_of
 from udfs.forecasting.outliers import FACTOR, outliers_of
 from udfs.series.covariates import Covariates, Traits
@@ -84,18 +86,6 @@ class Panel:
         return stamp_text(stamp if self.axis.unit == "integer" else pd.Timestamp(stamp))
 
 
-@dataclass(frozen=True, slots=True)
-class _Aligned:
-    """Sorted rows and where they belong: the series `code_N`, the `step_N` on the axis, the series' first rows."""
-
-    rows: pd.DataFrame
-    ids_S: np.ndarray
-    code_N: np.ndarray
-    step_N: np.ndarray
-    first_S: np.ndarray
-    axis: TimeAxis
-
-
 def panel_of(
     history: pd.DataFrame | pa.Table,
     freq: str | int,
@@ -108,31 +98,32 @@ def panel_of(
     Where ds counts days and all series end on one, the batch has its true cutoff, which models with a calendar need.
     """
     spec = spec or PanelSpec()
-    at = _aligned(rows_of(history, "history", KEYS), freq)
+    at = AlignedRows.of(rows_of(history, "history", KEYS), freq)
     if spec.gap_fill is None:
         _warn_of_gaps(at, freq)
-    last_step_S = np.maximum.reduceat(at.step_N, at.first_S)
+    last_step_S = at.last_steps
     if spec.gap_fill == "zero":
         last_step_S = np.full_like(last_step_S, last_step_S.max())
-    age_N = last_step_S[at.code_N] - at.step_N
-    n_steps = -(-(int(age_N.max()) + 1) // PAD_MULTIPLE_DAYS) * PAD_MULTIPLE_DAYS
+    span_S = last_step_S - at.first_steps + 1
+    n_steps = -(-int(span_S.max()) // PAD_MULTIPLE_DAYS) * PAD_MULTIPLE_DAYS
     if n_steps * len(at.ids_S) > MAX_CELLS:
-        row = at.rows.iloc[int(age_N.argmax())]
+        row = at.rows.iloc[int(at.first_rows[span_S.argmax()])]
         raise ValueError(
             f"expected at most {MAX_CELLS} steps of history over all series, found {len(at.ids_S)} series of up to "
-            f"{int(age_N.max()) + 1} steps of {freq}, {_where(row)} the first; check freq"
+            f"{int(span_S.max())} steps of {freq}, {where(row)} the first; check freq"
         )
-    column_N = n_steps - 1 - age_N
-    y_ST, mask_ST = _values(at, column_N, n_steps, spec)
+    y_ST, mask_ST = _values(at, last_step_S, n_steps, spec)
     outlier_ST, usual_S = outliers_of(y_ST, mask_ST)
-    if spec.outliers == "unknown":
+    known_ST = y_ST
+    if spec.outliers == "unknown" and outlier_ST.any():
         mask_ST &= ~outlier_ST
+        known_ST = np.where(mask_ST, y_ST, 0.0)
     covariates, texts = extra_columns(at.rows)
-    known = _known(at, column_N, (n_steps, horizon), covariates)
+    known = _known(at, last_step_S, (n_steps, horizon), covariates)
     cutoff = _cutoff(at.axis, last_step_S)
     batch = SkuBatch(
         np.array([str(i) for i in at.ids_S], dtype=object),
-        torch.from_numpy(np.where(mask_ST, y_ST, 0.0)),
+        torch.from_numpy(known_ST),
         torch.from_numpy(mask_ST),
         cutoff or _NO_CALENDAR,
         known,
@@ -148,58 +139,34 @@ def panel_of(
     return panel
 
 
-def _aligned(rows: pd.DataFrame, freq: str | int) -> _Aligned:
-    try:
-        axis = TimeAxis.of(rows["ds"], freq)
-    except OffGridError as error:
-        raise _of_series(error, rows, "history") from error
-    step = axis.steps(rows["ds"])
-    code, ids_S = pd.factorize(rows["unique_id"], sort=True)
-    order = np.lexsort((step, code))
-    rows, code, step = rows.iloc[order], code[order], step[order]
-    twice = np.flatnonzero((np.diff(code) == 0) & (np.diff(step) == 0))
-    if twice.size:
-        row = rows.iloc[int(twice[0])]
-        raise ValueError(f"expected one row per unique_id and ds, found two of {_where(row)}; aggregate first")
-    texts = pd.Series([str(i) for i in ids_S])
-    if texts.duplicated().any():
-        same = ids_S[(texts == texts[texts.duplicated()].iloc[0]).to_numpy()]
-        raise ValueError(f"expected unique_ids that differ as text, found {same[0]!r} and {same[1]!r}; rename one")
-    return _Aligned(rows, np.asarray(ids_S), code, step, np.flatnonzero(np.diff(code, prepend=-1)), axis)
-
-
-def _values(at: _Aligned, column_N: np.ndarray, n_steps: int, spec: PanelSpec) -> tuple[np.ndarray, np.ndarray]:
+def _values(at: AlignedRows, last_step_S: np.ndarray, n_steps: int, spec: PanelSpec) -> tuple[np.ndarray, np.ndarray]:
     """(S, T) y, 0 where there is none, and where it counts as observed."""
-    y_N = at.rows["y"].to_numpy()
     y_ST = np.zeros((len(at.ids_S), n_steps))
-    mask_ST, row_ST = np.zeros(y_ST.shape, dtype=bool), np.zeros(y_ST.shape, dtype=bool)
-    y_ST[at.code_N, column_N] = np.nan_to_num(y_N)
-    mask_ST[at.code_N, column_N] = ~np.isnan(y_N)
-    row_ST[at.code_N, column_N] = True
-    if spec.gap_fill == "zero":
-        mask_ST |= np.logical_or.accumulate(row_ST, axis=1) & ~row_ST
+    mask_ST = np.zeros(y_ST.shape, dtype=bool)
+    y_N, fills_zero = at.rows["y"].to_numpy(), spec.gap_fill == "zero"
+    frame_kernel.place(at.edges, at.step_N, y_N, last_step_S, fills_zero, y_ST, mask_ST)
     if spec.leading_zeros == "unknown":
         sold_ST = np.logical_or.accumulate(y_ST > 0, axis=1)
         mask_ST &= sold_ST | ~sold_ST[:, -1:]
+        y_ST[~mask_ST] = 0.0
     return y_ST, mask_ST
 
 
-def _warn_of_gaps(at: _Aligned, freq: str | int) -> None:
+def _warn_of_gaps(at: AlignedRows, freq: str | int) -> None:
     """Say where so many steps lack a row that a forecast of a step with a row is not one of any step.
 
     Half the steps are many. So is a tenth in a series without a zero: it may list its selling days alone, and what it
     sells on a day would come out above the truth by that tenth.
     """
-    n_rows_S = np.diff(np.append(at.first_S, len(at.rows)))
-    span_S = np.maximum.reduceat(at.step_N, at.first_S) - np.minimum.reduceat(at.step_N, at.first_S) + 1
+    n_rows_S, span_S = at.n_rows, at.last_steps - at.first_steps + 1
     absent_S = 1.0 - n_rows_S / span_S
-    has_zero_S = np.logical_or.reduceat(at.rows["y"].to_numpy() == 0, at.first_S)
+    has_zero_S = np.logical_or.reduceat(at.rows["y"].to_numpy() == 0, at.first_rows)
     doubtful_S = absent_S > np.where(has_zero_S, _MANY_ABSENT, _MANY_ABSENT_WITHOUT_ZERO)
     if not doubtful_S.any():
         return
     s = int(np.where(doubtful_S, absent_S, 0.0).argmax())
-    rows = at.rows.iloc[at.first_S[s] : at.first_S[s] + n_rows_S[s]]
-    coarser = _coarser_freq(rows["ds"], at.step_N[at.first_S[s] :][: n_rows_S[s]], freq)
+    rows = at.rows.iloc[at.first_rows[s] : at.first_rows[s] + n_rows_S[s]]
+    coarser = _coarser_freq(rows["ds"], at.step_N[at.first_rows[s] :][: n_rows_S[s]], freq)
     stamps = rows["ds"].iloc[[0, -1]].map(stamp_text).tolist()
     warnings.warn(
         f"{int(doubtful_S.sum())} of {len(span_S)} series have no row for many of their steps, most "
@@ -257,24 +224,29 @@ def _cutoff(axis: TimeAxis, last_step_S: np.ndarray) -> date | None:
     return None
 
 
-def _known(at: _Aligned, column_N: np.ndarray, shape: tuple[int, int], covariates: list[str]) -> Covariates | None:
+def _known(
+    at: AlignedRows, last_step_S: np.ndarray, shape: tuple[int, int], covariates: list[str]
+) -> Covariates | None:
     """Covariates over the batch's steps and those of the horizon, NaN where they have no row; `shape` is (T, H)."""
     if not covariates:
         return None
     values_SXK = np.full((len(at.ids_S), sum(shape), len(covariates)), np.nan)
+    code_N = at.codes()
+    column_N = shape[0] - 1 - (last_step_S[code_N] - at.step_N)
     for k, name in enumerate(covariates):
-        values_SXK[at.code_N, column_N, k] = numbers_of(at.rows, name, "history")
+        values_SXK[code_N, column_N, k] = numbers_of(at.rows, name, "history")
     return Covariates(tuple(covariates), torch.from_numpy(values_SXK))
 
 
-def _traits(at: _Aligned, texts: list[str]) -> Traits | None:
+def _traits(at: AlignedRows, texts: list[str]) -> Traits | None:
     if not texts:
         return None
-    by_series = at.rows[texts].astype("string").groupby(at.code_N, sort=True)
+    code_N = at.codes()
+    by_series = at.rows[texts].astype("string").groupby(code_N, sort=True)
     for name in texts:
         changes = np.flatnonzero((by_series[name].nunique() > 1).to_numpy())
         if changes.size:
-            mine = at.rows[name][at.code_N == changes[0]].dropna().astype("string").unique()
+            mine = at.rows[name][code_N == changes[0]].dropna().astype("string").unique()
             raise ValueError(
                 f"expected {name} ({at.rows[name].dtype}) to be constant within a series, as a trait, found "
                 f"{mine[0]!r} and {mine[1]!r} for {named(at.ids_S[changes[0]])}; turn it into numbers, as a covariate, "
@@ -316,19 +288,11 @@ def _ahead(panel: Panel, rows: pd.DataFrame, horizon: int) -> tuple[pd.DataFrame
     try:
         h = panel.axis.steps(rows["ds"]) - panel.last_step_S[code]
     except OffGridError as error:
-        raise _of_series(error, rows, "future") from error
+        raise of_series(error, rows, "future") from error
     ahead = (h >= 1) & (h <= horizon)
     rows, code, h = rows[ahead], code[ahead], h[ahead]
     twice = np.flatnonzero(pd.Series(code * (horizon + 1) + h).duplicated())
     if twice.size:
         row = rows.iloc[int(twice[0])]
-        raise ValueError(f"expected one row per unique_id and ds in future, found two of {_where(row)}; drop one")
+        raise ValueError(f"expected one row per unique_id and ds in future, found two of {where(row)}; drop one")
     return rows, code, h
-
-
-def _where(row: pd.Series) -> str:
-    return f"{named(row['unique_id'])} at {stamp_text(row['ds'])}"
-
-
-def _of_series(error: OffGridError, rows: pd.DataFrame, name: str) -> ValueError:
-    return ValueError(f"{name}, series {named(rows['unique_id'].iloc[error.row])}: {error}")

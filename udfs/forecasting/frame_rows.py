@@ -16,7 +16,8 @@ KEYS = ("unique_id", "ds", "y")
 
 
 def rows_of(frame: pd.DataFrame | pa.Table, name: str, keys: tuple[str, ...]) -> pd.DataFrame:
-    """The rows of a pandas frame or Arrow table, their columns named by text, y (where it is a key) as float64.
+    """The rows of a pandas frame or Arrow table, their columns named by text, y (where it is a key) as float64, text in
+    unique_id as categories.
 
     Args:
         name: what the caller calls the frame, for messages.
@@ -26,7 +27,7 @@ def rows_of(frame: pd.DataFrame | pa.Table, name: str, keys: tuple[str, ...]) ->
         ValueError: another kind of object, a column that is missing or there twice, no row, a missing key, or a y that
             is no finite number. Flags are no numbers of units.
     """
-    rows = frame.to_pandas() if isinstance(frame, pa.Table) else frame
+    rows = _of_arrow(frame) if isinstance(frame, pa.Table) else frame
     if not isinstance(rows, pd.DataFrame):
         raise ValueError(f"expected {name} as a pandas frame or an Arrow table, found {type(frame).__name__}")
     rows = rows.copy(deep=False)
@@ -40,6 +41,7 @@ def rows_of(frame: pd.DataFrame | pa.Table, name: str, keys: tuple[str, ...]) ->
         )
     if rows.empty:
         raise ValueError(f"expected at least one row in {name}, found none")
+    rows["unique_id"] = coded(rows["unique_id"])
     for key in keys[:2]:
         if rows[key].isna().any():
             raise ValueError(f"expected {key} on every row of {name}, found {int(rows[key].isna().sum())} missing")
@@ -48,6 +50,65 @@ def rows_of(frame: pd.DataFrame | pa.Table, name: str, keys: tuple[str, ...]) ->
             raise ValueError("expected numbers in y, found flags (True and False); if they count, use .astype(int)")
         rows["y"] = numbers_of(rows, "y", name)
     return rows
+
+
+def coded(ids: pd.Series) -> pd.Series:
+    """Objects, such as text, as categories in sorted order; other kinds of ids as they are.
+
+    Rows of a series mostly share one object for its id, as readers of files and `repeat` make them. Objects are then
+    told apart by where they lie, and only one of each is hashed and compared.
+    """
+    if ids.dtype != object:
+        return ids
+    objects_N = np.ascontiguousarray(ids.to_numpy())
+    place_N = np.frombuffer(objects_N, np.intp)
+    start_R = run_starts(place_N)
+    sample = place_N[start_R[: len(start_R) // 8]]
+    if len(pd.unique(sample)) > len(objects_N) // 16:  # each row has its own object
+        code_N, values = pd.factorize(objects_N, sort=True)
+    else:
+        code_R, place_U = pd.factorize(place_N[start_R])
+        row_U = np.zeros(len(place_U), dtype=np.intp)
+        row_U[code_R] = start_R
+        code_U, values = pd.factorize(objects_N[row_U], sort=True)
+        code_R = code_U.astype(np.min_scalar_type(-len(values) - 1))[code_R]
+        code_N = np.repeat(code_R, np.diff(start_R, append=len(objects_N)))
+    return pd.Series(pd.Categorical.from_codes(code_N, pd.Index(values, dtype=object)), index=ids.index)
+
+
+def run_starts(values_N: np.ndarray) -> np.ndarray:
+    """Positions at which a value differs from the one before, the first included."""
+    return np.append(0, np.flatnonzero(values_N[1:] != values_N[:-1]) + 1)
+
+
+def series_runs(ids: pd.Series) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The runs of rows with one id, of ids that are `coded` and not missing.
+
+    Returns:
+        (R,) the runs' first rows, (R,) their series as positions in the ids, and the (S,) ids, sorted.
+    """
+    if isinstance(ids.dtype, pd.CategoricalDtype):
+        start_R = run_starts(ids.cat.codes.to_numpy())
+        code_R, ids_S = pd.factorize(ids.iloc[start_R], sort=True)
+        return start_R, code_R, np.asarray(ids_S)
+    code_N, ids_S = pd.factorize(ids, sort=True)
+    start_R = run_starts(code_N)
+    return start_R, code_N[start_R], np.asarray(ids_S)
+
+
+def _of_arrow(table: pa.Table) -> pd.DataFrame:
+    """A table as a frame whose text ids and dates stay in Arrow, where they are no objects."""
+    names = [name for name in table.column_names if name in ("unique_id", "ds")]
+    kept = {name: table[name] for name in names if table.column_names.count(name) == 1}
+    kept = {name: column for name, column in kept.items() if _is_text_or_date(column.type)}
+    rows = table.drop_columns(list(kept)).to_pandas() if kept else table.to_pandas()
+    for name, column in kept.items():
+        rows[name] = pd.arrays.ArrowExtensionArray(column)
+    return rows
+
+
+def _is_text_or_date(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_date32(kind)
 
 
 def extra_columns(rows: pd.DataFrame) -> tuple[list[str], list[str]]:
@@ -64,6 +125,8 @@ def numbers_of(rows: pd.DataFrame, column: str, name: str) -> np.ndarray:
         ValueError: values of another kind, or infinite ones; `name` says of which frame.
     """
     values = rows[column]
+    if isinstance(values.dtype, np.dtype) and values.dtype.kind in "fiu":
+        return _finite(values.to_numpy(dtype=float), rows, column)
     seen = values.notna().to_numpy()
     if seen.any() and not (is_number(values) or is_flag(values)):
         given = values[seen]
@@ -75,6 +138,10 @@ def numbers_of(rows: pd.DataFrame, column: str, name: str) -> np.ndarray:
         )
     numbers = np.full(len(values), np.nan)
     numbers[seen] = values[seen].astype(float)
+    return _finite(numbers, rows, column)
+
+
+def _finite(numbers: np.ndarray, rows: pd.DataFrame, column: str) -> np.ndarray:
     infinite = np.flatnonzero(np.isinf(numbers))
     if infinite.size:
         row = rows.iloc[int(infinite[0])]

@@ -27,6 +27,8 @@ from udfs.forecasting.kernels.forecast_bucket import forecast_or_fall_back
 from udfs.forecasting.probability.error_correlation import ErrorCorrelation
 from udfs.forecasting.probability.paths import PathSource
 from udfs.forecasting.probability.score_summary import ScoreSummary, demand_units
+from udfs.series.season_length import find_season, natural_season
+from udfs.series.series_threads import kernels_own_the_cores
 from udfs.series.sku_batch import SkuBatch
 
 Frame = TypeVar("Frame", pd.DataFrame, pa.Table)
@@ -39,7 +41,7 @@ def forecast(
     history: Frame,
     model: str | Forecaster = "auto",
     horizon: int = 28,
-    season_length: int = 7,
+    season_length: int | None = None,
     freq: str | int = "D",
     quantiles: tuple[float, ...] = QUANTILES,
     device: str = "auto",
@@ -59,7 +61,9 @@ def forecast(
             (numbers and flags) or, where text, traits that are constant for a series.
         model: a registered name (`registry.names()`) or any `Forecaster`.
         horizon: steps to forecast after each series' own last row, with gap_fill="zero" after the last of all.
-        season_length: steps of a season: 7 for days, 12 for months, 24 for hours.
+        season_length: steps of a season. None takes a week of days, a year of weeks, months or quarters, a day of
+            hours, and 1, no season, where the series do not show it; a warning says so. For a whole number as freq it
+            takes the clearest of `season_length.COUNTED`, with a warning, or 1.
         freq: D, W, MS, ME, QS, h, ..., or a whole number where ds counts steps; see `udfs.series.time_axis.SUPPORTED`.
         quantiles: increasing levels within (0, 1).
         device: "auto" (cuda where there is one), "cpu", "cuda" or "cuda:<n>".
@@ -83,18 +87,17 @@ def forecast(
             `freq`, y is infinite, or an argument is out of range; the message says what was expected and found.
     """
     check_request(horizon, quantiles)
-    spec = _spec(season_length, tuple(quantiles), device)
     panel = panel_of(history, freq, horizon, future, PanelSpec(gap_fill, leading_zeros, outliers))
+    spec = _spec(_season(panel, freq) if season_length is None else season_length, tuple(quantiles), device)
     index, made = _made(panel, _forecaster(model, spec, seed), horizon, spec)
-    table = _result_table(panel, index, made, quantiles)
-    return _as_given(table, history, panel)
+    return _result(panel, index, made, quantiles, history)
 
 
 def forecast_paths(
     history: Frame,
     model: str | Forecaster = "auto",
     horizon: int = 28,
-    season_length: int = 7,
+    season_length: int | None = None,
     freq: str | int = "D",
     n_paths: int = 100,
     device: str = "auto",
@@ -117,13 +120,13 @@ def forecast_paths(
     check_request(horizon, PATH_LEVELS)
     if n_paths < 1:
         raise ValueError(f"expected at least one path, found n_paths={n_paths}")
-    spec = _spec(season_length, PATH_LEVELS, device)
     panel = panel_of(history, freq, horizon, future, PanelSpec(gap_fill, leading_zeros, outliers))
+    spec = _spec(_season(panel, freq) if season_length is None else season_length, PATH_LEVELS, device)
     forecaster = _forecaster(model, spec, seed)
     index, made = _made(panel, forecaster, horizon, spec)
     known = panel.batch.to(choose_device(device)).select(index)
-    correlation = ErrorCorrelation.fit(_past_errors(forecaster, known, horizon, spec), season_length)
-    classes_S = demand_statistics(known, season_length, spec.min_history).class_S
+    correlation = ErrorCorrelation.fit(_past_errors(forecaster, known, horizon, spec), spec.season_length)
+    classes_S = demand_statistics(known, spec.season_length, spec.min_history).class_S
     copula = correlation.of(made.mean_SH, classes_S, demand_units(known.y_ST, known.mask_ST))
     source = PathSource.prepare(known.unique_ids, made.mean_SH, made.quantile_SHQ, PATH_LEVELS, copula, seed)
     path_SNH = np.full((len(panel.batch), n_paths, horizon), np.nan)
@@ -146,6 +149,23 @@ def _spec(season_length: int, quantiles: tuple[float, ...], device: str) -> Fore
     return ForecastSpec(season_length=season_length, quantiles=quantiles, min_history=short, device=device)
 
 
+def _season(panel: Panel, freq: str | int) -> int:
+    """The season that the series show; a warning where it is not the one that their frequency has by the calendar."""
+    found = find_season(panel.batch.y_ST.numpy(), panel.batch.mask_ST.numpy(), freq)
+    if found.length != natural_season(freq):
+        taken = f"season_length={found.length} is taken"
+        if found.length == 1:
+            said = (
+                f"values a season of {found.asked} steps of {freq} apart do not go together ({found.correlation:.3f})"
+            )
+            said = f"{said}; {taken}, no season. Give season_length={found.asked} to keep it"
+        else:
+            said = f"values {found.length} steps apart go together ({found.correlation:.3f}); {taken}. Give"
+            said += " season_length=1 if there is no season, or its length"
+        warnings.warn(said, ForecastWarning, stacklevel=3)
+    return found.length
+
+
 def _forecaster(model: str | Forecaster, spec: ForecastSpec, seed: int) -> Forecaster:
     if not isinstance(model, str):
         return model
@@ -162,10 +182,11 @@ def _made(panel: Panel, forecaster: Forecaster, horizon: int, spec: ForecastSpec
         warnings.warn(f"{failures.num_rows} of {len(batch)} series failed: {said}", ForecastWarning, stacklevel=3)
     if made is None:
         raise ValueError(f"expected at least one observed y, found none in {len(batch)} series")
-    made = made.conformed()
-    low_SH, high_SH = made.mean_bounds(spec.quantiles, batch.y_ST[torch.from_numpy(index).to(batch.device)].amax(1))
-    bounded_SH = made.mean_SH.clamp(low_SH, high_SH)
-    moved_SH = bounded_SH != made.mean_SH
+    with kernels_own_the_cores():
+        made = made.conformed()
+        low_SH, high_SH = made.mean_bounds(spec.quantiles, batch.select(index).y_ST.amax(1))
+        bounded_SH = made.mean_SH.clamp(low_SH, high_SH)
+        moved_SH = bounded_SH != made.mean_SH
     if moved_SH.any():
         s, h = (int(x) for x in moved_SH.nonzero()[0])
         low, high = made.quantile_SHQ[s, h, 0], made.quantile_SHQ[s, h, -1]
@@ -190,22 +211,28 @@ def _failure(panel: Panel, row: dict[str, str]) -> str:
     return f"{row['unique_id']}: {error} (fallback: {row['fallback']})"
 
 
-def _result_table(panel: Panel, index: np.ndarray, made: Forecast, quantiles: tuple[float, ...]) -> pd.DataFrame:
-    horizon = made.mean_SH.shape[1]
+def _result(panel: Panel, index: np.ndarray, made: Forecast, quantiles: tuple[float, ...], history: Frame) -> Frame:
+    """The forecast as a long frame of the kind of `history`; an id or a name is one object for all its rows."""
+    n_series, horizon = made.mean_SH.shape
     assert made.choice is not None
     step_SH = panel.last_step_S[index][:, None] + np.arange(1, horizon + 1)
-    quantile_SHQ = made.quantile_SHQ.cpu().numpy()
-    columns = {
-        "unique_id": np.repeat(panel.ids_S[index], horizon),
-        "ds": panel.axis.stamps(step_SH.ravel()),
-        "model": np.repeat(made.choice.name_S, horizon),
-        "mean": made.mean_SH.cpu().numpy().ravel(),
-    }
-    columns |= {quantile_column(level): quantile_SHQ[:, :, q].ravel() for q, level in enumerate(quantiles)}
-    return pd.DataFrame(columns)
-
-
-def _as_given(table: pd.DataFrame, history: Frame, panel: Panel) -> Frame:
+    stamp_N = panel.axis.stamps(step_SH.ravel())
+    number_CN = np.empty((1 + len(quantiles), n_series * horizon))
+    number_CN[0] = made.mean_SH.cpu().numpy().ravel()
+    number_CN[1:] = made.quantile_SHQ.cpu().numpy().reshape(-1, len(quantiles)).T
+    names = ["mean", *(quantile_column(level) for level in quantiles)]
+    ids_S, name_S = panel.ids_S[index], made.choice.name_S
     if isinstance(history, pa.Table):
-        return pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
-    return table.astype({"unique_id": history["unique_id"].dtype})
+        row_N = pa.array(np.repeat(np.arange(n_series), horizon))
+        keys = {
+            "unique_id": pa.array(ids_S).take(row_N),
+            "ds": pa.array(stamp_N),
+            "model": pa.array(name_S).take(row_N),
+        }
+        return pa.table(keys | dict(zip(names, map(pa.array, number_CN), strict=True)))
+    rows = pd.DataFrame(number_CN.T, columns=names)
+    ids = pd.Series(ids_S).astype(history["unique_id"].dtype).repeat(horizon).reset_index(drop=True)
+    rows.insert(0, "unique_id", ids)
+    rows.insert(1, "ds", stamp_N)
+    rows.insert(2, "model", np.repeat(name_S, horizon))
+    return rows

@@ -16,6 +16,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from udfs.forecasting import frame_kernel
+
 FACTOR = 20.0
 SHARE = 0.05
 MOST = 3
@@ -29,18 +31,19 @@ def outliers_of(y_ST: np.ndarray, mask_ST: np.ndarray) -> tuple[np.ndarray, np.n
     Args:
         y_ST, mask_ST: values, and True where there is one.
     """
-    size_ST = np.where(mask_ST, np.abs(y_ST), 0.0)
-    n_S = (size_ST > 0).sum(1)
+    n_S = np.empty(len(y_ST), dtype=np.int64)
+    top_SR = np.zeros((len(y_ST), MOST + 1))
+    frame_kernel.largest_sizes(y_ST, mask_ST, n_S, top_SR)
     rank_S = np.clip(np.floor(SHARE * n_S).astype(int), 1, MOST)
-    largest = min(MOST + 1, size_ST.shape[1])
-    top_SR = -np.sort(-np.partition(size_ST, -largest, axis=1)[:, -largest:], axis=1)
-    usual_S = top_SR[np.arange(len(top_SR)), np.minimum(rank_S, largest - 1)]
+    usual_S = top_SR[np.arange(len(top_SR)), rank_S]
     others_S = np.clip(n_S - rank_S, 1, ENOUGH)
     limit_S = np.where(usual_S > 0, FACTOR * usual_S * (ENOUGH / others_S) ** 2, np.inf)
-    series, step = np.nonzero(size_ST)
-    beyond = size_ST[series, step] > limit_S[series]
+    outlier_ST = np.zeros_like(mask_ST)
+    at_s = np.flatnonzero(top_SR[:, 0] > limit_S)
+    size_sT = np.where(mask_ST[at_s], np.abs(y_ST[at_s]), 0.0)
+    series, step = np.nonzero(size_sT)
+    beyond = size_sT[series, step] > limit_S[at_s][series]
     both = beyond[1:] & beyond[:-1] & (series[1:] == series[:-1])
     alone = beyond & ~np.append(both, False) & ~np.append(False, both)
-    outlier_ST = np.zeros_like(mask_ST)
-    outlier_ST[series[alone], step[alone]] = True
+    outlier_ST[at_s[series[alone]], step[alone]] = True
     return outlier_ST, usual_S

@@ -132,8 +132,13 @@ class SkuBatch:
         return cls(unique_ids, torch.from_numpy(y_ST), torch.from_numpy(mask_ST), cutoff)
 
     def select(self, index: np.ndarray | slice) -> SkuBatch:
-        """The series at `index` (positions, a bool array over S, or a slice), with T and the cutoff unchanged."""
+        """The series at `index` (positions, a bool array over S, or a slice), with T and the cutoff unchanged.
+
+        All of them in their order are the batch itself.
+        """
         positions = np.arange(len(self))[index]
+        if np.array_equal(positions, np.arange(len(self))):
+            return self
         index_S = torch.from_numpy(positions).to(self.device)
         return replace(
             self,

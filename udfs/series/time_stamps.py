@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 _DAY = r"(?P<y>\d{4})(?P<sep>[-/.]?)(?P<m>\d{2})(?P=sep)(?P<d>\d{2})"
 _TIME = r"(?P<t>[T ]\d{2}(?::?\d{2}(?::?\d{2}(?:[.,]\d+)?)?)?)?"
@@ -29,6 +30,10 @@ def timestamps_of(ds: pd.Series) -> pd.Series:
     dtype = ds.dtype
     if isinstance(dtype, pd.PeriodDtype):
         raise ValueError(f"expected dates or timestamps in ds, found periods ({dtype}); use .dt.to_timestamp() first")
+    if dtype == "datetime64[ns]":
+        return ds
+    if is_arrow_date(dtype):
+        return ds.astype("datetime64[s]").astype("datetime64[ns]")
     if isinstance(dtype, pd.CategoricalDtype) or pd.api.types.is_string_dtype(dtype) or dtype.kind == "O":
         code, unique = pd.factorize(ds)
         read = _read(pd.Series(unique, dtype=object))
@@ -42,6 +47,11 @@ def timestamps_of(ds: pd.Series) -> pd.Series:
         raise ValueError(f"expected stamps from 1677-09-22 to 2262-04-10 in ds, found others: {error}") from error
     except (ValueError, TypeError) as error:
         raise ValueError(f"expected dates or timestamps in ds, found {ds.iloc[0]!r} ({dtype})") from error
+
+
+def is_arrow_date(dtype: Any) -> bool:
+    """Whether a column holds Arrow's days without a time."""
+    return isinstance(dtype, pd.ArrowDtype) and pa.types.is_date32(dtype.pyarrow_dtype)
 
 
 def read_as_days(ds: pd.Series) -> bool:

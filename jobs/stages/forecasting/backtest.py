@@ -77,7 +77,7 @@ def contested(spec: ForecastSpec) -> ForecastSpec:
 
 STAGE = UnitStage(
     name="backtest",
-    version=2,
+    version=3,
     unit=SERIES,
     reads=(*HISTORY, *FITTED),
     sums=(EARLIER_CLASSES,),

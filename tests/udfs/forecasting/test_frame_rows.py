@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from udfs.forecasting.frame_rows import KEYS, extra_columns, numbers_of, rows_of
+from udfs.forecasting.frame_rows import KEYS, coded, extra_columns, numbers_of, rows_of, series_runs
 
 D = Decimal
 DAYS = pd.date_range("2024-01-01", periods=3)
@@ -87,3 +87,26 @@ def test_numbers_decimals_and_flags_are_covariates_and_all_else_traits() -> None
     np.testing.assert_array_equal(numbers_of(rows, "price", "history"), [1.5, np.nan, 2.0])
     with pytest.raises(ValueError, match="expected numbers in brand of future, found 'x'"):
         numbers_of(rows, "brand", "future")
+
+
+@pytest.mark.parametrize("n_rows", [1, 2, 17, 400])
+@pytest.mark.parametrize("values", [["b", "a", "c"], [2, "b", "a"], [10, 9], [D("2"), D("1")], ["x"]])
+def test_objects_are_coded_in_sorted_order_whether_rows_share_them(values: list[object], n_rows: int) -> None:
+    ids = pd.Series([values[k % len(values)] for k in range(n_rows)], dtype=object, index=range(5, 5 + n_rows))
+    for given in (ids, ids.sort_values(key=lambda s: s.astype(str)), ids.map(lambda v: "".join(list(str(v))))):
+        result = coded(given)
+        assert result.tolist() == given.tolist()
+        assert result.index.equals(given.index)
+        start_R, code_R, ids_S = series_runs(result)
+        code, expected = pd.factorize(given, sort=True)
+        assert ids_S.tolist() == expected.tolist()
+        np.testing.assert_array_equal(np.repeat(code_R, np.diff(start_R, append=n_rows)), code)
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
+def test_a_missing_id_is_refused(missing: object) -> None:
+    frame = pd.concat([_frame()] * 20, ignore_index=True)
+    frame.loc[7, "unique_id"] = missing
+    for given in (frame, frame.astype({"unique_id": "string"}), pa.Table.from_pandas(frame)):
+        with pytest.raises(ValueError, match="expected unique_id on every row of history, found 1 missing"):
+            rows_of(given, "history", KEYS)

@@ -170,6 +170,50 @@ def test_rows_may_come_in_any_order_and_series_end_on_their_own_day() -> None:
     assert made["model"].unique().tolist() == ["seasonal_naive"]
 
 
+def _text(history: pd.DataFrame) -> pd.DataFrame:
+    """Ids as every row's own object, as sums of columns make them."""
+    return history.assign(unique_id=history["unique_id"].map(lambda key: "".join(list(key))))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda f: f.sort_values(["ds", "unique_id"]),
+        lambda f: f.sample(frac=1, random_state=2),
+        lambda f: f.iloc[::-1],
+        lambda f: _text(f),
+        lambda f: _text(f).sort_values("ds"),
+        lambda f: f.astype({"unique_id": "category"}),
+        lambda f: f.astype({"unique_id": "string"}),
+        lambda f: f.astype({"ds": "datetime64[s]"}),
+        lambda f: f.assign(ds=f["ds"].dt.date),
+        lambda f: f.assign(ds=f["ds"].dt.strftime("%Y-%m-%d")),
+        lambda f: f.assign(ds=f["ds"].astype(pd.ArrowDtype(pa.date32()))),
+        lambda f: pa.Table.from_pandas(f, preserve_index=False),
+        lambda f: pa.Table.from_pandas(f.assign(ds=f["ds"].dt.date), preserve_index=True),
+        lambda f: pa.Table.from_pandas(f.astype({"unique_id": "category"}).sample(frac=1), preserve_index=False),
+    ],
+)
+def test_however_ids_and_stamps_are_held_the_forecast_is_the_same(change: object) -> None:
+    rng = np.random.default_rng(5)
+    history = _frame(**{key: rng.poisson(3, n).astype(float) for key, n in (("c", 70), ("a", 40), ("b", 90))})
+    expected = forecast(history, model="ets", horizon=3)
+    made = forecast(change(history), model="ets", horizon=3)  # type: ignore[operator]
+    if isinstance(made, pa.Table):
+        made = made.to_pandas()
+    assert made["unique_id"].astype(str).tolist() == expected["unique_id"].tolist() == ["a"] * 3 + ["b"] * 3 + ["c"] * 3
+    assert pd.to_datetime(made["ds"]).tolist() == expected["ds"].tolist()
+    pd.testing.assert_frame_equal(made.drop(columns=["unique_id", "ds"]), expected.drop(columns=["unique_id", "ds"]))
+
+
+def test_dates_without_a_time_come_back_as_such() -> None:
+    history = _frame(a=[3.0] * 30)
+    dates = history.assign(ds=history["ds"].dt.date)
+    assert type(forecast(dates, model="ets", horizon=2)["ds"].iloc[0]) is dt.date
+    table = pa.Table.from_pandas(dates, preserve_index=False)
+    assert forecast(table, model="ets", horizon=2).schema.field("ds").type == pa.date32()
+
+
 @pytest.mark.parametrize(("freq", "season"), [("W", 52), ("MS", 12), ("h", 24), (1, 6)])
 def test_any_frequency_sees_the_same_steps(freq: str | int, season: int) -> None:
     y = np.random.default_rng(3).poisson(9, 80).astype(float)
@@ -281,3 +325,28 @@ def test_the_package_offers_its_two_functions_and_says_what_it_lacks() -> None:
     assert udfs.forecasting.forecast_paths is forecast_paths
     with pytest.raises(AttributeError, match=r"module 'udfs\.forecasting' has no attribute 'forecasts'"):
         _ = udfs.forecasting.forecasts
+
+
+@pytest.mark.parametrize(("freq", "season"), [("W", 52), ("h", 24), ("D", 7)])
+def test_a_season_is_found_where_none_is_given(freq: str, season: int) -> None:
+    rng = np.random.default_rng(4)
+    ds = pd.date_range("2020-01-05", periods=4 * season + 60, freq=freq)
+    wave = 20 + 15 * np.sin(2 * np.pi * np.arange(len(ds)) / season)
+    parts = [pd.DataFrame({"unique_id": f"s{k}", "ds": ds, "y": rng.poisson(wave).astype(float)}) for k in range(8)]
+    history = pd.concat(parts)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = forecast(history, model="seasonal_naive", horizon=season, freq=freq)
+    given = forecast(history, model="seasonal_naive", horizon=season, freq=freq, season_length=season)
+    pd.testing.assert_frame_equal(found, given)
+    flat = history.assign(y=rng.poisson(20, len(history)).astype(float))
+    with pytest.warns(
+        ForecastWarning, match=f"a season of {season} steps of {freq} .*season_length=1 is taken"
+    ) as said:
+        none = forecast(flat, model="seasonal_naive", horizon=3, freq=freq)
+    assert said[0].filename == __file__
+    assert (none.groupby("unique_id")["mean"].nunique() == 1).all()
+    counted = history.assign(ds=np.tile(np.arange(len(ds)), 8))
+    with pytest.warns(ForecastWarning, match=f"season_length={season} is taken"):
+        by_steps = forecast(counted, model="seasonal_naive", horizon=season, freq=1)
+    assert by_steps["mean"].tolist() == given["mean"].tolist()

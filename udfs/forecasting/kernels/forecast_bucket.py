@@ -193,7 +193,7 @@ def forecast_or_fall_back(
     forecaster: Forecaster, batch: SkuBatch, horizon: int, spec: ForecastSpec
 ) -> tuple[np.ndarray, Forecast | None, pa.Table]:
     """Positions with a forecast, that forecast (None where there is not one), and the rows of `failures`."""
-    observed = batch.mask_ST.any(1).cpu().numpy()
+    observed = np.asarray(batch.mask_ST.cpu().numpy().any(1))
     index = np.flatnonzero(observed)
     parts, failed = forecast_isolated(forecaster, batch.select(index), horizon, spec.quantiles)
     parts = [(index[at], forecast) for at, forecast in parts]
@@ -235,7 +235,7 @@ def _with_benchmark(
     is_benchmark = champions["model"].to_numpy() == benchmark.name
     has_row = set(champions["unique_id"].to_numpy()[is_benchmark])
     wanted = [at for at in range(len(batch)) if batch.unique_ids[at] not in has_row]
-    observed = batch.mask_ST.any(1).cpu().numpy()
+    observed = np.asarray(batch.mask_ST.cpu().numpy().any(1))
     index = np.array([at for at in wanted if observed[at]], dtype=np.int64)
     parts, _ = forecast_isolated(benchmark, batch.select(index), horizon, spec.quantiles)
     if not parts:

@@ -14,8 +14,9 @@ _jit = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 
 @_jit
-def fit(y_ST, mask_ST, is_tsb, warm_up, alpha_G, beta_G, factor_G, mean_S, sse_S, n_S, best_S, lo, hi):  # type: ignore[no-untyped-def]
-    """Fill rows lo..hi: forecast, sum of squared errors, observed days, and the grid's point with the least errors.
+def fit(y_ST, mask_ST, is_tsb, warm_up, alpha_G, beta_G, factor_G, price_NG, mean_S, sse_S, n_S, best_S, lo, hi):  # type: ignore[no-untyped-def]
+    """Fill rows lo..hi: forecast, sum of squared errors, observed days, and the grid's point with the least errors
+    times their price for that many days.
 
     beta_G smooths TSB's probability, factor_G multiplies Croston's rate; each is unused by the other.
     """
@@ -37,9 +38,9 @@ def fit(y_ST, mask_ST, is_tsb, warm_up, alpha_G, beta_G, factor_G, mean_S, sse_S
         else:
             other_G[:] = 1.0 / frequency
             _run_croston(event_N, quiet_N, n_events, alpha_G, factor_G, size_G, other_G, rate_G, sse_G)
-        best = 0
+        best, price_G = 0, price_NG[n_S[s]]
         for g in range(1, n_grid):
-            if sse_G[g] < sse_G[best]:
+            if sse_G[g] * price_G[g] < sse_G[best] * price_G[best]:
                 best = g
         best_S[s], mean_S[s], sse_S[s] = best, rate_G[best], sse_G[best]
 

@@ -5,12 +5,13 @@
 - TSB, Teunter, Syntetos & Babai (2011): smooth the probability of a sale on every day, so that the forecast of an
   item that stops selling fades; forecast probability x z.
 
-Smoothing parameters are chosen per series on a grid, by the in-sample mean squared error of the one-step forecasts.
+Smoothing parameters are chosen per series on a grid, by the in-sample mean squared error of the one-step forecasts and,
+for TSB, whose two parameters a short series cannot tell apart, by a prior of each.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 
 import numpy as np
@@ -20,6 +21,7 @@ from udfs.forecasting.forecaster import Forecast, check_request
 from udfs.forecasting.intervals import MAX_COUNT_MEAN, count_quantiles, empirical_quantiles
 from udfs.forecasting.models.croston import croston_kernel
 from udfs.forecasting.models.croston import croston_tensors as croston_torch
+from udfs.forecasting.models.smoothing_prior import SmoothingPrior
 from udfs.series.series_threads import kernels_own_the_cores, over_series
 from udfs.series.sku_batch import SkuBatch
 
@@ -34,6 +36,10 @@ class Croston:
         name: "croston", "sba" or "tsb".
         size_alphas: smoothing parameters tried for sizes (and, in Croston and SBA, for intervals too).
         probability_alphas: smoothing parameters tried for TSB's probability.
+        size_prior, probability_prior: of TSB's two parameters. Chosen on windows before the tested ones: the mean RMSSE
+            of carparts falls from .6155, .5605 and .5965 to .5968, .5313 and .5766 (12 months after 2000-03, 6 after
+            2000-09 and 2000-03); of 2,000 series of the M5 it stays at .6981, .7072 and .7103 (28 days after 2016-01-03
+            and before), pasta's too.
         warm_up_days: observed days whose mean size and share of selling days start the recursion; 1 starts from the
             first day alone, as much of the literature does, which takes a series' first day for its typical one.
     """
@@ -41,15 +47,17 @@ class Croston:
     name: str = "croston"
     size_alphas: tuple[float, ...] = (0.02, 0.05, 0.1, 0.2, 0.3)
     probability_alphas: tuple[float, ...] = (0.01, 0.02, 0.05, 0.1, 0.2)
+    size_prior: SmoothingPrior = field(default_factory=lambda: SmoothingPrior(0.2))
+    probability_prior: SmoothingPrior = field(default_factory=lambda: SmoothingPrior(0.15))
     warm_up_days: int = 28
 
     def __post_init__(self) -> None:
         if self.name not in VARIANTS:
             raise ValueError(f"expected one of {VARIANTS}, found {self.name!r}")
-        for field in ("size_alphas", "probability_alphas"):
-            values = getattr(self, field)
+        for name in ("size_alphas", "probability_alphas"):
+            values = getattr(self, name)
             if not values or not all(0 < v <= 1 for v in values):
-                raise ValueError(f"expected {field} within (0, 1], at least one, found {values}")
+                raise ValueError(f"expected {name} within (0, 1], at least one, found {values}")
         if self.warm_up_days < 1:
             raise ValueError(f"expected warm_up_days of at least one day, found {self.warm_up_days}")
 
@@ -89,16 +97,17 @@ class Croston:
             y_ST, mask_ST: demand and where it was observed.
             backend: "numba" or "torch"; None takes numba on the CPU and torch on any other device.
         """
+        price_NG = self._price(y_ST.shape[1])
         if not _by_numba(y_ST, backend):
             alpha_G1, beta_G1, factor_G1 = (torch.from_numpy(c)[:, None].to(y_ST.device) for c in self._grid())
-            grid = (alpha_G1, beta_G1, factor_G1)
-            return croston_torch.fit(y_ST, mask_ST, self._is_tsb, self.warm_up_days, grid)
+            grid, price = (alpha_G1, beta_G1, factor_G1), torch.from_numpy(price_NG).to(y_ST.device)
+            return croston_torch.fit(y_ST, mask_ST, self._is_tsb, self.warm_up_days, grid, price)
         n_series = len(y_ST)
         mean_S, sse_S = np.empty(n_series), np.empty(n_series)
         n_S, best_S = np.empty(n_series, dtype=np.int64), np.empty(n_series, dtype=np.int64)
         arguments = (
             y_ST.contiguous().numpy(), mask_ST.contiguous().numpy(), self._is_tsb, self.warm_up_days, *self._grid(),
-            mean_S, sse_S, n_S, best_S,
+            price_NG, mean_S, sse_S, n_S, best_S,
         )  # fmt: skip
         over_series(lambda lo, hi: croston_kernel.fit(*arguments, lo, hi), n_series)
         return torch.from_numpy(mean_S), torch.from_numpy(sse_S), torch.from_numpy(n_S), torch.from_numpy(best_S)
@@ -132,6 +141,14 @@ class Croston:
         error_sT = self.errors(batch.y_ST[where_S], mask_sT, best_S[where_S])
         mean_s1, sd_s1 = mean_S[where_S][:, None], sd_S[where_S][:, None]
         return empirical_quantiles(mean_s1, sd_s1, error_sT.t(), mask_sT.t(), quantiles)[:, 0]
+
+    def _price(self, max_obs: int) -> np.ndarray:
+        """(N, G) what the sum of n squared errors is multiplied by at each point; 1 where there is no prior."""
+        alpha_G, beta_G, _ = self._grid()
+        if not self._is_tsb:
+            return np.ones((max_obs + 1, len(alpha_G)))
+        sizes = self.size_prior.price(tuple(alpha_G.tolist()), max_obs)
+        return sizes * self.probability_prior.price(tuple(beta_G.tolist()), max_obs)
 
     def _grid(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(G,) alpha, beta of TSB, and the factor of the rate; G padded with copies to whole vector registers."""

@@ -20,12 +20,15 @@ Grid = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
 def fit(
-    y_ST: torch.Tensor, mask_ST: torch.Tensor, is_tsb: bool, warm_up: int, grid: Grid
+    y_ST: torch.Tensor, mask_ST: torch.Tensor, is_tsb: bool, warm_up: int, grid: Grid, price_NG: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """(S,) forecast, sum of squared errors, observed days and index of the best point."""
+    """(S,) forecast, sum of squared errors, observed days and index of the point with the least errors times their
+    price for that many days."""
     best_S = torch.cat(
         [
-            _grid_sse(time_major(y_sT), time_major(mask_sT), is_tsb, warm_up, grid).argmin(0)
+            (
+                _grid_sse(time_major(y_sT), time_major(mask_sT), is_tsb, warm_up, grid) * price_NG[mask_sT.sum(1)].t()
+            ).argmin(0)
             for y_sT, mask_sT in zip(y_ST.split(_SERIES_PER_CHUNK), mask_ST.split(_SERIES_PER_CHUNK), strict=True)
         ]
     )

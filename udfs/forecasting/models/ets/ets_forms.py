@@ -40,6 +40,11 @@ class GridPoints:
     edges: tuple[int, int, int, int]
     form_X: np.ndarray
 
+    def columns(self, form: int) -> slice:
+        """The columns of a form, which lie side by side."""
+        column_x = np.flatnonzero(self.form_X == form)
+        return slice(int(column_x[0]), int(column_x[-1]) + 1)
+
     def point_of_column(self) -> np.ndarray:
         """(X,) the point behind each column of a search."""
         return np.r_[np.arange(self.edges[3]), np.arange(self.edges[1], self.edges[3])]
@@ -75,6 +80,7 @@ class EtsGrid:
             if not values or not all(0 <= v < 1 for v in values):
                 raise ValueError(f"expected {name} within [0, 1), at least one, found {values}")
 
+    @lru_cache(maxsize=16)  # noqa: B019 - grids are few and small
     def points(self) -> GridPoints:
         """The grid, with the points of a trend and a season on every second gamma."""
         trends, none = (1.0, *self.phis), (0.0,)

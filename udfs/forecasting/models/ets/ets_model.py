@@ -24,6 +24,7 @@ from udfs.forecasting.models.ets.ets_forms import (
 from udfs.forecasting.models.ets.ets_values import Point, Start
 from udfs.forecasting.models.ets.recursion import grid_sse, refine, smooth, start_states
 from udfs.forecasting.models.ets.trend import trend_holds
+from udfs.forecasting.models.smoothing_prior import SmoothingPrior
 from udfs.series.series_threads import kernels_own_the_cores
 from udfs.series.sku_batch import SkuBatch
 
@@ -36,9 +37,10 @@ class ExponentialSmoothing:
     """ETS with additive errors; trend none, additive or damped; season of `season_length` days none, additive or, for
     positive demand, multiplicative.
 
-    Per series the grid's best point of each form is found by the sum of squared one-step errors, the form with the
-    lowest AICc wins, and its point is refined on a finer grid around itself. A season needs two full seasons of
-    observed days; a trend four, and smaller errors over past horizons than the best form without one (`trend_holds`).
+    Per series the grid's best point of each form is found by the sum of squared one-step errors and the prior of
+    alpha, the form with the lowest AICc wins, and its point is refined on a finer grid around itself. A season needs
+    two full seasons of observed days; a trend four, and smaller errors over past horizons than the best form without
+    one (`trend_holds`).
 
     Attributes:
         season_length: M, in days.
@@ -48,6 +50,10 @@ class ExponentialSmoothing:
         trend_margin: a form with a trend must lower the penalised RMSE by this share more than one without. A trend
             is carried over the whole horizon, one-step errors see a day of it: on the M5 (28 days from 2016-02-01)
             a margin of .003 keeps a quarter of the trends, and the mean RMSSE of all series falls from .7562 to .7557.
+        prior: of alpha. Chosen on windows before the tested ones: the mean RMSSE of carparts falls from .630, .568 and
+            .611 to .608, .542 and .588 (12 months after 2000-03, 6 after 2000-09 and 2000-03), of 2,000 series of the
+            M5 from .6954, .7131 and .7120 to .6944, .7120 and .7104 (28 days after 2016-01-03 and before); pasta and
+            the M4 hourly stay as they are.
         name: the forecaster's name in tables.
     """
 
@@ -56,6 +62,7 @@ class ExponentialSmoothing:
     grid: EtsGrid = field(default_factory=EtsGrid)
     refinements: int = 1
     trend_margin: float = 0.003
+    prior: SmoothingPrior = field(default_factory=lambda: SmoothingPrior(0.15))
     name: str = "ets"
 
     def __post_init__(self) -> None:
@@ -120,36 +127,43 @@ class ExponentialSmoothing:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """(S, F) the best point of every form, and its penalised RMSE, infinite where the form is not allowed."""
         allowed_SF = self._allowed(start)
-        sse_SX = self._grid_sse(y_ST, mask_ST, start, points, allowed_SF)
+        sse_SX = self._grid_sse(y_ST, mask_ST, start, points, allowed_SF) * self._prior(points, start.n_S)
         best_SF = torch.full(allowed_SF.shape, torch.inf, dtype=torch.float64, device=y_ST.device)
         at_SF = torch.zeros_like(best_SF, dtype=torch.long)
         for form in np.unique(points.form_X).tolist():
-            column_x = np.flatnonzero(points.form_X == form)
-            sse_S, k_S = sse_SX[:, column_x[0] : column_x[-1] + 1].min(1)
+            columns = points.columns(form)
+            sse_S, k_S = sse_SX[:, columns].min(1)
             best_SF[:, form] = torch.where(allowed_SF[:, form], sse_S.double(), torch.inf)
-            at_SF[:, form] = k_S + int(column_x[0])
+            at_SF[:, form] = k_S + columns.start
         best_SF *= start.scale_S[:, None] ** 2
         # A perfect fit (sse 0) leaves the choice to the penalty, hence the floor.
         mse_SF = (best_SF / start.n_S.clamp(min=1)[:, None]).clamp(min=1e-300)
         penalised_SF = (mse_SF * self._penalty(start)[start.n_S]).sqrt()
         return torch.from_numpy(points.point_of_column()).to(y_ST.device)[at_SF], penalised_SF
 
+    def _prior(self, points: GridPoints, n_S: torch.Tensor) -> torch.Tensor:
+        """(S, X) float32 what the errors are multiplied by for being at parameters that are rare."""
+        alphas = tuple(points.alpha_G[points.point_of_column()].tolist())
+        price_NX = self.prior.price(alphas, int(n_S.max()) if len(n_S) else 0)
+        return torch.from_numpy(price_NX.astype(np.float32)).to(n_S.device)[n_S]
+
     def _grid_sse(
         self, y_ST: torch.Tensor, mask_ST: torch.Tensor, start: Start, points: GridPoints, allowed_SF: torch.Tensor
     ) -> torch.Tensor:
         """(S, X) see `grid_sse`. A trend beside a season, half of the work, is tried only where a trend alone helps."""
         trend_F, season_F = np.array(TREND) > 0, np.array(SEASON)
-        groups = ((season_F == season) & (trend_F == trend) for season in (0, 1, 2) for trend in (False, True))
-        use_SK = torch.stack([allowed_SF[:, group].any(1) for group in groups], dim=1)
+        groups = [(season_F == season) & (trend_F == trend) for season in (0, 1, 2) for trend in (False, True)]
+        group_FK = torch.from_numpy(np.stack(groups, axis=1)).to(y_ST.device)
+        use_SK = allowed_SF.float() @ group_FK.float() > 0
         both_K = torch.tensor([False, False, False, True, False, True], device=y_ST.device)
         sse_SX = grid_sse(y_ST, mask_ST, start, use_SK & ~both_K, points)
-        best_SF = torch.stack([sse_SX[:, points.form_X == form].amin(1) for form in (0, 1, 3, 6)], dim=1)
+        best_SF = torch.stack([sse_SX[:, points.columns(form)].amin(1) for form in (0, 1, 3, 6)], dim=1)
         level_S, trend_S, season_S, ratio_S = best_SF.unbind(1)
         price_SF = self._penalty(start)[start.n_S]
         helps_S = trend_S * price_SF[:, 1] < level_S * price_SF[:, 0]
         # A strong season hides from both whether there is a trend beneath it.
         helps_S |= torch.minimum(season_S, ratio_S) < STRONG_SEASON * level_S
-        at_s = torch.nonzero((helps_S | ~use_SK[:, 1]) & (use_SK & both_K).any(1))[:, 0]
+        at_s = torch.nonzero((helps_S | ~use_SK[:, 1]) & (use_SK[:, 3] | use_SK[:, 5]))[:, 0]
         if len(at_s):
             use_sK = use_SK[at_s] & both_K
             sse_SX[at_s] = sse_SX[at_s].minimum(grid_sse(y_ST[at_s], mask_ST[at_s], start.select(at_s), use_sK, points))

@@ -7,6 +7,7 @@ from statsforecast.models import TSB, CrostonClassic, CrostonSBA
 
 from tests.udfs.forecasting.series import batch_of, mixed_series
 from udfs.forecasting.models.croston.croston_model import Croston
+from udfs.forecasting.models.smoothing_prior import SmoothingPrior
 
 PEERS = {
     "croston": (CrostonClassic(), Croston("croston", size_alphas=(0.1,), warm_up_days=1)),
@@ -41,9 +42,10 @@ def test_fixed_parameters_equal_statsforecast(variant: str) -> None:
 @pytest.mark.parametrize("variant", PEERS)
 def test_the_grid_finds_the_lowest_in_sample_error(variant: str) -> None:
     batch = batch_of(_sparse(15, 120))
-    chosen = Croston(variant).forecast(batch, 1, (0.5,)).sse_S
+    flat = SmoothingPrior(0.2, factor=1e300)
+    full = Croston(variant, size_prior=flat, probability_prior=flat)
+    chosen = full.forecast(batch, 1, (0.5,)).sse_S
     alone = []
-    full = Croston(variant)
     for alpha in full.size_alphas:
         for alpha_p in full.probability_alphas if variant == "tsb" else (0.1,):
             model = Croston(variant, size_alphas=(alpha,), probability_alphas=(alpha_p,))
