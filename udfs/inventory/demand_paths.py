@@ -156,14 +156,21 @@ def _rolling(total_H1: np.ndarray, days: int, sum_H: np.ndarray) -> None:
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _quantile_ahead(path_NH: np.ndarray, days: int, rank: int, level_H: np.ndarray) -> None:
+def path_sums_ahead(path_NH: np.ndarray, days: int) -> np.ndarray:
+    """(H, N) demand of the `days` days from each day of the horizon on, on each path of one series."""
     n_paths, n_days = path_NH.shape
     sum_HN = np.empty((n_days, n_paths))
     sum_H = np.empty(n_days)
     for n in range(n_paths):
         _rolling(_cumulated(path_NH[n]), days, sum_H)
         sum_HN[:, n] = sum_H
-    for h in range(n_days):
+    return sum_HN
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _quantile_ahead(path_NH: np.ndarray, days: int, rank: int, level_H: np.ndarray) -> None:
+    sum_HN = path_sums_ahead(path_NH, days)
+    for h in range(len(sum_HN)):
         level_H[h] = np.sort(sum_HN[h])[rank]
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
+from udfs.inventory.group_terms import GroupTerms
 from udfs.inventory.policies.names import BENCHMARK
 from udfs.inventory.supply import MAX_PROTECTION_DAYS
 
@@ -29,6 +31,8 @@ class InventorySpec:
     share of unmet demand that waits for the next receipt, the rest is lost.
     candidates: names of the policies that compete, see `policies.policy_registry`; the first decides where
     nothing else does. n_paths, tuning_paths: sample paths of demand, in all and for tuning.
+    groups: by name of a category, a department, or `all`, the terms of its goods where no feed states them; a category
+    counts before its department.
     budget: currency that one day's orders may cost; capacity_qty: units that they may bring; inf is no limit.
     Raises ValueError for a value out of range.
     """
@@ -55,6 +59,7 @@ class InventorySpec:
     candidates: tuple[str, ...] = ("tuned_s_s", "tuned_base_stock", "s_s", "base_stock", BENCHMARK)
     n_paths: int = 300
     tuning_paths: int = 100
+    groups: Mapping[str, GroupTerms] = field(default_factory=dict)
     budget: float = field(default=math.inf, metadata={"role": "limit"})
     capacity_qty: float = field(default=math.inf, metadata={"role": "limit"})
 

@@ -95,7 +95,7 @@ def _doubtful_days(context: RunContext) -> tuple[date, date]:
 
 STAGE = FrameStage(
     name="publish",
-    version=4,
+    version=5,
     reads=(
         Read("forecast.demand", (), run=THIS),
         Read("forecast.champion", (), run=THIS),

@@ -139,7 +139,8 @@ def _value_of_order(planned: Planned, priced: PricedSteps) -> FloatArray:
 def priced_steps(planned: Planned) -> PricedSteps:
     """The positions of the series that are ordered at a known cost, and their steps up to the proposal.
 
-    A unit is reckoned over the days that the order is meant to last: lead time, review, and the lot beyond them.
+    A unit is reckoned over the days that the order is meant to last: lead time, review, and the lot beyond them, or
+    until it spoils: then it is worth nothing.
     """
     situation, order_S = planned.situation, planned.order
     rows = np.flatnonzero((order_S > 0.0) & situation.has_money)
@@ -148,12 +149,14 @@ def priced_steps(planned: Planned) -> PricedSteps:
     with np.errstate(divide="ignore", invalid="ignore"):
         extra_S = np.where(lot_S > 0.0, np.ceil(lot_S / here.daily_mean), 0.0)
     most_S = np.maximum(here.paths.n_days - here.protection_days, 0.0)
-    days_S = here.protection_days + np.minimum(extra_S, most_S)
+    life_S = here.terms.lead_time_days + here.limits.shelf_life_days
+    days_S = np.minimum(here.protection_days + np.minimum(extra_S, most_S), life_S)
     terms = OrderTerms(
         unit_price=here.terms.unit_cost + here.margin,
         unit_cost=here.terms.unit_cost,
         holding_cost=here.daily_holding_cost,
         holding_periods=days_S - here.terms.lead_time_days,
+        carry_value=np.where(days_S < life_S, here.terms.unit_cost, -here.limits.waste_cost),
         order_cost=here.terms.order_cost,
         moq=here.terms.moq_qty,
         pack=here.terms.pack_qty,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -24,8 +24,10 @@ from udfs.inventory.kernels.planning_inputs import (
     one_row_each,
     values_of,
 )
+from udfs.inventory.kernels.product_input import read_products
 from udfs.inventory.orders.order_words import number
-from udfs.inventory.stated_terms import TERMS, Goods, StatedTerm, usable_terms
+from udfs.inventory.stated_terms import LIMITS, TERMS, Goods, StatedTerm, usable_terms
+from udfs.inventory.stock_limits import StockLimits
 from udfs.inventory.supply import MOST, SupplyTerms, find_bad_terms
 
 REFUSED = "refused_values"
@@ -35,9 +37,11 @@ REFUSED = "refused_values"
 @dataclass(frozen=True, slots=True)
 class SupplyInput:
     """Supply terms [S], for each term that a feed may state where it is the settings', and what became of each
-    (tuples of `TermNote`); the selling price, NaN where unknown, with its age in days before the as-of day."""
+    (tuples of `TermNote`); limits of the stock; the selling price, NaN where unknown, with its age in days before the
+    as-of day."""
 
     terms: SupplyTerms
+    limits: StockLimits
     is_assumed: dict[str, BoolArray]
     notes_S: NDArray[np.object_]
     unit_price_S: FloatArray
@@ -46,45 +50,61 @@ class SupplyInput:
     def take(self, rows: NDArray[np.int64]) -> SupplyInput:
         is_assumed = {name: mask[rows] for name, mask in self.is_assumed.items()}
         return SupplyInput(
-            self.terms.take(rows), is_assumed, self.notes_S[rows], self.unit_price_S[rows], self.price_age_S[rows]
+            self.terms.take(rows),
+            self.limits.take(rows),
+            is_assumed,
+            self.notes_S[rows],
+            self.unit_price_S[rows],
+            self.price_age_S[rows],
         )
 
 
 def read_supply(
-    supply: pa.Table, prices: pa.Table, forecast: ForecastInput, as_of: date, spec: InventorySpec
+    supply: pa.Table,
+    prices: pa.Table,
+    forecast: ForecastInput,
+    as_of: date,
+    spec: InventorySpec,
+    products: pa.Table | None = None,
 ) -> tuple[SupplyInput, Problems]:
     """Supply terms of the forecast's series as a plan can be made with them, see `stated_terms`; and the unfit series.
 
-    supply: unique_id and the columns of `TERMS`, optionally `REFUSED`. prices: unique_id, ds, unit_price, optionally
-    is_fractional, see `last_prices`. An unknown unit cost is price x (1 - spec.assumed_margin), and stays NaN where
-    there is no positive price. Unfit is a series with several rows alone. Raises ValueError for a missing column, a
-    NULL unique_id.
+    supply: unique_id and the columns of `TERMS`, optionally those of `LIMITS` and `REFUSED`. prices: unique_id, ds,
+    unit_price, optionally is_fractional, see `last_prices`. products: see `read_products`; what they and the groups of
+    the settings say stands in where the supply feed is silent. An unknown unit cost is price x (1 -
+    spec.assumed_margin), and stays NaN where there is no positive price. Unfit is a series with several rows alone.
+    Raises ValueError for a missing column, a NULL unique_id.
     """
     problems: Problems = {}
     ids = forecast.unique_id_S
-    terms_frame = frame_of(supply, "supply", dict.fromkeys(TERMS, pa.float64()))
+    known = (*TERMS, *(name for name in LIMITS if name in supply.column_names))
+    terms_frame = frame_of(supply, "supply", dict.fromkeys(known, pa.float64()))
     at_S = one_row_each(terms_frame, ids, "supply", BadSupplyError, problems)
     price_S, age_S, is_fractional_S = _prices(prices, ids, as_of, problems)
     refused_S = refused_texts(supply, at_S)
-    stated = {name: _stated(terms_frame, name, at_S, refused_S) for name in TERMS}
+    stated = {name: _stated(terms_frame, name, at_S, refused_S) for name in known}
+    goods_S = read_products(products, ids, spec)
     assumed: dict[str, FloatArray | float] = {
-        "lead_time_days": float(spec.lead_time_days),
+        "lead_time_days": goods_S.lead_time_days,
         "order_cost": spec.order_cost,
         "unit_cost": price_S * (1.0 - spec.assumed_margin),
         "moq_qty": spec.moq_qty,
         "pack_qty": spec.pack_qty,
+        **{name: getattr(goods_S.limits, name) for name in LIMITS},
     }
     goods = Goods(mean_daily_demand(forecast), price_S, is_fractional_S)
     usable = usable_terms(stated, {k: np.broadcast_to(v, len(ids)) for k, v in assumed.items()}, goods, spec)
     terms = SupplyTerms(
-        **usable.value,
+        **{name: usable.value[name] for name in TERMS},
         review_days=np.full(len(ids), float(spec.review_days)),
         holding_cost_rate=np.full(len(ids), spec.holding_cost_rate),
         service_level=np.full(len(ids), spec.service_level),
     )
     for bad_row, found in find_bad_terms(terms).items():
         problems.setdefault(ids[bad_row], BadSupplyError(found))
-    return SupplyInput(terms, usable.is_assumed, usable.notes_S, price_S, age_S), problems
+    limits = replace(goods_S.limits, **{name: usable.value[name] for name in known if name in LIMITS})
+    is_assumed = {name: usable.is_assumed[name] for name in TERMS}
+    return SupplyInput(terms, limits, is_assumed, usable.notes_S, price_S, age_S), problems
 
 
 def refused_texts(table: pa.Table, at_S: NDArray[np.int64]) -> list[dict[str, str]]:

@@ -7,9 +7,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from udfs.doubts import Doubts
+from udfs.inventory.demand_distribution import FloatArray
 from udfs.inventory.kernels.planning_inputs import IdArray
 from udfs.inventory.kernels.stock_position import StockInput
 from udfs.inventory.kernels.supply_input import SupplyInput
+from udfs.inventory.order_limits import LimitedOrder
+from udfs.inventory.orders.order_words import number, units
 from udfs.inventory.stated_terms import doubt_words
 
 
@@ -30,6 +33,22 @@ def order_doubts(
         for note in notes:
             if note.kind != "assumed":
                 doubts.add(f"supply {note.kind}", row, doubt_words(note))
-    texts_S = np.empty(len(unique_id_S), dtype=object)
-    texts_S[:] = doubts.texts()
+    return _texts(doubts)
+
+
+def cut_doubts(doubts_S: NDArray[np.object_], found: LimitedOrder, largest_S: FloatArray) -> NDArray[np.object_]:
+    """The doubts with the orders that a planner's largest order has cut, [S]."""
+    doubts = Doubts(len(doubts_S))
+    for row in np.flatnonzero(found.order_S < found.uncut_S):
+        wanted, left = units(found.uncut_S[row]), units(found.order_S[row])
+        doubts.add("order cut", row, f"{wanted} wanted, {left} left by the largest order of {number(largest_S[row])}")
+    for row, text in enumerate(doubts_S):
+        doubts.add_text(row, text)
+    return _texts(doubts)
+
+
+def _texts(doubts: Doubts) -> NDArray[np.object_]:
+    texts = doubts.texts()
+    texts_S = np.empty(len(texts), dtype=object)
+    texts_S[:] = texts
     return texts_S

@@ -14,6 +14,7 @@ from udfs.inventory.kernels.planning_inputs import ForecastInput, IdArray
 from udfs.inventory.kernels.stock_position import StockInput
 from udfs.inventory.kernels.supply_input import SupplyInput
 from udfs.inventory.order_quantity import round_order
+from udfs.inventory.orders.limit_words import limit_notes
 from udfs.inventory.orders.order_words import order_head, plural, units
 from udfs.inventory.policies.policy_registry import POLICIES
 from udfs.inventory.stated_terms import value_words
@@ -55,6 +56,7 @@ def order_reasons(lines: OrderLines, planned: Planned, next_review: date | None 
     supply = planned.supply
     notes = zip(
         _rounding_notes(lines, supply.terms),
+        limit_notes(planned),
         [_WITHOUT_MONEY.get(decider, "") for decider in planned.decider_S],
         _stock_notes(planned.stock),
         _supply_notes(supply, planned.situation.spec.max_price_age_days),

@@ -26,7 +26,7 @@ def neural(situation: Situation) -> Plan:
 
     A series without money weighs nothing in the training.
     """
-    begin = tuned_s_s(situation)
+    begin = tuned_s_s(situation).within(situation.caps)
     paths, n_paths = situation.paths, min(2 * situation.spec.tuning_paths, situation.paths.path_SNH.shape[1])
     features = _features(situation, begin)
     terms = situation.simulation_terms()
@@ -44,7 +44,7 @@ def neural(situation: Situation) -> Plan:
         validation=Replay(held_out_SNH, features, start),
         weight_S=_weights(situation),
     )
-    return Plan(policy, begin.reorder_point_SH, begin.order_up_to_SH)
+    return Plan(policy, begin.reorder_point_SH, begin.order_up_to_SH, begin.wanted_S)
 
 
 def _features(situation: Situation, begin: Plan) -> PolicyFeatures:

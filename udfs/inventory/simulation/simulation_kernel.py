@@ -126,14 +126,19 @@ def _price_columns(terms: SimulationTerms, n_series: int) -> FloatArray:
     return np.stack([terms.column(name, n_series) if name else np.ones(n_series) for *_, name in _SUMS], axis=1)
 
 
-def start_arrays(start: Stock | None, demand_SPT: np.ndarray) -> tuple[Any, Any, Any]:
-    """On hand and backorders (S, P) and the pipeline (S, P, L) of the demand's type; P is 1 where it holds for all."""
+def start_arrays(start: Stock | None, demand_SPT: np.ndarray) -> tuple[Any, Any, Any, Any]:
+    """On hand and backorders (S, P), the pipeline (S, P, L) and what is on hand by age (S, P, A), of the demand's type.
+
+    P is 1 where it holds for all; A is 0 where all is fresh.
+    """
+    nothing_SPA = np.zeros((len(demand_SPT), 1, 0), dtype=demand_SPT.dtype)
     if start is None:
         nothing_SP = np.zeros((len(demand_SPT), 1), dtype=demand_SPT.dtype)
-        return nothing_SP, nothing_SP, np.zeros((len(demand_SPT), 1, 0), dtype=demand_SPT.dtype)
-    values = [getattr(start, field.name).detach().cpu().numpy() for field in fields(Stock)]
-    hand_SP, back_SP, pipeline_SPL = (np.array(value, dtype=demand_SPT.dtype, order="C") for value in values)
-    return hand_SP, back_SP, pipeline_SPL
+        return nothing_SP, nothing_SP, nothing_SPA, nothing_SPA
+    known = [getattr(start, field.name) for field in fields(Stock)]
+    values = [nothing_SPA if value is None else value.detach().cpu().numpy() for value in known]
+    hand_SP, back_SP, pipeline_SPL, aged_SPA = (np.array(each, dtype=demand_SPT.dtype, order="C") for each in values)
+    return hand_SP, back_SP, pipeline_SPL, aged_SPA
 
 
 def bad_demand(demand_SPT: np.ndarray, s: int) -> str:
@@ -169,11 +174,12 @@ def begin_lanes(
     hand_P: np.ndarray,
     back_P: np.ndarray,
     pipeline_PL: np.ndarray,
+    aged_PA: np.ndarray,
     path: int,
     n: int,
     life: int,
 ) -> None:
-    """The start of period 0 for paths path..path + n; stock on hand is fresh."""
+    """The start of period 0 for paths path..path + n; stock on hand is fresh where `aged_PA` has no column."""
     x[:] = 0.0
     ring_RB[:] = 0.0
     ages_AB[:] = 0.0
@@ -184,8 +190,12 @@ def begin_lanes(
         for k in range(len(due_L)):
             ring_RB[k, i] = due_L[k]
             x[ON_ORDER + i] += due_L[k]
-        if life:
+        if life and aged_PA.shape[1] == 0:
             ages_AB[life - 1, i] = x[HAND + i]
+        elif life:
+            left_A = aged_PA[(path + i) % len(aged_PA)]
+            for k in range(len(left_A)):
+                ages_AB[min(k, life - 1), i] += left_A[k]
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -214,7 +224,7 @@ def _replay_series(
     price_SK: np.ndarray,
     demand_SPT: np.ndarray,
     lead_SPT: np.ndarray,
-    start: tuple[np.ndarray, np.ndarray, np.ndarray],
+    start: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
     longest: int,
     warm_up: int,
     begin: int,
@@ -224,7 +234,7 @@ def _replay_series(
     bad_S: np.ndarray,
 ) -> None:
     _, n_paths, n_periods = demand_SPT.shape
-    hand_SP, back_SP, pipeline_SPL = start
+    hand_SP, back_SP, pipeline_SPL, aged_SPA = start
     x, total_KB = np.zeros(N_STATE, demand_SPT.dtype), np.zeros((N_SUMS, LANES))
     demand_CB = np.zeros((min(CHUNK, n_periods), LANES), demand_SPT.dtype)
     has_leads = lead_SPT.shape[1] > 0
@@ -238,7 +248,7 @@ def _replay_series(
         ring_RB, ages_AB = np.zeros((n_slots, LANES), x.dtype), np.zeros((max(life, 1), LANES), x.dtype)
         for path in range(0, n_paths, LANES):
             n = min(LANES, n_paths - path)
-            begin_lanes(x, ring_RB, ages_AB, hand_SP[s], back_SP[s], pipeline_SPL[s], path, n, life)
+            begin_lanes(x, ring_RB, ages_AB, hand_SP[s], back_SP[s], pipeline_SPL[s], aged_SPA[s], path, n, life)
             total_KB[:] = 0.0
             for t in range(0, n_periods, CHUNK):
                 n_here = min(CHUNK, n_periods - t)
