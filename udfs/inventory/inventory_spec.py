@@ -21,7 +21,7 @@ class InventorySpec:
     first_review is one of them, the others lie whole reviews before and after it. lead_time_days, moq_qty, pack_qty,
     order_cost: used for a series whose supply terms are unknown; order_cost is that of one order line.
     holding_cost_rate: share of the unit cost per year. assumed_margin: an unknown unit cost is taken as price x (1 -
-    margin). assumed_cover_days: unknown stock on hand is taken as this many days of forecast demand.
+    margin).
     max_stock_age_days: a count is rolled forward by sales so many days; an older one is no stock known.
     max_price_age_days: a price holds for so many days after it was last stated or paid; an older one is unknown.
     doubtful_lead_days, doubtful_lot_days, doubtful_stock_days, doubtful_cost_ratio: a stated lead time of more days, a
@@ -47,7 +47,6 @@ class InventorySpec:
     order_cost: float = 0.0
     holding_cost_rate: float = 0.25
     assumed_margin: float = 0.3
-    assumed_cover_days: float = 7.0
     max_stock_age_days: int = 31
     max_price_age_days: int = 366
     doubtful_lead_days: float = 180.0
@@ -75,7 +74,6 @@ class InventorySpec:
             ("order_cost", 0.0 <= self.order_cost < math.inf, "currency per order >= 0"),
             ("holding_cost_rate", 0.0 <= self.holding_cost_rate < math.inf, "a share per year >= 0"),
             ("assumed_margin", 0.0 <= self.assumed_margin < 1.0, "a share of the price in [0, 1)"),
-            ("assumed_cover_days", 0.0 <= self.assumed_cover_days < math.inf, "days >= 0"),
             ("max_stock_age_days", 0 <= self.max_stock_age_days <= 366, "days from 0 to 366"),
             ("max_price_age_days", 0 <= self.max_price_age_days <= 3660, "days from 0 to 3660"),
             ("doubtful_lead_days", self.doubtful_lead_days > 0.0, "days > 0"),

@@ -65,7 +65,7 @@ class LevelCaps:
     @property
     def is_capped(self) -> BoolArray:
         """[S]: whether there is a limit at all."""
-        return np.isfinite(self.most).any(1)
+        return np.asarray(np.isfinite(self.most).any(1))
 
     def take(self, rows: np.ndarray) -> LevelCaps:
         """The caps of the given rows."""

@@ -101,9 +101,12 @@ def _earlier_runs(context: RunContext) -> tuple[str, ...]:
 
 
 EARLIER_ORDERS = Read(
-    ORDER_PLAN, ("unique_id", "order_date", "order_qty", "expected_receipt_ds"), run=_earlier_runs, is_past=True
+    ORDER_PLAN,
+    ("unique_id", "order_date", "order_qty", "expected_receipt_ds", "on_hand_qty"),
+    run=_earlier_runs,
+    is_past=True,
 )
-"""What the plans of earlier days have ordered."""
+"""What the plans of earlier days have ordered, and the stock that they reckoned with."""
 
 FORECASTS = Read(DEMAND, _demand_columns, run=THIS)
 CHAMPIONS = Read(CHAMPION, ("unique_id", "cutoff", "model", "rule", *PATH_COLUMNS, "doubts"), run=THIS)

@@ -364,7 +364,6 @@ FUNCTIONS: dict[str, tuple[Call, dict[str, Any]]] = {
             "order_cost": 0.0,
             "holding_cost_rate": 0.25,
             "assumed_margin": 0.3,
-            "assumed_cover_days": 7.0,
             "most_lot_days": 28.0,
             "backorder_share": 0.0,
             "n_paths": 300,

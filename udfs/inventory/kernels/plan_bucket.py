@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -12,7 +13,7 @@ import torch
 from udfs.contest.choice import Choice
 from udfs.inventory.demand_distribution import FloatArray
 from udfs.inventory.inventory_spec import InventorySpec
-from udfs.inventory.kernels.plan_tables import failure_table
+from udfs.inventory.kernels.plan_tables import failure_table, series_numbers
 from udfs.inventory.kernels.planned_series import Planned, PolicyEvidence
 from udfs.inventory.kernels.planning_inputs import (
     ForecastInput,
@@ -25,6 +26,7 @@ from udfs.inventory.kernels.proposal_table import priced_steps, proposal_table, 
 from udfs.inventory.kernels.stock_position import StockInput, StockTables, read_stock
 from udfs.inventory.kernels.supply_input import SupplyInput, read_supply
 from udfs.inventory.orders.order_doubts import cut_doubts, order_doubts
+from udfs.inventory.policies.average_state import average_position
 from udfs.inventory.policies.choose import choose
 from udfs.inventory.policies.names import WITHOUT_MONEY, WITHOUT_REPLAY
 from udfs.inventory.policies.plan import Plan
@@ -116,6 +118,8 @@ def _plan(
     plans = plans_of(planned_names(spec.candidates), situation)
     names = tuple(plans)
     choice, decider_S = chosen_policies(forecast.unique_id_S, situation, evidence, as_of)
+    chosen_S = np.array([names.index(name) for name in choice.name_S], dtype=np.int64)
+    stock = _placed(stock, forecast.unique_id_S, plans, chosen_S, situation, spec.days_to_review(as_of))
     planned = Planned(
         forecast=forecast,
         supply=supply,
@@ -124,7 +128,7 @@ def _plan(
         situation=situation,
         names=names,
         choice=choice,
-        chosen_S=np.array([names.index(name) for name in choice.name_S], dtype=np.int64),
+        chosen_S=chosen_S,
         decider_S=decider_S,
         order_KS=np.stack([_order_today(plan, stock, supply) for plan in plans.values()]),
         reorder_point_KS=np.stack([plan.reorder_point_SH[:, 0] for plan in plans.values()]),
@@ -135,6 +139,25 @@ def _plan(
         days_to_review=spec.days_to_review(as_of),
     )
     return replace(planned, doubts_S=cut_doubts(doubts_S, planned.limited_order, supply.limits.largest_order_qty))
+
+
+def _placed(
+    stock: StockInput,
+    unique_id_S: np.ndarray,
+    plans: Mapping[str, Plan],
+    chosen_S: np.ndarray,
+    situation: Situation,
+    days_to_review: int,
+) -> StockInput:
+    """The stock with a position of its own policy for each series of which nothing is known."""
+    if stock.is_placed.all():
+        return stock
+    position_S, number_S = np.zeros(len(chosen_S)), series_numbers(unique_id_S)
+    for k, plan in enumerate(plans.values()):
+        at_S = (chosen_S == k) & ~stock.is_placed
+        if at_S.any():
+            position_S[at_S] = average_position(plan, situation, number_S, days_to_review)[at_S]
+    return stock.placed(position_S)
 
 
 def chosen_policies(

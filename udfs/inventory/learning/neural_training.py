@@ -68,8 +68,8 @@ class Replay:
         demand_SPT = self.demand_SPT[rows] if paths is None else self.demand_SPT[rows][:, paths]
         start = self.start
         if start is not None:
-            parts = (getattr(start, field.name) for field in fields(Stock))
-            start = Stock(*(None if part is None else _of_paths(part[rows], paths) for part in parts))
+            parts = {field.name: getattr(start, field.name) for field in fields(Stock)}
+            start = Stock(**{k: _of_paths(part[rows], paths) for k, part in parts.items() if part is not None})
         return Replay(demand_SPT, self.features.take(rows, paths), start, self.warm_up)
 
 

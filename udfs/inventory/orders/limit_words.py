@@ -24,6 +24,8 @@ def limit_notes(planned: Planned) -> list[str]:
         limits.most_shelf_qty.tolist(),
         least_order(situation.terms).tolist(),
         waste_S.tolist(),
+        situation.level_SH[:, 0].tolist(),
+        situation.terms.service_level.tolist(),
         _cuts(limited.order_S, limited.uncut_S, limits.largest_order_qty),
         strict=True,
     )
@@ -47,6 +49,8 @@ def _note(
     room: float,
     least: float,
     waste: float,
+    service_stock: float,
+    service: float,
     cut: str,
 ) -> str:
     """The lowest cap is the one that binds; a shelf life is said in any case."""
@@ -57,6 +61,8 @@ def _note(
         text = f" Spoils after {life:.0f} {plural(life, 'day')}"
         if binds and life_cap == lowest:
             text += ": " + _life_words(wanted, life_cap, life, least)
+        elif service_stock > life_cap:
+            text += f": the {units(service_stock)} for {100.0 * service:g}% service would rather spoil than sell"
         text += f"; expected waste {units(waste)} a week." if lowest > 0.0 else "."
     if binds and life_cap > lowest:
         why = f"at most {cover:.0f} days of cover" if cover_cap == lowest else f"room for {number(room)}"

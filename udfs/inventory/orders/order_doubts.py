@@ -39,10 +39,10 @@ def order_doubts(
 def cut_doubts(doubts_S: NDArray[np.object_], found: LimitedOrder, largest_S: FloatArray) -> NDArray[np.object_]:
     """The doubts with the orders that a planner's largest order has cut, [S]."""
     doubts = Doubts(len(doubts_S))
-    for row in np.flatnonzero(found.order_S < found.uncut_S):
+    for row in np.flatnonzero(found.order_S < found.uncut_S).tolist():
         wanted, left = units(found.uncut_S[row]), units(found.order_S[row])
         doubts.add("order cut", row, f"{wanted} wanted, {left} left by the largest order of {number(largest_S[row])}")
-    for row, text in enumerate(doubts_S):
+    for row, text in enumerate(doubts_S.tolist()):
         doubts.add_text(row, text)
     return _texts(doubts)
 

@@ -145,6 +145,7 @@ def _stock_notes(stock: StockInput) -> list[str]:
     rows = zip(
         stock.is_on_hand_assumed_S.tolist(),
         stock.age_days_S.tolist(),
+        stock.planned_days_S.tolist(),
         stock.counted_S.tolist(),
         stock.sold_S.tolist(),
         stock.received_S.tolist(),
@@ -155,15 +156,18 @@ def _stock_notes(stock: StockInput) -> list[str]:
         strict=True,
     )
     return [
-        (_no_count_note(age) if is_hand_assumed else _count_note(age, *rolled) if age else "")
+        (_no_count_note(age, planned) if is_hand_assumed else _count_note(age, *rolled) if age else "")
         + _on_order_note(is_hand_assumed, is_order_assumed, own)
-        for is_hand_assumed, age, *rolled, is_order_assumed, own in rows
+        for is_hand_assumed, age, planned, *rolled, is_order_assumed, own in rows
     ]
 
 
-def _no_count_note(age: int) -> str:
+def _no_count_note(age: int, planned: int) -> str:
     known = f"was counted {age} {plural(age, 'day')} before, too long ago" if age else "is unknown"
-    return f" Stock {known}: the position is assumed from forecast demand."
+    if planned:
+        plan = f"the plan of {planned} days before" if planned > 1 else "the plan of the day before"
+        return f" Stock {known}: the position is what {plan} assumed, less sales and with its orders since."
+    return f" Stock {known}: the position is assumed to be one that its own policy brings about."
 
 
 def _count_note(age: int, counted: float, sold: float, received: float, missing_days: int, is_overdrawn: bool) -> str:

@@ -38,9 +38,9 @@ class Plan:
         """The same with levels that no cap is below. A learned policy has none: what it orders is cut when it does."""
         if not caps.is_capped.any():
             return self
-        levels = [np.minimum(level_SH, caps.most) for level_SH in (self.reorder_point_SH, self.order_up_to_SH)]
-        policy = ReorderPoint(*levels) if isinstance(self.policy, ReorderPoint) else self.policy
-        return Plan(policy, *levels, self.wanted_S)
+        first_SH, second_SH = np.minimum(self.reorder_point_SH, caps.most), np.minimum(self.order_up_to_SH, caps.most)
+        policy = ReorderPoint(first_SH, second_SH) if isinstance(self.policy, ReorderPoint) else self.policy
+        return Plan(policy, first_SH, second_SH, self.wanted_S)
 
 
 def economic_lot(situation: Situation) -> FloatArray:

@@ -109,7 +109,7 @@ class Situation:
     def is_service_required(self) -> BoolArray:
         """[S]: the service level's quantile is within the shelf life's demand. Where it is not, every unit more spoils
         more often than it pays, and money alone decides."""
-        return (self.level_SH <= self.caps.life_SH).all(1)
+        return np.asarray((self.level_SH <= self.caps.life_SH).all(1))
 
     def simulation_terms(self) -> SimulationTerms:
         """The terms of a replay, one period a day."""
