@@ -147,6 +147,9 @@ _ALL: tuple[Column, ...] = (
         "Days on which a received unit can be sold, the day of receipt included; NULL: it does not spoil",
         Range(0, low_open=True),
     ),
+    _column(
+        "review_weekdays", "string", "Weekdays on which the supplier takes orders, such as Mon, Thu or 1,4; Monday is 1"
+    ),
     _column("most_shelf_qty", "double", "Units that there is room for; NULL: no limit", Range(0, low_open=True)),
     _column("largest_order_qty", "double", "Most units of one order; NULL: no limit", Range(0, low_open=True)),
     _column(

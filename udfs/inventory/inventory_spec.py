@@ -9,6 +9,7 @@ from datetime import date
 
 from udfs.inventory.group_terms import GroupTerms
 from udfs.inventory.policies.names import BENCHMARK
+from udfs.inventory.review_calendar import SupplierTerms
 from udfs.inventory.supply import MAX_PROTECTION_DAYS
 
 
@@ -32,7 +33,7 @@ class InventorySpec:
     candidates: names of the policies that compete, see `policies.policy_registry`; the first decides where
     nothing else does. n_paths, tuning_paths: sample paths of demand, in all and for tuning.
     groups: by name of a category, a department, or `all`, the terms of its goods where no feed states them; a category
-    counts before its department.
+    counts before its department. suppliers: by name, the days on which a supplier takes orders, else review_days.
     budget: currency that one day's orders may cost; capacity_qty: units that they may bring; inf is no limit.
     Raises ValueError for a value out of range.
     """
@@ -59,6 +60,7 @@ class InventorySpec:
     n_paths: int = 300
     tuning_paths: int = 100
     groups: Mapping[str, GroupTerms] = field(default_factory=dict)
+    suppliers: Mapping[str, SupplierTerms] = field(default_factory=dict)
     budget: float = field(default=math.inf, metadata={"role": "limit"})
     capacity_qty: float = field(default=math.inf, metadata={"role": "limit"})
 
@@ -93,10 +95,6 @@ class InventorySpec:
         for name, is_good, expected in rules:
             if not is_good:
                 raise ValueError(f"InventorySpec.{name}: expected {expected}, found {getattr(self, name)!r}")
-
-    def days_to_review(self, day: date) -> int:
-        """Days from `day` to the next day on which orders are placed; 0 on such a day."""
-        return (self.first_review - day).days % self.review_days
 
 
 def _is_contest(names: tuple[str, ...]) -> bool:

@@ -89,7 +89,8 @@ def _paying_levels(paths: DemandPaths, days_S: FloatArray, least_S: FloatArray, 
 
     def kernel(begin: int, end: int) -> None:
         for s in range(begin, end):
-            sum_HN = path_sums_ahead(paths.path_SNH[s], int(days_S[s]))
+            days_H = np.full(paths.n_days, int(days_S[s]))
+            sum_HN = path_sums_ahead(paths.path_SNH[s], days_H)
             _paying(sum_HN, float(least_S[s]), float(ratio_S[s]), level_SH[s])
 
     over_series(kernel, len(paths))

@@ -26,6 +26,7 @@ from udfs.inventory.demand_distribution import BoolArray, FloatArray
 from udfs.inventory.inventory_spec import InventorySpec
 from udfs.inventory.orders.order_words import money, number
 from udfs.inventory.plausible import days_of_demand, is_impossible
+from udfs.inventory.review_calendar import MOST_REVIEW_DAYS
 from udfs.inventory.supply import MAX_PROTECTION_DAYS, MOST
 
 
@@ -86,7 +87,10 @@ LIMITS: Final = {
 }
 """The limits of the stock that a feed may state, likewise."""
 
-_NAMES: Final = TERMS | LIMITS
+REVIEWS: Final = {"review_days": ("review period", " days"), "review_weekdays": ("review weekdays", "")}
+"""What a feed may state of the days on which orders are placed; weekdays are text."""
+
+_NAMES: Final = TERMS | LIMITS | REVIEWS
 
 
 def usable_terms(
@@ -94,7 +98,8 @@ def usable_terms(
 ) -> UsableTerms:
     """The terms that a plan can be made with, and what became of the stated ones.
 
-    stated, assumed: by the names of `TERMS`, and of `LIMITS` where those are known. A limit of inf is none.
+    stated, assumed: by the names of `TERMS`, and of `LIMITS` and `review_days` where those are known. A limit of inf is
+    none.
     """
     notes: list[list[TermNote]] = [[] for _ in goods.daily_mean_S]
     value: dict[str, FloatArray] = {}
@@ -103,7 +108,7 @@ def usable_terms(
         term = stated[name]
         is_stated_S = np.array([text is not None for text in term.text_S], dtype=bool)
         is_good_S = is_stated_S & _POSSIBLE[name](term.value_S, goods, spec)
-        rounds_S = np.full(len(notes), name == "lead_time_days")
+        rounds_S = np.full(len(notes), name in ("lead_time_days", "review_days"))
         if name in ("moq_qty", "pack_qty"):
             rounds_S = ~goods.is_fractional_S
         whole_S = np.where(is_good_S & rounds_S, np.ceil(term.value_S), term.value_S)
@@ -180,6 +185,7 @@ _POSSIBLE: Final[dict[str, _Possible]] = {
     "unit_cost": _amount,
     "moq_qty": _lot,
     "pack_qty": lambda value_S, goods, spec: _lot(value_S, goods, spec) & (value_S >= _LEAST_PACK),
+    "review_days": lambda value_S, *_: _amount(value_S) & (value_S > 0.0) & (value_S <= MOST_REVIEW_DAYS),
     "shelf_life_days": lambda value_S, *_: _amount(value_S) & (value_S >= 1.0),
     "most_shelf_qty": lambda value_S, *_: _amount(value_S) & (value_S > 0.0),
     "largest_order_qty": lambda value_S, *_: _amount(value_S) & (value_S > 0.0),

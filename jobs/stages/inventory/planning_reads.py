@@ -14,6 +14,7 @@ from udfs.inventory.inventory_spec import InventorySpec
 from udfs.inventory.kernels.last_prices import last_prices
 from udfs.inventory.kernels.planning_inputs import PATH_COLUMNS, PathTerms
 from udfs.inventory.kernels.product_input import PRODUCT_COLUMNS
+from udfs.inventory.kernels.review_input import REVIEW_COLUMNS
 from udfs.inventory.kernels.stock_position import StockTables
 from udfs.inventory.kernels.supply_input import REFUSED
 from udfs.inventory.stated_terms import LIMITS, TERMS
@@ -111,7 +112,7 @@ EARLIER_ORDERS = Read(
 FORECASTS = Read(DEMAND, _demand_columns, run=THIS)
 CHAMPIONS = Read(CHAMPION, ("unique_id", "cutoff", "model", "rule", *PATH_COLUMNS, "doubts"), run=THIS)
 PROFILES = Read(PROFILE, ("unique_id", "demand_class"), run=THIS)
-SUPPLIES = Read(SUPPLY, ("unique_id", *TERMS, *LIMITS, REFUSED))
+SUPPLIES = Read(SUPPLY, ("unique_id", *TERMS, *LIMITS, *REVIEW_COLUMNS, REFUSED))
 PRODUCTS = Read(PRODUCT, PRODUCT_COLUMNS)
 REPLAYED_DAYS = Read(FEATURES, ("unique_id", "ds", "y", "y_latent", "unit_price"), days=days_told_or_replayed)
 """Demand and prices since the first replay, or since a price may still hold."""

@@ -19,13 +19,14 @@ from udfs.inventory.kernels.planning_inputs import (
     ForecastInput,
     PathTerms,
     classes_of,
+    day_number,
     read_forecast,
 )
 from udfs.inventory.kernels.policy_table import policy_table
 from udfs.inventory.kernels.proposal_table import priced_steps, proposal_table, step_table
 from udfs.inventory.kernels.stock_position import StockInput, StockTables, read_stock
 from udfs.inventory.kernels.supply_input import SupplyInput, read_supply
-from udfs.inventory.orders.order_doubts import cut_doubts, order_doubts
+from udfs.inventory.orders.order_doubts import limit_doubts, order_doubts
 from udfs.inventory.policies.average_state import average_position
 from udfs.inventory.policies.choose import choose
 from udfs.inventory.policies.names import WITHOUT_MONEY, WITHOUT_REPLAY
@@ -114,12 +115,14 @@ def _plan(
     evidence: PolicyEvidence | None,
 ) -> Planned:
     paths = forecast.paths(path_terms, spec.n_paths)
-    situation = Situation.of(paths, forecast.sd_SH, supply.terms, supply.unit_price_S, spec, supply.limits)
+    reviews = supply.calendar.pattern(day_number(as_of), paths.n_days)
+    situation = Situation.of(paths, forecast.sd_SH, supply.terms, supply.unit_price_S, spec, supply.limits, reviews)
     plans = plans_of(planned_names(spec.candidates), situation)
     names = tuple(plans)
     choice, decider_S = chosen_policies(forecast.unique_id_S, situation, evidence, as_of)
     chosen_S = np.array([names.index(name) for name in choice.name_S], dtype=np.int64)
-    stock = _placed(stock, forecast.unique_id_S, plans, chosen_S, situation, spec.days_to_review(as_of))
+    days_to_review_S = supply.calendar.days_to_review(day_number(as_of))
+    stock = _placed(stock, forecast.unique_id_S, plans, chosen_S, situation, days_to_review_S)
     planned = Planned(
         forecast=forecast,
         supply=supply,
@@ -136,9 +139,9 @@ def _plan(
         wanted_KS=np.stack([plan.wanted_S for plan in plans.values()]),
         expected={name: replay_paths(plan, situation, spec.tuning_paths) for name, plan in plans.items()},
         protection_SN=paths.sums(situation.protection_days),
-        days_to_review=spec.days_to_review(as_of),
+        days_to_review_S=days_to_review_S,
     )
-    return replace(planned, doubts_S=cut_doubts(doubts_S, planned.limited_order, supply.limits.largest_order_qty))
+    return replace(planned, doubts_S=limit_doubts(doubts_S, planned.limited_order, situation))
 
 
 def _placed(
@@ -147,7 +150,7 @@ def _placed(
     plans: Mapping[str, Plan],
     chosen_S: np.ndarray,
     situation: Situation,
-    days_to_review: int,
+    days_to_review_S: np.ndarray,
 ) -> StockInput:
     """The stock with a position of its own policy for each series of which nothing is known."""
     if stock.is_placed.all():
@@ -156,7 +159,7 @@ def _placed(
     for k, plan in enumerate(plans.values()):
         at_S = (chosen_S == k) & ~stock.is_placed
         if at_S.any():
-            position_S[at_S] = average_position(plan, situation, number_S, days_to_review)[at_S]
+            position_S[at_S] = average_position(plan, situation, number_S, days_to_review_S)[at_S]
     return stock.placed(position_S)
 
 

@@ -8,6 +8,7 @@ from datetime import date
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from udfs.contest.choice import Choice
 from udfs.inventory.demand_distribution import FloatArray
@@ -43,7 +44,7 @@ class Planned:
     candidate would order today. reorder_point_KS, order_up_to_KS: their levels today, wanted_KS: up to which they would
     order without caps. expected: on the sample paths.
     protection_SN: demand of lead time and review on each of them, units. chosen_S: index of the candidate that decides.
-    decider_S: what chose it, of `POLICY_DECIDERS`. days_to_review: until orders are placed next, 0 today.
+    decider_S: what chose it, of `POLICY_DECIDERS`. days_to_review_S: until orders are placed next, 0 today.
     """
 
     forecast: ForecastInput
@@ -61,7 +62,7 @@ class Planned:
     wanted_KS: FloatArray
     expected: Mapping[str, Replay]
     protection_SN: FloatArray
-    days_to_review: int
+    days_to_review_S: NDArray[np.int64]
 
     def of_chosen(self, values_KS: FloatArray) -> FloatArray:
         """The chosen candidate's value of each series, [S]."""
@@ -79,6 +80,5 @@ class Planned:
     @property
     def limited_order(self) -> LimitedOrder:
         """The order, with what it was before the largest order cut it."""
-        is_review = not self.days_to_review
-        raw_S, situation = self.of_chosen(self.order_KS) * is_review, self.situation
+        raw_S, situation = self.of_chosen(self.order_KS) * (self.days_to_review_S == 0), self.situation
         return limited_order(raw_S, self.position, situation.terms, situation.limits, situation.caps)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,11 +29,10 @@ if TYPE_CHECKING:
 def proposal_table(planned: Planned, as_of: date, priced: PricedSteps) -> pa.Table:
     """Rows of inventory.order_proposal: order lines before a budget or a capacity is looked at."""
     terms, stock, lines = planned.supply.terms, planned.stock, _lines(planned)
-    next_review = as_of + timedelta(days=planned.days_to_review) if planned.days_to_review else None
     is_order_S = lines.order_S > 0.0
     value_S = np.where(is_order_S, lines.order_S * terms.unit_cost, 0.0)
     receipt_S = np.datetime64(as_of, "D") + terms.lead_time_days.astype("timedelta64[D]")
-    lead_SN = planned.situation.paths.sums(planned.days_to_review + terms.lead_time_days)
+    lead_SN = planned.situation.paths.sums(planned.days_to_review_S + terms.lead_time_days)
     short_SN = np.maximum(lead_SN - lines.position_S[:, None], 0.0)
     return table_of(
         PROPOSAL,
@@ -56,7 +55,7 @@ def proposal_table(planned: Planned, as_of: date, priced: PricedSteps) -> pa.Tab
             "stockout_risk": (short_SN > 0.0).mean(1),
             "expected_shortage_qty": short_SN.mean(1),
             "doubts": planned.doubts_S,
-            "reason": order_reasons(lines, planned, next_review),
+            "reason": order_reasons(lines, planned, as_of),
         },
     )
 

@@ -13,7 +13,7 @@ from lakehouse.schema.tables import contract, table_of
 from udfs.inventory.demand_distribution import FloatArray
 from udfs.inventory.inventory_spec import InventorySpec
 from udfs.inventory.kernels.plan_tables import REPLAY
-from udfs.inventory.kernels.planning_inputs import ForecastInput, PathTerms, class_of, read_forecast
+from udfs.inventory.kernels.planning_inputs import ForecastInput, PathTerms, class_of, day_number, read_forecast
 from udfs.inventory.kernels.supply_input import read_supply
 from udfs.inventory.policies.choose import REPLAY_SUMMARY_SCHEMA, summarise_replays
 from udfs.inventory.policies.policy_registry import plans_of, with_rivals
@@ -115,7 +115,8 @@ def situation_of(
     fit = np.flatnonzero(~np.isin(forecast.unique_id_S, list(problems)))
     kept, terms = forecast.take(fit), supply_in.take(fit)
     paths = kept.paths(path_terms, spec.n_paths)
-    return Situation.of(paths, kept.sd_SH, terms.terms, terms.unit_price_S, spec, terms.limits), fit
+    reviews = terms.calendar.pattern(day_number(cutoff), paths.n_days)
+    return Situation.of(paths, kept.sd_SH, terms.terms, terms.unit_price_S, spec, terms.limits, reviews), fit
 
 
 def _actual_days(actual: pa.Table, forecast: ForecastInput, cutoff: date) -> FloatArray:

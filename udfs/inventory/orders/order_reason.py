@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Final
 
 import numpy as np
@@ -17,6 +17,7 @@ from udfs.inventory.order_quantity import round_order
 from udfs.inventory.orders.limit_words import limit_notes
 from udfs.inventory.orders.order_words import order_head, plural, units
 from udfs.inventory.policies.policy_registry import POLICIES
+from udfs.inventory.review_calendar import WEEKDAYS
 from udfs.inventory.stated_terms import value_words
 from udfs.inventory.supply import SupplyTerms
 
@@ -48,15 +49,13 @@ class OrderLines:
     policy_S: IdArray
 
 
-def order_reasons(lines: OrderLines, planned: Planned, next_review: date | None = None) -> list[str]:
-    """One sentence per line for the decision, and one for each thing that was assumed, stood in or is doubtful.
-
-    next_review: the next day on which orders are placed; None where it is today.
-    """
+def order_reasons(lines: OrderLines, planned: Planned, as_of: date) -> list[str]:
+    """One sentence per line for the decision, and one for each thing that was assumed, stood in or is doubtful."""
     supply = planned.supply
     notes = zip(
         _rounding_notes(lines, supply.terms),
         limit_notes(planned),
+        _review_notes(planned, as_of),
         [_WITHOUT_MONEY.get(decider, "") for decider in planned.decider_S],
         _stock_notes(planned.stock),
         _supply_notes(supply, planned.situation.spec.max_price_age_days),
@@ -75,16 +74,16 @@ def order_reasons(lines: OrderLines, planned: Planned, next_review: date | None 
         lines.p90_S,
     )
     return [
-        _decision(target, next_review, *numbers) + rounding + "." + "".join(rest)
-        for numbers, target, (rounding, *rest) in zip(
-            zip(*(c.tolist() for c in columns), strict=True), targets, notes, strict=True
+        _decision(target, review, *numbers) + rounding + "." + "".join(rest)
+        for numbers, target, review, (rounding, *rest) in zip(
+            zip(*(c.tolist() for c in columns), strict=True), targets, _next_reviews(planned, as_of), notes, strict=True
         )
     ]
 
 
 def _decision(
     target: str,
-    next_review: date | None,
+    next_review: str,
     order: float,
     pack: float,
     position: float,
@@ -98,8 +97,24 @@ def _decision(
     over = f"demand over {days:.0f} {plural(days, 'day')} p50 {units(p50)}, p90 {units(p90)}"
     if order > 0.0:
         return f"{head}: position {units(position)} {covers}; {over}; {target}"
-    due = "nothing due" if next_review is None else f"no review day, the next is {next_review}"
+    due = f"no review day, the next is {next_review}" if next_review else "nothing due"
     return f"{head}: position {units(position)} {covers}; {due}, {target}; {over}"
+
+
+def _next_reviews(planned: Planned, as_of: date) -> list[str]:
+    """The next day on which orders are placed, '' where it is today."""
+    return [_day_words(as_of, days) if days else "" for days in planned.days_to_review_S.tolist()]
+
+
+def _review_notes(planned: Planned, as_of: date) -> list[str]:
+    """Until when an order of today has to last, where that is longer than a day."""
+    rows = zip(planned.days_to_review_S.tolist(), planned.situation.terms.review_days.tolist(), strict=True)
+    return [f" Next review {_day_words(as_of, int(gap))}." if not days and gap > 1.0 else "" for days, gap in rows]
+
+
+def _day_words(as_of: date, days: int) -> str:
+    day = as_of + timedelta(days=days)
+    return f"{WEEKDAYS[day.weekday()]} {day}"
 
 
 def _targets(lines: OrderLines, service_level_S: FloatArray) -> list[str]:

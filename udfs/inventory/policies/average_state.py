@@ -17,18 +17,34 @@ from udfs.inventory.simulation.levels import ReorderPoint
 from udfs.inventory.simulation.simulator import simulate
 
 
-def average_position(plan: Plan, situation: Situation, number_S: np.ndarray, days_to_review: int) -> FloatArray:
+def average_position(
+    plan: Plan, situation: Situation, number_S: np.ndarray, days_to_review_S: np.ndarray
+) -> FloatArray:
     """Position of each series on the day of the plan, before its order, units, [S].
 
     The plan is replayed on sample paths, from all over its cycle, up to a day that is as far from a review as today;
     number_S, any whole number >= 0, says which path a series takes. Levels that will have moved by then count as they
     are today.
     """
+    n_days_S, position_S = _days_like_today(situation, days_to_review_S), np.zeros(len(situation))
+    for n_days in np.unique(n_days_S):
+        at_S = n_days_S == n_days
+        position_S[at_S] = _position_after(int(n_days), plan, situation, number_S)[at_S]
+    return position_S
+
+
+def _days_like_today(situation: Situation, days_to_review_S: np.ndarray) -> np.ndarray:
+    """The last day of the horizon that is as far from its review as today, [S]; its end where there is none."""
+    horizon = situation.paths.n_days
+    period_S = np.where(situation.reviews.week_S > 0.0, WEEK_DAYS, situation.terms.review_days).astype(np.int64)
+    past_S = np.where(situation.reviews.week_S > 0.0, horizon, horizon + days_to_review_S) % period_S
+    return np.where(horizon > past_S, horizon - past_S, horizon)
+
+
+def _position_after(n_days: int, plan: Plan, situation: Situation, number_S: np.ndarray) -> FloatArray:
     spec = situation.spec
     demand_SPT = torch.from_numpy(situation.paths.path_SNH[:, : spec.tuning_paths])
-    n_paths, horizon = demand_SPT.shape[1], situation.paths.n_days
-    n_days = horizon - (horizon + days_to_review) % spec.review_days
-    n_days = n_days if n_days > 0 else horizon
+    n_paths = demand_SPT.shape[1]
     start = situation.steady_stock(plan.reorder_point_SH[:, 0], plan.order_up_to_SH[:, 0], n_paths)
     policy = plan.policy
     if isinstance(policy, ReorderPoint):

@@ -11,6 +11,7 @@ from udfs.inventory.demand_distribution import BoolArray, FloatArray
 from udfs.inventory.demand_paths import DemandPaths
 from udfs.inventory.inventory_spec import InventorySpec
 from udfs.inventory.level_caps import LevelCaps, least_order
+from udfs.inventory.review_calendar import ReviewPattern
 from udfs.inventory.simulation.state import Stock
 from udfs.inventory.simulation.terms import SimulationTerms
 from udfs.inventory.stock_limits import StockLimits
@@ -27,7 +28,8 @@ class Situation:
     paths: sample paths and mean of the days after it. level_SH: quantile, at the cycle service level, of the demand of
     lead time and review from each day on, units: where most candidates begin. sd_SH: standard deviation of the
     forecast error of each day, units. terms: of supply, each whole and in range. unit_price_S: currency per unit, NaN
-    if unknown. limits, caps: what bounds the stock, and the levels so far that orders may be up to.
+    if unknown. limits, caps: what bounds the stock, and the levels that orders may be up to. reviews: on which days
+    orders can be placed; `terms.review_days` are those from the first one to the next.
     """
 
     paths: DemandPaths
@@ -38,6 +40,7 @@ class Situation:
     spec: InventorySpec
     limits: StockLimits
     caps: LevelCaps
+    reviews: ReviewPattern
 
     @classmethod
     def of(
@@ -48,12 +51,15 @@ class Situation:
         unit_price_S: FloatArray,
         spec: InventorySpec,
         limits: StockLimits | None = None,
+        reviews: ReviewPattern | None = None,
     ) -> Situation:
-        """With the quantiles of the paths and the caps, which all candidates share. Without `limits` there are none."""
-        level_SH = paths.quantile_ahead(terms.lead_time_days + terms.review_days, terms.service_level)
+        """With the quantiles of the paths and the caps, which all candidates share. Without `limits` there are none,
+        without `reviews` they are every `terms.review_days`, from the first day on."""
+        reviews = reviews or ReviewPattern.every(terms.review_days, paths.n_days)
+        level_SH = paths.quantile_ahead(terms.lead_time_days[:, None] + reviews.days_SH, terms.service_level)
         limits = limits or StockLimits.none(len(paths))
         caps = LevelCaps.of(paths, terms, limits, _worth_ordering(terms, unit_price_S, limits, spec))
-        return cls(paths, level_SH, sd_SH, terms, unit_price_S, spec, limits, caps)
+        return cls(paths, level_SH, sd_SH, terms, unit_price_S, spec, limits, caps, reviews)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -62,6 +68,11 @@ class Situation:
     def protection_days(self) -> FloatArray:
         """Lead time + review, days, [S]: what an order has to cover."""
         return self.terms.lead_time_days + self.terms.review_days
+
+    @property
+    def protection_by_day(self) -> FloatArray:
+        """The same for an order of each day of the horizon, (S, H)."""
+        return self.terms.lead_time_days[:, None] + self.reviews.days_SH
 
     @property
     def daily_mean(self) -> FloatArray:
@@ -126,6 +137,7 @@ class Situation:
             waste_cost=self.loss_of_waste,
             shelf_life=self.replayed_life,
             capacity=self.largest_order,
+            review_week=self.reviews.week_S,
         )
 
     def take(self, rows: np.ndarray) -> Situation:
@@ -139,6 +151,7 @@ class Situation:
             self.spec,
             self.limits.take(rows),
             self.caps.take(rows),
+            self.reviews.take(rows),
         )
 
     def steady_stock(self, reorder_point_S: FloatArray, order_up_to_S: FloatArray, n_starts: int) -> Stock:

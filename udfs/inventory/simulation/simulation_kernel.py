@@ -37,7 +37,16 @@ from udfs.series.series_threads import over_series
 
 LevelPolicy = BaseStock | CappedBaseStock | ReorderPoint | ReorderQuantity
 
-UNIT_TERMS: Final = ("lead_time", "review_period", "backorder_share", "moq", "pack", "capacity", "shelf_life")
+UNIT_TERMS: Final = (
+    "lead_time",
+    "review_period",
+    "backorder_share",
+    "moq",
+    "pack",
+    "capacity",
+    "shelf_life",
+    "review_week",
+)
 """In the order of the columns that `lanes` reads."""
 
 _SUMS: Final = (
@@ -117,7 +126,7 @@ def level_rows(policy: LevelPolicy, n_series: int, n_periods: int) -> tuple[Floa
 
 
 def unit_columns(terms: SimulationTerms, n_series: int) -> FloatArray:
-    """What rules how units move, (S, 7)."""
+    """What rules how units move, (S, 8)."""
     return np.minimum(np.stack([terms.column(name, n_series) for name in UNIT_TERMS], axis=1), NO_LIMIT)
 
 

@@ -108,6 +108,7 @@ class _Terms:
     pack: Tensor
     capacity: Tensor
     shelf_life: Tensor
+    review_week: Tensor
 
 
 @dataclass(slots=True)
@@ -194,7 +195,9 @@ class _Replay:
         )
         wanted_SP = policy.order(state).clamp(min=0.0)
         quantity_SP = deliverable(wanted_SP, terms.moq, terms.pack, terms.capacity)
-        return torch.where(t % terms.review_period == 0, quantity_SP, torch.zeros_like(quantity_SP))
+        on_weekday = torch.floor(terms.review_week / 2.0 ** (t % 7)) % 2.0 == 1.0
+        is_review = torch.where(terms.review_week > 0.0, on_weekday, t % terms.review_period == 0)
+        return torch.where(is_review, quantity_SP, torch.zeros_like(quantity_SP))
 
     def _send(self, ordered_SP: Tensor, lead_S1: Tensor) -> None:
         slot_L = torch.arange(self.pipeline_SPL.shape[-1], device=ordered_SP.device)

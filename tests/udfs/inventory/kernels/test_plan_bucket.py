@@ -152,6 +152,7 @@ def test_orders_are_placed_on_review_days_alone_and_a_line_names_the_next() -> N
     order = rows_of(on_day.proposal)["a"]
     assert order["order_qty"] > 40.0
     assert "review day" not in str(order["reason"])
+    assert f" Next review {AS_OF + timedelta(days=3):%A %Y-%m-%d}." in str(order["reason"])
     for wait in (1, 2):
         spec = replace(SPEC, review_days=3, first_review=AS_OF + timedelta(days=wait - 3000))
         between = plan_bucket(**tables, spec=spec)
@@ -159,7 +160,7 @@ def test_orders_are_placed_on_review_days_alone_and_a_line_names_the_next() -> N
         assert (line["order_qty"], line["order_value"], line["expected_receipt_ds"]) == (0.0, 0.0, None)
         next_review = AS_OF + timedelta(days=wait)
         assert str(line["reason"]).startswith("No order: position 30 covers ")
-        assert f"; no review day, the next is {next_review}, up to " in str(line["reason"])
+        assert f"; no review day, the next is {next_review:%A %Y-%m-%d}, up to " in str(line["reason"])
         assert line["stockout_risk"] > order["stockout_risk"], "the next order comes later"
         assert between.policy.equals(on_day.policy)
         assert between.steps.num_rows == 0
