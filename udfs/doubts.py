@@ -15,6 +15,8 @@ from typing import Final
 from lakehouse.schema.columns import BETWEEN_DOUBTS
 
 KINDS: Final[dict[str, str]] = {
+    "order cut": "the order is above the largest that a planner has set, and is cut to it",
+    "spoils unsold": "nothing is ordered, for not even the least order is expected to sell before it spoils",
     "sales implausible": "units of a day of the last 90 that can only be a typing error, and are not used",
     "forecast repaired": "the forecast contradicted itself; what was done is said",
     "stock doubtful": "a count or a quantity on order that is far above the demand of years",

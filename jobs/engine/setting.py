@@ -177,12 +177,13 @@ def _fields(value: Any) -> tuple[dataclasses.Field[Any], ...]:
 
 
 def _changed(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """What differs from the defaults, section by section."""
-    return {
-        name: _changed(value, defaults[name]) if isinstance(value, dict) and isinstance(defaults[name], dict) else value
-        for name, value in values.items()
-        if value != defaults[name]
-    }
+    """What differs from the defaults, section by section; of a table of free keys, those that are set."""
+    found = {}
+    for name, value in values.items():
+        default = defaults.get(name)
+        if name not in defaults or value != default:
+            found[name] = _changed(value, default) if isinstance(value, dict) and isinstance(default, dict) else value
+    return found
 
 
 def _plain(value: Any) -> Any:

@@ -142,6 +142,17 @@ _ALL: tuple[Column, ...] = (
     _column("moq_qty", "double", "Minimum order quantity, in units", _FROM_0),
     _column("pack_qty", "double", "Units per pack; orders are whole packs", Range(0, low_open=True)),
     _column(
+        "shelf_life_days",
+        "double",
+        "Days on which a received unit can be sold, the day of receipt included; NULL: it does not spoil",
+        Range(0, low_open=True),
+    ),
+    _column(
+        "review_weekdays", "string", "Weekdays on which the supplier takes orders, such as Mon, Thu or 1,4; Monday is 1"
+    ),
+    _column("most_shelf_qty", "double", "Units that there is room for; NULL: no limit", Range(0, low_open=True)),
+    _column("largest_order_qty", "double", "Most units of one order; NULL: no limit", Range(0, low_open=True)),
+    _column(
         "refused_values",
         "string",
         "What the feed states in columns where it is no number that can be used, as JSON by column; NULL for nothing",
@@ -279,11 +290,16 @@ _ALL: tuple[Column, ...] = (
     _column(
         "expected_cost",
         "double",
-        "Expected holding, ordering and lost margin per year on the sample paths, in currency",
+        "Expected holding, ordering, lost margin and waste per year on the sample paths, in currency",
     ),
     _column("benchmark_cost", "double", "The same for the safety stock of z x sigma x sqrt(lead time + review)"),
+    _column("expected_shortage_cost", "double", "Lost margin per year in expected_cost, in currency"),
+    _column("expected_waste_cost", "double", "Cost per year of spoilt units in expected_cost, in currency", _FROM_0),
+    _column("expected_waste_qty", "double", "Units expected to spoil a week", _FROM_0),
     _column("replayed_fill_rate", "double", "Share of demand served from stock in the replays that decided", _FROM_0),
-    _column("replayed_cost", "double", "Cost per year in these replays: holding, ordering, lost margin, in currency"),
+    _column(
+        "replayed_cost", "double", "Cost per year in these replays: holding, ordering, lost margin, waste, in currency"
+    ),
     _column("replayed_benchmark_cost", "double", "The benchmark's cost per year in these replays, in currency"),
     _column(
         "held_out_cost",
@@ -291,13 +307,21 @@ _ALL: tuple[Column, ...] = (
         "Cost per year in the last replay of the policy that the replays before it had chosen, in currency",
     ),
     _column("held_out_benchmark_cost", "double", "The benchmark's cost per year in that last replay, in currency"),
-    _column("replay_cost", "double", "Holding, ordering and lost margin a day in the replay, in currency"),
+    _column("replay_cost", "double", "Holding, ordering, lost margin and waste a day in the replay, in currency"),
     _column("replay_holding_cost", "double", "Cost of holding stock a day, in currency", _FROM_0),
     _column("replay_ordering_cost", "double", "Cost of placing orders a day, in currency", _FROM_0),
     _column("replay_shortage_cost", "double", "Margin lost a day for want of stock, in currency"),
+    _column("replay_waste_cost", "double", "Cost a day of units that spoilt, in currency", _FROM_0),
+    _column(
+        "is_service_required",
+        "boolean",
+        "False where shelf life leaves the service to money: a stock that reached it would spoil too often",
+    ),
     _column("demand_qty", "double", "Units wanted over the days of the replay", _FROM_0),
     _column("sales_qty", "double", "Units of it served from stock the same day", _FROM_0),
-    _column("demand_sum", "double", "Units wanted, summed over series and replays", _FROM_0),
+    _column(
+        "demand_sum", "double", "Units wanted, summed over series and replays where a service is required", _FROM_0
+    ),
     _column("sales_sum", "double", "Units of it served from stock the same day", _FROM_0),
     _column(
         "step", "int", "Number of the run of equal packs, from 0, in the order in which they are worth taking", _FROM_0

@@ -54,7 +54,9 @@ def test_every_candidate_is_replayed_on_the_demand_that_came(finished: Lakehouse
         days = latent[(latent["ds"] > cutoff) & (latent["ds"] <= cutoff + timedelta(days=HORIZON))]
         came = days.groupby("unique_id")["y_latent"].sum()
         np.testing.assert_allclose(rows["demand_qty"], came[rows["unique_id"]], rtol=1e-12)
-    parts = replay[["replay_holding_cost", "replay_ordering_cost", "replay_shortage_cost"]].sum(axis=1)
+    parts = replay[["replay_holding_cost", "replay_ordering_cost", "replay_shortage_cost", "replay_waste_cost"]].sum(
+        axis=1
+    )
     np.testing.assert_allclose(replay["replay_cost"], parts, rtol=1e-12)
     assert (replay["sales_qty"] <= replay["demand_qty"] * (1 + 1e-12)).all()
     assert (replay["replay_cost"] > 0).all()

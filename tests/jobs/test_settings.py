@@ -120,6 +120,9 @@ def test_an_override_is_a_toml_value_or_else_a_string(override: str, read: objec
         ),
         ("runner.ingests=ray", r"runner\.ingests: no such setting; known: backtest, .*train"),
         # Ranges.
+        ("inventory.groups.X.shelf_life_days=0", r"groups\.X\.shelf_life_days: expected whole days >= 1, found 0"),
+        ("inventory.groups.X.life=3", r"inventory\.groups\.X\.life: no such setting; known: .*shelf_life_days"),
+        ('inventory.suppliers.A.review_weekdays=["Foo"]', r"suppliers\.A\.review_weekdays: expected weekdays such as"),
         ("inventory.service_level=1.5", r"inventory\.service_level: expected a probability .*, found 1\.5"),
         ("horizon=0", "horizon: expected at least 1, found 0"),
         ("buckets=5000", "buckets: expected at most 4096, found 5000"),
@@ -199,6 +202,7 @@ def test_engines_do_not_change_the_run_but_whatever_changes_a_result_does() -> N
     assert load_settings(conf_dir() / "cluster.toml").config_hash(mapping) == base
     assert load_settings(None, engines).config_hash(mapping) == base
     changes = ["horizon=7", "buckets=8", "forecast.model=ets", "inventory.service_level=0.9", "max_failure_rate=0.5"]
+    changes += ["inventory.groups.X.shelf_life_days=3", "inventory.suppliers.A.review_days=3"]
     hashes = {load_settings(None, [change]).config_hash(mapping) for change in changes}
     assert len(hashes | {base, load_settings().config_hash(load_mapping("m5"))}) == len(changes) + 2
     assert run_id_of(date(2024, 2, 29), base) == f"20240229-{base[:10]}"

@@ -168,8 +168,10 @@ def test_the_ledger_is_written_by_contract(lake: Lakehouse) -> None:
 
 def test_what_spark_writes_keeps_the_key_of_small_tables(lake: Lakehouse, spark: SparkSession) -> None:
     name = "silver.products"
-    columns = ", ".join(f"{column} STRING" for column in contract(name).columns)
-    good = spark.createDataFrame([("a", "Apple", None, None, None), ("b", None, None, None, None)], columns)
+    declared = contract(name)
+    columns = ", ".join(f"{column} {declared.sql_type(column)}" for column in declared.columns)
+    nothing = [None] * (len(declared.columns) - 2)
+    good = spark.createDataFrame([("a", "Apple", *nothing), ("b", None, *nothing)], columns)
     lake.write_spark(good, name)
     with pytest.raises(ContractError, match=r'silver\.products: expected one row per key, found 2 .*"sku_id":"a"'):
         lake.write_spark(good.unionByName(good.filter("sku_id = 'a'")), name)

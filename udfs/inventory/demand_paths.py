@@ -80,39 +80,45 @@ class DemandPaths:
             cover_S[s] = _days_of_cover(_cumulated(np.ascontiguousarray(self.mean_SH[s])), float(position_S[s]))
         return cover_S
 
-    def mean_ahead(self, days_S: FloatArray) -> FloatArray:
-        """Mean demand of the days_S days from each day of the horizon on, units, (S, H)."""
-        return rolling_sums(self.mean_SH, days_S)
+    def mean_ahead(self, days: FloatArray) -> FloatArray:
+        """Mean demand of the given days, [S] or (S, H), from each day of the horizon on, units, (S, H)."""
+        return rolling_sums(self.mean_SH, days)
 
-    def quantile_ahead(self, days_S: FloatArray, level_S: FloatArray) -> FloatArray:
-        """Quantile of the demand of the days_S days from each day of the horizon on, units, (S, H).
+    def quantile_ahead(self, days: FloatArray, level_S: FloatArray) -> FloatArray:
+        """Quantile of the demand of the given days, [S] or (S, H), from each day of the horizon on, units, (S, H).
 
         The least sum that a share `level` of the paths does not exceed: order-up-to levels that move with the calendar.
         Raises ValueError for days that are not whole and >= 0, or a level not strictly between 0 and 1.
         """
         level_SH = np.empty(self.mean_SH.shape)
-        days = _whole_days(days_S)
+        days_SH = _days_by_day(days, self.mean_SH.shape)
         check("level_S", np.asarray(level_S), PROBABILITY)
         n_paths = self.path_SNH.shape[1]
         rank_S = np.clip(np.ceil(np.asarray(level_S) * n_paths - 1e-9).astype(np.int64) - 1, 0, n_paths - 1)
 
         def kernel(start: int, stop: int) -> None:
             for s in range(start, stop):
-                _quantile_ahead(self.path_SNH[s], days[s], rank_S[s], level_SH[s])
+                _quantile_ahead(self.path_SNH[s], days_SH[s], rank_S[s], level_SH[s])
 
         over_series(kernel, len(self))
         return level_SH
 
 
-def rolling_sums(day_SH: FloatArray, days_S: FloatArray) -> FloatArray:
-    """Sum of the days_S days from each day on, (S, H); beyond the horizon the last week goes on.
+def rolling_sums(day_SH: FloatArray, days: FloatArray) -> FloatArray:
+    """Sum of the given days, [S] or (S, H), from each day on, (S, H); beyond the horizon the last week goes on.
 
     Raises ValueError for days that are not whole and >= 0.
     """
     sum_SH = np.empty(day_SH.shape)
-    for s, days in enumerate(_whole_days(days_S)):
-        _rolling(_cumulated(np.ascontiguousarray(day_SH[s], dtype=np.float64)), days, sum_SH[s])
+    for s, days_H in enumerate(_days_by_day(days, day_SH.shape)):
+        _rolling(_cumulated(np.ascontiguousarray(day_SH[s], dtype=np.float64)), days_H, sum_SH[s])
     return sum_SH
+
+
+def _days_by_day(days: FloatArray, shape: tuple[int, int]) -> NDArray[np.int64]:
+    """Whole days by series and day of the horizon, (S, H)."""
+    whole = _whole_days(days)
+    return np.array(np.broadcast_to(whole[:, None] if whole.ndim == 1 else whole, shape))
 
 
 def _whole_days(days_S: FloatArray) -> NDArray[np.int64]:
@@ -150,20 +156,27 @@ def _sums(path_NH: np.ndarray, days: int, sum_N: np.ndarray) -> None:
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _rolling(total_H1: np.ndarray, days: int, sum_H: np.ndarray) -> None:
+def _rolling(total_H1: np.ndarray, days_H: np.ndarray, sum_H: np.ndarray) -> None:
     for h in range(len(sum_H)):
-        sum_H[h] = max(_until(total_H1, h + days) - _until(total_H1, h), 0.0)
+        sum_H[h] = max(_until(total_H1, h + days_H[h]) - _until(total_H1, h), 0.0)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _quantile_ahead(path_NH: np.ndarray, days: int, rank: int, level_H: np.ndarray) -> None:
+def path_sums_ahead(path_NH: np.ndarray, days_H: np.ndarray) -> np.ndarray:
+    """(H, N) demand of so many days from each day of the horizon on, on each path of one series."""
     n_paths, n_days = path_NH.shape
     sum_HN = np.empty((n_days, n_paths))
     sum_H = np.empty(n_days)
     for n in range(n_paths):
-        _rolling(_cumulated(path_NH[n]), days, sum_H)
+        _rolling(_cumulated(path_NH[n]), days_H, sum_H)
         sum_HN[:, n] = sum_H
-    for h in range(n_days):
+    return sum_HN
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _quantile_ahead(path_NH: np.ndarray, days_H: np.ndarray, rank: int, level_H: np.ndarray) -> None:
+    sum_HN = path_sums_ahead(path_NH, days_H)
+    for h in range(len(sum_HN)):
         level_H[h] = np.sort(sum_HN[h])[rank]
 
 

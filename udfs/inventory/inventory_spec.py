@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
+from udfs.inventory.group_terms import GroupTerms
 from udfs.inventory.policies.names import BENCHMARK
+from udfs.inventory.review_calendar import SupplierTerms
 from udfs.inventory.supply import MAX_PROTECTION_DAYS
 
 
@@ -19,7 +22,7 @@ class InventorySpec:
     first_review is one of them, the others lie whole reviews before and after it. lead_time_days, moq_qty, pack_qty,
     order_cost: used for a series whose supply terms are unknown; order_cost is that of one order line.
     holding_cost_rate: share of the unit cost per year. assumed_margin: an unknown unit cost is taken as price x (1 -
-    margin). assumed_cover_days: unknown stock on hand is taken as this many days of forecast demand.
+    margin).
     max_stock_age_days: a count is rolled forward by sales so many days; an older one is no stock known.
     max_price_age_days: a price holds for so many days after it was last stated or paid; an older one is unknown.
     doubtful_lead_days, doubtful_lot_days, doubtful_stock_days, doubtful_cost_ratio: a stated lead time of more days, a
@@ -29,6 +32,8 @@ class InventorySpec:
     share of unmet demand that waits for the next receipt, the rest is lost.
     candidates: names of the policies that compete, see `policies.policy_registry`; the first decides where
     nothing else does. n_paths, tuning_paths: sample paths of demand, in all and for tuning.
+    groups: by name of a category, a department, or `all`, the terms of its goods where no feed states them; a category
+    counts before its department. suppliers: by name, the days on which a supplier takes orders, else review_days.
     budget: currency that one day's orders may cost; capacity_qty: units that they may bring; inf is no limit.
     Raises ValueError for a value out of range.
     """
@@ -43,7 +48,6 @@ class InventorySpec:
     order_cost: float = 0.0
     holding_cost_rate: float = 0.25
     assumed_margin: float = 0.3
-    assumed_cover_days: float = 7.0
     max_stock_age_days: int = 31
     max_price_age_days: int = 366
     doubtful_lead_days: float = 180.0
@@ -55,6 +59,8 @@ class InventorySpec:
     candidates: tuple[str, ...] = ("tuned_s_s", "tuned_base_stock", "s_s", "base_stock", BENCHMARK)
     n_paths: int = 300
     tuning_paths: int = 100
+    groups: Mapping[str, GroupTerms] = field(default_factory=dict)
+    suppliers: Mapping[str, SupplierTerms] = field(default_factory=dict)
     budget: float = field(default=math.inf, metadata={"role": "limit"})
     capacity_qty: float = field(default=math.inf, metadata={"role": "limit"})
 
@@ -70,7 +76,6 @@ class InventorySpec:
             ("order_cost", 0.0 <= self.order_cost < math.inf, "currency per order >= 0"),
             ("holding_cost_rate", 0.0 <= self.holding_cost_rate < math.inf, "a share per year >= 0"),
             ("assumed_margin", 0.0 <= self.assumed_margin < 1.0, "a share of the price in [0, 1)"),
-            ("assumed_cover_days", 0.0 <= self.assumed_cover_days < math.inf, "days >= 0"),
             ("max_stock_age_days", 0 <= self.max_stock_age_days <= 366, "days from 0 to 366"),
             ("max_price_age_days", 0 <= self.max_price_age_days <= 3660, "days from 0 to 3660"),
             ("doubtful_lead_days", self.doubtful_lead_days > 0.0, "days > 0"),
@@ -90,10 +95,6 @@ class InventorySpec:
         for name, is_good, expected in rules:
             if not is_good:
                 raise ValueError(f"InventorySpec.{name}: expected {expected}, found {getattr(self, name)!r}")
-
-    def days_to_review(self, day: date) -> int:
-        """Days from `day` to the next day on which orders are placed; 0 on such a day."""
-        return (self.first_review - day).days % self.review_days
 
 
 def _is_contest(names: tuple[str, ...]) -> bool:

@@ -8,12 +8,15 @@
 - A minimum order or a pack with a fraction is rounded up where the series is sold in whole units. Goods that are sold
   by weight come in packs of 2.5 as in any other, so there it stays.
 - What can be planned with and hardly can be meant stays, and is doubtful: the limits are `InventorySpec`'s.
+- A limit of the stock (`LIMITS`) that is not stated is none, or that of the product or its group. A shelf life with a
+  fraction is rounded down: a part of a day is no day of sale.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -23,6 +26,7 @@ from udfs.inventory.demand_distribution import BoolArray, FloatArray
 from udfs.inventory.inventory_spec import InventorySpec
 from udfs.inventory.orders.order_words import money, number
 from udfs.inventory.plausible import days_of_demand, is_impossible
+from udfs.inventory.review_calendar import MOST_REVIEW_DAYS
 from udfs.inventory.supply import MAX_PROTECTION_DAYS, MOST
 
 
@@ -76,29 +80,44 @@ TERMS: Final = {
 }
 """The terms that a feed may state: how a planner calls each, and its unit."""
 
+LIMITS: Final = {
+    "shelf_life_days": ("shelf life", " days"),
+    "most_shelf_qty": ("room", ""),
+    "largest_order_qty": ("largest order", ""),
+}
+"""The limits of the stock that a feed may state, likewise."""
+
+REVIEWS: Final = {"review_days": ("review period", " days"), "review_weekdays": ("review weekdays", "")}
+"""What a feed may state of the days on which orders are placed; weekdays are text."""
+
+_NAMES: Final = TERMS | LIMITS | REVIEWS
+
 
 def usable_terms(
     stated: Mapping[str, StatedTerm], assumed: Mapping[str, FloatArray], goods: Goods, spec: InventorySpec
 ) -> UsableTerms:
     """The terms that a plan can be made with, and what became of the stated ones.
 
-    stated, assumed: by the names of `TERMS`.
+    stated, assumed: by the names of `TERMS`, and of `LIMITS` and `review_days` where those are known. A limit of inf is
+    none.
     """
     notes: list[list[TermNote]] = [[] for _ in goods.daily_mean_S]
     value: dict[str, FloatArray] = {}
     is_assumed: dict[str, BoolArray] = {}
-    for name in TERMS:
+    for name in (name for name in _NAMES if name in stated):
         term = stated[name]
         is_stated_S = np.array([text is not None for text in term.text_S], dtype=bool)
         is_good_S = is_stated_S & _POSSIBLE[name](term.value_S, goods, spec)
-        rounds_S = np.full(len(notes), name == "lead_time_days")
+        rounds_S = np.full(len(notes), name in ("lead_time_days", "review_days"))
         if name in ("moq_qty", "pack_qty"):
             rounds_S = ~goods.is_fractional_S
         whole_S = np.where(is_good_S & rounds_S, np.ceil(term.value_S), term.value_S)
+        if name == "shelf_life_days":
+            whole_S = np.where(is_good_S, np.floor(term.value_S), term.value_S)
         value[name] = np.where(is_good_S, whole_S, assumed[name])
         is_assumed[name] = ~is_good_S
         for kind, at_S in (
-            ("assumed", ~is_stated_S),
+            ("assumed", ~is_stated_S & (name in TERMS)),
             ("replaced", is_stated_S & ~is_good_S),
             ("rounded", is_good_S & (whole_S != term.value_S)),
         ):
@@ -113,18 +132,22 @@ def usable_terms(
 
 def value_words(note: TermNote) -> str:
     """A term with the value that the plan takes, such as "lead time 7 days"."""
-    noun, unit = TERMS[note.term]
+    noun, unit = _NAMES[note.term]
     value = money(note.value) if note.term == "unit_cost" else number(note.value)
+    if note.value == inf:
+        return f"no {noun}"
     return f"{noun} {value}{unit}" if note.value == note.value else f"{noun} unknown"
 
 
 def doubt_words(note: TermNote) -> str:
     """What is to be said of a stated term that is not planned with as it is, or is hard to believe."""
-    noun, unit = TERMS[note.term]
+    noun, unit = _NAMES[note.term]
     if note.kind == "replaced":
         taken = f"{number(note.value)}{unit} assumed" if note.value == note.value else "unknown"
+        taken = "none assumed" if note.value == inf else taken
         return f"{noun} '{note.stated}' cannot be planned with, {taken}"
-    words = f"rounded up to {number(note.value)}" if note.kind == "rounded" else note.words
+    way = "down" if note.term == "shelf_life_days" else "up"
+    words = f"rounded {way} to {number(note.value)}" if note.kind == "rounded" else note.words
     return f"{noun} {note.stated}{unit} {words}".rstrip()
 
 
@@ -132,8 +155,12 @@ def supply_note(notes: tuple[TermNote, ...]) -> str | None:
     """The terms that are not as stated, with both values, by column name; None where all are."""
     forms = {"assumed": "{0} assumed {2}", "replaced": "{0} '{1}' replaced by {2}", "rounded": "{0} {1} rounded to {2}"}
     changed = [note for note in notes if note.kind in forms]
-    said = [forms[note.kind].format(note.term, note.stated, number(note.value) or "unknown") for note in changed]
+    said = [forms[note.kind].format(note.term, note.stated, _taken(note.value)) for note in changed]
     return "; ".join(said) or None
+
+
+def _taken(value: float) -> str:
+    return "none" if value == inf else number(value) or "unknown"
 
 
 _LEAST_PACK: Final = 0.001  # a gram of what is counted in kilograms
@@ -159,6 +186,10 @@ _POSSIBLE: Final[dict[str, _Possible]] = {
     "unit_cost": _amount,
     "moq_qty": _lot,
     "pack_qty": lambda value_S, goods, spec: _lot(value_S, goods, spec) & (value_S >= _LEAST_PACK),
+    "review_days": lambda value_S, *_: _amount(value_S) & (value_S > 0.0) & (value_S <= MOST_REVIEW_DAYS),
+    "shelf_life_days": lambda value_S, *_: _amount(value_S) & (value_S >= 1.0),
+    "most_shelf_qty": lambda value_S, *_: _amount(value_S) & (value_S > 0.0),
+    "largest_order_qty": lambda value_S, *_: _amount(value_S) & (value_S > 0.0),
 }
 
 

@@ -142,7 +142,7 @@ def write_quarantine(context: RunContext, splits: list[Split]) -> int:
 
 STAGE = FrameStage(
     name="clean",
-    version=4,
+    version=5,
     reads=tuple(Read(f"bronze.{feed}", ()) for feed in FEEDS),
     writes=(
         _SALES_DAILY,

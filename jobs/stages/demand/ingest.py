@@ -152,7 +152,7 @@ def _register(context: RunContext, name: str, lines: Sequence[Line]) -> None:
 
 STAGE = FrameStage(
     name="ingest",
-    version=2,
+    version=3,
     writes=tuple(f"bronze.{feed}" for feed in FEEDS),
     build=build,
     look=look,

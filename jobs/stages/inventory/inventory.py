@@ -18,6 +18,8 @@ from jobs.stages.inventory.planning_reads import (
     EARLIER_ORDERS,
     FEATURES,
     FORECASTS,
+    PRODUCT,
+    PRODUCTS,
     PROFILE,
     PROFILES,
     PROPOSAL,
@@ -85,6 +87,7 @@ def kernel(inputs: dict[str, pa.Table], parameters: InventoryParameters) -> Kern
         path_terms=parameters.path_terms,
         evidence=evidence,
         doubts=doubts_told(inputs, as_of),
+        products=inputs[PRODUCT],
     )
     tables = {_POLICY: plan.policy, PROPOSAL: plan.proposal, STEP: plan.steps}
     return KernelResult(tables, failures=plan.failures, ids=len(forecast["unique_id"].unique()))
@@ -117,6 +120,7 @@ STAGE = UnitStage(
         Read(FEATURES, ("unique_id", "ds", "y", "unit_price"), days=days_told),
         PROFILES,
         SUPPLIES,
+        PRODUCTS,
         Read(STOCK, ("unique_id", "ds", "on_hand_qty", "on_order_qty", REFUSED), days=_until_as_of),
         EARLIER_ORDERS,
         REPLAYS,

@@ -13,9 +13,11 @@ from jobs.engine.stage import THIS, Read
 from udfs.inventory.inventory_spec import InventorySpec
 from udfs.inventory.kernels.last_prices import last_prices
 from udfs.inventory.kernels.planning_inputs import PATH_COLUMNS, PathTerms
+from udfs.inventory.kernels.product_input import PRODUCT_COLUMNS
+from udfs.inventory.kernels.review_input import REVIEW_COLUMNS
 from udfs.inventory.kernels.stock_position import StockTables
 from udfs.inventory.kernels.supply_input import REFUSED
-from udfs.inventory.stated_terms import TERMS
+from udfs.inventory.stated_terms import LIMITS, TERMS
 from udfs.inventory.supply import MAX_PROTECTION_DAYS
 from udfs.series.closed_days import ClosedDays
 
@@ -28,7 +30,7 @@ DEMAND, CHAMPION, FEATURES, PROFILE = (
     "features.sku_daily",
     "features.sku_profile",
 )
-SUPPLY, STOCK = "silver.supply", "silver.stock"
+SUPPLY, STOCK, PRODUCT = "silver.supply", "silver.stock", "silver.products"
 REPLAY, REPLAY_SUMMARY = "inventory.replay", "inventory.replay_summary"
 PROPOSAL, STEP = "inventory.order_proposal", "inventory.order_step"
 CALENDAR = "silver.calendar"
@@ -100,14 +102,18 @@ def _earlier_runs(context: RunContext) -> tuple[str, ...]:
 
 
 EARLIER_ORDERS = Read(
-    ORDER_PLAN, ("unique_id", "order_date", "order_qty", "expected_receipt_ds"), run=_earlier_runs, is_past=True
+    ORDER_PLAN,
+    ("unique_id", "order_date", "order_qty", "expected_receipt_ds", "on_hand_qty"),
+    run=_earlier_runs,
+    is_past=True,
 )
-"""What the plans of earlier days have ordered."""
+"""What the plans of earlier days have ordered, and the stock that they reckoned with."""
 
 FORECASTS = Read(DEMAND, _demand_columns, run=THIS)
 CHAMPIONS = Read(CHAMPION, ("unique_id", "cutoff", "model", "rule", *PATH_COLUMNS, "doubts"), run=THIS)
 PROFILES = Read(PROFILE, ("unique_id", "demand_class"), run=THIS)
-SUPPLIES = Read(SUPPLY, ("unique_id", *TERMS, REFUSED))
+SUPPLIES = Read(SUPPLY, ("unique_id", *TERMS, *LIMITS, *REVIEW_COLUMNS, REFUSED))
+PRODUCTS = Read(PRODUCT, PRODUCT_COLUMNS)
 REPLAYED_DAYS = Read(FEATURES, ("unique_id", "ds", "y", "y_latent", "unit_price"), days=days_told_or_replayed)
 """Demand and prices since the first replay, or since a price may still hold."""
 

@@ -15,6 +15,8 @@ from jobs.stages.inventory.planning_reads import (
     CHAMPIONS,
     CLOSED,
     FORECASTS,
+    PRODUCT,
+    PRODUCTS,
     PROFILE,
     PROFILES,
     REPLAY,
@@ -65,6 +67,7 @@ def kernel(inputs: dict[str, pa.Table], parameters: ReplayParameters) -> KernelR
         choices=parameters.choices,
         spec=spec,
         path_terms=parameters.path_terms,
+        products=inputs[PRODUCT],
     )
     ids = len(found.replay["unique_id"].unique())
     return KernelResult({REPLAY: found.replay, REPLAY_SUMMARY: found.summary}, ids=ids)
@@ -85,7 +88,7 @@ STAGE = UnitStage(
     name="replay",
     version=5,
     unit=SERIES,
-    reads=(FORECASTS, CHAMPIONS, REPLAYED_DAYS, PROFILES, SUPPLIES, CLOSED),
+    reads=(FORECASTS, CHAMPIONS, REPLAYED_DAYS, PROFILES, SUPPLIES, PRODUCTS, CLOSED),
     writes=(REPLAY, REPLAY_SUMMARY),
     settings=("inventory", "forecast", "horizon", "replays"),
     ignores=("inventory.budget", "inventory.capacity_qty"),

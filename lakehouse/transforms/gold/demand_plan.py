@@ -55,6 +55,8 @@ def order_plan(inputs: GoldInputs, terms: GoldTerms) -> DataFrame:
         "safety_stock_qty",
         "service_level",
         "lead_time_days",
+        "shelf_life_days",
+        "expected_waste_qty",
         "unit_cost",
         "unit_price",
         "price_age_days",

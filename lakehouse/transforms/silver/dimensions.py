@@ -108,17 +108,19 @@ def supply(feed: Split | None, spark: SparkSession) -> DataFrame:
 
 
 def _first_stated(feed: Split | None, series: DataFrame, table: str, key: str) -> DataFrame:
-    columns = contract(table).columns
+    declared = contract(table)
+    columns = declared.columns
     attributes = [name for name in columns if name != key]
     sold = series.select(key).distinct()
     if feed is None:
-        return sold.select(key, *(F.lit(None).cast("string").alias(name) for name in attributes))
+        return sold.select(key, *(F.lit(None).cast(declared.sql_type(name)).alias(name) for name in attributes))
     order = F.struct(*SOURCE_ORDER)
     rows = feed.rows.filter("outcome = 'used' OR rule_id = 'repeated_key'")
     stated = rows.groupBy(key).agg(
         *(F.min_by(name, F.when(F.col(name).isNotNull(), order)).alias(name) for name in attributes)
     )
-    return stated.join(sold, key, "full").select(*columns)
+    typed = (F.col(name).cast(declared.sql_type(name)).alias(name) for name in columns)
+    return stated.join(sold, key, "full").select(*typed)
 
 
 def _by_series(feed: Split | None, spark: SparkSession, table: str) -> DataFrame:

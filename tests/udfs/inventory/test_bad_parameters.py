@@ -351,7 +351,7 @@ FUNCTIONS: dict[str, tuple[Call, dict[str, Any]]] = {
     "round_order": (round_order, {name: np.ones(1) for name in ("raw_S", "moq_S", "pack_S")}),
     "demand_paths": (DemandPaths, {"path_SNH": np.ones((1, 2, 3)), "mean_SH": np.ones((1, 3))}),
     "demand_sums": (PATHS.sums, {"days_S": [2.0]}),
-    "demand_quantiles": (PATHS.quantile_ahead, {"days_S": [2.0], "level_S": [0.5]}),
+    "demand_quantiles": (PATHS.quantile_ahead, {"days": [2.0], "level_S": [0.5]}),
     "inventory_spec": (
         InventorySpec,
         {
@@ -364,7 +364,6 @@ FUNCTIONS: dict[str, tuple[Call, dict[str, Any]]] = {
             "order_cost": 0.0,
             "holding_cost_rate": 0.25,
             "assumed_margin": 0.3,
-            "assumed_cover_days": 7.0,
             "most_lot_days": 28.0,
             "backorder_share": 0.0,
             "n_paths": 300,

@@ -86,7 +86,6 @@ def test_unequal_lengths_are_refused() -> None:
         ("order_cost", -1.0),
         ("holding_cost_rate", float("inf")),
         ("assumed_margin", 1.0),
-        ("assumed_cover_days", -1.0),
         ("max_stock_age_days", -1),
         ("max_stock_age_days", 1000),
         ("max_price_age_days", -1),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 
 import numpy as np
@@ -10,7 +9,7 @@ import pyarrow as pa
 
 from lakehouse.schema.tables import contract, table_of
 from udfs.inventory.demand_distribution import FloatArray
-from udfs.inventory.kernels.plan_tables import PROPOSAL, STEP
+from udfs.inventory.kernels.plan_tables import PROPOSAL, STEP, series_numbers
 from udfs.inventory.orders.budget_cut import Cut, cut_rate, steps_within
 
 
@@ -68,14 +67,9 @@ def order_bucket(proposal: pa.Table, steps: pa.Table, cut: Cut | None) -> pa.Tab
     return table_of(PROPOSAL, {name: changed.get(name, proposal[name]) for name in proposal.column_names})
 
 
-def series_number(unique_id: str) -> int:
-    """A number that is the same wherever the series travels: 63 bits of a hash of its id."""
-    return int.from_bytes(hashlib.blake2b(unique_id.encode(), digest_size=8).digest(), "little") >> 1
-
-
 def _runs(steps: pa.Table) -> tuple[np.ndarray, FloatArray, FloatArray, FloatArray]:
     """Series number, cost, value and size (units) of each run."""
-    series = np.array([series_number(unique_id) for unique_id in steps["unique_id"].to_pylist()], dtype=np.int64)
+    series = series_numbers(steps["unique_id"].to_pylist())
     return series, _numbers(steps, "step_cost"), _numbers(steps, "expected_value"), _numbers(steps, "step_qty")
 
 

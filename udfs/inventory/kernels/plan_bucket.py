@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -12,19 +13,21 @@ import torch
 from udfs.contest.choice import Choice
 from udfs.inventory.demand_distribution import FloatArray
 from udfs.inventory.inventory_spec import InventorySpec
-from udfs.inventory.kernels.plan_tables import failure_table
+from udfs.inventory.kernels.plan_tables import failure_table, series_numbers
 from udfs.inventory.kernels.planned_series import Planned, PolicyEvidence
 from udfs.inventory.kernels.planning_inputs import (
     ForecastInput,
     PathTerms,
     classes_of,
+    day_number,
     read_forecast,
 )
 from udfs.inventory.kernels.policy_table import policy_table
 from udfs.inventory.kernels.proposal_table import priced_steps, proposal_table, step_table
 from udfs.inventory.kernels.stock_position import StockInput, StockTables, read_stock
 from udfs.inventory.kernels.supply_input import SupplyInput, read_supply
-from udfs.inventory.orders.order_doubts import order_doubts
+from udfs.inventory.orders.order_doubts import limit_doubts, order_doubts
+from udfs.inventory.policies.average_state import average_position
 from udfs.inventory.policies.choose import choose
 from udfs.inventory.policies.names import WITHOUT_MONEY, WITHOUT_REPLAY
 from udfs.inventory.policies.plan import Plan
@@ -55,6 +58,7 @@ def plan_bucket(
     path_terms: PathTerms,
     evidence: PolicyEvidence | None = None,
     doubts: pa.Table | None = None,
+    products: pa.Table | None = None,
 ) -> BucketPlan:
     """Policy parameters and one order line per series.
 
@@ -63,18 +67,19 @@ def plan_bucket(
     `stockout_risk` is the probability that demand over the lead time (from the next review on) exceeds the position:
     what no order can change any more. `order_value` is quantity x unit cost, NULL where neither cost nor
     price is known; `days_of_cover` is NULL where no demand is expected; `expected_receipt_ds` is NULL where nothing
-    is ordered. `expected_cost` is holding, ordering and lost margin in currency per year. Quantities are in units.
+    is ordered. `expected_cost` is holding, ordering, lost margin and waste in currency per year. Quantities are in
+    units.
 
     forecast: unique_id, model, ds, mean, sd, quantiles, path_* [, is_fallback], the rows of one cutoff, `as_of`.
-    supply: unique_id, lead_time_days, order_cost, unit_cost, moq_qty, pack_qty. stock: see `StockTables`. prices:
-    see `last_prices`. A NULL, an absent row or a term that no plan can be made with is filled from `spec` and flagged
-    as assumed. evidence: what replays say; without it the first candidate decides. doubts: see `order_doubts`.
+    supply, products: see `read_supply`. stock: see `StockTables`. prices: see `last_prices`. A NULL, an absent row or a
+    term that no plan can be made with is filled from `spec` and flagged as assumed. evidence: what replays say; without
+    it the first candidate decides. doubts: see `order_doubts`.
 
     Every unique_id of `forecast` ends in `proposal` or, with its error, in `failures`; a series that fails
     changes no bit of another's result. Raises ValueError where a table lacks a column or a key.
     """
     readable, problems = read_forecast(forecast, as_of, path_terms.levels)
-    supply_in, supply_problems = read_supply(supply, prices, readable, as_of, spec)
+    supply_in, supply_problems = read_supply(supply, prices, readable, as_of, spec, products)
     stock_in, stock_problems = read_stock(stock, readable, as_of, spec)
     problems = {**stock_problems, **supply_problems, **problems}
     doubts_S = order_doubts(readable.unique_id_S, supply_in, stock_in, doubts)
@@ -110,11 +115,15 @@ def _plan(
     evidence: PolicyEvidence | None,
 ) -> Planned:
     paths = forecast.paths(path_terms, spec.n_paths)
-    situation = Situation.of(paths, forecast.sd_SH, supply.terms, supply.unit_price_S, spec)
+    reviews = supply.calendar.pattern(day_number(as_of), paths.n_days)
+    situation = Situation.of(paths, forecast.sd_SH, supply.terms, supply.unit_price_S, spec, supply.limits, reviews)
     plans = plans_of(planned_names(spec.candidates), situation)
     names = tuple(plans)
     choice, decider_S = chosen_policies(forecast.unique_id_S, situation, evidence, as_of)
-    return Planned(
+    chosen_S = np.array([names.index(name) for name in choice.name_S], dtype=np.int64)
+    days_to_review_S = supply.calendar.days_to_review(day_number(as_of))
+    stock = _placed(stock, forecast.unique_id_S, plans, chosen_S, situation, days_to_review_S)
+    planned = Planned(
         forecast=forecast,
         supply=supply,
         stock=stock,
@@ -122,15 +131,36 @@ def _plan(
         situation=situation,
         names=names,
         choice=choice,
-        chosen_S=np.array([names.index(name) for name in choice.name_S], dtype=np.int64),
+        chosen_S=chosen_S,
         decider_S=decider_S,
         order_KS=np.stack([_order_today(plan, stock, supply) for plan in plans.values()]),
         reorder_point_KS=np.stack([plan.reorder_point_SH[:, 0] for plan in plans.values()]),
         order_up_to_KS=np.stack([plan.order_up_to_SH[:, 0] for plan in plans.values()]),
+        wanted_KS=np.stack([plan.wanted_S for plan in plans.values()]),
         expected={name: replay_paths(plan, situation, spec.tuning_paths) for name, plan in plans.items()},
         protection_SN=paths.sums(situation.protection_days),
-        days_to_review=spec.days_to_review(as_of),
+        days_to_review_S=days_to_review_S,
     )
+    return replace(planned, doubts_S=limit_doubts(doubts_S, planned.limited_order, situation))
+
+
+def _placed(
+    stock: StockInput,
+    unique_id_S: np.ndarray,
+    plans: Mapping[str, Plan],
+    chosen_S: np.ndarray,
+    situation: Situation,
+    days_to_review_S: np.ndarray,
+) -> StockInput:
+    """The stock with a position of its own policy for each series of which nothing is known."""
+    if stock.is_placed.all():
+        return stock
+    position_S, number_S = np.zeros(len(chosen_S)), series_numbers(unique_id_S)
+    for k, plan in enumerate(plans.values()):
+        at_S = (chosen_S == k) & ~stock.is_placed
+        if at_S.any():
+            position_S[at_S] = average_position(plan, situation, number_S, days_to_review_S)[at_S]
+    return stock.placed(position_S)
 
 
 def chosen_policies(

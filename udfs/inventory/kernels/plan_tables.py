@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
+
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from lakehouse.schema.columns import schema_of
 from udfs.inventory.demand_distribution import FloatArray
 from udfs.inventory.kernels.planning_inputs import Problems
 
 PROPOSAL, STEP, POLICY, REPLAY = (f"inventory.{name}" for name in ("order_proposal", "order_step", "policy", "replay"))
+
+
+def series_numbers(unique_ids: Iterable[str]) -> NDArray[np.int64]:
+    """A number of each series that is the same wherever it travels: 63 bits of a hash of its id."""
+    hashes = (hashlib.blake2b(unique_id.encode(), digest_size=8).digest() for unique_id in unique_ids)
+    return np.array([int.from_bytes(each, "little") >> 1 for each in hashes], dtype=np.int64)
 
 
 def failure_table(problems: Problems) -> pa.Table:

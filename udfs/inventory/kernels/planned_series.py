@@ -8,13 +8,15 @@ from datetime import date
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from udfs.contest.choice import Choice
 from udfs.inventory.demand_distribution import FloatArray
 from udfs.inventory.kernels.planning_inputs import ForecastInput
 from udfs.inventory.kernels.stock_position import StockInput
 from udfs.inventory.kernels.supply_input import SupplyInput
-from udfs.inventory.order_quantity import inventory_position, round_order
+from udfs.inventory.order_limits import LimitedOrder, limited_order
+from udfs.inventory.order_quantity import inventory_position
 from udfs.inventory.policies.choose import ReplayEvidence
 from udfs.inventory.policies.replay import Replay
 from udfs.inventory.policies.situation import Situation
@@ -39,9 +41,10 @@ class Planned:
     """Everything known about the S series that can be planned.
 
     doubts_S: see `order_doubts`. names: of the candidates. choice: the policy of each series. order_KS: units that each
-    candidate would order today. reorder_point_KS, order_up_to_KS: their levels today. expected: on the sample paths.
+    candidate would order today. reorder_point_KS, order_up_to_KS: their levels today, wanted_KS: up to which they would
+    order without caps. expected: on the sample paths.
     protection_SN: demand of lead time and review on each of them, units. chosen_S: index of the candidate that decides.
-    decider_S: what chose it, of `POLICY_DECIDERS`. days_to_review: until orders are placed next, 0 today.
+    decider_S: what chose it, of `POLICY_DECIDERS`. days_to_review_S: until orders are placed next, 0 today.
     """
 
     forecast: ForecastInput
@@ -56,9 +59,10 @@ class Planned:
     order_KS: FloatArray
     reorder_point_KS: FloatArray
     order_up_to_KS: FloatArray
+    wanted_KS: FloatArray
     expected: Mapping[str, Replay]
     protection_SN: FloatArray
-    days_to_review: int
+    days_to_review_S: NDArray[np.int64]
 
     def of_chosen(self, values_KS: FloatArray) -> FloatArray:
         """The chosen candidate's value of each series, [S]."""
@@ -70,8 +74,11 @@ class Planned:
 
     @property
     def order(self) -> FloatArray:
-        """Units to order after packs and minimum order, [S]; none on a day between reviews."""
-        if self.days_to_review:
-            return np.zeros(len(self.forecast))
-        terms = self.supply.terms
-        return round_order(self.of_chosen(self.order_KS), terms.moq_qty, terms.pack_qty)
+        """Units to order after packs, minimum order and limits, [S]; none on a day between reviews."""
+        return self.limited_order.order_S
+
+    @property
+    def limited_order(self) -> LimitedOrder:
+        """The order, with what it was before the largest order cut it."""
+        raw_S, situation = self.of_chosen(self.order_KS) * (self.days_to_review_S == 0), self.situation
+        return limited_order(raw_S, self.position, situation.terms, situation.limits, situation.caps)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,11 +29,10 @@ if TYPE_CHECKING:
 def proposal_table(planned: Planned, as_of: date, priced: PricedSteps) -> pa.Table:
     """Rows of inventory.order_proposal: order lines before a budget or a capacity is looked at."""
     terms, stock, lines = planned.supply.terms, planned.stock, _lines(planned)
-    next_review = as_of + timedelta(days=planned.days_to_review) if planned.days_to_review else None
     is_order_S = lines.order_S > 0.0
     value_S = np.where(is_order_S, lines.order_S * terms.unit_cost, 0.0)
     receipt_S = np.datetime64(as_of, "D") + terms.lead_time_days.astype("timedelta64[D]")
-    lead_SN = planned.situation.paths.sums(planned.days_to_review + terms.lead_time_days)
+    lead_SN = planned.situation.paths.sums(planned.days_to_review_S + terms.lead_time_days)
     short_SN = np.maximum(lead_SN - lines.position_S[:, None], 0.0)
     return table_of(
         PROPOSAL,
@@ -56,7 +55,7 @@ def proposal_table(planned: Planned, as_of: date, priced: PricedSteps) -> pa.Tab
             "stockout_risk": (short_SN > 0.0).mean(1),
             "expected_shortage_qty": short_SN.mean(1),
             "doubts": planned.doubts_S,
-            "reason": order_reasons(lines, planned, next_review),
+            "reason": order_reasons(lines, planned, as_of),
         },
     )
 
@@ -139,7 +138,8 @@ def _value_of_order(planned: Planned, priced: PricedSteps) -> FloatArray:
 def priced_steps(planned: Planned) -> PricedSteps:
     """The positions of the series that are ordered at a known cost, and their steps up to the proposal.
 
-    A unit is reckoned over the days that the order is meant to last: lead time, review, and the lot beyond them.
+    A unit is reckoned over the days that the order is meant to last: lead time, review, and the lot beyond them, or
+    until it spoils: then it is worth nothing.
     """
     situation, order_S = planned.situation, planned.order
     rows = np.flatnonzero((order_S > 0.0) & situation.has_money)
@@ -148,12 +148,14 @@ def priced_steps(planned: Planned) -> PricedSteps:
     with np.errstate(divide="ignore", invalid="ignore"):
         extra_S = np.where(lot_S > 0.0, np.ceil(lot_S / here.daily_mean), 0.0)
     most_S = np.maximum(here.paths.n_days - here.protection_days, 0.0)
-    days_S = here.protection_days + np.minimum(extra_S, most_S)
+    life_S = here.terms.lead_time_days + here.limits.shelf_life_days
+    days_S = np.minimum(here.protection_days + np.minimum(extra_S, most_S), life_S)
     terms = OrderTerms(
         unit_price=here.terms.unit_cost + here.margin,
         unit_cost=here.terms.unit_cost,
         holding_cost=here.daily_holding_cost,
         holding_periods=days_S - here.terms.lead_time_days,
+        carry_value=np.where(days_S < life_S, here.terms.unit_cost, -here.limits.waste_cost),
         order_cost=here.terms.order_cost,
         moq=here.terms.moq_qty,
         pack=here.terms.pack_qty,

@@ -13,7 +13,7 @@ from lakehouse.schema.tables import contract, table_of
 from udfs.inventory.demand_distribution import FloatArray
 from udfs.inventory.inventory_spec import InventorySpec
 from udfs.inventory.kernels.plan_tables import REPLAY
-from udfs.inventory.kernels.planning_inputs import ForecastInput, PathTerms, class_of, read_forecast
+from udfs.inventory.kernels.planning_inputs import ForecastInput, PathTerms, class_of, day_number, read_forecast
 from udfs.inventory.kernels.supply_input import read_supply
 from udfs.inventory.policies.choose import REPLAY_SUMMARY_SCHEMA, summarise_replays
 from udfs.inventory.policies.policy_registry import plans_of, with_rivals
@@ -39,13 +39,14 @@ def replay_bucket(
     choices: Mapping[date, Sequence[date]],
     spec: InventorySpec,
     path_terms: PathTerms,
+    products: pa.Table | None = None,
 ) -> BucketReplay:
     """Replay the candidates after each past cutoff.
 
     Args:
         forecasts: by cutoff, what `plan_bucket` takes as `forecast`.
         actual: unique_id, ds, y: demand that came, NULL where it was not observed.
-        supply, prices: as for `plan_bucket`: today's terms, as no earlier ones are known.
+        supply, prices, products: as for `plan_bucket`: today's terms, as no earlier ones are known.
         classes: unique_id, demand_class.
         choices: by day of a choice to come, the cutoffs whose replays it may use.
         spec: candidates and terms.
@@ -61,7 +62,7 @@ def replay_bucket(
         readable, _ = read_forecast(forecast, cutoff, path_terms.levels)
         readable = _while_told(readable, actual, cutoff)
         for same in readable.by_horizon():
-            rows.append(_replayed(readable.take(same), cutoff, actual, supply, prices, spec, path_terms))
+            rows.append(_replayed(readable.take(same), cutoff, actual, supply, prices, products, spec, path_terms))
     table = pa.concat_tables(rows).sort_by([(key, "ascending") for key in ("unique_id", "cutoff", "policy")])
     ids, class_S = class_of(classes)
     summaries = [summarise_replays(table, ids, class_S, spec, day, windows) for day, windows in choices.items()]
@@ -84,13 +85,14 @@ def _replayed(
     actual: pa.Table,
     supply: pa.Table,
     prices: pa.Table,
+    products: pa.Table | None,
     spec: InventorySpec,
     path_terms: PathTerms,
 ) -> pa.Table:
     """Rows of inventory.replay for the series of one cutoff that can be replayed."""
     actual_SH = _actual_days(actual, forecast, cutoff)
     seen = np.flatnonzero(((actual_SH >= 0.0) & (actual_SH <= MOST)).all(1))
-    situation, fit = situation_of(forecast.take(seen), cutoff, supply, prices, spec, path_terms)
+    situation, fit = situation_of(forecast.take(seen), cutoff, supply, prices, spec, path_terms, products)
     at = np.flatnonzero(can_replay(situation))
     if not at.size:
         return contract(REPLAY).empty()
@@ -106,13 +108,15 @@ def situation_of(
     prices: pa.Table,
     spec: InventorySpec,
     path_terms: PathTerms,
+    products: pa.Table | None = None,
 ) -> tuple[Situation, np.ndarray]:
     """The series whose terms are fit, and their positions in the forecast."""
-    supply_in, problems = read_supply(supply, prices, forecast, cutoff, spec)
+    supply_in, problems = read_supply(supply, prices, forecast, cutoff, spec, products)
     fit = np.flatnonzero(~np.isin(forecast.unique_id_S, list(problems)))
     kept, terms = forecast.take(fit), supply_in.take(fit)
     paths = kept.paths(path_terms, spec.n_paths)
-    return Situation.of(paths, kept.sd_SH, terms.terms, terms.unit_price_S, spec), fit
+    reviews = terms.calendar.pattern(day_number(cutoff), paths.n_days)
+    return Situation.of(paths, kept.sd_SH, terms.terms, terms.unit_price_S, spec, terms.limits, reviews), fit
 
 
 def _actual_days(actual: pa.Table, forecast: ForecastInput, cutoff: date) -> FloatArray:
@@ -141,6 +145,8 @@ def _rows(unique_ids: np.ndarray, cutoff: date, found: Mapping[str, Replay], sit
                 "replay_holding_cost": replay.holding_S,
                 "replay_ordering_cost": replay.ordering_S,
                 "replay_shortage_cost": replay.shortage_S,
+                "replay_waste_cost": replay.waste_S,
+                "is_service_required": situation.is_service_required,
                 "demand_qty": replay.demand_S,
                 "sales_qty": replay.sales_S,
                 "score": replay.cost / _sales_value(situation, replay.demand_S),

@@ -6,7 +6,7 @@ its plan orders after the count; an order that is due on day d can be sold from 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import date
 
 import numpy as np
@@ -34,7 +34,8 @@ class StockTables:
 
     counts: unique_id, ds, on_hand_qty, on_order_qty, optionally refused_values. demand: unique_id, ds, y: units sold a
     day, NULL where not observed; of the `max_stock_age_days` up to the as-of day. open_orders: unique_id, order_date,
-    order_qty, expected_receipt_ds: what earlier plans ordered, of one run for each as-of day.
+    order_qty, expected_receipt_ds, optionally on_hand_qty: what earlier plans ordered and reckoned with, of one run for
+    each as-of day.
     """
 
     counts: pa.Table
@@ -49,7 +50,9 @@ class StockInput:
     is_on_hand_assumed_S: no count is young enough. is_on_order_assumed_S: no feed says. is_overdrawn_S: more was sold
     since the count than is known to have been there. age_days_S: days since the count, 0 without one. counted_S,
     sold_S, received_S: what on_hand_S is made of; missing_days_S: days of sold_S that are taken as forecast.
-    own_order_S: what of on_order_S comes from earlier plans. doubts_S: tuples of (kind, words), see `udfs.doubts`.
+    own_order_S: what of on_order_S comes from earlier plans. planned_days_S: days since the plan whose assumed stock
+    was rolled forward where there is no count, 0 without one; where there is neither, on_hand_S is NaN until `placed`.
+    doubts_S: tuples of (kind, words), see `udfs.doubts`.
     """
 
     on_hand_S: FloatArray
@@ -63,10 +66,21 @@ class StockInput:
     received_S: FloatArray
     missing_days_S: NDArray[np.int64]
     own_order_S: FloatArray
+    planned_days_S: NDArray[np.int64]
     doubts_S: NDArray[np.object_]
 
     def take(self, rows: NDArray[np.int64]) -> StockInput:
         return StockInput(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+
+    @property
+    def is_placed(self) -> BoolArray:
+        """[S]: a count, or an earlier plan, says what is on hand."""
+        return np.isfinite(self.on_hand_S)
+
+    def placed(self, position_S: FloatArray) -> StockInput:
+        """With the stock on hand that makes the position where nothing says what there is; its pipeline is in it."""
+        on_hand_S = np.where(self.is_placed, self.on_hand_S, np.maximum(position_S - self.on_order_S, 0.0))
+        return replace(self, on_hand_S=on_hand_S)
 
     @property
     def is_assumed(self) -> BoolArray:
@@ -83,8 +97,8 @@ def read_stock(
 
     On hand is the latest count on or before `as_of` (`read_counts`), less what was sold since, plus what earlier plans
     ordered and was due since; not below 0, or below the count where that was negative. A day since the count without an
-    observation counts as a day of mean forecast demand. Without a count on hand is `spec.assumed_cover_days` days of
-    mean forecast demand.
+    observation counts as a day of mean forecast demand. Without a count, what the last of the earlier plans reckoned
+    with stands in for one, if it is of the last `max_stock_age_days` days; else on hand is NaN, see `placed`.
 
     On order is what the count says, plus own orders from its day on; where it says nothing, all own orders that are
     due after `as_of`. Orders of `as_of` and later do not count: they are being made.
@@ -95,29 +109,48 @@ def read_stock(
     today, mean_S = day_number(as_of), mean_daily_demand(forecast)
     counts = read_counts(tables.counts, forecast.unique_id_S, mean_S, as_of, spec, problems)
     is_hand_assumed_S, is_order_assumed_S = np.isnan(counts.on_hand_S), np.isnan(counts.on_order_S)
+    age_S = np.where(counts.day_S > NO_DAY, today - counts.day_S, 0)
+    counts = _with_planned(counts, tables.open_orders, forecast.unique_id_S, today - spec.max_stock_age_days, today)
+    planned_S = np.where(is_hand_assumed_S & np.isfinite(counts.on_hand_S), today - counts.day_S, 0)
     seen_S, seen_days_S = _sold_since(tables.demand, forecast.unique_id_S, counts.day_S, today)
     received_S, own_S = _own_orders(tables.open_orders, forecast.unique_id_S, counts, today, problems)
 
-    age_S = np.where(counts.day_S > NO_DAY, today - counts.day_S, 0)
-    missing_S = np.where(is_hand_assumed_S, 0, age_S - seen_days_S)
+    is_known_S = np.isfinite(counts.on_hand_S)
+    missing_S = np.where(is_known_S, today - counts.day_S - seen_days_S, 0)
     sold_S = seen_S + missing_S * mean_S
     rolled_S = counts.on_hand_S - sold_S + received_S
     least_S = np.minimum(counts.on_hand_S, 0.0)
     result = StockInput(
-        on_hand_S=np.where(is_hand_assumed_S, spec.assumed_cover_days * mean_S, np.maximum(rolled_S, least_S)),
+        on_hand_S=np.maximum(rolled_S, least_S),
         on_order_S=np.where(is_order_assumed_S, 0.0, counts.on_order_S) + own_S,
         is_on_hand_assumed_S=is_hand_assumed_S,
         is_on_order_assumed_S=is_order_assumed_S,
-        is_overdrawn_S=counts.on_hand_S - seen_S + received_S < least_S,
+        is_overdrawn_S=~is_hand_assumed_S & (counts.on_hand_S - seen_S + received_S < least_S),
         age_days_S=age_S,
         counted_S=counts.on_hand_S,
         sold_S=sold_S,
-        received_S=np.where(is_hand_assumed_S, 0.0, received_S),
+        received_S=np.where(is_known_S, received_S, 0.0),
         missing_days_S=missing_S,
         own_order_S=own_S,
+        planned_days_S=planned_S,
         doubts_S=counts.doubts_S,
     )
     return result, problems
+
+
+def _with_planned(counts: Counts, orders: pa.Table, unique_id_S: IdArray, first: int, today: int) -> Counts:
+    """The counts; without one, what the last plan from day `first` on reckoned to be on hand, as counted on its day."""
+    if "on_hand_qty" not in orders.column_names:
+        return counts
+    frame = frame_of(orders, "open orders", {"on_hand_qty": pa.float64()}, ("order_date",))
+    frame = frame[(frame["order_date"] >= first) & (frame["order_date"] < today) & frame["on_hand_qty"].notna()]
+    last = frame.sort_values("order_date", kind="stable").drop_duplicates("unique_id", keep="last")
+    at_S = pd.Index(last["unique_id"]).get_indexer(pd.Index(unique_id_S))
+    use_S = np.isnan(counts.on_hand_S) & (at_S >= 0)
+    day_S, on_hand_S = counts.day_S.copy(), counts.on_hand_S.copy()
+    day_S[use_S] = last["order_date"].to_numpy()[at_S[use_S]].astype(np.int64)
+    on_hand_S[use_S] = last["on_hand_qty"].to_numpy()[at_S[use_S]]
+    return replace(counts, day_S=day_S, on_hand_S=on_hand_S, is_young_S=counts.is_young_S | use_S)
 
 
 def _sold_since(

@@ -9,7 +9,7 @@ A step depends on spec and data alone; on a CPU, where training keeps to one thr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 
 import torch
@@ -68,8 +68,8 @@ class Replay:
         demand_SPT = self.demand_SPT[rows] if paths is None else self.demand_SPT[rows][:, paths]
         start = self.start
         if start is not None:
-            parts = (start.on_hand_SP, start.backorders_SP, start.pipeline_SPL)
-            start = Stock(*(_of_paths(part[rows], paths) for part in parts))
+            parts = {field.name: getattr(start, field.name) for field in fields(Stock)}
+            start = Stock(**{k: _of_paths(part[rows], paths) for k, part in parts.items() if part is not None})
         return Replay(demand_SPT, self.features.take(rows, paths), start, self.warm_up)
 
 

@@ -7,9 +7,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from udfs.doubts import Doubts
+from udfs.inventory.demand_paths import WEEK_DAYS
 from udfs.inventory.kernels.planning_inputs import IdArray
 from udfs.inventory.kernels.stock_position import StockInput
 from udfs.inventory.kernels.supply_input import SupplyInput
+from udfs.inventory.level_caps import least_order
+from udfs.inventory.order_limits import LimitedOrder
+from udfs.inventory.orders.order_words import number, units
+from udfs.inventory.policies.situation import Situation
 from udfs.inventory.stated_terms import doubt_words
 
 
@@ -30,6 +35,26 @@ def order_doubts(
         for note in notes:
             if note.kind != "assumed":
                 doubts.add(f"supply {note.kind}", row, doubt_words(note))
-    texts_S = np.empty(len(unique_id_S), dtype=object)
-    texts_S[:] = doubts.texts()
+    return _texts(doubts)
+
+
+def limit_doubts(doubts_S: NDArray[np.object_], found: LimitedOrder, situation: Situation) -> NDArray[np.object_]:
+    """The doubts with the orders that a planner's largest order has cut, and what is sold and never worth ordering."""
+    doubts, limits = Doubts(len(doubts_S)), situation.limits
+    largest_S, life_S, least_S = limits.largest_order_qty, limits.shelf_life_days, least_order(situation.terms)
+    for row in np.flatnonzero((situation.caps.life_SH[:, 0] <= 0.0) & (situation.daily_mean > 0.0)).tolist():
+        a_week = units(WEEK_DAYS * situation.daily_mean[row])
+        doubts.add("spoils unsold", row, f"{a_week} a week wanted, {units(least_S[row])} keep {life_S[row]:.0f} days")
+    for row in np.flatnonzero(found.order_S < found.uncut_S).tolist():
+        wanted, left = units(found.uncut_S[row]), units(found.order_S[row])
+        doubts.add("order cut", row, f"{wanted} wanted, {left} left by the largest order of {number(largest_S[row])}")
+    for row, text in enumerate(doubts_S.tolist()):
+        doubts.add_text(row, text)
+    return _texts(doubts)
+
+
+def _texts(doubts: Doubts) -> NDArray[np.object_]:
+    texts = doubts.texts()
+    texts_S = np.empty(len(texts), dtype=object)
+    texts_S[:] = texts
     return texts_S

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Final
 
 import numpy as np
@@ -14,8 +14,10 @@ from udfs.inventory.kernels.planning_inputs import ForecastInput, IdArray
 from udfs.inventory.kernels.stock_position import StockInput
 from udfs.inventory.kernels.supply_input import SupplyInput
 from udfs.inventory.order_quantity import round_order
+from udfs.inventory.orders.limit_words import limit_notes
 from udfs.inventory.orders.order_words import order_head, plural, units
 from udfs.inventory.policies.policy_registry import POLICIES
+from udfs.inventory.review_calendar import WEEKDAYS
 from udfs.inventory.stated_terms import value_words
 from udfs.inventory.supply import SupplyTerms
 
@@ -47,14 +49,13 @@ class OrderLines:
     policy_S: IdArray
 
 
-def order_reasons(lines: OrderLines, planned: Planned, next_review: date | None = None) -> list[str]:
-    """One sentence per line for the decision, and one for each thing that was assumed, stood in or is doubtful.
-
-    next_review: the next day on which orders are placed; None where it is today.
-    """
+def order_reasons(lines: OrderLines, planned: Planned, as_of: date) -> list[str]:
+    """One sentence per line for the decision, and one for each thing that was assumed, stood in or is doubtful."""
     supply = planned.supply
     notes = zip(
         _rounding_notes(lines, supply.terms),
+        limit_notes(planned),
+        _review_notes(planned, as_of),
         [_WITHOUT_MONEY.get(decider, "") for decider in planned.decider_S],
         _stock_notes(planned.stock),
         _supply_notes(supply, planned.situation.spec.max_price_age_days),
@@ -73,16 +74,16 @@ def order_reasons(lines: OrderLines, planned: Planned, next_review: date | None 
         lines.p90_S,
     )
     return [
-        _decision(target, next_review, *numbers) + rounding + "." + "".join(rest)
-        for numbers, target, (rounding, *rest) in zip(
-            zip(*(c.tolist() for c in columns), strict=True), targets, notes, strict=True
+        _decision(target, review, *numbers) + rounding + "." + "".join(rest)
+        for numbers, target, review, (rounding, *rest) in zip(
+            zip(*(c.tolist() for c in columns), strict=True), targets, _next_reviews(planned, as_of), notes, strict=True
         )
     ]
 
 
 def _decision(
     target: str,
-    next_review: date | None,
+    next_review: str,
     order: float,
     pack: float,
     position: float,
@@ -96,8 +97,24 @@ def _decision(
     over = f"demand over {days:.0f} {plural(days, 'day')} p50 {units(p50)}, p90 {units(p90)}"
     if order > 0.0:
         return f"{head}: position {units(position)} {covers}; {over}; {target}"
-    due = "nothing due" if next_review is None else f"no review day, the next is {next_review}"
+    due = f"no review day, the next is {next_review}" if next_review else "nothing due"
     return f"{head}: position {units(position)} {covers}; {due}, {target}; {over}"
+
+
+def _next_reviews(planned: Planned, as_of: date) -> list[str]:
+    """The next day on which orders are placed, '' where it is today."""
+    return [_day_words(as_of, days) if days else "" for days in planned.days_to_review_S.tolist()]
+
+
+def _review_notes(planned: Planned, as_of: date) -> list[str]:
+    """Until when an order of today has to last, where that is longer than a day."""
+    rows = zip(planned.days_to_review_S.tolist(), planned.situation.terms.review_days.tolist(), strict=True)
+    return [f" Next review {_day_words(as_of, int(gap))}." if not days and gap > 1.0 else "" for days, gap in rows]
+
+
+def _day_words(as_of: date, days: int) -> str:
+    day = as_of + timedelta(days=days)
+    return f"{WEEKDAYS[day.weekday()]} {day}"
 
 
 def _targets(lines: OrderLines, service_level_S: FloatArray) -> list[str]:
@@ -143,6 +160,7 @@ def _stock_notes(stock: StockInput) -> list[str]:
     rows = zip(
         stock.is_on_hand_assumed_S.tolist(),
         stock.age_days_S.tolist(),
+        stock.planned_days_S.tolist(),
         stock.counted_S.tolist(),
         stock.sold_S.tolist(),
         stock.received_S.tolist(),
@@ -153,15 +171,18 @@ def _stock_notes(stock: StockInput) -> list[str]:
         strict=True,
     )
     return [
-        (_no_count_note(age) if is_hand_assumed else _count_note(age, *rolled) if age else "")
+        (_no_count_note(age, planned) if is_hand_assumed else _count_note(age, *rolled) if age else "")
         + _on_order_note(is_hand_assumed, is_order_assumed, own)
-        for is_hand_assumed, age, *rolled, is_order_assumed, own in rows
+        for is_hand_assumed, age, planned, *rolled, is_order_assumed, own in rows
     ]
 
 
-def _no_count_note(age: int) -> str:
+def _no_count_note(age: int, planned: int) -> str:
     known = f"was counted {age} {plural(age, 'day')} before, too long ago" if age else "is unknown"
-    return f" Stock {known}: the position is assumed from forecast demand."
+    if planned:
+        plan = f"the plan of {planned} days before" if planned > 1 else "the plan of the day before"
+        return f" Stock {known}: the position is what {plan} assumed, less sales and with its orders since."
+    return f" Stock {known}: the position is assumed to be one that its own policy brings about."
 
 
 def _count_note(age: int, counted: float, sold: float, received: float, missing_days: int, is_overdrawn: bool) -> str:

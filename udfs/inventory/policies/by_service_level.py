@@ -18,10 +18,10 @@ def z_sigma(situation: Situation) -> Plan:
 
     The textbook's safety stock z sigma sqrt(L + R) (Snyder & Shen 2019, section 4.3), where sigma is the same all days.
     """
-    days_S = situation.protection_days
-    sigma_SH = np.sqrt(rolling_sums(situation.sd_SH**2, days_S))
+    days_SH = situation.protection_by_day
+    sigma_SH = np.sqrt(rolling_sums(situation.sd_SH**2, days_SH))
     z_S1 = special.ndtri(situation.terms.service_level)[:, None]
-    reorder_point_SH = situation.paths.mean_ahead(days_S) + z_S1 * sigma_SH
+    reorder_point_SH = situation.paths.mean_ahead(days_SH) + z_S1 * sigma_SH
     return Plan.of_levels(np.maximum(reorder_point_SH, 0.0), economic_lot(situation))
 
 

@@ -26,7 +26,7 @@ from udfs.inventory.policies.names import TUNED_BASE_STOCK
 from udfs.inventory.policies.policy_registry import learned_names
 
 REPLAY_SUMMARY_SCHEMA = contract("inventory.replay_summary").arrow_schema(with_partitions=False)
-"""The class sums of policies, and the units that were wanted and served in their replays."""
+"""The class sums of policies, and the units that were wanted and served where a service is required."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +47,14 @@ def summarise_replays(
 ) -> pa.Table:
     """The class sums of some series' replays from the given windows, for a choice at `cutoff`.
 
-    rows: unique_id, cutoff, policy, score, demand_qty, sales_qty. class_S: index into `DEMAND_CLASSES`.
+    rows: unique_id, cutoff, policy, score, demand_qty, sales_qty, is_service_required. class_S: index into
+    `DEMAND_CLASSES`.
     """
     scores = replay_values(rows, unique_ids, "score", windows)
     sums = class_sums(scores, class_S, _contest(_everywhere(spec.candidates)), cutoff)
-    units = {name: replay_values(rows, unique_ids, f"{name}_qty", windows) for name in ("demand", "sales")}
+    # Where units spoil before they are sold, money decides on the service.
+    served = rows.filter(rows["is_service_required"])
+    units = {name: replay_values(served, unique_ids, f"{name}_qty", windows) for name in ("demand", "sales")}
     for row in sums:
         at = class_S == DEMAND_CLASSES.index(row["demand_class"])
         for name, found in units.items():

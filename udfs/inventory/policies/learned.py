@@ -26,7 +26,7 @@ def neural(situation: Situation) -> Plan:
 
     A series without money weighs nothing in the training.
     """
-    begin = tuned_s_s(situation)
+    begin = tuned_s_s(situation).within(situation.caps)
     paths, n_paths = situation.paths, min(2 * situation.spec.tuning_paths, situation.paths.path_SNH.shape[1])
     features = _features(situation, begin)
     terms = situation.simulation_terms()
@@ -44,15 +44,15 @@ def neural(situation: Situation) -> Plan:
         validation=Replay(held_out_SNH, features, start),
         weight_S=_weights(situation),
     )
-    return Plan(policy, begin.reorder_point_SH, begin.order_up_to_SH)
+    return Plan(policy, begin.reorder_point_SH, begin.order_up_to_SH, begin.wanted_S)
 
 
 def _features(situation: Situation, begin: Plan) -> PolicyFeatures:
     """Scale, level and lot by series and day; how uncertain and how seasonal the demand to come is."""
     mean_SH = situation.paths.mean_SH
     scale_S1 = np.maximum(situation.daily_mean, _LEAST_SCALE)[:, None]
-    ahead_SH = situation.paths.mean_ahead(situation.protection_days)
-    spread_SH = (situation.level_SH - ahead_SH) / (scale_S1 * situation.protection_days[:, None])
+    ahead_SH = situation.paths.mean_ahead(situation.protection_by_day)
+    spread_SH = (situation.level_SH - ahead_SH) / (scale_S1 * situation.protection_by_day)
     extra_SHK = np.stack([spread_SH, mean_SH / scale_S1], axis=2)
     lot_S = begin.order_up_to_SH[:, 0] - begin.reorder_point_SH[:, 0]
     return PolicyFeatures(scale=scale_S1[:, 0], level=begin.reorder_point_SH, extra=extra_SHK, lot=lot_S)

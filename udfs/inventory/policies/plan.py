@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from udfs.inventory.demand_distribution import FloatArray
+from udfs.inventory.level_caps import LevelCaps
 from udfs.inventory.policies.situation import Situation
 from udfs.inventory.simulation.levels import ReorderPoint
 from udfs.inventory.simulation.state import OrderingPolicy
@@ -17,18 +18,29 @@ class Plan:
     """What a candidate would do for S series.
 
     policy: orders for the days after the cutoff. reorder_point_SH, order_up_to_SH: its levels, units, that steady
-    stock is reckoned from; for a policy without levels those that it was started from.
+    stock is reckoned from; for a policy without levels those that it was started from. wanted_S: the level of the
+    first day to which it would order without caps, [S].
     """
 
     policy: OrderingPolicy
     reorder_point_SH: FloatArray
     order_up_to_SH: FloatArray
+    wanted_S: FloatArray
 
     @classmethod
     def of_levels(cls, reorder_point_SH: FloatArray, lot_S: FloatArray) -> Plan:
         """(s, S) whose s moves with the calendar and whose S lies `lot_S` units above."""
         order_up_to_SH = reorder_point_SH + lot_S[:, None]
-        return cls(ReorderPoint(reorder_point_SH, order_up_to_SH), reorder_point_SH, order_up_to_SH)
+        policy = ReorderPoint(reorder_point_SH, order_up_to_SH)
+        return cls(policy, reorder_point_SH, order_up_to_SH, order_up_to_SH[:, 0])
+
+    def within(self, caps: LevelCaps) -> Plan:
+        """The same with levels that no cap is below. A learned policy has none: what it orders is cut when it does."""
+        if not caps.is_capped.any():
+            return self
+        first_SH, second_SH = np.minimum(self.reorder_point_SH, caps.most), np.minimum(self.order_up_to_SH, caps.most)
+        policy = ReorderPoint(first_SH, second_SH) if isinstance(self.policy, ReorderPoint) else self.policy
+        return Plan(policy, first_SH, second_SH, self.wanted_S)
 
 
 def economic_lot(situation: Situation) -> FloatArray:

@@ -76,11 +76,11 @@ POLICIES: Registry[Policy] = Registry(
 
 
 def plans_of(names: Sequence[str], situation: Situation) -> dict[str, Plan]:
-    """The plans of the named candidates, in that order. Raises ValueError for an unknown name."""
+    """The plans of the named candidates, in that order, within the caps. Raises ValueError for an unknown name."""
     unknown = [name for name in names if name not in POLICIES]
     if unknown:
         raise ValueError(f"expected policies among {', '.join(POLICIES)}, found {unknown}")
-    return {name: POLICIES[name].plan(situation) for name in names}
+    return {name: POLICIES[name].plan(situation).within(situation.caps) for name in names}
 
 
 def learned_names() -> list[str]:

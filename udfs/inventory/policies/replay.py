@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from udfs.inventory.demand_distribution import BoolArray, FloatArray
+from udfs.inventory.demand_paths import WEEK_DAYS
 from udfs.inventory.policies.plan import Plan
 from udfs.inventory.policies.situation import Situation
 from udfs.inventory.simulation.result import SimulationResult
@@ -22,20 +23,29 @@ N_STARTS = 4
 class Replay:
     """Means over the replay of one candidate, [S] each.
 
-    holding_S, ordering_S, shortage_S: currency a day; shortage is the margin of the demand that was not met.
-    demand_S, sales_S: units over all days; sales are what was served from stock the same day.
+    holding_S, ordering_S, shortage_S, waste_S: currency a day; shortage is the margin of the demand that was not met,
+    waste what was paid for the units that spoilt, and their disposal. demand_S, sales_S, wasted_S: units over all
+    days; sales are what was served from stock the same day. n_days: of the replay.
     """
 
     holding_S: FloatArray
     ordering_S: FloatArray
     shortage_S: FloatArray
+    waste_S: FloatArray
     demand_S: FloatArray
     sales_S: FloatArray
+    wasted_S: FloatArray
+    n_days: int
 
     @property
     def cost(self) -> FloatArray:
-        """Holding, ordering and shortage, currency a day, [S]."""
-        return self.holding_S + self.ordering_S + self.shortage_S
+        """Holding, ordering, shortage and waste, currency a day, [S]."""
+        return self.holding_S + self.ordering_S + self.shortage_S + self.waste_S
+
+    @property
+    def weekly_waste(self) -> FloatArray:
+        """Units that spoil a week, [S]."""
+        return self.wasted_S * (WEEK_DAYS / self.n_days)
 
     @property
     def fill_rate(self) -> FloatArray:
@@ -75,6 +85,9 @@ def _means(found: SimulationResult) -> Replay:
         daily(found.holding_cost_SP),
         daily(found.order_cost_SP),
         daily(found.shortage_cost_SP),
+        daily(found.waste_cost_SP),
         found.demand_SP.mean(1).numpy(),
         found.sales_SP.mean(1).numpy(),
+        found.wasted_SP.mean(1).numpy(),
+        found.n_periods,
     )

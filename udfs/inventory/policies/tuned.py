@@ -31,14 +31,14 @@ def _tuned(kind: Kind, situation: Situation, lot_S: FloatArray) -> Plan:
 
     A path is followed by another path of the same series. Without money the levels stay as they start.
     """
-    begin = Plan.of_levels(situation.level_SH, lot_S)
+    begin = Plan.of_levels(situation.level_SH, lot_S).within(situation.caps)
     priced = np.flatnonzero(situation.has_money)
     if not priced.size:
         return begin
     here = situation.take(priced)
     first_SNH = torch.from_numpy(here.paths.path_SNH[:, : here.spec.tuning_paths]).float()
     horizon = here.paths.n_days
-    level_SH = begin.reorder_point_SH[priced]
+    level_SH, most_SH = begin.reorder_point_SH[priced], here.caps.most
     found = tune(
         kind,
         torch.cat([first_SNH, first_SNH.roll(1, dims=1)], dim=2),
@@ -46,7 +46,8 @@ def _tuned(kind: Kind, situation: Situation, lot_S: FloatArray) -> Plan:
         np.concatenate([level_SH, level_SH], axis=1),
         lot_S[priced],
         spec=SEARCH,
-        required_fill_rate=here.spec.least_fill_rate,
+        most=np.concatenate([most_SH, most_SH], axis=1),
+        required_fill_rate=np.where(here.is_service_required, here.spec.least_fill_rate, 0.0),
         start=here.steady_stock(level_SH[:, 0], begin.order_up_to_SH[priced, 0], first_SNH.shape[1]),
         warm_up=horizon,
     )

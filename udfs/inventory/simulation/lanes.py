@@ -40,7 +40,7 @@ N_SUMS: Final = 10
 N_STATE: Final = SUMS + N_SUMS * LANES
 
 BASE_STOCK, CAPPED, REORDER_POINT, REORDER_QUANTITY = range(4)
-LEAD, REVIEW, SHARE, MOQ, PACK, CAPACITY, LIFE = range(7)
+LEAD, REVIEW, SHARE, MOQ, PACK, CAPACITY, LIFE, WEEK = range(8)
 """Columns of the terms that rule how units move."""
 
 NO_LIMIT: Final = 1e30
@@ -229,13 +229,14 @@ def replay(
     row. adds: see `_send`; arrivals are then cleared. scores: count only what `_serve_scored` counts.
     """
     lead, review, life = int(terms_K[LEAD]), int(terms_K[REVIEW]), int(terms_K[LIFE])
+    week = int(terms_K[WEEK])
     rounds = terms_K[MOQ] > 0.0 or terms_K[PACK] > 0.0 or terms_K[CAPACITY] < NO_LIMIT
     n_slots, (first_T, second_T) = ring_RB.shape[0], levels
     for c in range(n_periods):
         t = begin + c
         if t == warm_up and t > 0:
             _forget(x)
-        if t % review == 0:
+        if (week >> (t % 7)) & 1 if week else t % review == 0:
             _want(n, x, kind, first_T[t % first_T.shape[0]], second_T[t % second_T.shape[0]])
             if rounds:
                 _round(n, x, terms_K[MOQ], terms_K[PACK], terms_K[CAPACITY])

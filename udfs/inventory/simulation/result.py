@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Final
 
 import torch
 from torch import Tensor
 
 from udfs.inventory.simulation.state import Stock
+
+_LEFT: Final = ("on_hand_SP", "backorders_SP", "pipeline_SPL")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +21,8 @@ class SimulationResult:
     holding_cost, order_cost, shortage_cost, waste_cost, purchase_cost: currency. demand, sales, ordered, wasted:
     units; sales are units served from stock in their own period. orders: placed. short_periods: periods in which
     some demand was not met from stock. cycles, short_cycles: replenishment cycles, from one receipt to the next, and
-    those with unmet demand; the last one is cut off by the end. n_periods: periods counted.
+    those with unmet demand; the last one is cut off by the end. n_periods: periods counted. end: the stock that is
+    left, without its ages.
     """
 
     holding_cost_SP: Tensor
@@ -69,5 +73,5 @@ class SimulationResult:
             return parts[0]
         names = [field.name for field in fields(cls) if field.name.endswith("_SP")]
         sums = {name: torch.cat([getattr(part, name) for part in parts]) for name in names}
-        stock = [torch.cat([getattr(part.end, field.name) for part in parts]) for field in fields(Stock)]
+        stock = [torch.cat([getattr(part.end, name) for part in parts]) for name in _LEFT]
         return cls(**sums, n_periods=parts[0].n_periods, end=Stock(*stock))

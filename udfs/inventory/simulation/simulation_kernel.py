@@ -37,7 +37,16 @@ from udfs.series.series_threads import over_series
 
 LevelPolicy = BaseStock | CappedBaseStock | ReorderPoint | ReorderQuantity
 
-UNIT_TERMS: Final = ("lead_time", "review_period", "backorder_share", "moq", "pack", "capacity", "shelf_life")
+UNIT_TERMS: Final = (
+    "lead_time",
+    "review_period",
+    "backorder_share",
+    "moq",
+    "pack",
+    "capacity",
+    "shelf_life",
+    "review_week",
+)
 """In the order of the columns that `lanes` reads."""
 
 _SUMS: Final = (
@@ -117,7 +126,7 @@ def level_rows(policy: LevelPolicy, n_series: int, n_periods: int) -> tuple[Floa
 
 
 def unit_columns(terms: SimulationTerms, n_series: int) -> FloatArray:
-    """What rules how units move, (S, 7)."""
+    """What rules how units move, (S, 8)."""
     return np.minimum(np.stack([terms.column(name, n_series) for name in UNIT_TERMS], axis=1), NO_LIMIT)
 
 
@@ -126,14 +135,19 @@ def _price_columns(terms: SimulationTerms, n_series: int) -> FloatArray:
     return np.stack([terms.column(name, n_series) if name else np.ones(n_series) for *_, name in _SUMS], axis=1)
 
 
-def start_arrays(start: Stock | None, demand_SPT: np.ndarray) -> tuple[Any, Any, Any]:
-    """On hand and backorders (S, P) and the pipeline (S, P, L) of the demand's type; P is 1 where it holds for all."""
+def start_arrays(start: Stock | None, demand_SPT: np.ndarray) -> tuple[Any, Any, Any, Any]:
+    """On hand and backorders (S, P), the pipeline (S, P, L) and what is on hand by age (S, P, A), of the demand's type.
+
+    P is 1 where it holds for all; A is 0 where all is fresh.
+    """
+    nothing_SPA = np.zeros((len(demand_SPT), 1, 0), dtype=demand_SPT.dtype)
     if start is None:
         nothing_SP = np.zeros((len(demand_SPT), 1), dtype=demand_SPT.dtype)
-        return nothing_SP, nothing_SP, np.zeros((len(demand_SPT), 1, 0), dtype=demand_SPT.dtype)
-    values = [getattr(start, field.name).detach().cpu().numpy() for field in fields(Stock)]
-    hand_SP, back_SP, pipeline_SPL = (np.array(value, dtype=demand_SPT.dtype, order="C") for value in values)
-    return hand_SP, back_SP, pipeline_SPL
+        return nothing_SP, nothing_SP, nothing_SPA, nothing_SPA
+    known = [getattr(start, field.name) for field in fields(Stock)]
+    values = [nothing_SPA if value is None else value.detach().cpu().numpy() for value in known]
+    hand_SP, back_SP, pipeline_SPL, aged_SPA = (np.array(each, dtype=demand_SPT.dtype, order="C") for each in values)
+    return hand_SP, back_SP, pipeline_SPL, aged_SPA
 
 
 def bad_demand(demand_SPT: np.ndarray, s: int) -> str:
@@ -169,11 +183,12 @@ def begin_lanes(
     hand_P: np.ndarray,
     back_P: np.ndarray,
     pipeline_PL: np.ndarray,
+    aged_PA: np.ndarray,
     path: int,
     n: int,
     life: int,
 ) -> None:
-    """The start of period 0 for paths path..path + n; stock on hand is fresh."""
+    """The start of period 0 for paths path..path + n; stock on hand is fresh where `aged_PA` has no column."""
     x[:] = 0.0
     ring_RB[:] = 0.0
     ages_AB[:] = 0.0
@@ -184,8 +199,12 @@ def begin_lanes(
         for k in range(len(due_L)):
             ring_RB[k, i] = due_L[k]
             x[ON_ORDER + i] += due_L[k]
-        if life:
+        if life and aged_PA.shape[1] == 0:
             ages_AB[life - 1, i] = x[HAND + i]
+        elif life:
+            left_A = aged_PA[(path + i) % len(aged_PA)]
+            for k in range(len(left_A)):
+                ages_AB[min(k, life - 1), i] += left_A[k]
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -214,7 +233,7 @@ def _replay_series(
     price_SK: np.ndarray,
     demand_SPT: np.ndarray,
     lead_SPT: np.ndarray,
-    start: tuple[np.ndarray, np.ndarray, np.ndarray],
+    start: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
     longest: int,
     warm_up: int,
     begin: int,
@@ -224,7 +243,7 @@ def _replay_series(
     bad_S: np.ndarray,
 ) -> None:
     _, n_paths, n_periods = demand_SPT.shape
-    hand_SP, back_SP, pipeline_SPL = start
+    hand_SP, back_SP, pipeline_SPL, aged_SPA = start
     x, total_KB = np.zeros(N_STATE, demand_SPT.dtype), np.zeros((N_SUMS, LANES))
     demand_CB = np.zeros((min(CHUNK, n_periods), LANES), demand_SPT.dtype)
     has_leads = lead_SPT.shape[1] > 0
@@ -238,7 +257,7 @@ def _replay_series(
         ring_RB, ages_AB = np.zeros((n_slots, LANES), x.dtype), np.zeros((max(life, 1), LANES), x.dtype)
         for path in range(0, n_paths, LANES):
             n = min(LANES, n_paths - path)
-            begin_lanes(x, ring_RB, ages_AB, hand_SP[s], back_SP[s], pipeline_SPL[s], path, n, life)
+            begin_lanes(x, ring_RB, ages_AB, hand_SP[s], back_SP[s], pipeline_SPL[s], aged_SPA[s], path, n, life)
             total_KB[:] = 0.0
             for t in range(0, n_periods, CHUNK):
                 n_here = min(CHUNK, n_periods - t)

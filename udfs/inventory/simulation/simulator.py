@@ -40,7 +40,8 @@ def simulate(
             pass the gradient of what was wanted, the number of orders has none.
         demand_SPT: units, finite and >= 0, (S, P, T), float32 or float64, on any device.
         terms: of S series. With a lead time of T periods or more no order arrives: demand beyond the start is not met.
-        start: stock at the start of period 0; None is empty shelves with nothing on order.
+        start: stock at the start of period 0; None is empty shelves with nothing on order. Where it perishes and
+            says nothing of ages, all on hand is fresh.
         lead_times_SPT: whole periods until an order placed in period t arrives, instead of `terms.lead_time`; orders
             may overtake each other. (S, P, T) or broadcastable.
         warm_up: first periods that are replayed but not counted.
@@ -49,7 +50,7 @@ def simulate(
 
     The policies of `levels` are replayed by a compiled loop where demand is on the CPU and no gradient is asked for.
     Both ways compute in the demand's type; prefer float64 where float32 demand is fractional and packs or reorder
-    points make a rounding error count. Stock on hand at the start is fresh where it perishes.
+    points make a rounding error count.
 
     Raises:
         ValueError: demand that is not (S, P, T), finite and >= 0; warm_up outside 0..T-1; lead times that are not
@@ -107,6 +108,7 @@ class _Terms:
     pack: Tensor
     capacity: Tensor
     shelf_life: Tensor
+    review_week: Tensor
 
 
 @dataclass(slots=True)
@@ -141,7 +143,11 @@ class _Replay:
             backorders_SP = start.backorders_SP[rows].to(zero_SP).expand(shape)
             given = start.pipeline_SPL[rows].to(zero_SP).expand(*shape, -1)
             pipeline_SPL = torch.cat([given, pipeline_SPL], -1)[..., : max(longest + 1, given.shape[-1])]
-        stock_SPA = _fresh(on_hand_SP, own.shelf_life, n_ages)
+        aged_SPA = None if start is None else start.aged_SPA
+        if aged_SPA is None or n_ages == 1:
+            stock_SPA = _fresh(on_hand_SP, own.shelf_life, n_ages)
+        else:
+            stock_SPA = _by_age(aged_SPA[rows].to(zero_SP), on_hand_SP, own.shelf_life, n_ages)
         sums = {field.name: zero_SP for field in fields(SimulationResult) if field.name.endswith("_SP")}
         return cls(own, rows, stock_SPA, backorders_SP, pipeline_SPL, zero_SP, zero_SP, zero_SP, sums)
 
@@ -189,7 +195,9 @@ class _Replay:
         )
         wanted_SP = policy.order(state).clamp(min=0.0)
         quantity_SP = deliverable(wanted_SP, terms.moq, terms.pack, terms.capacity)
-        return torch.where(t % terms.review_period == 0, quantity_SP, torch.zeros_like(quantity_SP))
+        on_weekday = torch.floor(terms.review_week / 2.0 ** (t % 7)) % 2.0 == 1.0
+        is_review = torch.where(terms.review_week > 0.0, on_weekday, t % terms.review_period == 0)
+        return torch.where(is_review, quantity_SP, torch.zeros_like(quantity_SP))
 
     def _send(self, ordered_SP: Tensor, lead_S1: Tensor) -> None:
         slot_L = torch.arange(self.pipeline_SPL.shape[-1], device=ordered_SP.device)
@@ -230,6 +238,16 @@ def _fresh(units_SP: Tensor, shelf_life_S1: Tensor, n_ages: int) -> Tensor:
         return units_SP[..., None]
     last_S1 = torch.where(shelf_life_S1 > 0.0, shelf_life_S1 - 1.0, n_ages - 1.0)
     return units_SP[..., None] * (torch.arange(n_ages, device=units_SP.device) == last_S1[..., None])
+
+
+def _by_age(aged_SPA: Tensor, on_hand_SP: Tensor, shelf_life_S1: Tensor, n_ages: int) -> Tensor:
+    """(S, P, n_ages) of a start's units by age: beyond a series' shelf life all are fresh."""
+    slot_A = torch.arange(aged_SPA.shape[-1], device=aged_SPA.device)
+    to_SA = torch.minimum(slot_A, shelf_life_S1.long() - 1).clamp(0, n_ages - 1)
+    given_SPA = aged_SPA.expand(*on_hand_SP.shape, -1)
+    stock_SPA = torch.zeros((*on_hand_SP.shape, n_ages), dtype=on_hand_SP.dtype, device=on_hand_SP.device)
+    stock_SPA = stock_SPA.scatter_add(-1, to_SA[:, None, :].expand(given_SPA.shape), given_SPA)
+    return torch.where(shelf_life_S1[..., None] > 0.0, stock_SPA, _fresh(on_hand_SP, shelf_life_S1, n_ages))
 
 
 def _consume(stock_SPA: Tensor, units_SP: Tensor) -> Tensor:
@@ -273,7 +291,9 @@ def _check_start(start: Stock | None, demand_SPT: Tensor) -> None:
     n_series, n_paths, _ = demand_SPT.shape
     for field in fields(Stock):
         values = getattr(start, field.name)
-        n_dims = 3 if field.name == "pipeline_SPL" else 2
+        if values is None:
+            continue
+        n_dims = 2 if field.name in ("on_hand_SP", "backorders_SP") else 3
         if values.ndim != n_dims or values.shape[0] != n_series or values.shape[1] not in (1, n_paths):
             raise ValueError(
                 f"start.{field.name}: expected {n_series} series and 1 or {n_paths} paths, found {tuple(values.shape)}"

@@ -13,12 +13,14 @@ class Stock:
     """Stock at the start of a period: S series, P paths, L slots of receipts.
 
     on_hand_SP, backorders_SP: units. pipeline_SPL: units that arrive at the start of this period, of the next, ...
-    A dimension P of length 1 holds for all paths.
+    aged_SPA: units on hand that can be sold for the last time in this period, in the next, ...; they add up to
+    on_hand_SP. None where nothing perishes, or all is fresh. A dimension P of length 1 holds for all paths.
     """
 
     on_hand_SP: Tensor
     backorders_SP: Tensor
     pipeline_SPL: Tensor
+    aged_SPA: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)

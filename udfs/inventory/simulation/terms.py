@@ -31,6 +31,8 @@ class SimulationTerms:
         backorder_share: share of unmet demand that waits, in [0, 1]: 0 is lost sales, 1 backorders.
         moq: least order, units. pack: units per pack; 0 allows any quantity. capacity: most units of one order.
         shelf_life: periods in which a received unit can be sold, whole; 0 does not perish.
+        review_week: where orders are placed on weekdays, bit k is set for an opportunity in periods k, k + 7, ...; 0
+            leaves it to review_period.
 
     Raises:
         ValueError: a value out of range, or arrays of different lengths.
@@ -48,6 +50,7 @@ class SimulationTerms:
     pack: FloatArray | float = 0.0
     capacity: FloatArray | float = np.inf
     shelf_life: FloatArray | float = 0.0
+    review_week: FloatArray | float = 0.0
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -116,5 +119,6 @@ _RULES: Final[tuple[tuple[str, Callable[[FloatArray], BoolArray], str], ...]] = 
     ("moq", _at_least_zero, "units >= 0"),
     ("pack", _at_least_zero, "units per pack >= 0, 0 for any quantity"),
     ("capacity", lambda v: v > 0.0, "units > 0"),
+    ("review_week", lambda v: _whole(v) & (v >= 0.0) & (v < 128.0), "a whole number from 0 to 127"),
     ("shelf_life", lambda v: _whole(v) & (v >= 0.0), "whole periods, or 0 for goods that keep"),
 )

@@ -30,15 +30,16 @@ SHIFT, SIZE, COST, FILL, TRIED = range(5)
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def score(problem, work, shift, size):  # type: ignore[no-untyped-def]
     """(cost per path and counted period, fill rate) of one candidate."""
-    kind, base_T, unit_K, cost_K, demand_NTB, n_paths, start, warm_up, demand_total = problem
+    kind, base_T, most_T, unit_K, cost_K, demand_NTB, n_paths, start, warm_up, demand_total = problem
     x, total_KB, ring_RB, ages_AB, lead_CB, first_T, second_T, adds = work
-    first_T[:] = base_T + shift
-    second_T[:] = first_T + size if kind == REORDER_POINT else np.full(len(second_T), size)
-    hand_P, back_P, pipeline_PL = start
+    first_T[:] = np.minimum(base_T + shift, most_T)
+    second_T[:] = np.minimum(first_T + size, most_T) if kind == REORDER_POINT else np.full(len(second_T), size)
+    hand_P, back_P, pipeline_PL, aged_PA = start
     n_periods, cost, sales = demand_NTB.shape[1], 0.0, 0.0
     for block in range(demand_NTB.shape[0]):
         n = min(LANES, n_paths - block * LANES)
-        begin_lanes(x, ring_RB, ages_AB, hand_P, back_P, pipeline_PL, block * LANES, n, int(unit_K[LIFE]))
+        life = int(unit_K[LIFE])
+        begin_lanes(x, ring_RB, ages_AB, hand_P, back_P, pipeline_PL, aged_PA, block * LANES, n, life)
         total_KB[:] = 0.0
         for t in range(0, n_periods, CHUNK):
             n_here = min(CHUNK, n_periods - t)
@@ -117,12 +118,12 @@ def _turned(demand_PT, begin, demand_NTB):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def tune_series(  # type: ignore[no-untyped-def]
-    kind, base_ST, unit_SK, cost_SK, demand_SPT, start, warm_up, step_S2, unit, reach, most, required_S, begin, end,
-    best_SK,
+    kind, base_ST, most_ST, unit_SK, cost_SK, demand_SPT, start, warm_up, step_S2, unit, reach, most, required_S,
+    begin, end, best_SK,
 ):  # fmt: skip
     """Tune series begin..end; `best_SK` holds shift and size to start from, and then what was found."""
     _, n_paths, n_periods = demand_SPT.shape
-    hand_SP, back_SP, pipeline_SPL = start
+    hand_SP, back_SP, pipeline_SPL, aged_SPA = start
     real = demand_SPT.dtype
     x, total_KB = np.zeros(N_STATE, real), np.zeros((N_SUMS, LANES))
     first_T, second_T = np.zeros(n_periods), np.zeros(n_periods)
@@ -132,7 +133,7 @@ def tune_series(  # type: ignore[no-untyped-def]
         n_slots, adds = ring_length(unit_SK[s], 0, 0, pipeline_SPL.shape[2])
         ring_RB, ages_AB = np.zeros((n_slots, LANES), real), np.zeros((max(int(unit_SK[s, LIFE]), 1), LANES), real)
         total = _turned(demand_SPT[s], warm_up, demand_NTB)
-        here = hand_SP[s], back_SP[s], pipeline_SPL[s]
-        problem = (kind, base_ST[s], unit_SK[s], cost_SK[s], demand_NTB, n_paths, here, warm_up, total)
+        here = hand_SP[s], back_SP[s], pipeline_SPL[s], aged_SPA[s]
+        problem = (kind, base_ST[s], most_ST[s], unit_SK[s], cost_SK[s], demand_NTB, n_paths, here, warm_up, total)
         work = (x, total_KB, ring_RB, ages_AB, lead_CB, first_T, second_T, adds)
         _search(problem, work, best_SK[s], step_S2[s], unit, reach, most, required_S[s])

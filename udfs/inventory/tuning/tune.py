@@ -53,6 +53,7 @@ def tune(
     size: Any = None,
     *,
     spec: TuningSpec | None = None,
+    most: Any = None,
     required_fill_rate: Any = None,
     start: Stock | None = None,
     warm_up: int = 0,
@@ -66,17 +67,16 @@ def tune(
         terms: of S series.
         level: where the search starts, units; a number, [S], or [S, T] where it moves with the period. It is rounded
             to the smallest step, as levels between whole units order parts of units.
-        size: where the search starts, >= 0; a number or [S]. None is the economic order quantity for "s_s" and
-            the mean demand of a review period times 1.5 for a cap.
+        size: where the search starts, >= 0; a number or [S]. None is the economic order quantity for "s_s", 1.5 times
+            the mean demand of a review period for a cap.
         spec: how hard to search; None is the default.
-        required_fill_rate: in [0, 1), a number or [S]; None asks for none. The least cost among levels that reach it
-            is searched; where none does, the highest fill rate.
-        start: stock at the start of period 0; None is empty shelves.
-        warm_up: first periods that are replayed but not counted.
+        most: units that no level may exceed, the cap of an order excepted; a number, [S] or [S, T]. None is no limit.
+        required_fill_rate: in [0, 1), a number or [S]; None asks for none. The least cost among levels that reach it,
+            where none does the highest fill rate.
+        start, warm_up: see `simulate`.
 
     Returns:
-        Levels at least as good on the paths as those started from (rounded), and as their neighbours at the smallest
-        step. The policy of a series depends on that series alone.
+        Levels at least as good on the paths as those started from (rounded) and their neighbours at the smallest step.
 
     Raises:
         ValueError: an unknown kind; sizes below 0 or NaN, a fill rate outside [0, 1); what `simulate` refuses.
@@ -87,6 +87,7 @@ def tune(
     level_ST = np.clip(BaseStock(level).parameters(n_series, n_periods)[0], -NO_LIMIT, NO_LIMIT)
     base_ST = np.round(level_ST / spec.unit) * spec.unit
     demand = np.ascontiguousarray(demand_SPT.detach().numpy())
+    most_ST = _limit(most, n_series, n_periods)
     cost_SK = np.stack([terms.column(name, n_series) for name in _COSTS], axis=1)
     mean_S, spread_S = _spread(demand, terms)
     size_S = _start_size(kind, size, mean_S, terms, spec.unit)
@@ -98,12 +99,12 @@ def tune(
 
     def kernel(first: int, last: int) -> None:
         tune_series(
-            KINDS[kind], base_ST, units, cost_SK, demand, begins, warm_up, step_S2, float(spec.unit), spec.reach,
-            spec.most_candidates, required_S, first, last, best_SK,
+            KINDS[kind], base_ST, most_ST, units, cost_SK, demand, begins, warm_up, step_S2, float(spec.unit),
+            spec.reach, spec.most_candidates, required_S, first, last, best_SK,
         )  # fmt: skip
 
     over_series(kernel, n_series)
-    return _tuned(kind, base_ST, best_SK, required_S)
+    return _tuned(kind, base_ST, most_ST, best_SK, required_S)
 
 
 _COSTS: Final = ("holding_cost", "shortage_cost", "order_cost", "waste_cost")
@@ -116,18 +117,23 @@ def _check(kind: str, demand_SPT: Tensor, start: Stock | None, warm_up: int) -> 
     check_demand(demand_SPT)
 
 
-def _tuned(kind: Kind, base_ST: FloatArray, best_SK: FloatArray, required_S: FloatArray) -> Tuned:
+def _limit(most: Any, n_series: int, n_periods: int) -> FloatArray:
+    return np.minimum(BaseStock(NO_LIMIT if most is None else most).parameters(n_series, n_periods)[0], NO_LIMIT)
+
+
+def _tuned(kind: Kind, base_ST: FloatArray, most_ST: FloatArray, best_SK: FloatArray, required_S: FloatArray) -> Tuned:
     shift_S, size_S, cost_S, fill_S, tried_S = best_SK.T.copy()
-    policy = _policy(kind, base_ST + shift_S[:, None], size_S)
+    policy = _policy(kind, base_ST + shift_S[:, None], most_ST, size_S)
     return Tuned(policy, shift_S, size_S, cost_S, fill_S, fill_S >= required_S, tried_S)
 
 
-def _policy(kind: Kind, level_ST: FloatArray, size_S: FloatArray) -> LevelPolicy:
+def _policy(kind: Kind, level_ST: FloatArray, most_ST: FloatArray, size_S: FloatArray) -> LevelPolicy:
+    level_ST = np.minimum(level_ST, most_ST)
     if kind == "base_stock":
         return BaseStock(level_ST)
     if kind == "capped_base_stock":
         return CappedBaseStock(level_ST, size_S)
-    return ReorderPoint(level_ST, level_ST + size_S[:, None])
+    return ReorderPoint(level_ST, np.minimum(level_ST + size_S[:, None], most_ST))
 
 
 def _spread(demand_SPT: np.ndarray, terms: SimulationTerms) -> tuple[FloatArray, FloatArray]:

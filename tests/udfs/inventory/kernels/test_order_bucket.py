@@ -6,8 +6,9 @@ import pytest
 
 from tests.udfs.inventory.tables import AS_OF, PATH_TERMS, forecast_table, price_table, stock_tables, supply_table
 from udfs.inventory.inventory_spec import InventorySpec
-from udfs.inventory.kernels.order_bucket import cut_of, order_bucket, series_number
+from udfs.inventory.kernels.order_bucket import cut_of, order_bucket
 from udfs.inventory.kernels.plan_bucket import BucketPlan, plan_bucket
+from udfs.inventory.kernels.plan_tables import series_numbers
 
 SPEC = InventorySpec(candidates=("base_stock",), n_paths=80, tuning_paths=20)
 RNG = np.random.default_rng(6)
@@ -111,7 +112,8 @@ def test_lines_that_cannot_be_weighed_take_their_part_of_the_capacity() -> None:
 
 
 def test_a_series_has_one_number_wherever_it_travels() -> None:
-    numbers = [series_number(s) for s in IDS]
+    numbers = series_numbers(IDS).tolist()
+    assert series_numbers(IDS[3:5]).tolist() == numbers[3:5]
     assert len(set(numbers)) == len(IDS)
     assert all(0 <= number < 2**63 for number in numbers)
 

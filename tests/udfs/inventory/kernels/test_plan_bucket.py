@@ -111,11 +111,14 @@ def test_stock_is_the_latest_count_not_after_the_day_and_never_silently_assumed(
     )
     lines = rows_of(result.proposal)
     seen = {s: (lines[s]["on_hand_qty"], lines[s]["on_order_qty"], lines[s]["is_stock_assumed"]) for s in ids}
+    level = {row["unique_id"]: row["order_up_to_qty"] for row in result.policy.to_pylist()}
+    for s, told in (("absent", 0.0), ("later_only", 0.0), ("null_hand", 5.0)):
+        _, on_order, is_assumed = seen.pop(s)
+        assert (on_order, is_assumed) == (told, True)
+        # A day's demand of 10, more or less, below the level.
+        assert 0.0 <= level[s] - lines[s]["position_qty"] < 20.0
     assert seen == {
-        "absent": (70.0, 0.0, True),  # 7 days of 10 units
-        "later_only": (70.0, 0.0, True),
         "latest": (10.0, 2.0, True),  # 30, less two days of 10 that are not reported
-        "null_hand": (70.0, 5.0, True),
         "null_order": (33.0, 0.0, True),
         "backorder": (0.0, 2.0, True),
     }
@@ -149,6 +152,7 @@ def test_orders_are_placed_on_review_days_alone_and_a_line_names_the_next() -> N
     order = rows_of(on_day.proposal)["a"]
     assert order["order_qty"] > 40.0
     assert "review day" not in str(order["reason"])
+    assert f" Next review {AS_OF + timedelta(days=3):%A %Y-%m-%d}." in str(order["reason"])
     for wait in (1, 2):
         spec = replace(SPEC, review_days=3, first_review=AS_OF + timedelta(days=wait - 3000))
         between = plan_bucket(**tables, spec=spec)
@@ -156,7 +160,7 @@ def test_orders_are_placed_on_review_days_alone_and_a_line_names_the_next() -> N
         assert (line["order_qty"], line["order_value"], line["expected_receipt_ds"]) == (0.0, 0.0, None)
         next_review = AS_OF + timedelta(days=wait)
         assert str(line["reason"]).startswith("No order: position 30 covers ")
-        assert f"; no review day, the next is {next_review}, up to " in str(line["reason"])
+        assert f"; no review day, the next is {next_review:%A %Y-%m-%d}, up to " in str(line["reason"])
         assert line["stockout_risk"] > order["stockout_risk"], "the next order comes later"
         assert between.policy.equals(on_day.policy)
         assert between.steps.num_rows == 0

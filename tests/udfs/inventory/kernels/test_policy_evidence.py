@@ -70,6 +70,7 @@ def made_up(by_cutoff: Mapping[date, Money], spec: InventorySpec = SPEC) -> Poli
             "demand_qty": 20.0,
             "sales_qty": 20.0 * served,
             "score": cost / 10.0,
+            "is_service_required": True,
         }
         for cutoff, money in by_cutoff.items()
         for policy, (cost, served) in money.items()

@@ -68,7 +68,7 @@ def test_a_policy_with_a_lot_says_when_it_orders() -> None:
 def test_what_was_assumed_is_said_with_the_value_taken() -> None:
     text = reason(4.0, 0.0, (None, None, None, None, None), None)
     assert text.startswith("Order 8: position 28 covers 7.0 days; ")
-    assert " Stock is unknown: the position is assumed from forecast demand. Assumed: " in text
+    assert " Stock is unknown: the position is assumed to be one that its own policy brings about. Assumed: " in text
     assert text.endswith(
         "Assumed: lead time 7 days, minimum order 1, pack 1, order cost 0, unit cost 2.80 from the price."
     )

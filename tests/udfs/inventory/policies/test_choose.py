@@ -17,13 +17,13 @@ SMOOTH = DEMAND_CLASSES.index("smooth")
 def rows(scores: Mapping[str, Mapping[str, float]], served: Mapping[str, float] | None = None) -> pa.Table:
     """policy -> unique_id -> score, the same in both windows; each of 10 units, of which a share is served."""
     found = [
-        (unique_id, day, policy, score, 10.0, 10.0 * (served or {}).get(policy, 1.0))
+        (unique_id, day, policy, score, 10.0, 10.0 * (served or {}).get(policy, 1.0), True)
         for policy, by_id in scores.items()
         for unique_id, score in by_id.items()
         for day in DAYS
     ]
-    names = ["unique_id", "cutoff", "policy", "score", "demand_qty", "sales_qty"]
-    types = [pa.string(), pa.date32(), pa.string(), *[pa.float64()] * 3]
+    names = ["unique_id", "cutoff", "policy", "score", "demand_qty", "sales_qty", "is_service_required"]
+    types = [pa.string(), pa.date32(), pa.string(), *[pa.float64()] * 3, pa.bool_()]
     return pa.table([pa.array(c, t) for c, t in zip(zip(*found, strict=True), types, strict=True)], names=names)
 
 

@@ -85,6 +85,7 @@ def test_a_new_policy_competes_once_it_has_an_entry() -> None:
         rows = pa.Table.from_pylist(
             [
                 {"unique_id": u, "cutoff": day, "policy": policy, "score": score, "demand_qty": 10.0, "sales_qty": 9.0}
+                | {"is_service_required": True}
                 for u in ids
                 for day in DAYS
                 for policy, score in (("base_stock", 2.0), ("toy", 1.0))

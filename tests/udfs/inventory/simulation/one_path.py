@@ -24,6 +24,7 @@ class OnePath:
     pack: float = 0.0
     capacity: float = math.inf
     shelf_life: int = 0
+    review_week: float = 0.0
     batches: list[list[float]] = field(default_factory=list)
     """[units, last period in which they sell], oldest first."""
     backorders: float = 0.0
@@ -38,6 +39,11 @@ class OnePath:
             amount = math.ceil(amount / self.pack - 1e-9) * self.pack
             most = math.floor(most / self.pack + 1e-9) * self.pack if math.isfinite(most) else most
         return min(amount, most)
+
+    def is_review(self, t: int) -> bool:
+        if self.review_week:
+            return bool(int(self.review_week) >> (t % 7) & 1)
+        return t % self.review_period == 0
 
     def receive(self, units: float, t: int) -> None:
         if units > 0:
@@ -69,7 +75,7 @@ class OnePath:
             if t == warm_up:
                 total, cycle_short = dict.fromkeys(total, 0.0), False
             q = 0.0
-            if t % self.review_period == 0:
+            if self.is_review(t):
                 q = self.quantity(wants(t, self.on_hand + sum(self.due.values()) - self.backorders))
             arrival = t + (self.lead_time if leads is None else leads[t])
             self.due[arrival] = self.due.get(arrival, 0.0) + q

@@ -60,6 +60,7 @@ POLICIES: list[tuple[str, Any, Callable[[int], Callable[[int, float], float]]]] 
 TERMS: dict[str, dict[str, Any]] = {
     "lost sales": {"lead_time": [0, 1, 2, 3, 5, 0]},
     "backorders": {"lead_time": [0, 1, 2, 3, 5, 9], "backorder_share": 1.0, "order_cost": 7.0},
+    "weekdays": {"lead_time": 2, "review_period": 4, "review_week": [0, 1, 18, 64, 127, 33]},
     "a share waits": {"lead_time": 2, "backorder_share": 0.5, "review_period": [1, 2, 3, 4, 5, 7]},
     "packs": {"lead_time": 1, "moq": 5.0, "pack": [0, 1, 3, 4, 6, 12], "capacity": [5, 9, 20, 12, 12, 26.0]},
     "packs by weight": {"lead_time": 1, "moq": 1.25, "pack": [0.5, 1.25, 2.5, 0.25, 7.5, 3.0]},
