@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 from jobs.engine.reads import Read
 from jobs.engine.side_by_side import side_by_side
 from lakehouse.errors import ContractError
+from lakehouse.schema.tables import contract
 
 if TYPE_CHECKING:
     from jobs.context import RunContext
@@ -58,7 +59,8 @@ def write_part(context: RunContext, part: str, tables: Mapping[str, Callable[[],
 
     def written(name: str) -> int:
         # Adaptive execution makes as few files of it as the size allows.
-        frame = tables[name]().repartition("unique_id").sortWithinPartitions("unique_id")
+        by = [key for key in contract(name).key if key != column]
+        frame = tables[name]().repartition(*by).sortWithinPartitions(*by)
         version = context.lakehouse.write_spark(frame, name, replace_where=f"{column} = '{value}'")
         return context.lakehouse.rows(name, version, {column: value})
 

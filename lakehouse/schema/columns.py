@@ -362,7 +362,10 @@ _ALL: tuple[Column, ...] = (
     # gold
     _column("currency", "string", "ISO 4217 currency of money columns"),
     _column("value_at_risk", "double", "Expected unserved demand over the lead time at the selling price, in currency"),
-    _column("actual", "double", "Units sold in the tested period"),
+    _column("actual", "double", "Units sold in the tested period, or on the day"),
+    _column("level", "string", "What series are summed up by"),
+    _column("group_name", "string", "Whose sum it is: the values that the level goes by, or all"),
+    _column("seen_share", "double", "Share of the forecast whose days have been observed", _SHARE),
     _column("forecast", "double", "Units forecast for the tested period"),
     _column("naive_forecast", "double", "Units that the seasonal naive model forecast for the tested period"),
     _column("bias", "double", "Forecast less actual, over actual"),

@@ -21,6 +21,7 @@ from lakehouse.transforms.gold.demand_plan import (
     policy_value,
     stock_risk,
 )
+from lakehouse.transforms.gold.forecast_total import forecast_total
 
 if TYPE_CHECKING:
     from jobs.context import RunContext
@@ -36,6 +37,7 @@ def build(context: RunContext, frames: Frames) -> StageRecord:
         "gold.policy_value": lambda: policy_value(inputs, terms),
         "gold.stock_risk": lambda: stock_risk(inputs, terms),
         "gold.forecast_accuracy": lambda: forecast_accuracy(inputs, terms, benchmark),
+        "gold.forecast_total": lambda: forecast_total(inputs, terms),
     }
     rows = write_part(context, as_of_part(context), tables)
     check_promise(context, frames)
@@ -86,7 +88,8 @@ def gold_terms(context: RunContext) -> GoldTerms:
 
 
 def _compared_days(context: RunContext) -> tuple[date, date]:
-    return context.as_of - timedelta(days=context.settings.horizon), context.as_of
+    settings = context.settings
+    return context.as_of - timedelta(days=settings.horizon * settings.replays), context.as_of
 
 
 def _doubtful_days(context: RunContext) -> tuple[date, date]:
@@ -95,7 +98,7 @@ def _doubtful_days(context: RunContext) -> tuple[date, date]:
 
 STAGE = FrameStage(
     name="publish",
-    version=5,
+    version=6,
     reads=(
         Read("forecast.demand", (), run=THIS),
         Read("forecast.champion", (), run=THIS),
@@ -107,8 +110,8 @@ STAGE = FrameStage(
         Read("silver.sales_daily", ("unique_id", "ds", "y", "y_stated", "y_bound"), days=_doubtful_days),
         Read("silver.supply", ("unique_id", "supplier_id")),
     ),
-    writes=("gold.order_plan", "gold.policy_value", "gold.stock_risk", "gold.forecast_accuracy"),
-    settings=("horizon", "forecast"),
+    writes=("gold.order_plan", "gold.policy_value", "gold.stock_risk", "gold.forecast_accuracy", "gold.forecast_total"),
+    settings=("horizon", "forecast", "replays"),
     identity=lambda context: context.mapping.currency,
     part=as_of_part,
     build=build,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lakehouse.schema.contract import Contract
-from lakehouse.schema.tables.column_groups import SERIES_ID
+from lakehouse.schema.tables.column_groups import QUANTILES, SERIES_ID
 
 CONTRACTS: tuple[Contract, ...] = (
     Contract(
@@ -105,6 +105,28 @@ CONTRACTS: tuple[Contract, ...] = (
             "run_id",
         ),
         ("as_of", "unique_id"),
+        ("as_of",),
+    ),
+    Contract(
+        "gold.forecast_total",
+        "Demand forecast of whole assortments, places and departments: sums of the series' means; past cutoffs with sales",
+        (
+            "as_of",
+            "level",
+            "group_name",
+            "location_id",
+            "department",
+            "category",
+            "cutoff",
+            "ds",
+            "mean",
+            *QUANTILES,
+            "actual",
+            "seen_share",
+            "series",
+            "run_id",
+        ),
+        ("as_of", "level", "group_name", "cutoff", "ds"),
         ("as_of",),
     ),
     Contract(

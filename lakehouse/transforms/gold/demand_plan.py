@@ -16,7 +16,7 @@ from lakehouse.schema.tables import contract
 from lakehouse.transforms.keys import parts_of
 
 # Sums must not depend on the order of their terms, or a content hash would: nine decimals, exact.
-_EXACT = "decimal(30,9)"
+EXACT = "decimal(30,9)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ def _accuracy(daily: DataFrame) -> DataFrame:
 
 
 def _exact_sum(value: Column) -> Column:
-    return F.sum(value.cast(_EXACT)).cast("double")
+    return F.sum(value.cast(EXACT)).cast("double")
 
 
 def _champion(inputs: GoldInputs, cutoff: date) -> DataFrame:
