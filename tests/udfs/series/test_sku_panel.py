@@ -111,7 +111,8 @@ def test_days_around_holidays_and_after_benefits_are_told() -> None:
     assert since_SX[1] == until_SX[1] == [8.0] * 14
     # One that comes soon after the last day of the forecast is known.
     soon = sku_panel(_history(("a|n|all", -11, [5.0] * 9)), CUTOFF - dt.timedelta(days=3), 1, _plan())
-    assert soon.known is not None and soon.known.values_SXK[0, -1, 7] == 2.0
+    assert soon.known is not None
+    assert soon.known.values_SXK[0, -1, 7] == 2.0
 
 
 def test_traits_are_coded_over_all_products_and_locations() -> None:
