@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lakehouse.schema.contract import Contract
-from lakehouse.schema.tables.column_groups import SERIES_ID
+from lakehouse.schema.tables.column_groups import QUANTILES, SERIES_ID
 
 CONTRACTS: tuple[Contract, ...] = (
     Contract(
@@ -121,6 +121,8 @@ CONTRACTS: tuple[Contract, ...] = (
             "wape",
             "naive_wape",
             "share_below_p90",
+            *(f"coverage_{quantile}" for quantile in QUANTILES),
+            "wql",
             "run_id",
         ),
         ("as_of", "unique_id"),
