@@ -12,10 +12,12 @@ def accuracy_by(accuracy: pd.DataFrame, column: str) -> pd.DataFrame:
 
     Columns: series; actual, units sold; wape, naive_wape: sum |actual - forecast| / sum actual over the series that
     have a naive forecast; bias: sum forecast / sum actual - 1; share_below_p90: share of all series-days at or below
-    the 90% quantile. Where nothing was sold the ratios are NaN.
+    the 90% quantile; and, where the rows have them, coverage_p05 ...: the share below each quantile with ties in part,
+    the level itself if calibrated. Where nothing was sold the ratios are NaN.
     """
     grouped = _with_errors(accuracy).groupby(column, observed=True)
-    totals = grouped[["actual", "forecast", "compared", "error", "naive_error", "covered", "days"]].sum()
+    sums = ["actual", "forecast", "compared", "error", "naive_error", "covered", "days", *_coverages(accuracy)]
+    totals = grouped[sums].sum()
     totals.insert(0, "series", grouped.size())
     largest = totals.sort_values("actual", ascending=False, kind="stable").head(GROUPS_SHOWN)
     return _ratios(largest)
@@ -61,7 +63,12 @@ def _with_errors(accuracy: pd.DataFrame) -> pd.DataFrame:
         error=error.where(compared, 0.0),
         naive_error=naive_error.where(compared, 0.0),
         covered=accuracy["share_below_p90"] * accuracy["days"],
+        **{name: accuracy[name] * accuracy["days"] for name in _coverages(accuracy)},
     )
+
+
+def _coverages(accuracy: pd.DataFrame) -> list[str]:
+    return [name for name in accuracy.columns if name.startswith("coverage_")]
 
 
 def _ratios(totals: pd.DataFrame) -> pd.DataFrame:
@@ -76,4 +83,5 @@ def _ratios(totals: pd.DataFrame) -> pd.DataFrame:
             "bias": totals["forecast"] / actual - 1.0,
             "share_below_p90": totals["covered"] / totals["days"],
         }
+        | {name: totals[name] / totals["days"] for name in _coverages(totals)}
     )

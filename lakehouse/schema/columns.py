@@ -30,6 +30,7 @@ OTHER_CANDIDATES = "other candidates"
 """A `fallback`: one candidate failed, others of the same stage did not, so that the id is not lost."""
 
 _FROM_0, _SHARE = Range(0), Range(0, 1)
+_LEVELS = {"p05": 5, "p10": 10, "p25": 25, "p50": 50, "p75": 75, "p90": 90, "p95": 95, "p99": 99}  # in percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +57,17 @@ def _column(name: str, type_: str, comment: str, check: Check | None = None, *, 
 
 
 def _quantile_columns() -> tuple[Column, ...]:
-    levels = {"p05": 5, "p10": 10, "p25": 25, "p50": 50, "p75": 75, "p90": 90, "p95": 95, "p99": 99}
     return tuple(
         _column(name, "double", f"{level}% quantile of the demand forecast, in units", _FROM_0)
-        for name, level in levels.items()
+        for name, level in _LEVELS.items()
+    )
+
+
+def _coverage_columns() -> tuple[Column, ...]:
+    words = "Share of days below the {}% quantile, a day that equals it counting in part: {} if calibrated"
+    return tuple(
+        _column(f"coverage_{name}", "double", words.format(level, level / 100), _SHARE)
+        for name, level in _LEVELS.items()
     )
 
 
@@ -372,6 +380,8 @@ _ALL: tuple[Column, ...] = (
     _column("wape", "double", "Weighted absolute percentage error: sum |actual - forecast| / sum actual"),
     _column("naive_wape", "double", "Weighted absolute percentage error of the seasonal naive forecast"),
     _column("share_below_p90", "double", "Share of days whose actual lies at or below the 90% quantile", _SHARE),
+    *_coverage_columns(),
+    _column("wql", "double", "Weighted quantile loss: twice the pinball loss, mean over levels / sum actual", _FROM_0),
     _column("days", "int", "Days compared or summed up", _FROM_0),
     # operations
     _column("run_id", "string", "Run: the as-of day and a hash of pipeline and configuration"),

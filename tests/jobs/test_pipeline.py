@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow.compute as pc
 import pytest
 
@@ -20,6 +21,7 @@ from lakehouse.delta.lock import WriterLock
 from lakehouse.errors import ConfigError, LockedError, PromiseError
 from lakehouse.schema import entities
 from lakehouse.schema.tables import TABLES
+from lakehouse.schema.tables.column_groups import QUANTILES
 from tests.jobs.kernels import Loses
 from tests.jobs.run_tool import ALL_STAGES, copied, day, hashes, make_context, with_kernel
 from tests.tiny_retailer import SKUS, STORES, write_sales
@@ -67,6 +69,11 @@ def test_accuracy_is_of_the_last_cutoff_whose_days_were_seen(finished: Lakehouse
     actual = sales.filter(inside).group_by("unique_id").aggregate([("y", "sum")]).to_pylist()
     found = {row["unique_id"]: row["actual"] for row in accuracy.to_pylist()}
     assert found == {row["unique_id"]: row["y_sum"] for row in actual}
+    rows = accuracy.to_pandas()
+    shares = rows[[f"coverage_{quantile}" for quantile in QUANTILES]].to_numpy()
+    assert ((shares >= 0) & (shares <= 1)).all()
+    assert (np.diff(shares.mean(0)) > 0).all()
+    assert (rows["wql"].isna() == (rows["actual"] == 0)).all()
 
 
 def test_the_same_run_again_changes_nothing(spark: SparkSession, feeds: Path, finished: Lakehouse) -> None:

@@ -148,6 +148,8 @@ CONTRACTS: tuple[Contract, ...] = (
             "wape",
             "naive_wape",
             "share_below_p90",
+            *(f"coverage_{quantile}" for quantile in QUANTILES),
+            "wql",
             "run_id",
         ),
         ("as_of", "unique_id"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import reduce
+from operator import add
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -13,6 +15,8 @@ from lakehouse.schema.columns import BETWEEN_DOUBTS
 from lakehouse.schema.contract import Contract
 from lakehouse.schema.entities import SERIES
 from lakehouse.schema.tables import contract
+from lakehouse.schema.tables.column_groups import QUANTILES
+from lakehouse.transforms.gold.coverage import coverage, pinball
 from lakehouse.transforms.keys import parts_of
 
 # Sums must not depend on the order of their terms, or a content hash would: nine decimals, exact.
@@ -117,7 +121,7 @@ def forecast_accuracy(inputs: GoldInputs, terms: GoldTerms, benchmark: str | Non
     tested = inputs.demand.filter(F.col("cutoff") == F.lit(terms.cutoff))
     champion = _champion(inputs, terms.cutoff)
     chosen = tested.join(champion, ["unique_id", "model"]).select(
-        "unique_id", "model", "ds", F.col("mean").alias("forecast"), "p90"
+        "unique_id", "model", "ds", F.col("mean").alias("forecast"), *QUANTILES
     )
     naive = tested.filter(F.col("model") == F.lit(benchmark)).select(
         "unique_id", "ds", F.col("mean").alias("naive_forecast")
@@ -137,7 +141,9 @@ def forecast_accuracy(inputs: GoldInputs, terms: GoldTerms, benchmark: str | Non
 
 
 def _accuracy(daily: DataFrame) -> DataFrame:
-    """Totals, bias, WAPE and coverage per series; ratios are NULL where nothing was sold."""
+    """Totals, bias, WAPE, quantile loss and coverage per series; ratios are NULL where nothing was sold."""
+    actual = F.col("actual")
+    losses = [pinball(actual, quantile) for quantile in QUANTILES]
     error = F.abs(F.col("actual") - F.col("forecast"))
     naive_error = F.abs(F.col("actual") - F.col("naive_forecast"))
     totals = daily.groupBy("unique_id", "model").agg(
@@ -148,13 +154,18 @@ def _accuracy(daily: DataFrame) -> DataFrame:
         _exact_sum(error).alias("error"),
         _exact_sum(naive_error).alias("naive_error"),
         F.count(F.when(F.col("actual") <= F.col("p90"), 1)).alias("covered"),
+        _exact_sum(reduce(add, losses) / len(losses)).alias("loss"),
+        *(_exact_sum(coverage(actual, quantile, QUANTILES)).alias(f"coverage_{quantile}") for quantile in QUANTILES),
     )
+    shares = {f"coverage_{quantile}": F.col(f"coverage_{quantile}") / F.col("days") for quantile in QUANTILES}
     sold = F.when(F.col("actual") > 0, F.col("actual"))
     return (
         totals.withColumn("bias", (F.col("forecast") - F.col("actual")) / sold)
         .withColumn("wape", F.col("error") / sold)
         .withColumn("naive_wape", F.col("naive_error") / sold)
         .withColumn("share_below_p90", F.col("covered") / F.col("days"))
+        .withColumn("wql", F.col("loss") / sold)
+        .withColumns(shares)
     )
 
 
