@@ -109,7 +109,7 @@ CONTRACTS: tuple[Contract, ...] = (
     ),
     Contract(
         "gold.forecast_total",
-        "Demand forecast of whole assortments, places and departments: sums of the series' means; past cutoffs with sales",
+        "Demand of assortments, places and departments: sums of the series' means; past cutoffs with what was sold",
         (
             "as_of",
             "level",
