@@ -30,7 +30,7 @@ class ContestSpec:
     candidates: Mapping[str, tuple[str, ...]]
     max_members: int = 3
     tolerance: float = 0.1
-    total_weight: float = 0.5
+    total_weight: float = 0.0
     prior_series: float = 10.0
     doubt: float = 0.0
     score_name: str = "scaled pinball"

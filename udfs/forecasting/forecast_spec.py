@@ -37,6 +37,7 @@ class ForecastSpec:
         score: column of the backtest that decides, lower is better.
         max_members: models that an average may have; 1 always takes the single best.
         member_tolerance: members of an average score at most this share above the best.
+        total_weight: how much errors of sums count beside the scores of single series; 0 leaves them out.
         budget_seconds: computing time that a thousand series may cost, backtest and forecast together; None is no
             limit.
         min_gain: share by which a rung of models must have lowered a class's score for the next, dearer one to be
@@ -59,6 +60,7 @@ class ForecastSpec:
     score: str = "scaled_pinball"
     max_members: int = 3
     member_tolerance: float = 0.1
+    total_weight: float = 0.5
     budget_seconds: float | None = None
     min_gain: float = 0.01
     costs: Mapping[str, float] = field(default_factory=dict)
@@ -87,7 +89,8 @@ class ForecastSpec:
         return BacktestSpec(self.windows, self.window_step, self.min_history)
 
     def selection(self, candidates: Mapping[str, tuple[str, ...]]) -> ContestSpec:
-        return ContestSpec(candidates, self.max_members, self.member_tolerance, score_name=self.score.replace("_", " "))
+        members = (self.max_members, self.member_tolerance, self.total_weight)
+        return ContestSpec(candidates, *members, score_name=self.score.replace("_", " "))
 
     def ladder(self) -> Ladder:
         return Ladder(self.budget_seconds, self.min_gain, self.costs)
