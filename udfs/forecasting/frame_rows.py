@@ -48,7 +48,9 @@ def rows_of(frame: pd.DataFrame | pa.Table, name: str, keys: tuple[str, ...]) ->
     if "y" in keys:
         if is_flag(rows["y"]):
             raise ValueError("expected numbers in y, found flags (True and False); if they count, use .astype(int)")
-        rows["y"] = numbers_of(rows, "y", name)
+        numbers = numbers_of(rows, "y", name)
+        if rows["y"].dtype != numbers.dtype:
+            rows["y"] = numbers
     return rows
 
 

@@ -186,9 +186,9 @@ def _made(panel: Panel, forecaster: Forecaster, horizon: int, spec: ForecastSpec
         made = made.conformed()
         low_SH, high_SH = made.mean_bounds(spec.quantiles, batch.select(index).y_ST.amax(1))
         bounded_SH = made.mean_SH.clamp(low_SH, high_SH)
-        moved_SH = bounded_SH != made.mean_SH
+        moved_SH = (bounded_SH != made.mean_SH).cpu().numpy()
     if moved_SH.any():
-        s, h = (int(x) for x in moved_SH.nonzero()[0])
+        s, h = np.argwhere(moved_SH)[0].tolist()
         low, high = made.quantile_SHQ[s, h, 0], made.quantile_SHQ[s, h, -1]
         warnings.warn(
             f"{int(moved_SH.any(1).sum())} of {len(batch)} series had means that their quantiles contradict, such as "
@@ -230,9 +230,6 @@ def _result(panel: Panel, index: np.ndarray, made: Forecast, quantiles: tuple[fl
             "model": pa.array(name_S).take(row_N),
         }
         return pa.table(keys | dict(zip(names, map(pa.array, number_CN), strict=True)))
-    rows = pd.DataFrame(number_CN.T, columns=names)
     ids = pd.Series(ids_S).astype(history["unique_id"].dtype).repeat(horizon).reset_index(drop=True)
-    rows.insert(0, "unique_id", ids)
-    rows.insert(1, "ds", stamp_N)
-    rows.insert(2, "model", np.repeat(name_S, horizon))
-    return rows
+    rows = {"unique_id": ids, "ds": stamp_N, "model": np.repeat(name_S, horizon)}
+    return pd.DataFrame(rows | dict(zip(names, number_CN, strict=True)), copy=False)

@@ -66,7 +66,7 @@ def test_selling_days_alone_are_warned_of_and_zeros_once_said() -> None:
 def test_leading_zeros_are_observations(y: list[float], expected: float, others: int) -> None:
     rng = np.random.default_rng(2)
     rest = {f"b{k}": (rng.poisson(4, 181) * (rng.random(181) < 0.2)).astype(float).tolist() for k in range(others)}
-    made = forecast(_frame(a=y, **rest), horizon=7)
+    made = forecast(_frame(a=y, **rest), horizon=7, season_length=7)
     assert made[made["unique_id"] == "a"]["mean"].sum() == pytest.approx(expected)
     if np.any(np.array(y) > 0):
         dropped = forecast(_frame(a=y), horizon=7, leading_zeros="unknown")
@@ -75,7 +75,7 @@ def test_leading_zeros_are_observations(y: list[float], expected: float, others:
 
 def test_zeros_before_several_sales_lower_the_forecast_but_not_to_their_mean() -> None:
     history = _frame(a=[0.0] * 100 + [5.0, 6.0, 4.0] * 20)
-    assert 25 < forecast(history, horizon=7)["mean"].sum() < 40
+    assert 25 < forecast(history, horizon=7, season_length=7)["mean"].sum() < 40
 
 
 @pytest.mark.parametrize("at", [89, 80, 20, 0])
@@ -197,8 +197,8 @@ def _text(history: pd.DataFrame) -> pd.DataFrame:
 def test_however_ids_and_stamps_are_held_the_forecast_is_the_same(change: object) -> None:
     rng = np.random.default_rng(5)
     history = _frame(**{key: rng.poisson(3, n).astype(float) for key, n in (("c", 70), ("a", 40), ("b", 90))})
-    expected = forecast(history, model="ets", horizon=3)
-    made = forecast(change(history), model="ets", horizon=3)  # type: ignore[operator]
+    expected = forecast(history, model="ets", horizon=3, season_length=7)
+    made = forecast(change(history), model="ets", horizon=3, season_length=7)  # type: ignore[operator]
     if isinstance(made, pa.Table):
         made = made.to_pandas()
     assert made["unique_id"].astype(str).tolist() == expected["unique_id"].tolist() == ["a"] * 3 + ["b"] * 3 + ["c"] * 3
