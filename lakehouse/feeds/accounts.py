@@ -13,7 +13,7 @@ import pyarrow as pa
 from lakehouse.delta.files import replace_rows
 from lakehouse.delta.io import Lakehouse
 from lakehouse.feeds.findings import Finding
-from lakehouse.feeds.quality import words_for
+from lakehouse.feeds.quality import DROP_WHEN, words_for
 from lakehouse.feeds.sources import SourceMapping
 from lakehouse.schema.tables import contract
 
@@ -87,7 +87,11 @@ class RowAccounts:
         unread = sum(
             count for rule, count in self.rejected("sales").items() if rule not in own and rule not in _BY_MEANING
         )
-        return unread / max(sum(self.outcomes("sales").values()), 1)
+        return unread / max(sum(self.outcomes("sales").values()) - self.dropped("sales"), 1)
+
+    def dropped(self, feed: str) -> int:
+        """Rows that the mapping's drop_when leaves out."""
+        return self.rows.get((feed, "out_of_scope", DROP_WHEN), 0)
 
     def findings(self, examples: Mapping[tuple[str, str], str]) -> list[Finding]:
         """What is to be said of rows and values lost. examples: by (feed, rule), a rejected row with file and row."""
@@ -100,6 +104,12 @@ class RowAccounts:
             found.append(
                 Finding(feed, "rows_rejected", words, count, tuple(examples.get((feed, r), "") for r in rules))
             )
+        for feed in sorted({feed for feed, _, _ in self.rows}):
+            if count := self.dropped(feed):
+                words = (
+                    f"{count:,} of {sum(self.outcomes(feed).values()):,} rows are left out by drop_when of the mapping"
+                )
+                found.append(Finding(feed, "rows_dropped", words, count))
         by_feed: defaultdict[str, list[str]] = defaultdict(list)
         for (feed, column), (count, example) in sorted(self.lost.items()):
             by_feed[feed].append(f"{column} {count:,} (must be {words_for(column)}; found {example!r})")

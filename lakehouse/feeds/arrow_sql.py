@@ -8,7 +8,7 @@ the caller then says that only a run can tell. Numbers are doubles here, rounded
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -43,6 +43,20 @@ _SPARK_DECIMALS, _BEYOND_DECIMAL = 6, 1e12
 
 class UnsupportedError(Exception):
     """The SQL holds something that is not evaluated here."""
+
+
+def columns_of(sql: str) -> tuple[str, ...]:
+    """The columns that an expression reads, in the order in which it names them. Raises UnsupportedError."""
+    return tuple(dict.fromkeys(_columns_in(parse(sql))))
+
+
+def _columns_in(node: Any) -> Iterator[str]:
+    if not isinstance(node, tuple) or node[:1] == ("value",):
+        return
+    if node[:1] == ("column",):
+        yield node[1]
+    for part in node:
+        yield from _columns_in(part)
 
 
 @dataclass(slots=True)
@@ -168,18 +182,28 @@ def _flag(value: Any) -> Any:
 
 
 def _number(value: Any) -> Any:
-    return _cast(value, "DOUBLE") if pa.types.is_string(value.type) else pc.cast(value, pa.float64())
+    return _implied(value, "DOUBLE") if pa.types.is_string(value.type) else pc.cast(value, pa.float64())
+
+
+def _implied(value: Any, kind: str) -> Any:
+    """Text beside a value of another type, as that type: what is none stops a run of Spark."""
+    cast = _cast(value, kind)
+    lost = pc.and_(pc.is_null(cast), pc.is_valid(value))
+    if pc.any(lost).as_py() if not isinstance(value, pa.Scalar) else lost.as_py():
+        shown = value if isinstance(value, pa.Scalar) else pc.filter(value, lost)[0]
+        raise UnsupportedError(f"{shown.as_py()!r} is no {kind}; say try_cast(... AS {kind}), which makes NULL of it")
+    return cast
 
 
 def _alike(one: Any, other: Any) -> tuple[Any, Any]:
     """Both of one type: text beside a number or a date is read as such, as Spark does."""
     for kind, name in ((pa.types.is_date, "DATE"), (pa.types.is_timestamp, "TIMESTAMP")):
         if kind(one.type) or kind(other.type):
-            return tuple(_cast(v, name) if pa.types.is_string(v.type) else v for v in (one, other))
+            return tuple(_implied(v, name) if pa.types.is_string(v.type) else v for v in (one, other))
     if pa.types.is_string(one.type) and pa.types.is_string(other.type):
         return one, other
     if pa.types.is_boolean(one.type) or pa.types.is_boolean(other.type):
-        return tuple(_cast(v, "BOOLEAN") if pa.types.is_string(v.type) else v for v in (one, other))
+        return tuple(_implied(v, "BOOLEAN") if pa.types.is_string(v.type) else v for v in (one, other))
     return _number(one), _number(other)
 
 

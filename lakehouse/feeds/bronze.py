@@ -27,6 +27,7 @@ import pyarrow.compute as pc
 from lakehouse.errors import SourceError
 from lakehouse.feeds.cells import MONEY, CellReader
 from lakehouse.feeds.derived_records import DERIVED, FAILED
+from lakehouse.feeds.dropped_records import DROPPED
 from lakehouse.feeds.feed_files import FeedFile
 from lakehouse.feeds.money import Money
 from lakehouse.feeds.records import Records
@@ -37,7 +38,7 @@ from lakehouse.schema.columns import COLUMNS
 from lakehouse.schema.tables import FEEDS, contract
 
 CORRUPT_PREFIX = "corrupt record: "
-READER = 2  # raised when a file is read otherwise than before, so that it is read again
+READER = 3  # raised when a file is read otherwise than before, so that it is read again
 
 _THREADS = 4
 _MELTED_ROWS = 1 << 19
@@ -119,7 +120,7 @@ class BronzeReader:
     def _day_columns(self, melt: Melt) -> dict[str, date]:
         """The columns that are days, each day one; says which others are not read."""
         file, names = self.file.path, self.records.names
-        header: list[str] = getattr(_as_opened(self.records), "header", names)
+        header: list[str] = getattr(as_opened(self.records), "header", names)
         days = self.mapping.days(self.feed_name, names)
         words = f"{melt.prefix}<number>" if melt.format is None else f"{melt.prefix}<date as {melt.format}>"
         repeated = [name for name in self.mapping.days(self.feed_name, sorted(set(header))) if name not in days]
@@ -168,6 +169,9 @@ class BronzeReader:
             "row_hash": hashes,
             "batch_id": pa.repeat(self.file.batch_id, count),
             "ingested_at": pa.repeat(arrived, count),
+            "is_dropped": _true_or_null(batch[DROPPED])
+            if DROPPED in batch.schema.names
+            else pa.nulls(count, pa.bool_()),
         }
 
     def _values(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
@@ -188,7 +192,10 @@ class BronzeReader:
         if self._money is None:
             return None
         stated = self._origin(batch, "currency", _Beside())
-        return self._money.codes(pc.if_else(pc.is_null(batch[CORRUPT]), stated, None), batch[ROW])
+        counts = pc.is_null(batch[CORRUPT])
+        if DROPPED in batch.schema.names:  # what is no sale may be in no currency either
+            counts = pc.and_not(counts, batch[DROPPED])
+        return self._money.codes(pc.if_else(counts, stated, None), batch[ROW])
 
     def _origin(self, batch: pa.RecordBatch, target: str, beside: _Beside) -> pa.Array:
         origin, count = self.feed.mapping().get(target), batch.num_rows
@@ -262,7 +269,7 @@ def _each(count: int, times: int) -> pa.Array:
 
 
 def _check_columns(file: FeedFile, feed_name: str, mapping: SourceMapping, records: Records) -> None:
-    feed, names, opened = mapping.feeds[feed_name], records.names, _as_opened(records)
+    feed, names, opened = mapping.feeds[feed_name], records.names, as_opened(records)
     header: list[str] = getattr(opened, "header", [])
     expected = {origin.column for origin in feed.mapping().values() if origin.column and not origin.optional}
     missing = sorted(expected - set(names))
@@ -291,11 +298,15 @@ def _shape(name: str) -> str:
     return re.sub(r"[^\W\d_]", "a", re.sub(r"\d", "9", name))
 
 
-def _as_opened(records: Records) -> Records:
+def as_opened(records: Records) -> Records:
     """The file's own records, which others fill or add columns to."""
     while (inner := getattr(records, "records", None)) is not None:
         records = inner
     return records
+
+
+def _true_or_null(flags: pa.Array) -> pa.Array:
+    return pc.if_else(flags, True, pa.scalar(None, pa.bool_()))
 
 
 def _const_text(const: str | float | bool) -> str:
@@ -311,7 +322,8 @@ def _row_hashes(batch: pa.RecordBatch) -> pa.Array:
 
     128 bits: among 1e9 records the chance of any collision is about 1e-21.
     """
-    names = sorted(name for name in batch.schema.names if name != ROW and name[:1] not in (DERIVED, FAILED))
+    made = {ROW, DROPPED}
+    names = sorted(name for name in batch.schema.names if name not in made and name[:1] not in (DERIVED, FAILED))
     texts = [pc.fill_null(pc.cast(batch[name], pa.string()), "\x00") for name in names]
     joined = pc.binary_join_element_wise(*texts, "\x1f")
     return pa.array([hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() for text in joined.to_pylist()])

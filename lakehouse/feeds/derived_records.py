@@ -21,6 +21,7 @@ from pyspark.sql import functions as F
 from lakehouse.errors import SourceError
 from lakehouse.faults import nearest
 from lakehouse.feeds.cells import TYPED
+from lakehouse.feeds.dropped_records import DROPPED
 from lakehouse.feeds.feed_files import FeedFile, lookup_file
 from lakehouse.feeds.parquet_records import ParquetRecords
 from lakehouse.feeds.records import Records, open_records
@@ -38,7 +39,8 @@ class DerivedRecords:
     """Records with a column `=target` for each expression, and `!target`: the inputs of which it made nothing.
 
     expressions: target -> Spark SQL over the columns of `records`. kept: columns that are needed besides. places: where
-    the mapping states each of them. Raises SourceError where Spark cannot compute one, by its place.
+    the mapping states each of them, and `drop_when`, of which the column DROPPED is made. Raises
+    SourceError where Spark cannot compute one, by its place.
     """
 
     spark: SparkSession
@@ -47,6 +49,7 @@ class DerivedRecords:
     expressions: Mapping[str, str]
     kept: Sequence[str]
     places: Mapping[str, str]
+    drop_when: str | None = None
 
     @property
     def names(self) -> list[str]:
@@ -70,7 +73,8 @@ class DerivedRecords:
                 yield _with_types(batch, types)
 
     def _clauses(self) -> dict[str, str]:
-        return {self.places[target]: sql for target, sql in self.expressions.items()}
+        stated = {self.places[target]: sql for target, sql in self.expressions.items()}
+        return stated | ({self.places["drop_when"]: self.drop_when} if self.drop_when is not None else {})
 
     def _derived(self, frame: DataFrame) -> DataFrame:
         hint = f"\n  {self.file.path} has the columns {self.names}"
@@ -80,6 +84,9 @@ class DerivedRecords:
                 value = F.expr(sql)
                 columns.append(value.alias(DERIVED + target))
                 columns.append(_nothing_from(value, sql, target, self.names).alias(FAILED + target))
+            if self.drop_when is not None:
+                is_true = F.coalesce(F.expr(self.drop_when).cast("boolean"), F.lit(False))
+                columns.append((is_true & F.col(CORRUPT).isNull()).alias(DROPPED))
             marked = [MARKED + name if MARKED + name in frame.columns else name for name in self.kept]
             kept = [
                 F.col(quoted(name)).alias(name.removeprefix(MARKED)) for name in (*dict.fromkeys(marked), ROW, CORRUPT)

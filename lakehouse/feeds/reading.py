@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from lakehouse.errors import SourceError
 from lakehouse.feeds.bronze import BronzeReader, needed_columns
 from lakehouse.feeds.derived_records import DerivedRecords, read_lookup
+from lakehouse.feeds.dropped_records import DroppedRecords, can_be_told
 from lakehouse.feeds.feed_files import FeedFile, find_feed_files
 from lakehouse.feeds.notation import check_zone
 from lakehouse.feeds.records import LookedUp, Records, open_records
@@ -41,11 +42,15 @@ def open_feed_file(
         assert table is not None
         records = LookedUp(records, table, feed.lookup.on, file.path)
     expressions = {target: origin.expr for target, origin in feed.mapping().items() if origin.expr is not None}
-    if expressions:
+    drop_when, place = feed.drop_when, mapping.place("feeds", feed_name, "drop_when")
+    if drop_when is not None and can_be_told(drop_when, records.names, place, file.path) and not expressions:
+        records, drop_when = DroppedRecords(records, drop_when, file.path, place), None
+    if expressions or drop_when is not None:
         whole = mapping.clean.drop_exact_duplicates  # the hash of a record is of all its columns
         kept = list(records.names) if whole else needed_columns(mapping, feed_name, records.names)
         places = {target: mapping.place("feeds", feed_name, "columns", target, "expr") for target in expressions}
-        records = DerivedRecords(spark(), records, file, expressions, kept, places)
+        places["drop_when"] = place
+        records = DerivedRecords(spark(), records, file, expressions, kept, places, drop_when)
     return BronzeReader(feed_name, mapping, file, records, arrived_at or datetime.now(UTC), zones or {})
 
 

@@ -129,7 +129,9 @@ class Feed(_Frozen):
     are written. Of text files: `skip_lines` before the header; `names` of the columns where there is no header; `quote`
     and `escape` ("" for none); `comment`, what a remark begins with; `footer`, a regular expression: what follows a
     record that it matches is no data. `sheet`: of a workbook, the first without it. `fill_down`: values that stand in
-    the first record of a group alone. Then how files follow each other (docs/feed_layout.md, "When files change"):
+    the first record of a group alone. `drop_when`: Spark SQL over the file's own columns, filled down and looked up;
+    records for which it is true are out of scope. Then how files follow each other
+    (docs/feed_layout.md, "When files change"):
 
     `replaces`: what a new file takes the place of: the earlier file of its "name", "nothing", the whole "feed", or the
     files whose names show the same in the groups of a regular expression. `latest_by`: of rows with equal values there
@@ -159,6 +161,7 @@ class Feed(_Frozen):
     names: tuple[str, ...] = ()
     sheet: str | None = None
     fill_down: FillDown | None = None
+    drop_when: str | None = None
     columns: dict[str, str | ColumnMapping]
     melt: Melt | None = None
     lookup: Lookup | None = None
@@ -204,7 +207,8 @@ class Feed(_Frozen):
     @property
     def reads_names(self) -> bool:
         """Whether a value comes from the file's name: then equal content under two names is not the same."""
-        return any(_NAME_OF_FILE.search(origin.expr or "") for origin in self.mapping().values())
+        stated = [self.drop_when, *(origin.expr for origin in self.mapping().values())]
+        return any(_NAME_OF_FILE.search(sql or "") for sql in stated)
 
     def mapping(self) -> dict[str, ColumnMapping]:
         """The column mapping with the short form `name = "column"` spelled out."""
@@ -332,6 +336,8 @@ class SourceMapping(_Frozen):
             for target, origin in feed.mapping().items():
                 if origin.expr is not None:
                     found[self.place("feeds", name, "columns", target, "expr")] = origin.expr
+            if feed.drop_when is not None:
+                found[self.place("feeds", name, "drop_when")] = feed.drop_when
             for column, sql in (feed.lookup.take if feed.lookup else {}).items():
                 found[self.place("feeds", name, "lookup", "take", column)] = sql
             found |= self.conditions(name)

@@ -158,6 +158,7 @@ _ALL: tuple[Column, ...] = (
     _column(
         "ingested_at", "timestamp", "When the file first came (UTC); a later one is a later statement", volatile=True
     ),
+    _column("is_dropped", "boolean", "True where the mapping's drop_when leaves the record out; else NULL"),
     # silver
     _column("y", "double", "Units sold that day: demand as observed; NULL where not observed"),
     _column(

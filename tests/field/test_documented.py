@@ -22,7 +22,8 @@ def test_an_example_is_a_mapping(number: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [*Notation.model_fields, *OF_READING, "sheet", "fill_down", "melt", "prefix", "origin", "value"]
+    "name",
+    [*Notation.model_fields, *OF_READING, "sheet", "fill_down", "drop_when", "melt", "prefix", "origin", "value"],
 )
 def test_every_key_of_reading_is_described(name: str) -> None:
     assert name in {*Notation.model_fields, *Feed.model_fields, *Melt.model_fields}

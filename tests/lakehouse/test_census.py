@@ -7,7 +7,7 @@ from datetime import date
 
 import pyarrow as pa
 
-from lakehouse.transforms.silver.census import sales_census
+from lakehouse.transforms.silver.census import CENSUS_READS, sales_census
 
 UNITS = ("3", "0", "0.0", "-2", "", "twelve", "+4", "0.25", " 7", "1e3", "-0.5", None)
 SOLD = {"3", "+4", "0.25", " 7", "1e3"}
@@ -22,8 +22,10 @@ def test_it_counts_rows_days_and_files_as_a_loop_does() -> None:
         for number, units in enumerate(UNITS)
     ]
     table = pa.Table.from_pylist(
-        rows, pa.schema({name: pa.string() for name in ("location_id", "ds", "units", "batch_id")})
+        rows, pa.schema({name: pa.string() for name in CENSUS_READS[:-1]} | {"is_dropped": pa.bool_()})
     )
+    left_out = {"location_id": "one", "ds": DAYS[0], "units": "9", "batch_id": "file 0", "is_dropped": True}
+    table = pa.concat_tables([table, pa.Table.from_pylist([left_out], table.schema)])
     found = sales_census(table.to_batches(max_chunksize=5))
     counted = Counter((row["location_id"], row["ds"]) for row in rows)
     sold = Counter((row["location_id"], row["ds"]) for row in rows if row["units"] in SOLD)

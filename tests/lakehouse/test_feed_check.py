@@ -16,7 +16,7 @@ from lakehouse.feeds.arrow_sql import Rows, UnsupportedError
 from lakehouse.feeds.guessing.proposal import Proposal, propose
 from lakehouse.feeds.sources import SourceMapping
 from lakehouse.transforms.silver.census import stated_again
-from lakehouse.transforms.silver.cleaning import clean_feed, clean_sales
+from lakehouse.transforms.silver.cleaning import clean_feed, clean_sales, stating_rows
 from lakehouse.transforms.silver.feed_check import FeedCheck, check_feed
 from tests.lakehouse.bronze_rows import read_files
 
@@ -139,7 +139,8 @@ def test_of_overlapping_files_the_later_one_counts(spark: SparkSession, tmp_path
     assert +said.rows == by_run(spark, source, tmp_path, "sales")[0]
     assert said.rows["duplicate", "superseded_by_later_file"] == 1
     (tmp_path / "sales_3.csv").write_text(head + "A,L,,2024-01-06,2,2,,\nA,L,,2024-01-06,9,2,,\n")
-    again = stated_again(read_files(spark, tmp_path, mapping(), "sales"), mapping().feeds["sales"].columns)
+    stating = stating_rows(read_files(spark, tmp_path, mapping(), "sales"), mapping())
+    again = stated_again(stating, mapping().feeds["sales"].columns)
     assert checked(mapping(), tmp_path, "sales").stated_again[:2] == again[:2] == (5, 2)
 
 

@@ -382,3 +382,54 @@ def test_files_of_one_shape_are_one_pattern_that_takes_in_no_other(tmp_path: Pat
     mapping = found.mapping("shop")
     assert mapping.feeds["sales"].files == ("till/*.csv",)
     assert rows(found, tmp_path, "products", "product_name") == [("Tea",)]
+
+
+def test_orders_that_are_no_sale_are_asked_for_with_their_values_and_the_line_that_leaves_them_out(
+    tmp_path: Path,
+) -> None:
+    """A state that only an order's first line has is filled down; one that says the same of all rows is no question."""
+    header = "Order ID,Order Status,Shop Status,Cancelled at,Order date,SKU,Qty\n"
+    lines = [
+        f"{n},{'Cancelled' if n == 7 else 'Done'},open,{'2024-01-09' if n == 7 else ''},2024-01-{n:02d},A{n % 3},1\n"
+        f"{n},,open,,2024-01-{n:02d},B{n % 3},2\n"
+        for n in range(1, 21)
+    ]
+    write(tmp_path / "orders.csv", header + "".join(lines))
+    found = propose(tmp_path)
+    assert found.questions == [
+        "orders.csv, 'Order Status' (Done 19, Cancelled 1, empty 20): are all of these sales?",
+        "orders.csv, 'Cancelled at' (2024-01-09 1, empty 39): are all of these sales?",
+    ]
+    assert len(rows(found, tmp_path, "sales", "sku_id")) == 40
+    answered = Proposal(found.text.replace("# drop_when", "drop_when"))
+    left_out = [row for row in rows(answered, tmp_path, "sales", "transaction_id", "is_dropped") if row[1]]
+    assert left_out == [("7", True), ("7", True)]
+
+
+@pytest.mark.parametrize(
+    ("header", "values", "condition"),
+    [
+        ("订单状态", ["交易成功", "交易关闭", "交易成功"], "`订单状态` IN ('交易关闭')"),
+        ("Auftragsstatus", ["geliefert", "geliefert", "offen"], "`Auftragsstatus` <> 'geliefert'"),
+        ("Statut", ["payée", "annulée", "payée"], "`Statut` IN ('annulée')"),
+        ("Estado", ["pagado", "pagado", "anulado"], "`Estado` IN ('anulado')"),
+        ("Movement type", ["601", "602", "101"], "`Movement type` NOT IN ('601', '602')"),
+        ("Void", ["", "X", ""], "`Void` IS NOT NULL"),
+        ("Status", ["paid", "paid", "paid"], None),
+        ("Movement type", ["601", "602", "601"], None),
+    ],
+)
+def test_a_state_is_known_in_five_languages(
+    tmp_path: Path, header: str, values: list[str], condition: str | None
+) -> None:
+    lines = [f"2024-01-{day:02d},A,1,{values[day % 3]}" for day in range(1, 28)]
+    write(tmp_path / "sales.csv", "\n".join([f"date,sku,qty,{header}", *lines]))
+    found = propose(tmp_path)
+    assert len(found.questions) == (condition is not None)
+    assert condition is None or f'# drop_when = "{condition}"' in found.text
+
+
+def test_lines_below_zero_that_a_column_marks_leave_nothing_to_decide_about_that_column(tmp_path: Path) -> None:
+    lines = [f"{n};2024-01-{n:02d};A;{'-' if n % 5 == 0 else ''}1;{'J' if n % 5 == 0 else ''}" for n in range(1, 28)]
+    write(tmp_path / "kasse.csv", "\n".join(["Bon-Nr.;Datum;Art.-Nr.;Menge;Storno", *lines]))
+    assert "drop_when" not in propose(tmp_path).text

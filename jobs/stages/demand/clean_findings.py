@@ -26,8 +26,12 @@ _MOST_NAMED = 5
 
 def nothing_left(context: RunContext, accounts: RowAccounts) -> SourceError:
     """Where no row of sales can be used: the rule that most of them broke, with one of them, and what may help."""
+    total, dropped = sum(accounts.outcomes("sales").values()), accounts.dropped("sales")
+    if dropped == total:
+        place = context.mapping.place("feeds", "sales", "drop_when")
+        return SourceError(f"sales: no row of {total:,} can be used: all are left out by drop_when ({place})")
     rule, count = next(iter(accounts.rejected("sales").items()))
-    total, example = sum(accounts.outcomes("sales").values()), examples_of(context)["sales", rule]
+    example = examples_of(context)["sales", rule]
     return SourceError(
         f"sales: no row of {total:,} can be used; {rule} rejected {count:,}, such as {example}.{hint(rule, example)} "
         "ops.quarantine holds them all with their reasons. Correct the mapping, or the files, and run again."

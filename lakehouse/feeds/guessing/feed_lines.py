@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from lakehouse.feeds.guessing.column_content import read_dates
 from lakehouse.feeds.guessing.column_lines import ColumnLines, Said, grouped_question, grouped_readings, toml
 from lakehouse.feeds.guessing.column_roles import Roles, Table
+from lakehouse.feeds.guessing.no_sales import NoSales, stands_first
 from lakehouse.feeds.guessing.table_shape import TableLook
 from lakehouse.feeds.guessing.words import name_score
 from lakehouse.schema.columns import COLUMNS
@@ -41,7 +42,12 @@ class FeedLines:
         lines += [f"{key} = {toml(value)}" for key, value in shape.items()]
         lines += [f"notation = {toml(notation)}   # {proof}"] if notation else []
         lines += [*self._signs_of_days(notation), *self._melt()] if table.days and feed == "sales" else []
-        lines += [*self._fill_down(), *self._overlap(), "", f"[feeds.{feed}.columns]"]
+        no_sales = NoSales(table, self.roles) if feed == "sales" else None
+        lines += [*self._fill_down(no_sales.filled_down if no_sales else [])]
+        if no_sales is not None:
+            self.said.questions += no_sales.questions()
+            lines += no_sales.lines()
+        lines += [*self._overlap(), "", f"[feeds.{feed}.columns]"]
         lines += ColumnLines(table, self.roles, self.said, self.place, notation).lines()
         return [*lines, *self._unused(used_elsewhere)]
 
@@ -141,15 +147,14 @@ class FeedLines:
                     return table.name, texts[column][texts[key].index(name)]
         return None
 
-    def _fill_down(self) -> list[str]:
-        """Days that only the first line of an order states."""
+    def _fill_down(self, states: Sequence[str]) -> list[str]:
+        """Days, and states of orders, that only the first line of an order states."""
         day, order = self.roles.columns.get("ds"), self.roles.columns.get("transaction_id")
-        if not day or not order:
+        if not order:
             return []
-        blanks, of_order = self.table.contents[day].look.blanks, self.table.contents[order].look
-        if not 0 < blanks <= of_order.rows - len(of_order.texts) or of_order.blanks > blanks:
-            return []
-        return [f"fill_down = {toml({'columns': [day], 'within': [order]})}   # only an order's first line has its day"]
+        columns = [*([day] if day and stands_first(self.table, day, order) else []), *states]
+        rule = toml({"columns": columns, "within": [order]})
+        return [f"fill_down = {rule}   # only an order's first line has them"] if columns else []
 
     def _overlap(self) -> list[str]:
         if self.roles.feed != "sales" or len(self.table.looks) < 2 or self.table.days:

@@ -31,12 +31,16 @@ from lakehouse.feeds.text_records import CORRUPT
 _DELIMITERS = ",;\t|^~"
 _SEEN_BYTES, _HEAD, _TAIL, _HEADER_SOUGHT = 32 << 20, 300, 30, 40
 _READ_ROWS, _DISTINCT = 1_000_000, 50_000
+_SAMPLED, _COUNTED = 5_000, 20
 _NUMBER = re.compile(r"^[\s\d.,:;/+\-()%€$£¥]*\d[\s\d.,:;/+\-()%€$£¥]*$")
 
 
 @dataclass(slots=True)
 class ColumnLook:
-    """A column as the reader gives it: distinct texts (at most 50,000), and the file's own type where it has one."""
+    """A column as the reader gives it: distinct texts (at most 50,000), and the file's own type where it has one.
+
+    counts: rows by text, of a column with few.
+    """
 
     name: str
     texts: list[str]
@@ -44,13 +48,15 @@ class ColumnLook:
     blanks: int
     distinct: int
     type: pa.DataType | None = None
+    counts: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class TableLook:
     """A table found in a file: the feed's keys that read it (`shape`), its columns and how many rows were looked at.
 
-    first: the first rows, as text. strange: why the file holds no table that can be read, None where it does.
+    sample: the first rows, as text, in which columns can be seen beside each other. strange: why the
+    file holds no table that can be read, None where it does.
     """
 
     path: str
@@ -61,6 +67,7 @@ class TableLook:
     rows: int = 0
     strange: str | None = None
     is_ascii: bool = False
+    sample: pa.Table = field(default_factory=lambda: pa.table({}))
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -114,7 +121,16 @@ def _read(file: FeedFile, shape: dict[str, Any], is_ascii: bool) -> TableLook:
     if CORRUPT in table.column_names:
         table = table.filter(pc.is_null(table[CORRUPT]))
     columns = {name: _look(name, table[name]) for name in records.names if not pa.types.is_nested(table[name].type)}
-    return TableLook(file.path, file, shape, list(columns), columns, table.num_rows, is_ascii=is_ascii)
+    sample = pa.table({name: _texts_of(table[name].slice(0, _SAMPLED)) for name in columns})
+    return TableLook(file.path, file, shape, list(columns), columns, table.num_rows, is_ascii=is_ascii, sample=sample)
+
+
+def _texts_of(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Cells as text without marks and blanks around, NULL for a blank one; a copy."""
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    texts = pc.utf8_trim_whitespace(pc.replace_substring_regex(values.cast(pa.string()), f"^{TYPED}", ""))
+    return pc.if_else(pc.equal(texts, ""), None, texts)
 
 
 def _look(name: str, values: pa.ChunkedArray) -> ColumnLook:
@@ -131,7 +147,13 @@ def _look(name: str, values: pa.ChunkedArray) -> ColumnLook:
     is_text = pa.types.is_string(values.type)
     no_text = pc.fill_null(pc.equal(pc.utf8_trim_whitespace(values), ""), True) if is_text else pc.is_null(values)
     blanks = pc.sum(no_text).as_py() or 0
-    return ColumnLook(name, [text for text in texts.to_pylist() if text], len(values), blanks, len(known), kind)
+    counts = _counts(values) if len(known) <= _COUNTED else {}
+    return ColumnLook(name, [text for text in texts.to_pylist() if text], len(values), blanks, len(known), kind, counts)
+
+
+def _counts(values: pa.ChunkedArray) -> dict[str, int]:
+    counted = pc.value_counts(_texts_of(values)).to_pylist()
+    return {each["values"]: each["counts"] for each in counted if each["values"] is not None}
 
 
 def _all_true_false(texts: pa.Array) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 _EXACT, _WITHIN, _STEP = 100.0, 60.0, 0.2
 _SHORT = 3  # Latin words up to it count only as a word of their own
+_BESIDE = ("totals", "status")  # what headers may say that is no column of the layout
 _MOST_WORDS = 4  # a longer header is a sentence, in which a word says little
 
 
@@ -58,14 +59,14 @@ def _is_head(word: str, whole: str, *, is_latin: bool) -> bool:
 
 @cache
 def _words(column: str) -> list[tuple[str, bool]]:
-    listed = vocabulary()["totals"]["words"] if column == "totals" else vocabulary()["columns"].get(column, [])
-    return [(plain(word), word.isascii() or not re.search(r"[\u3400-\u9fff]", word)) for word in listed]
+    own = vocabulary()[column]["words"] if column in _BESIDE else vocabulary()["columns"].get(column, [])
+    return [(plain(word), word.isascii() or not re.search(r"[\u3400-\u9fff]", word)) for word in own]
 
 
 @cache
 def is_known(header: str) -> bool:
     """Whether the header is just what some column is called."""
-    return any(name_score(header, column) > _WITHIN for column in (*vocabulary()["columns"], "totals"))
+    return any(name_score(header, column) > _WITHIN for column in (*vocabulary()["columns"], *_BESIDE))
 
 
 def system_of(header: Sequence[str]) -> dict[str, Any] | None:

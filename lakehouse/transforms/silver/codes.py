@@ -17,12 +17,13 @@ _NAMED = 3
 def code_findings(sold: pa.Table, stated: Mapping[tuple[str, str], Iterable[pa.RecordBatch]]) -> list[Finding]:
     """What is to be said of the codes of the sold series, and of those of other feeds.
 
-    sold: sku_id and location_id of all series; stated: by feed and code, batches whose first column holds it.
+    sold: sku_id and location_id of all series; stated: by feed and code, batches of it and is_dropped.
     """
     codes = {part: set(pc.unique(sold[part]).to_pylist()) for part in CODES}
     found = [finding for part in CODES for finding in _twins(part, codes[part])]
     for (feed, part), batches in stated.items():
-        texts = {text for batch in batches for text in pc.unique(batch.column(0)).to_pylist()}
+        kept = (batch.filter(pc.invert(pc.fill_null(batch["is_dropped"], False))) for batch in batches)
+        texts = {text for batch in kept for text in pc.unique(batch.column(0)).to_pylist()}
         found += _strangers(feed, part, {text for text in texts if text and text.strip()}, codes[part])
     return found
 

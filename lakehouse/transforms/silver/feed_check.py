@@ -19,11 +19,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.feeds.arrow_sql import Rows, UnsupportedError
-from lakehouse.feeds.bronze import BronzeReader
+from lakehouse.errors import SourceError
+from lakehouse.faults import nearest
+from lakehouse.feeds.arrow_sql import Rows, UnsupportedError, columns_of
+from lakehouse.feeds.bronze import BronzeReader, as_opened
 from lakehouse.feeds.feed_files import FeedFile, find_feed_files
 from lakehouse.feeds.file_order import name_key
-from lakehouse.feeds.quality import QualityRule, lost_sql, optional_columns, value_sql, words_for
+from lakehouse.feeds.quality import LINEAGE, QualityRule, lost_sql, optional_columns, value_sql, words_for
 from lakehouse.feeds.reading import open_feed_file
 from lakehouse.feeds.register import plan_feed
 from lakehouse.feeds.sources import SourceMapping
@@ -35,6 +37,7 @@ from lakehouse.transforms.silver.cleaning import delivered, rules_of
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+_OF_SPARK = ("current_date", "current_timestamp")  # functions that look like columns
 _ALL = "all"  # the channel of rows without one
 _CENSUS = pa.schema([("location_id", pa.string()), ("ds", pa.date32()), ("rows", pa.int64()), ("sold", pa.int64())])
 
@@ -113,7 +116,7 @@ class _Claims:
                 return copies
             if name in FEEDS[self.feed].columns:
                 return written.evaluate(value_sql(self.feed, name))
-            return text.get(name)
+            return text.get(name) if name == name.lower() else column(name.lower())
 
         rows = Rows(piece.num_rows, column)
         claimed = self._claimed(rows, piece, file)
@@ -122,7 +125,7 @@ class _Claims:
         self._census(rows)
         self._keep_keys(rows, pa.array(used), file)
         if self.feed == "sales" and self.has_several_files:
-            self._keep_records(piece, file)
+            self._keep_records(piece.filter(pa.array(used)), file)
         if self.check.preview is None or self.check.preview.num_rows < 5:
             self._preview(rows, pa.array(used))
 
@@ -177,7 +180,8 @@ class _Claims:
             return
         sold = pc.cast(rows.is_true("units > 0"), pa.int64())
         table = pa.table({"location_id": rows.evaluate("raw.location_id"), "ds": rows.evaluate("ds"), "sold": sold})
-        table = table.filter(pc.is_valid(table["ds"])).group_by(["location_id", "ds"])
+        counts = pc.and_not(pc.is_valid(table["ds"]), rows.is_true("is_dropped"))
+        table = table.filter(counts).group_by(["location_id", "ds"])
         counted = table.aggregate([("sold", "count"), ("sold", "sum")])
         counted = counted.rename_columns(["location_id", "ds", "rows", "sold"]).select(_CENSUS.names).cast(_CENSUS)
         self.check.census = pa.concat_tables([self.check.census, counted])
@@ -263,7 +267,7 @@ class _Claims:
         return kept.drop_columns(["place", "place_max"])
 
     def _keep_records(self, piece: pa.Table, file: FeedFile) -> None:
-        """Hashes of each row's series and day, and of all that it states."""
+        """Hashes of each row's series and day, and of all that it states; a row that a rule rejects states nothing."""
         given = delivered(self.mapping, self.feed)
         key = [name for name in (*SERIES.parts, "ds") if name in given]
         rows = {"key": _hashes(piece, key), "record": _hashes(piece, sorted(given))}
@@ -302,6 +306,7 @@ def check_feed(
     zones, stray: as the run's reader and rules take them. most_pieces: of each file, read no further than so many
     pieces (of about a hundred thousand rows). Raises SourceError where the run would.
     """
+    _refuse_unknown_columns(mapping, feed)
     check = FeedCheck(feed)
     optional = optional_columns(feed, delivered(mapping, feed))
     claims = _Claims(mapping, check, rules_of(mapping, feed, stray), optional)
@@ -323,13 +328,30 @@ def check_feed(
     return claims.finish()
 
 
+def _refuse_unknown_columns(mapping: SourceMapping, feed: str) -> None:
+    """Raise SourceError where a condition of the mapping names a column that no row has, as Spark would."""
+    columns = FEEDS[feed].columns
+    known = {*columns, *LINEAGE, "raw", "unique_id", "bucket", *_OF_SPARK, *(f"raw.{name}" for name in columns)}
+    for place, sql in mapping.conditions(feed).items():
+        try:
+            unknown = [name for name in columns_of(sql) if name.lower() not in known]
+        except UnsupportedError:
+            continue  # said as left to the run
+        if unknown:
+            raise SourceError(
+                f"{place}: no column {unknown[0]!r}{nearest(unknown[0], columns)}; conditions see the columns of the "
+                f"layout: {feed} has {list(columns)}. To leave out rows by a column of the file, say drop_when beside "
+                f"its files. The expression is: {sql}"
+            )
+
+
 def _pieces(reader: BronzeReader) -> Iterator[pa.Table]:
     return (piece for piece in reader.tables() if piece.num_rows)
 
 
 def _find_lines(check: FeedCheck, file: FeedFile, reader: BronzeReader) -> None:
     """Give the examples of a text file the number of their line."""
-    records = getattr(reader.records, "records", reader.records)
+    records = as_opened(reader.records)
     if not isinstance(records, TextRecords):
         return
     wanted = {example.row for example in check.examples.values() if example.file == file.path}
