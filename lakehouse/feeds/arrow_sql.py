@@ -97,7 +97,7 @@ class Rows:
             case "case":
                 return self._case(parts)
             case "cast":
-                return _cast(self._of(parts[0]), parts[1])
+                return try_cast(self._of(parts[0]), parts[1])
             case _:
                 operator = _OPERATORS.get(kind)
                 if operator is None:
@@ -144,7 +144,7 @@ def _date_add(day: Any, days: pa.Scalar) -> Any:
 
 def _to_date(value: Any) -> Any:
     return (
-        _cast(value, "DATE")
+        try_cast(value, "DATE")
         if pa.types.is_string(value.type)
         else pc.cast(pc.cast(value, pa.timestamp("us")), pa.date32())
     )
@@ -187,7 +187,7 @@ def _number(value: Any) -> Any:
 
 def _implied(value: Any, kind: str) -> Any:
     """Text beside a value of another type, as that type: what is none stops a run of Spark."""
-    cast = _cast(value, kind)
+    cast = try_cast(value, kind)
     lost = pc.and_(pc.is_null(cast), pc.is_valid(value))
     if pc.any(lost).as_py() if not isinstance(value, pa.Scalar) else lost.as_py():
         shown = value if isinstance(value, pa.Scalar) else pc.filter(value, lost)[0]
@@ -207,10 +207,10 @@ def _alike(one: Any, other: Any) -> tuple[Any, Any]:
     return _number(one), _number(other)
 
 
-def _cast(value: Any, kind: str) -> Any:
-    """try_cast: NULL where the text is none of the kind."""
+def try_cast(value: Any, kind: str) -> Any:
+    """The text as a value of the kind, such as DOUBLE; NULL where it is none."""
     if isinstance(value, pa.Scalar):
-        return _cast(pa.array([value.as_py()], value.type), kind)[0]
+        return try_cast(pa.array([value.as_py()], value.type), kind)[0]
     if pa.types.is_null(value.type):
         value = pc.cast(value, pa.string())
     if not pa.types.is_string(value.type):

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from lakehouse.errors import SourceError
 from lakehouse.faults import nearest
-from lakehouse.feeds.arrow_sql import Rows, UnsupportedError, columns_of
+from lakehouse.feeds.arrow_sql import Rows, UnsupportedError, columns_of, try_cast
 from lakehouse.feeds.cells import TYPED
 from lakehouse.feeds.records import Records
 from lakehouse.feeds.text_records import CORRUPT
@@ -22,14 +22,15 @@ DROPPED = "_dropped"  # whether the mapping leaves the record out
 class DroppedRecords:
     """Records with a column DROPPED: whether `sql` is true of them. One that has not the file's columns never is.
 
-    place: where the mapping states `sql`. Raises SourceError where the file lacks a column of it, or holds text where
-    it asks for a number or a day.
+    place: where the mapping states `sql`; numbers: columns that it sees as such. Raises SourceError where the file
+    lacks a column of it, or holds text where it asks for a number or a day.
     """
 
     records: Records
     sql: str
     path: str
     place: str
+    numbers: Sequence[str] = ()
 
     @property
     def names(self) -> list[str]:
@@ -44,7 +45,9 @@ class DroppedRecords:
         for batch in self.records.batches():
 
             def column(name: str, batch: pa.RecordBatch = batch) -> pa.Array:
-                return _without_marks(batch[spelt[name.lower()]])
+                cells = _without_marks(batch[spelt[name.lower()]])
+                is_text = spelt[name.lower()] in self.numbers and pa.types.is_string(cells.type)
+                return try_cast(cells, "DOUBLE") if is_text else cells
 
             try:
                 dropped = Rows(batch.num_rows, column).is_true(self.sql)

@@ -108,6 +108,7 @@ _ALL: tuple[Column, ...] = (
         "Selling price per unit, in currency; the last known price where nothing was sold",
     ),
     _column("discount_value", "double", "Discount given on the line, in currency"),
+    _column("line_value", "double", "Amount of the line, in currency; without a unit price it gives one"),
     _column(
         "is_promo",
         "boolean",

@@ -16,7 +16,13 @@ DAYS = ("2024-01-01", "2024-02-29", "2024-02-30", "01.01.2024", "", "2024-1-1", 
 
 def test_it_counts_rows_days_and_files_as_a_loop_does() -> None:
     rows = [
-        {"location_id": place, "ds": day, "units": units, "batch_id": f"file {number % 2 if place == 'both' else 0}"}
+        {
+            "location_id": place,
+            "ds": day,
+            "units": units,
+            "batch_id": f"file {number % 2 if place == 'both' else 0}",
+            "source_file": "a.csv",
+        }
         for place in ("both", "one", None)
         for day in DAYS
         for number, units in enumerate(UNITS)
@@ -24,7 +30,14 @@ def test_it_counts_rows_days_and_files_as_a_loop_does() -> None:
     table = pa.Table.from_pylist(
         rows, pa.schema({name: pa.string() for name in CENSUS_READS[:-1]} | {"is_dropped": pa.bool_()})
     )
-    left_out = {"location_id": "one", "ds": DAYS[0], "units": "9", "batch_id": "file 0", "is_dropped": True}
+    left_out = {
+        "location_id": "one",
+        "ds": DAYS[0],
+        "units": "9",
+        "batch_id": "file 0",
+        "source_file": "a",
+        "is_dropped": True,
+    }
     table = pa.concat_tables([table, pa.Table.from_pylist([left_out], table.schema)])
     found = sales_census(table.to_batches(max_chunksize=5))
     counted = Counter((row["location_id"], row["ds"]) for row in rows)

@@ -16,15 +16,17 @@ from lakehouse.schema.tables import FEEDS
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-CENSUS_READS = ("location_id", "ds", "units", "batch_id", "is_dropped")
+CENSUS_READS = ("location_id", "ds", "units", "batch_id", "source_file", "is_dropped")
 _BY_FILE = {
     "location_id": pa.string(),
     "ds": pa.string(),
     "batch_id": pa.string(),
+    "source_file": pa.string(),  # with the sheet, where a workbook has several
     "rows": pa.int64(),
     "sold": pa.int64(),
 }
 
+_FILE = ("batch_id", "source_file")
 _SCHEMA = pa.schema(
     [
         ("location_id", pa.string()),
@@ -49,11 +51,11 @@ def sales_census(bronze: Iterable[pa.RecordBatch]) -> pa.Table:
     for batch in (each.filter(pc.invert(pc.fill_null(each["is_dropped"], False))) for each in bronze):
         # A number above zero has a digit other than 0, and no minus before it; text that is none does not matter here.
         is_sold = pc.match_substring_regex(pc.fill_null(batch["units"], ""), r"^[ +]*[0-9.]*[1-9]")
-        held = {name: batch[name] for name in (*key, "batch_id")} | {"sold": is_sold.cast(pa.int64())}
-        rows = pa.table(held).group_by([*key, "batch_id"], use_threads=False)
+        held = {name: batch[name] for name in (*key, *_FILE)} | {"sold": is_sold.cast(pa.int64())}
+        rows = pa.table(held).group_by([*key, *_FILE], use_threads=False)
         counted = rows.aggregate([("sold", "count"), ("sold", "sum")])
-        by_file.append(counted.rename_columns([*key, "batch_id", "rows", "sold"]).cast(by_file[0].schema))
-    files = pa.concat_tables(by_file).group_by([*key, "batch_id"]).aggregate([("rows", "sum"), ("sold", "sum")])
+        by_file.append(counted.rename_columns([*key, *_FILE, "rows", "sold"]).cast(by_file[0].schema))
+    files = pa.concat_tables(by_file).group_by([*key, *_FILE]).aggregate([("rows", "sum"), ("sold", "sum")])
     days = files.group_by(key).aggregate([("rows_sum", "sum"), ("sold_sum", "sum"), ("batch_id", "count")])
     is_day = pc.match_substring_regex(pc.fill_null(days["ds"], ""), r"^\d{4}-(0\d|1[0-2])-([0-2]\d|3[01])$")
     days = days.filter(is_day)
@@ -78,7 +80,8 @@ def stated_again(rows: DataFrame, delivered: Iterable[str]) -> tuple[int, int, s
     """
     names = [name for name in FEEDS["sales"].columns if name in set(delivered)]
     key = [*(name for name in SERIES.parts if name in names), "ds"]
-    places = rows.groupBy("location_id", "ds").agg((F.min("batch_id") != F.max("batch_id")).alias("is_shared"))
+    file = F.struct(*_FILE)
+    places = rows.groupBy("location_id", "ds").agg((F.min(file) != F.max(file)).alias("is_shared"))
     shared = rows.join(places.filter("is_shared").select("location_id", "ds"), ["location_id", "ds"], "left_semi")
     records = shared.groupBy(*names).agg(F.count("*").alias("rows"), F.collect_set("source_file").alias("files"))
     is_alike = F.size("files") > 1

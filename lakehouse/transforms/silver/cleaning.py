@@ -253,7 +253,8 @@ def rules_of(mapping: SourceMapping, feed: str, stray: Sequence[date] = ()) -> t
 def delivered(mapping: SourceMapping, feed: str) -> set[str]:
     """The columns of a feed that the mapping gives."""
     declared = mapping.feeds[feed]
-    return set(declared.columns) | ({"ds", declared.melt.value} if declared.melt else set())
+    made = {declared.melt.into, declared.melt.value} if declared.melt else set()
+    return set(declared.columns) | made | ({"unit_price"} if "line_value" in declared.columns else set())
 
 
 def _layout_rules(mapping: SourceMapping, feed: str) -> tuple[QualityRule, ...]:
