@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.feeds.guessing.column_lines import toml
+from lakehouse.feeds.guessing.column_lines import BELOW_ZERO, toml
 from lakehouse.feeds.guessing.column_roles import Roles, Table
 from lakehouse.feeds.guessing.words import name_score, plain, vocabulary
 
 _MOST_VALUES, _SHOWN, _MOSTLY, _SURELY = 12, 8, 0.5, 0.98
-BELOW_ZERO = "^[-(\u2212]|-$"  # how a number below zero is written
 
 
 @dataclass
@@ -49,12 +49,13 @@ class NoSales:
         """What is to be decided, one sentence a column."""
         return [f"{self.table.name}, {name!r} ({self._values(name)}): are all of these sales?" for name in self.states]
 
-    def lines(self) -> list[str]:
-        """The commented line that leaves out what is no sale."""
+    def lines(self, said: str | None = None) -> list[str]:
+        """The commented line that leaves out what is no sale. said: what is left out already."""
         if not self.states:
             return []
-        condition = " OR ".join(self.states.values())
-        return [f"# drop_when = {toml(condition)}   # uncomment if such rows are no sales; correct the values"]
+        condition = " OR ".join([*([said] if said else []), *self.states.values()])
+        instead = "in place of the line above" if said else "correct the values"
+        return [f"# drop_when = {toml(condition)}   # uncomment if such rows are no sales; {instead}"]
 
     @cached_property
     def _named(self) -> list[str]:
@@ -114,6 +115,23 @@ def stands_first(table: Table, name: str, order: str) -> bool:
     firsts, others = pc.filter(stated, is_first), pc.filter(stated, pc.invert(is_first))
     n_first, n_other = (pc.sum(part.cast(pa.int64())).as_py() or 0 for part in (firsts, others))
     return len(others) > 0 and n_first > 0 and n_first >= _SURELY * (n_first + n_other)
+
+
+def stands_in_blocks(table: Table, name: str, *, is_key: bool) -> bool:
+    """Whether a column is filled in the first row of a block alone: mostly empty, never the same value twice in a row.
+
+    is_key: its blanks may be codes that are missing, unless each value stands once.
+    """
+    look = table.contents[name].look
+    stated = look.rows - look.blanks
+    if not stated or look.blanks <= _MOSTLY * look.rows or (is_key and look.distinct < stated):
+        return False
+    for each in table.looks:
+        values = each.sample[name].to_pylist()
+        known = [value for value in values if value]
+        if (values and not values[0]) or any(one == other for one, other in pairwise(known)):
+            return False
+    return True
 
 
 def _listed(values: Sequence[str]) -> str:
