@@ -90,9 +90,9 @@ def test_a_check_names_each_loss_with_its_line_and_as_json(tmp_path: Path, capsy
     asked = ["check", "--source", "feed_layout", "--input", str(tmp_path)]
     assert main(asked) == 0
     said = capsys.readouterr().out
-    assert "set aside by unparseable_units: 1 rows; such as sales.csv:21: units must be a number" in said
-    assert "set aside by negative_units: 1 rows; such as sales.csv:22:" in said
-    assert "unknown unit_price: 1 values; such as sales.csv:23: unit_price must be" in said
+    assert "set aside by unparseable_units: 1 row; such as sales.csv:21 (row 20): units must be a number" in said
+    assert "set aside by negative_units: 1 row; such as sales.csv:22 (row 21):" in said
+    assert "unknown unit_price: 1 value; such as sales.csv:23 (row 22): unit_price must be" in said
     assert main([*asked, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["is_refused"] is False
@@ -123,7 +123,7 @@ def test_a_mistyped_day_far_from_all_others_is_named(tmp_path: Path, capsys: pyt
     rows = [f"A,L,2024-{m:02d}-{d:02d},1" for m in range(1, 11) for d in range(1, 29)]
     (tmp_path / "sales.csv").write_text("\n".join(["sku_id,location_id,ds,units", *rows, "A,L,2014-01-01,1"]))
     assert main(["check", "--source", "feed_layout", "--input", str(tmp_path)]) == 0
-    assert "set aside by stray_ds: 1 rows; such as sales.csv:282:" in capsys.readouterr().out
+    assert "set aside by stray_ds: 1 row; such as sales.csv:282 (row 281):" in capsys.readouterr().out
 
 
 def test_files_that_repeat_each_other_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

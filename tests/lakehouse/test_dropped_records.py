@@ -67,7 +67,7 @@ def test_what_is_said_of_them(tmp_path: Path) -> None:
     checked = check_feed(mapping("state = 'void'", **FILLED), "sales", tmp_path, no_spark)
     accounts = RowAccounts({("sales", *key): count for key, count in checked.rows.items()}, {})
     (said,) = [each for each in accounts.findings({}) if each.finding == "rows_dropped"]
-    assert (said.rows, said.words) == (2, "2 of 6 rows are left out by drop_when of the mapping")
+    assert (said.rows, said.words) == (2, "2 of 6 rows left out by drop_when of the mapping")
     assert accounts.lost_share(mapping("state = 'void'")) == pytest.approx(1 / 4)
 
 

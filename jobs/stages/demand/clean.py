@@ -23,11 +23,12 @@ from lakehouse.delta.ledger import StageRecord
 from lakehouse.feeds.accounts import RowAccounts
 from lakehouse.feeds.findings import Finding
 from lakehouse.feeds.quality import Split, check_conservation
+from lakehouse.feeds.sources import SourceMapping
 from lakehouse.schema.tables import FEEDS, contract
 from lakehouse.transforms.silver import dimensions
 from lakehouse.transforms.silver.census import CENSUS_READS, sales_census
 from lakehouse.transforms.silver.cleaning import CleanedSales, clean_feed, clean_sales
-from lakehouse.transforms.silver.codes import CODES, code_findings
+from lakehouse.transforms.silver.codes import CODES, code_findings, terms_findings
 from lakehouse.transforms.silver.kits import Kits
 from lakehouse.transforms.silver.planned_daily import planned_daily
 from udfs.demand.returns import match_cancellations
@@ -69,7 +70,8 @@ def build(context: RunContext, frames: Frames) -> StageRecord:
         locations = dimensions.locations(feeds.get("locations"), series, mapping.country).persist()
         spells = spells_without_trade(context, census, sales.span())
         closed = closed_of(context, feeds, locations, spells, sales.span()).persist()
-        small = dimensions.frames(feeds, series, locations, closed, sales.span())
+        everywhere = terms_hold_everywhere(mapping)
+        small = dimensions.frames(feeds, series, locations, closed, sales.span(), everywhere=everywhere)
         demand = partial(write_sales_daily, context, sales, series, feeds, accounts.rules("sales"), closed)
         works: dict[str, Callable[[], int]] = {
             _SALES_DAILY: demand,
@@ -103,7 +105,16 @@ def codes_of(context: RunContext, frames: Frames, series: DataFrame) -> list[Fin
         for part in CODES
         if feed != "sales" and part in FEEDS[feed].required
     }
-    return code_findings(sold, stated)
+    found = code_findings(sold, stated)
+    if "supply" in context.mapping.feeds:
+        found += terms_findings(sold, bronze_rows(context, frames, "supply", (*CODES, "is_dropped")))
+    return found
+
+
+def terms_hold_everywhere(mapping: SourceMapping) -> bool:
+    """Whether the terms of supply name no place, so that they hold wherever the article is sold."""
+    supply = mapping.feeds.get("supply")
+    return supply is not None and supply.mapping()["location_id"].const == dimensions.EVERYWHERE
 
 
 def take_accounts(context: RunContext, sales: CleanedSales, feeds: dict[str, Split], frames: Frames) -> RowAccounts:
@@ -142,7 +153,7 @@ def write_quarantine(context: RunContext, splits: list[Split]) -> int:
 
 STAGE = FrameStage(
     name="clean",
-    version=4,
+    version=5,
     reads=tuple(Read(f"bronze.{feed}", ()) for feed in FEEDS),
     writes=(
         _SALES_DAILY,

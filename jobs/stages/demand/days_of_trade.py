@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 
 from lakehouse.errors import SourceError
-from lakehouse.feeds.findings import Finding
+from lakehouse.feeds.findings import Finding, counted
 from lakehouse.feeds.quality import Split
 from lakehouse.feeds.sources import SourceMapping
 from lakehouse.transforms.silver import dimensions
@@ -93,10 +93,12 @@ def judge_shared(days: pa.Array, rows: int, alike: int, files: str) -> list[Find
     """
     if not rows:
         return []
+    first, last = pc.min(days), pc.max(days)
+    span = f"within {first} to {last}" if first.as_py() != last.as_py() else f"on {first}"
     if rows < _FEWEST_SHARED or alike < _OVERLAP * rows:
         words = (
-            f"several files state the same article, place and day, within {pc.min(days)} to {pc.max(days)}: {rows:,} "
-            f"rows, which are added up ({alike:,} of them are alike); where later files state days anew, say latest_by"
+            f"several files state the same article, place and day, {span}: {counted(rows, 'row')}, which are added up "
+            f"({alike:,} of them alike); where later files state days anew, say latest_by"
         )
         return [Finding("sales", "files_share_days", words, rows)]
     raise SourceError(

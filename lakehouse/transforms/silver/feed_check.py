@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -52,7 +52,7 @@ class Example:
     line: int | None = None
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}" if self.line is not None else f"{self.file} row {self.row}"
+        place = f"{self.file}:{self.line} (row {self.row})" if self.line is not None else f"{self.file} row {self.row}"
         return f"{place}: {self.words}"
 
 
@@ -63,7 +63,9 @@ class FeedCheck:
     files: rows by file; rows: by (outcome, rule); lost: by column, how many values and the first text, of rows that no
     rule rejects (whether a later file or the series' scope leaves them out or not); examples: by rule, or "lost " and
     the column. census: rows and rows with a sale by location and day. left_to_run: what only a run can tell, and why.
-    stated_again: as `census.stated_again` counts it.
+    set_aside: by file, the lines that are no records, by kind. stated_again: as
+    `census.stated_again` counts it. is_of_sales: the feed is taken from the lines of sales. refusal: why it was read no
+    further.
     """
 
     feed: str
@@ -75,10 +77,13 @@ class FeedCheck:
     last_ds: date | None = None
     series: int = 0
     news: list[str] = field(default_factory=list)
+    set_aside: dict[str, Mapping[str, int]] = field(default_factory=dict)
     left_to_run: dict[str, str] = field(default_factory=dict)
     preview: pa.Table | None = None
     census: pa.Table = field(default_factory=_CENSUS.empty_table)
     stated_again: tuple[int, int, str] = (0, 0, "")
+    is_of_sales: bool = False
+    refusal: str = ""
 
     @property
     def used(self) -> int:
@@ -123,9 +128,9 @@ class _Claims:
         used = claimed < 0
         self._count_lost(rows, piece, file, used)
         self._census(rows)
-        self._keep_keys(rows, pa.array(used), file)
+        self._keep_keys(rows, pa.array(used))
         if self.feed == "sales" and self.has_several_files:
-            self._keep_records(piece.filter(pa.array(used)), file)
+            self._keep_records(piece.filter(pa.array(used)))
         if self.check.preview is None or self.check.preview.num_rows < 5:
             self._preview(rows, pa.array(used))
 
@@ -160,7 +165,9 @@ class _Claims:
             return
         found = ", ".join(f"{name} = {piece[name][at].as_py()!r}" for name in shown)
         row = piece["source_row"][at].as_py()
-        self.check.examples[key] = Example(file.path, row, f"{reason}; found {found}" if found else reason)
+        self.check.examples[key] = Example(
+            piece["source_file"][at].as_py(), row, f"{reason}; found {found}" if found else reason
+        )
 
     def _copy_numbers(self, piece: pa.Table) -> pa.Array:
         """1 for the first record of its content, 2 for any other."""
@@ -186,21 +193,22 @@ class _Claims:
         counted = counted.rename_columns(["location_id", "ds", "rows", "sold"]).select(_CENSUS.names).cast(_CENSUS)
         self.check.census = pa.concat_tables([self.check.census, counted])
 
-    def _keep_keys(self, rows: Rows, used: pa.Array, file: FeedFile) -> None:
+    def _keep_keys(self, rows: Rows, used: pa.Array) -> None:
         """Of used rows, what duplicates and series are told by, counted."""
         names = _key_columns(self.feed)
         days = [name for name in ("ds", "ds_from") if name in FEEDS[self.feed].columns and name not in names]
-        columns = {name: rows.evaluate(name) for name in (*names, *days)}
+        columns = {name: rows.evaluate(name) for name in (*names, *days, "source_file")}
         sold = rows.is_true("units > 0") if self.feed == "sales" else pa.repeat(False, rows.count)
         table = pa.table({**columns, "sold": pc.cast(sold, pa.int64()), "row": rows.evaluate("source_row")})
         if "channel_id" in columns:
             channel = pc.coalesce(table["channel_id"].cast(pa.string()), pa.scalar(_ALL))
             table = table.set_column(table.column_names.index("channel_id"), "channel_id", channel)
         counted = (
-            table.filter(used).group_by([*names, *days]).aggregate([("sold", "count"), ("sold", "sum"), ("row", "max")])
+            table.filter(used)
+            .group_by([*names, *days, "source_file"])
+            .aggregate([("sold", "count"), ("sold", "sum"), ("row", "max")])
         )
-        counted = counted.rename_columns([*names, *days, "rows", "sold", "row"])
-        self.keys.append(counted.append_column("source_file", pa.repeat(file.path, counted.num_rows)))
+        self.keys.append(counted.rename_columns([*names, *days, "source_file", "rows", "sold", "row"]))
 
     def _preview(self, rows: Rows, used: pa.Array) -> None:
         names = [name for name in FEEDS[self.feed].columns if name in delivered(self.mapping, self.feed)]
@@ -219,20 +227,27 @@ class _Claims:
         names = _key_columns(self.feed)
         keys = self._without_superseded(keys)
         if layout.key:
-            repeated = keys.group_by(list(names)).aggregate([("rows", "sum"), ("row", "max"), ("source_file", "max")])
+            repeated = keys.group_by(list(names)).aggregate([("rows", "sum")])
             repeated = repeated.filter(pc.greater(repeated["rows_sum"], 1))
             count = (pc.sum(repeated["rows_sum"]).as_py() or 0) - repeated.num_rows
             self._set_aside("duplicate", "repeated_key", count)
             if count:
-                first = repeated.slice(0, 1).to_pylist()[0]
-                words = ", ".join(f"{name} = {first[name]!r}" for name in names if first[name] is not None)
-                check.examples["repeated_key"] = Example(first["source_file_max"], first["row_max"], f"again {words}")
+                self._repeated_example(keys, repeated.slice(0, 1).to_pylist()[0], names)
         series = [name for name in SERIES.parts if name in keys.column_names]
         if series == list(SERIES.parts):
             check.series = keys.group_by(series).aggregate([]).num_rows
         if self.feed == "sales":
             self._finish_sales(keys)
         return check
+
+    def _repeated_example(self, keys: pa.Table, key: Mapping[str, Any], names: Sequence[str]) -> None:
+        """The last row of a key that is stated again."""
+        for name in names:
+            is_same = pc.is_null(keys[name]) if key[name] is None else pc.equal(keys[name], pa.scalar(key[name]))
+            keys = keys.filter(is_same)
+        last = keys.sort_by([("source_file", "descending"), ("row", "descending")]).slice(0, 1).to_pylist()[0]
+        words = ", ".join(f"{name} = {key[name]!r}" for name in names if key[name] is not None)
+        self.check.examples["repeated_key"] = Example(last["source_file"], last["row"], f"again {words}")
 
     def _finish_sales(self, keys: pa.Table) -> None:
         check, clean = self.check, self.mapping.clean
@@ -266,24 +281,24 @@ class _Claims:
         self._set_aside("duplicate", "superseded_by_later_file", gone)
         return kept.drop_columns(["place", "place_max"])
 
-    def _keep_records(self, piece: pa.Table, file: FeedFile) -> None:
+    def _keep_records(self, piece: pa.Table) -> None:
         """Hashes of each row's series and day, and of all that it states; a row that a rule rejects states nothing."""
         given = delivered(self.mapping, self.feed)
         key = [name for name in (*SERIES.parts, "ds") if name in given]
         rows = {"key": _hashes(piece, key), "record": _hashes(piece, sorted(given))}
-        self.records.append(pd.DataFrame(rows | {"file": file.path}).astype({"file": "category"}))
+        files = piece["source_file"].to_pandas()
+        self.records.append(pd.DataFrame(rows | {"file": files}).astype({"file": "category"}))
 
     def _stated_again(self) -> tuple[int, int, str]:
         """As `census.stated_again`: rows of series and days that files state alike, those alike, two of the files."""
-        if len(self.check.files) < 2 or not self.records:
+        if not self.records:
             return 0, 0, ""
         rows = pd.concat([frame.astype({"file": "object"}) for frame in self.records], ignore_index=True)
-        is_alike = rows.groupby("record")["file"].transform("nunique") > 1
-        if not is_alike.any():
+        is_shared, is_alike = (_in_several_files(rows, by) for by in ("key", "record"))
+        if not is_shared.any():
             return 0, 0, ""
-        shared = rows[rows["key"].isin(rows.loc[is_alike, "key"])]
-        first = shared[shared["key"] == rows.loc[is_alike, "key"].iloc[0]]
-        return len(shared), int(is_alike.sum()), " and ".join(sorted(first["file"].unique())[:2])
+        first = rows[rows["key"] == rows.loc[is_alike if is_alike.any() else is_shared, "key"].iloc[0]]
+        return int(is_shared.sum()), int(is_alike.sum()), " and ".join(sorted(first["file"].unique())[:2])
 
     def _set_aside(self, outcome: str, rule: str, count: int) -> None:
         if count:
@@ -300,20 +315,23 @@ def check_feed(
     zones: Mapping[str, str] | None = None,
     stray: Sequence[date] = (),
     most_pieces: int | None = None,
+    check: FeedCheck | None = None,
 ) -> FeedCheck:
     """Read the feed's files as a first run would and say what would become of each row.
 
     zones, stray: as the run's reader and rules take them. most_pieces: of each file, read no further than so many
-    pieces (of about a hundred thousand rows). Raises SourceError where the run would.
+    pieces (of about a hundred thousand rows). check: an empty one to fill, which holds what was read before a refusal.
+    Raises SourceError where the run would.
     """
     _refuse_unknown_columns(mapping, feed)
-    check = FeedCheck(feed)
+    check = check or FeedCheck(feed)
+    check.is_of_sales = feed != "sales" and mapping.feeds[feed].files == mapping.feeds["sales"].files
     optional = optional_columns(feed, delivered(mapping, feed))
     claims = _Claims(mapping, check, rules_of(mapping, feed, stray), optional)
     found = find_feed_files(mapping.feeds[feed], input_dir)
     plan = plan_feed(mapping.feeds[feed], found, (), "", datetime.now(UTC))
     check.news += map(str, plan.news)
-    claims.has_several_files = len(plan.readings) > 1
+    claims.has_several_files = len(plan.readings) > 1 or bool(mapping.feeds[feed].sheet)
     for reading in plan.readings:
         file = reading.file
         if file.is_empty:
@@ -324,6 +342,8 @@ def check_feed(
             claims.take(piece, file)
             check.files[file.path] = check.files.get(file.path, 0) + piece.num_rows
         check.news += reader.records.news
+        if reader.set_aside:
+            check.set_aside[file.path] = dict(reader.set_aside)
         _find_lines(check, file, reader)
     return claims.finish()
 
@@ -359,6 +379,12 @@ def _find_lines(check: FeedCheck, file: FeedFile, reader: BronzeReader) -> None:
     for key, found in check.examples.items():
         if found.file == file.path:
             check.examples[key] = Example(found.file, found.row, found.words, lines.get(found.row))
+
+
+def _in_several_files(rows: pd.DataFrame, by: str) -> pd.Series:
+    """Whether rows with the same value of `by` stand in several files."""
+    files = rows[[by, "file"]].drop_duplicates()[by].value_counts()
+    return rows[by].isin(files.index[files > 1])
 
 
 def _key_columns(feed: str) -> tuple[str, ...]:
