@@ -141,7 +141,7 @@ def _judge_sales(report: SourceCheck, mapping: SourceMapping) -> None:
         )
     if not says_how_files_share(mapping):
         with _refusal(report):
-            days = pa.array([sales.first_ds, sales.last_ds])
+            days = pa.array(sales.shared_days, pa.date32())
             report.notes += [finding.words for finding in judge_shared(days, *sales.stated_again)]
 
 

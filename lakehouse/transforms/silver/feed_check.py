@@ -63,9 +63,9 @@ class FeedCheck:
     files: rows by file; rows: by (outcome, rule); lost: by column, how many values and the first text, of rows that no
     rule rejects (whether a later file or the series' scope leaves them out or not); examples: by rule, or "lost " and
     the column. census: rows and rows with a sale by location and day. left_to_run: what only a run can tell, and why.
-    set_aside: by file, the lines that are no records, by kind. stated_again: as
-    `census.stated_again` counts it. is_of_sales: the feed is taken from the lines of sales. refusal: why it was read no
-    further.
+    set_aside: by file, the lines that are no records, by kind. stated_again: as `census.stated_again` counts it;
+    shared_days: the first and last day that files share. is_of_sales: the feed is taken from the lines of sales.
+    refusal: why it was read no further.
     """
 
     feed: str
@@ -82,6 +82,7 @@ class FeedCheck:
     preview: pa.Table | None = None
     census: pa.Table = field(default_factory=_CENSUS.empty_table)
     stated_again: tuple[int, int, str] = (0, 0, "")
+    shared_days: tuple[date, ...] = ()
     is_of_sales: bool = False
     refusal: str = ""
 
@@ -286,6 +287,7 @@ class _Claims:
         given = delivered(self.mapping, self.feed)
         key = [name for name in (*SERIES.parts, "ds") if name in given]
         rows = {"key": _hashes(piece, key), "record": _hashes(piece, sorted(given))}
+        rows |= {"place": _hashes(piece, ["location_id", "ds"]), "ds": piece["ds"].to_numpy(zero_copy_only=False)}
         files = piece["source_file"].to_pandas()
         self.records.append(pd.DataFrame(rows | {"file": files}).astype({"file": "category"}))
 
@@ -297,6 +299,8 @@ class _Claims:
         is_shared, is_alike = (_in_several_files(rows, by) for by in ("key", "record"))
         if not is_shared.any():
             return 0, 0, ""
+        days = rows.loc[_in_several_files(rows, "place"), "ds"]
+        self.check.shared_days = date.fromisoformat(days.min()), date.fromisoformat(days.max())
         first = rows[rows["key"] == rows.loc[is_alike if is_alike.any() else is_shared, "key"].iloc[0]]
         return int(is_shared.sum()), int(is_alike.sum()), " and ".join(sorted(first["file"].unique())[:2])
 
