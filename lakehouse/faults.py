@@ -121,7 +121,14 @@ def _fault(model: type[Any], path: tuple[Key, ...], found: Sequence[Any], thing:
         expected = expected.replace(" of settings", "")
     value = first["input"]
     hint = nearest(value, re.findall(r"'([^']*)'", expected)) if first["type"] == "literal_error" else ""
-    return Fault(path, f"expected {expected}, found {value!r:.200}{hint}")
+    return Fault(path, f"expected {expected}, found {_shown(value)}{hint}")
+
+
+def _shown(value: Any) -> str:
+    """What was found: tables by their number alone, which says what is wrong with them."""
+    if isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
+        return f"{len(value)} of them ([[...]] makes a list); write it once, as [...], with all that belongs to it"
+    return "a table" if isinstance(value, dict) else f"{value!r:.200}"
 
 
 def _expected(found: Any) -> str:

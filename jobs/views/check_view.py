@@ -15,6 +15,8 @@ from jobs.stages.demand.days_of_trade import judge_shared, refuse_sums, says_how
 from lakehouse.errors import SourceError
 from lakehouse.feeds.accounts import RowAccounts
 from lakehouse.feeds.date_pattern import likely_days
+from lakehouse.feeds.findings import counted
+from lakehouse.feeds.lines_beside import told
 from lakehouse.feeds.quality import words_for
 from lakehouse.feeds.reading import zones_of_places
 from lakehouse.feeds.sources import SourceMapping
@@ -34,6 +36,10 @@ class SourceCheck:
     feeds: dict[str, FeedCheck] = field(default_factory=dict)
     refusals: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+    def refuse(self, reason: str) -> None:
+        if reason not in self.refusals:
+            self.refusals.append(reason)
 
     def accounts(self) -> RowAccounts:
         rows = {(name, *key): count for name, feed in self.feeds.items() for key, count in feed.rows.items()}
@@ -57,6 +63,7 @@ class SourceCheck:
                 "first_ds": str(feed.first_ds or "") or None,
                 "last_ds": str(feed.last_ds or "") or None,
                 "series": feed.series,
+                "set_aside": feed.set_aside,
                 "news": feed.news,
                 "left_to_run": feed.left_to_run,
             }
@@ -72,16 +79,21 @@ def check_source(
     with _refusal(report):
         zones = zones_of_places(mapping, input_dir, spark)
     for name in mapping.feeds:
-        with _refusal(report):
-            report.feeds[name] = _checked(mapping, name, input_dir, spark, zones, most_pieces)
-    if "sales" in report.feeds:
+        report.feeds[name] = FeedCheck(name)
+        try:
+            report.feeds[name] = _checked(mapping, name, input_dir, spark, zones, most_pieces, report.feeds[name])
+        except SourceError as error:
+            report.feeds[name].refusal = str(error)
+            report.refuse(str(error))
+    if not report.feeds["sales"].refusal:
         _judge_sales(report, mapping)
     return report
 
 
 def text_of(report: SourceCheck) -> str:
     """The report for people; its last line is the verdict."""
-    lines = [line for name, feed in report.feeds.items() if feed.files for line in _feed_lines(name, feed)]
+    shown = {name: feed for name, feed in report.feeds.items() if feed.files or feed.refusal}
+    lines = [line for name, feed in shown.items() for line in _feed_lines(name, feed)]
     return "\n".join([*lines, *(f"note: {note}" for note in report.notes), report.verdict()])
 
 
@@ -90,8 +102,7 @@ def _refusal(report: SourceCheck) -> Any:
     try:
         yield
     except SourceError as error:
-        if str(error) not in report.refusals:
-            report.refusals.append(str(error))
+        report.refuse(str(error))
 
 
 def _checked(
@@ -101,8 +112,9 @@ def _checked(
     spark: Callable[[], SparkSession],
     zones: Mapping[str, str],
     most_pieces: int | None,
+    check: FeedCheck,
 ) -> FeedCheck:
-    found = check_feed(mapping, name, input_dir, spark, zones=zones, most_pieces=most_pieces)
+    found = check_feed(mapping, name, input_dir, spark, zones=zones, most_pieces=most_pieces, check=check)
     stray = stray_days(found.census) if name == "sales" and not mapping.clean.first_day else []
     if not stray:
         return found
@@ -129,7 +141,7 @@ def _judge_sales(report: SourceCheck, mapping: SourceMapping) -> None:
         )
     if not says_how_files_share(mapping):
         with _refusal(report):
-            days = pa.array([sales.first_ds, sales.last_ds])
+            days = pa.array(sales.shared_days, pa.date32())
             report.notes += [finding.words for finding in judge_shared(days, *sales.stated_again)]
 
 
@@ -142,21 +154,27 @@ def _other_readings(sales: FeedCheck, rule: str) -> str:
 
 
 def _feed_lines(name: str, feed: FeedCheck) -> list[str]:
-    days = f", {feed.first_ds} to {feed.last_ds}" if feed.first_ds else ""
+    span = f"{feed.first_ds} to {feed.last_ds}" if feed.first_ds != feed.last_ds else str(feed.first_ds)
+    days = f", {span}" if feed.first_ds else ""
     series = f", {feed.series:,} series" if feed.series else ""
-    files = "1 file" if len(feed.files) == 1 else f"{len(feed.files):,} files"
-    lines = [f"{name}: {files}, {sum(feed.rows.values()):,} rows{days}{series}"]
-    lines += [f"  {path}: {rows:,} rows" for path, rows in list(feed.files.items())[:_FILES_SHOWN]]
+    files = counted(len(feed.files), "file")
+    lines = [f"{name}: {files}, {counted(sum(feed.rows.values()), 'row')}{days}{series}"]
+    lines += [f"  refused, so that no further row was read: {feed.refusal}"] if feed.refusal else []
+    lines += [f"  {path}: {counted(rows, 'row')}" for path, rows in list(feed.files.items())[:_FILES_SHOWN]]
     if (more := len(feed.files) - _FILES_SHOWN) > 0:
         lines.append(f"  and {more:,} more files")
     words = {"used": "used", "quarantined": "set aside", "duplicate": "duplicates", "out_of_scope": "out of scope"}
     order = list(words)
     for (outcome, rule), rows in sorted(feed.rows.items(), key=lambda item: (order.index(item[0][0]), -item[1])):
         example = f"; such as {feed.examples[rule]}" if rule in feed.examples else ""
-        lines.append(f"  {words[outcome]}{f' by {rule}' if rule else ''}: {rows:,} rows{example}")
+        if rule == "repeated_key" and feed.is_of_sales:
+            example = f": {name} are taken from the lines of sales, which name each of them often"
+        lines.append(f"  {words[outcome]}{f' by {rule}' if rule else ''}: {counted(rows, 'row')}{example}")
     for column, (rows, _) in feed.lost.items():
         expected = "" if f"lost {column}" in feed.examples else f"; must be {words_for(column)}"
-        lines.append(f"  unknown {column}: {rows:,} values; such as {feed.examples.get(f'lost {column}', expected)}")
-    lines += [f"  {news}" for news in feed.news]
+        lines.append(
+            f"  unknown {column}: {counted(rows, 'value')}; such as {feed.examples.get(f'lost {column}', expected)}"
+        )
+    lines += [f"  {words}" for words in (*told(feed.set_aside), *feed.news)]
     lines += [f"  left to the run: {rule} ({why})" for rule, why in feed.left_to_run.items()]
     return lines

@@ -7,6 +7,7 @@ import os
 import re
 import tempfile
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,16 +73,18 @@ def _flush(path: Path) -> None:
 def file_names(ids: Sequence[str | None], otherwise: str) -> list[str]:
     """A name for each id, safe and its own on any file system, in the order of the ids; `otherwise` is that of None.
 
-    Letters, digits, `-`, `_` and inner dots stay, anything else becomes `_`. A name that is not the id itself, or is
-    another id's but for upper and lower case, ends in a hash of its id: an id has the same file every day.
+    Letters, digits, `-`, `_` and inner dots stay, anything else becomes `_`. Of ids whose names are the same then, or
+    but for upper and lower case, each ends in a hash of its id, save one that is its name.
     """
     plain = {id_: _plain(otherwise if id_ is None else id_) for id_ in ids}
-    folded = [name.casefold() for id_, name in plain.items() if name == id_]
+    folded = Counter(name.casefold() for name in plain.values())
+    exact = Counter(name.casefold() for id_, name in plain.items() if name == id_)
     names: dict[str | None, str] = {}
     taken: set[str] = set()
     for id_ in sorted(plain, key=lambda id_: (id_ is not None, id_ or "")):
         name = plain[id_]
-        if id_ is not None and (name != id_ or folded.count(name.casefold()) > 1):
+        is_its_own = name == id_ and exact[name.casefold()] == 1
+        if id_ is not None and folded[name.casefold()] > 1 and not is_its_own:
             name += "-" + hashlib.sha256(id_.encode()).hexdigest()[:8]
         while name.casefold() in taken:
             name += "_"

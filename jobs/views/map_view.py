@@ -31,8 +31,8 @@ def map_folder(folder: Path, out: Path | None) -> int:
     for label, lines in (("not placed", found.unplaced), ("note", found.notes), ("for you to decide", found.questions)):
         for line in lines:
             say(f"{label}: {line}")
-    name = re.sub(r"\W+", "_", (out.stem if out else folder.resolve().name).lower()).strip("_")
-    is_taken = _preview(found, folder, name if re.match(r"^[a-z]", name) else f"source_{name}", say)
+    name = re.sub(r"[^a-z0-9]+", "_", (out.stem if out else folder.resolve().name).lower()).strip("_")
+    is_taken = _preview(found, folder, name if re.match(r"^[a-z]", name) else f"source_{name}".rstrip("_"), say)
     if out is not None:
         say(f"written: {out}" + ("" if is_taken else "; no run would take it yet"))
     return 0 if is_taken else 1

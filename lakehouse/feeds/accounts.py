@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from lakehouse.delta.files import replace_rows
 from lakehouse.delta.io import Lakehouse
-from lakehouse.feeds.findings import Finding
-from lakehouse.feeds.quality import words_for
+from lakehouse.feeds.findings import Finding, counted
+from lakehouse.feeds.quality import DROP_WHEN, words_for
 from lakehouse.feeds.sources import SourceMapping
 from lakehouse.schema.tables import contract
 
@@ -87,7 +87,11 @@ class RowAccounts:
         unread = sum(
             count for rule, count in self.rejected("sales").items() if rule not in own and rule not in _BY_MEANING
         )
-        return unread / max(sum(self.outcomes("sales").values()), 1)
+        return unread / max(sum(self.outcomes("sales").values()) - self.dropped("sales"), 1)
+
+    def dropped(self, feed: str) -> int:
+        """Rows that the mapping's drop_when leaves out."""
+        return self.rows.get((feed, "out_of_scope", DROP_WHEN), 0)
 
     def findings(self, examples: Mapping[tuple[str, str], str]) -> list[Finding]:
         """What is to be said of rows and values lost. examples: by (feed, rule), a rejected row with file and row."""
@@ -96,15 +100,22 @@ class RowAccounts:
             rules, total = self.rejected(feed), sum(self.outcomes(feed).values())
             count = sum(rules.values())
             named = "; ".join(f"{rule} {rows:,} ({examples.get((feed, rule), '')})" for rule, rows in rules.items())
-            words = f"{count:,} of {total:,} rows of {feed} were set aside ({count / total:.1%}): {named}"
+            were = "was" if count == 1 else "were"
+            words = f"{count:,} of {counted(total, 'row')} of {feed} {were} set aside ({count / total:.1%}): {named}"
             found.append(
                 Finding(feed, "rows_rejected", words, count, tuple(examples.get((feed, r), "") for r in rules))
             )
+        for feed in sorted({feed for feed, _, _ in self.rows}):
+            if count := self.dropped(feed):
+                total = sum(self.outcomes(feed).values())
+                words = f"{count:,} of {counted(total, 'row')} left out by drop_when of the mapping"
+                found.append(Finding(feed, "rows_dropped", words, count))
         by_feed: defaultdict[str, list[str]] = defaultdict(list)
         for (feed, column), (count, example) in sorted(self.lost.items()):
             by_feed[feed].append(f"{column} {count:,} (must be {words_for(column)}; found {example!r})")
         for feed, parts in by_feed.items():
             count = sum(rows for (name, _), (rows, _) in self.lost.items() if name == feed)
-            words = f"{count:,} values of {feed} could not be read and are unknown: {'; '.join(parts)}"
+            are = "is" if count == 1 else "are"
+            words = f"{counted(count, 'value')} of {feed} could not be read and {are} unknown: {'; '.join(parts)}"
             found.append(Finding(feed, "values_lost", words, count))
         return found

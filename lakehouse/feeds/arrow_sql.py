@@ -8,7 +8,7 @@ the caller then says that only a run can tell. Numbers are doubles here, rounded
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -43,6 +43,20 @@ _SPARK_DECIMALS, _BEYOND_DECIMAL = 6, 1e12
 
 class UnsupportedError(Exception):
     """The SQL holds something that is not evaluated here."""
+
+
+def columns_of(sql: str) -> tuple[str, ...]:
+    """The columns that an expression reads, in the order in which it names them. Raises UnsupportedError."""
+    return tuple(dict.fromkeys(_columns_in(parse(sql))))
+
+
+def _columns_in(node: Any) -> Iterator[str]:
+    if not isinstance(node, tuple) or node[:1] == ("value",):
+        return
+    if node[:1] == ("column",):
+        yield node[1]
+    for part in node:
+        yield from _columns_in(part)
 
 
 @dataclass(slots=True)
@@ -83,7 +97,7 @@ class Rows:
             case "case":
                 return self._case(parts)
             case "cast":
-                return _cast(self._of(parts[0]), parts[1])
+                return try_cast(self._of(parts[0]), parts[1])
             case _:
                 operator = _OPERATORS.get(kind)
                 if operator is None:
@@ -130,7 +144,7 @@ def _date_add(day: Any, days: pa.Scalar) -> Any:
 
 def _to_date(value: Any) -> Any:
     return (
-        _cast(value, "DATE")
+        try_cast(value, "DATE")
         if pa.types.is_string(value.type)
         else pc.cast(pc.cast(value, pa.timestamp("us")), pa.date32())
     )
@@ -168,25 +182,35 @@ def _flag(value: Any) -> Any:
 
 
 def _number(value: Any) -> Any:
-    return _cast(value, "DOUBLE") if pa.types.is_string(value.type) else pc.cast(value, pa.float64())
+    return _implied(value, "DOUBLE") if pa.types.is_string(value.type) else pc.cast(value, pa.float64())
+
+
+def _implied(value: Any, kind: str) -> Any:
+    """Text beside a value of another type, as that type: what is none stops a run of Spark."""
+    cast = try_cast(value, kind)
+    lost = pc.and_(pc.is_null(cast), pc.is_valid(value))
+    if pc.any(lost).as_py() if not isinstance(value, pa.Scalar) else lost.as_py():
+        shown = value if isinstance(value, pa.Scalar) else pc.filter(value, lost)[0]
+        raise UnsupportedError(f"{shown.as_py()!r} is no {kind}; say try_cast(... AS {kind}), which makes NULL of it")
+    return cast
 
 
 def _alike(one: Any, other: Any) -> tuple[Any, Any]:
     """Both of one type: text beside a number or a date is read as such, as Spark does."""
     for kind, name in ((pa.types.is_date, "DATE"), (pa.types.is_timestamp, "TIMESTAMP")):
         if kind(one.type) or kind(other.type):
-            return tuple(_cast(v, name) if pa.types.is_string(v.type) else v for v in (one, other))
+            return tuple(_implied(v, name) if pa.types.is_string(v.type) else v for v in (one, other))
     if pa.types.is_string(one.type) and pa.types.is_string(other.type):
         return one, other
     if pa.types.is_boolean(one.type) or pa.types.is_boolean(other.type):
-        return tuple(_cast(v, "BOOLEAN") if pa.types.is_string(v.type) else v for v in (one, other))
+        return tuple(_implied(v, "BOOLEAN") if pa.types.is_string(v.type) else v for v in (one, other))
     return _number(one), _number(other)
 
 
-def _cast(value: Any, kind: str) -> Any:
-    """try_cast: NULL where the text is none of the kind."""
+def try_cast(value: Any, kind: str) -> Any:
+    """The text as a value of the kind, such as DOUBLE; NULL where it is none."""
     if isinstance(value, pa.Scalar):
-        return _cast(pa.array([value.as_py()], value.type), kind)[0]
+        return try_cast(pa.array([value.as_py()], value.type), kind)[0]
     if pa.types.is_null(value.type):
         value = pc.cast(value, pa.string())
     if not pa.types.is_string(value.type):

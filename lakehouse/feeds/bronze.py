@@ -25,19 +25,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.errors import SourceError
-from lakehouse.feeds.cells import MONEY, CellReader
+from lakehouse.feeds.cells import MONEY, CellReader, with_time
 from lakehouse.feeds.derived_records import DERIVED, FAILED
+from lakehouse.feeds.dropped_records import DROPPED
 from lakehouse.feeds.feed_files import FeedFile
+from lakehouse.feeds.line_amounts import negated, prices_of
 from lakehouse.feeds.money import Money
 from lakehouse.feeds.records import Records
-from lakehouse.feeds.sheet_records import SheetRecords
+from lakehouse.feeds.sheet_records import BookRecords, SheetRecords
 from lakehouse.feeds.sources import ColumnMapping, Feed, Melt, SourceMapping
-from lakehouse.feeds.text_records import CORRUPT, ROW, TextRecords
+from lakehouse.feeds.text_records import CORRUPT, ROW, SHEET, TextRecords
 from lakehouse.schema.columns import COLUMNS
 from lakehouse.schema.tables import FEEDS, contract
 
+AS_OF = "as_of"  # as the constant of a day: that of the run
 CORRUPT_PREFIX = "corrupt record: "
-READER = 2  # raised when a file is read otherwise than before, so that it is read again
+READER = 3  # raised when a file is read otherwise than before, so that it is read again
 
 _THREADS = 4
 _MELTED_ROWS = 1 << 19
@@ -55,7 +58,8 @@ class _Beside:
 class BronzeReader:
     """Turns the records of one file into rows of `bronze.<feed_name>`.
 
-    zones: time zone by location, for those that have their own; `records` are the file's, with the columns that
+    zones: time zone by location, for those that have their own; as_of: the run's day, None where none is known;
+    `records` are the file's, with the columns that
     expressions and look-ups derive. Raises SourceError where a column of the mapping is not in the file.
     """
 
@@ -65,6 +69,7 @@ class BronzeReader:
     records: Records
     arrived_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     zones: Mapping[str, str] = field(default_factory=dict)
+    as_of: date | None = None
     _cells: dict[str, CellReader] = field(default_factory=dict)
     _days: dict[str, str] = field(default_factory=dict)
     _money: Money | None = None
@@ -73,7 +78,7 @@ class BronzeReader:
         _check_columns(self.file, self.feed_name, self.mapping, self.records)
         origins = self.feed.mapping()
         if self.feed.melt is not None:
-            self._days = {name: day.isoformat() for name, day in self._day_columns(self.feed.melt).items()}
+            self._days = self._wide_columns(self.feed.melt)
             first, *_, last = [*self._days, *self._days]
             origins[self.feed.melt.value] = ColumnMapping(column=first if first == last else f"{first} to {last}")
         for target, origin in origins.items():
@@ -89,6 +94,11 @@ class BronzeReader:
     @property
     def feed(self) -> Feed:
         return self.mapping.feeds[self.feed_name]
+
+    @property
+    def set_aside(self) -> Mapping[str, int]:
+        """Lines of the file that are no records, by kind (see `lines_beside`), once all tables are read."""
+        return getattr(as_opened(self.records), "set_aside", {})
 
     def tables(self) -> Iterator[pa.Table]:
         """Rows with exactly the contract's columns, in pieces that fit memory; then what is doubtful is refused."""
@@ -116,13 +126,17 @@ class BronzeReader:
             for future in waiting:
                 yield future.result()
 
-    def _day_columns(self, melt: Melt) -> dict[str, date]:
-        """The columns that are days, each day one; says which others are not read."""
+    def _wide_columns(self, melt: Melt) -> dict[str, str]:
+        """The columns that become rows, each day or place one; says which others are not read."""
         file, names = self.file.path, self.records.names
-        header: list[str] = getattr(_as_opened(self.records), "header", names)
-        days = self.mapping.days(self.feed_name, names)
+        if melt.into != "ds":
+            if not (places := self.mapping.melted(self.feed_name, names)):
+                raise SourceError(f"{file}: expected columns {melt.prefix}<place>, found {names}. Correct `melt`.")
+            return places
+        header: list[str] = getattr(as_opened(self.records), "header", names)
+        days = self.mapping.melted(self.feed_name, names)
         words = f"{melt.prefix}<number>" if melt.format is None else f"{melt.prefix}<date as {melt.format}>"
-        repeated = [name for name in self.mapping.days(self.feed_name, sorted(set(header))) if name not in days]
+        repeated = [name for name in self.mapping.melted(self.feed_name, sorted(set(header))) if name not in days]
         of_day = {day: [name for name, other in days.items() if other == day] for day in days.values()}
         if same := repeated or next((columns for columns in of_day.values() if len(columns) > 1), []):
             raise SourceError(f"{file}: expected one column for each day, found more: {same}. Remove all but one.")
@@ -130,7 +144,7 @@ class BronzeReader:
             raise SourceError(
                 f"{file}: expected day columns {words}, found {names}. Correct `melt` in the source mapping."
             )
-        mapped = {origin.column for origin in self.feed.mapping().values()}
+        mapped = {name for origin in self.feed.mapping().values() for name in (origin.column, origin.time)}
         others = [name for name in names if name not in days and name not in mapped]
         shapes = {_shape(name) for name in days}
         if likely := [name for name in others if _shape(name) in shapes]:
@@ -162,13 +176,22 @@ class BronzeReader:
         arrived = pa.scalar(self.arrived_at, pa.timestamp("us", "UTC"))
         hashes = _row_hashes(batch) if self.mapping.clean.drop_exact_duplicates else pa.repeat("", count)
         return {
-            "source_file": pa.repeat(self.file.path, count),
+            "source_file": self._places(batch),
             "source_row": batch[ROW],
             "source_column": pa.repeat("", count),
             "row_hash": hashes,
             "batch_id": pa.repeat(self.file.batch_id, count),
             "ingested_at": pa.repeat(arrived, count),
+            "is_dropped": _true_or_null(batch[DROPPED])
+            if DROPPED in batch.schema.names
+            else pa.nulls(count, pa.bool_()),
         }
+
+    def _places(self, batch: pa.RecordBatch) -> pa.Array:
+        """The file of each record, with the sheet where several of it are read."""
+        if SHEET not in batch.schema.names:
+            return pa.repeat(self.file.path, batch.num_rows)
+        return pc.binary_join_element_wise(self.file.path, " [", batch[SHEET], "]", "")
 
     def _values(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
         """The feed's columns; of a corrupt record NULL but for the last, which holds its text."""
@@ -176,6 +199,8 @@ class BronzeReader:
         place = self._origin(batch, "location_id", _Beside()) if self.zones and "location_id" in layout else None
         beside = _Beside(place, self._codes(batch))
         values = {name: self._origin(batch, name, beside) for name in layout}
+        if "line_value" in self.feed.columns:
+            values["unit_price"] = pc.coalesce(values["unit_price"], prices_of(values["line_value"], values["units"]))
         if batch[CORRUPT].null_count < count:
             is_whole = pc.is_null(batch[CORRUPT])
             values = {name: pc.if_else(is_whole, value, None) for name, value in values.items()}
@@ -188,19 +213,33 @@ class BronzeReader:
         if self._money is None:
             return None
         stated = self._origin(batch, "currency", _Beside())
-        return self._money.codes(pc.if_else(pc.is_null(batch[CORRUPT]), stated, None), batch[ROW])
+        counts = pc.is_null(batch[CORRUPT])
+        if DROPPED in batch.schema.names:  # what is no sale may be in no currency either
+            counts = pc.and_not(counts, batch[DROPPED])
+        return self._money.codes(pc.if_else(counts, stated, None), batch[ROW])
 
     def _origin(self, batch: pa.RecordBatch, target: str, beside: _Beside) -> pa.Array:
         origin, count = self.feed.mapping().get(target), batch.num_rows
         if origin is None:
             return pa.nulls(count, pa.string())
         if origin.const is not None:
-            return pa.repeat(_const_text(origin.const), count)
+            return pa.repeat(self._const(origin.const, target), count)
         if origin.expr is not None:
             return self._derived(batch, target, beside)
         if origin.column not in batch.schema.names:
             return pa.nulls(count, pa.string())
-        return self._read(batch[origin.column], target, beside)
+        cells = batch[origin.column]
+        if origin.time is not None:
+            cells = with_time(cells, batch[origin.time]) if origin.time in batch.schema.names else cells
+        values = self._read(cells, target, beside)
+        return negated(values) if origin.negate else values
+
+    def _const(self, const: str | float | bool, target: str) -> str:
+        """A constant as text; `as_of` for a day is the run's, but no later than the day on which the file came."""
+        if const == AS_OF and COLUMNS[target].type == "date":
+            came = self.arrived_at.date()
+            return min(self.as_of or came, came).isoformat()
+        return _const_text(const)
 
     def _derived(self, batch: pa.RecordBatch, target: str, beside: _Beside) -> pa.Array:
         failed = batch[FAILED + target].cast(pa.string())
@@ -245,7 +284,7 @@ class BronzeReader:
         beside = _Beside(codes=None if codes is None else pc.filter(codes, is_whole))
         cells = [self._read(pc.filter(batch[name], is_whole), melt.value, beside) for name in self._days]
         long = {name: pa.concat_arrays([values] * days) for name, values in whole.items()}
-        long["ds"] = pa.array(list(self._days.values()), pa.string()).take(_each(days, count))
+        long[melt.into] = pa.array(list(self._days.values()), pa.string()).take(_each(days, count))
         long["source_column"] = pa.array(list(self._days), pa.string()).take(_each(days, count))
         long[melt.value] = pa.concat_arrays(cells)
         return {name: pa.concat_arrays([long[name], corrupt[name]]) for name in columns}
@@ -253,8 +292,9 @@ class BronzeReader:
 
 def needed_columns(mapping: SourceMapping, feed_name: str, names: Sequence[str]) -> list[str]:
     """The file's columns that the mapping reads without Spark."""
-    wanted = [origin.column for origin in mapping.feeds[feed_name].mapping().values() if origin.column in set(names)]
-    return list(dict.fromkeys([*(name for name in wanted if name), *mapping.days(feed_name, names)]))
+    origins = mapping.feeds[feed_name].mapping().values()
+    wanted = [name for origin in origins for name in (origin.column, origin.time) if name in set(names)]
+    return list(dict.fromkeys([*(name for name in wanted if name), *mapping.melted(feed_name, names)]))
 
 
 def _each(count: int, times: int) -> pa.Array:
@@ -262,9 +302,10 @@ def _each(count: int, times: int) -> pa.Array:
 
 
 def _check_columns(file: FeedFile, feed_name: str, mapping: SourceMapping, records: Records) -> None:
-    feed, names, opened = mapping.feeds[feed_name], records.names, _as_opened(records)
+    feed, names, opened = mapping.feeds[feed_name], records.names, as_opened(records)
     header: list[str] = getattr(opened, "header", [])
-    expected = {origin.column for origin in feed.mapping().values() if origin.column and not origin.optional}
+    needed = [origin for origin in feed.mapping().values() if origin.column and not origin.optional]
+    expected = {name for origin in needed for name in (origin.column, origin.time) if name}
     missing = sorted(expected - set(names))
     if not missing:
         return
@@ -276,8 +317,8 @@ def _check_columns(file: FeedFile, feed_name: str, mapping: SourceMapping, recor
     near = {name: difflib.get_close_matches(name.lower(), [other.lower() for other in names], 1) for name in missing}
     spelt = {name.lower(): name for name in names}
     likely = [f"{name!r} may be {spelt[found[0]]!r}" for name, found in near.items() if found]
-    hint = opened.header_elsewhere(expected) if isinstance(opened, TextRecords | SheetRecords) else ""
-    targets = [target for target, origin in feed.mapping().items() if origin.column in missing]
+    hint = opened.header_elsewhere(expected) if isinstance(opened, TextRecords | SheetRecords | BookRecords) else ""
+    targets = [target for target, origin in feed.mapping().items() if {origin.column, origin.time} & set(missing)]
     places = ", ".join(mapping.place("feeds", feed_name, "columns", target) for target in targets)
     raise SourceError(
         f"{file.path}: expected columns {missing}, found {list(names)}. {hint}"
@@ -291,11 +332,15 @@ def _shape(name: str) -> str:
     return re.sub(r"[^\W\d_]", "a", re.sub(r"\d", "9", name))
 
 
-def _as_opened(records: Records) -> Records:
+def as_opened(records: Records) -> Records:
     """The file's own records, which others fill or add columns to."""
     while (inner := getattr(records, "records", None)) is not None:
         records = inner
     return records
+
+
+def _true_or_null(flags: pa.Array) -> pa.Array:
+    return pc.if_else(flags, True, pa.scalar(None, pa.bool_()))
 
 
 def _const_text(const: str | float | bool) -> str:
@@ -311,7 +356,8 @@ def _row_hashes(batch: pa.RecordBatch) -> pa.Array:
 
     128 bits: among 1e9 records the chance of any collision is about 1e-21.
     """
-    names = sorted(name for name in batch.schema.names if name != ROW and name[:1] not in (DERIVED, FAILED))
+    made = {ROW, DROPPED, SHEET}
+    names = sorted(name for name in batch.schema.names if name not in made and name[:1] not in (DERIVED, FAILED))
     texts = [pc.fill_null(pc.cast(batch[name], pa.string()), "\x00") for name in names]
     joined = pc.binary_join_element_wise(*texts, "\x1f")
     return pa.array([hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() for text in joined.to_pylist()])

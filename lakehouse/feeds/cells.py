@@ -20,6 +20,7 @@ from lakehouse.feeds.number_text import PLAIN, NumberForms, foreign_currencies, 
 from lakehouse.schema.columns import COLUMNS
 
 MONEY = frozenset(name for name in COLUMNS if name.endswith(("_price", "_cost", "_value")))
+_TEXT_TRICK = r'^="(.*)"$'
 _FLOAT_CODE = r"^-?\d+\.0+$"
 TYPED = "\x01"  # before a cell that the file itself knows for a number, a flag or a time: it needs no notation
 
@@ -153,6 +154,8 @@ class CellReader:
         return pc.coalesce(known, unread)
 
     def _words(self, texts: pa.Array, _zone: str | None) -> pa.Array:
+        if self.target.endswith("_id"):  # ="0815": so that a spreadsheet takes the code for text
+            texts = pc.replace_substring_regex(texts, _TEXT_TRICK, r"\1")
         if self._is_float_code is None and self.target.endswith("_id") and pc.count(texts).as_py():
             self._is_float_code = pc.all(pc.match_substring_regex(texts, _FLOAT_CODE)).as_py()
         if not self._is_float_code:
@@ -220,6 +223,14 @@ class CellReader:
         if COLUMNS[self.target].type == "date":
             return pc.cast(pc.cast(pc.floor_temporal(array, unit="day"), pa.date32()), pa.string())
         return _time_words(array)
+
+
+def with_time(days: pa.Array, times: pa.Array) -> pa.Array:
+    """Days and times of day of two columns, as the text of one; a day without a time stays alone."""
+    day = pc.replace_substring_regex(days.cast(pa.string()), f"^{TYPED}", "")
+    day = pc.replace_substring_regex(pc.utf8_trim_whitespace(day), r"^(\d{4}-\d\d-\d\d) 00:00:00$", r"\1")
+    time = pc.utf8_trim_whitespace(pc.replace_substring_regex(times.cast(pa.string()), f"^{TYPED}", ""))
+    return pc.if_else(pc.fill_null(pc.not_equal(time, ""), False), pc.binary_join_element_wise(day, time, " "), day)
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -21,15 +21,17 @@ from pyspark.sql import functions as F
 from lakehouse.errors import SourceError
 from lakehouse.faults import nearest
 from lakehouse.feeds.cells import TYPED
+from lakehouse.feeds.dropped_records import DROPPED
 from lakehouse.feeds.feed_files import FeedFile, lookup_file
 from lakehouse.feeds.parquet_records import ParquetRecords
 from lakehouse.feeds.records import Records, open_records
 from lakehouse.feeds.sources import Feed
 from lakehouse.feeds.sql_clauses import SparkFault, clauses_of, named_clause
-from lakehouse.feeds.text_records import CORRUPT, ROW
+from lakehouse.feeds.text_records import CORRUPT, ROW, SHEET
 from lakehouse.schema.columns import COLUMNS
 
 DERIVED, FAILED = "=", "!"  # before a target's name: what the expression gave, and what it gave nothing from
+WRITTEN = "#"  # before the name of a column that SQL sees as a number: its cells as text
 MARKED = "~"  # before a column's name: its cells with the marks of those that are typed
 
 
@@ -38,7 +40,9 @@ class DerivedRecords:
     """Records with a column `=target` for each expression, and `!target`: the inputs of which it made nothing.
 
     expressions: target -> Spark SQL over the columns of `records`. kept: columns that are needed besides. places: where
-    the mapping states each of them. Raises SourceError where Spark cannot compute one, by its place.
+    the mapping states each of them, and `drop_when`, of which the column DROPPED is made. numbers: columns
+    that SQL sees as DOUBLE. Raises
+    SourceError where Spark cannot compute one, by its place.
     """
 
     spark: SparkSession
@@ -47,6 +51,8 @@ class DerivedRecords:
     expressions: Mapping[str, str]
     kept: Sequence[str]
     places: Mapping[str, str]
+    drop_when: str | None = None
+    numbers: Sequence[str] = ()
 
     @property
     def names(self) -> list[str]:
@@ -70,21 +76,29 @@ class DerivedRecords:
                 yield _with_types(batch, types)
 
     def _clauses(self) -> dict[str, str]:
-        return {self.places[target]: sql for target, sql in self.expressions.items()}
+        stated = {self.places[target]: sql for target, sql in self.expressions.items()}
+        return stated | ({self.places["drop_when"]: self.drop_when} if self.drop_when is not None else {})
 
     def _derived(self, frame: DataFrame) -> DataFrame:
         hint = f"\n  {self.file.path} has the columns {self.names}"
+        for name in self.numbers:
+            number = F.expr(f"try_cast({quoted(name)} AS DOUBLE)")
+            frame = frame.withColumn(WRITTEN + name, F.col(quoted(name))).withColumn(name, number)
         with clauses_of(self._clauses(), frame.select, hint):
             columns: list[Column] = []
             for target, sql in self.expressions.items():
                 value = F.expr(sql)
                 columns.append(value.alias(DERIVED + target))
-                columns.append(_nothing_from(value, sql, target, self.names).alias(FAILED + target))
-            marked = [MARKED + name if MARKED + name in frame.columns else name for name in self.kept]
-            kept = [
-                F.col(quoted(name)).alias(name.removeprefix(MARKED)) for name in (*dict.fromkeys(marked), ROW, CORRUPT)
-            ]
-            return frame.select(*kept, *columns)
+                columns.append(_nothing_from(value, sql, target, self.names, self.numbers).alias(FAILED + target))
+            if self.drop_when is not None:
+                is_true = F.coalesce(F.expr(self.drop_when).cast("boolean"), F.lit(False))
+                columns.append((is_true & F.col(CORRUPT).isNull()).alias(DROPPED))
+            there = set(frame.columns)
+            kept = {
+                name: next(each for each in (MARKED + name, WRITTEN + name, name) if each in there)
+                for name in (*dict.fromkeys(self.kept), *([SHEET] if SHEET in there else []), ROW, CORRUPT)
+            }
+            return frame.select(*(F.col(quoted(held)).alias(name) for name, held in kept.items()), *columns)
 
 
 def staged(spark: SparkSession, records: Records, file: FeedFile, path: Path) -> DataFrame:
@@ -143,7 +157,7 @@ def quoted(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
 
 
-def _nothing_from(value: Column, sql: str, target: str, names: Sequence[str]) -> Column:
+def _nothing_from(value: Column, sql: str, target: str, names: Sequence[str], numbers: Sequence[str]) -> Column:
     """What an expression made nothing of, in words: NULL though all that it reads is there.
 
     Text may well be NULL, and so may what an expression says itself that it makes NULL.
@@ -151,7 +165,8 @@ def _nothing_from(value: Column, sql: str, target: str, names: Sequence[str]) ->
     read = [name for name in names if re.search(rf"(?<![\w']){re.escape(name)}(?![\w'])", sql, re.IGNORECASE)]
     if COLUMNS[target].type == "string" or not read or re.search(r"\bnull(if)?\b", sql, re.IGNORECASE):
         return F.lit(None).cast("string")
-    texts = [F.trim(F.col(quoted(name)).cast("string")) for name in read]
+    written = [WRITTEN + name if name in numbers else name for name in read]
+    texts = [F.trim(F.col(quoted(name)).cast("string")) for name in written]
     all_there = reduce(Column.__and__, (F.coalesce(text != "", F.lit(False)) for text in texts))
     inputs = [F.concat(F.lit(f"{name} = '"), text, F.lit("'")) for name, text in zip(read, texts, strict=True)]
     return F.when(value.isNull() & all_there, F.concat(F.lit("nothing from "), F.concat_ws(", ", *inputs)))

@@ -14,6 +14,13 @@ from lakehouse.feeds.register import News
 from lakehouse.schema.tables import contract
 
 _NAMED = 5
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """The number with the noun as it belongs to it: 1 row, 1,205 rows."""
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
 TABLE = "ops.finding"
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lakehouse.faults import Fault, nearest
+from lakehouse.schema.columns import COLUMNS
 from lakehouse.schema.feed_layout import FeedLayout
 from lakehouse.schema.tables import FEEDS
 
@@ -36,10 +37,13 @@ def _of_feed(layout: FeedLayout, feed: Mapping[str, Any]) -> Iterator[Fault]:
     columns, melt = _table(feed.get("columns")), feed.get("melt")
     if melt is not None and (value := _table(melt).get("value", "units")) not in layout.columns:
         yield Fault((*path, "melt", "value"), f"no such column: {value!r}{_columns(layout, value)}")
-    given = {*columns, *(("ds", _table(melt).get("value", "units")) if melt is not None else ())}
+    wide = (_table(melt).get("into", "ds"), _table(melt).get("value", "units"))
+    given = {*columns, *(wide if melt is not None else ())}
     for column in columns:
         if column not in layout.columns:
             yield Fault((*path, "columns", column), f"no such column{_columns(layout, column)}")
+        elif _table(columns[column]).get("negate") is True and COLUMNS[column].type != "double":
+            yield Fault((*path, "columns", column, "negate"), f"{column!r} is no number; leave it out")
     for column in layout.required:
         if _table(columns.get(column)).get("optional") is True:
             words = f"{column!r} is required by {layout.name}, found optional = true; leave it out"

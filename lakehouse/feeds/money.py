@@ -67,14 +67,13 @@ class Money:
 
     def _refusal(self, text: str) -> str:
         codes = sorted(MONEY_SIGNS.get(text, frozenset()))
-        example = text.upper() if _CODE.fullmatch(text.upper()) else codes[0] if codes else "CHF"
-        said = (
-            ""
-            if _CODE.fullmatch(text.upper())
-            else f", a sign of {', '.join(codes)}"
-            if codes
-            else ", which is no code"
-        )
+        if not codes and not _CODE.fullmatch(text.upper()):
+            return (
+                f"its currency is {text!r}, which is no code or sign of one. Correct what the mapping says of it, or "
+                "leave such rows out by drop_when."
+            )
+        example = text.upper() if _CODE.fullmatch(text.upper()) else codes[0]
+        said = "" if _CODE.fullmatch(text.upper()) else f", a sign of {', '.join(codes)}"
         return (
             f"its currency is {text!r}{said}, for which the mapping has no rate; the source's is {self.own} "
             f"({self.place}). Write in the mapping what one {example} is worth in {self.own}: [rates] {example} = 1.5; "

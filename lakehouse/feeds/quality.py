@@ -24,12 +24,13 @@ from lakehouse.schema.tables import FEEDS, contract
 
 Outcome = Literal["used", "quarantined", "duplicate", "out_of_scope"]
 
-LINEAGE = ("source_file", "source_row", "source_column", "row_hash", "batch_id", "ingested_at")
+LINEAGE = ("source_file", "source_row", "source_column", "row_hash", "batch_id", "ingested_at", "is_dropped")
 # Files that had one name, one after the other, are in the order in which they came.
 SOURCE_ORDER = ("source_file", "ingested_at", "source_row", "source_column")
 
 # Money and units are summed exactly, so that a sum is the same to the bit however the rows are spread over tasks.
 EXACT = "DECIMAL(18,6)"
+DROP_WHEN = "drop_when"  # the rule of records that the mapping leaves out
 _DAMAGED = "^[0-9]+([.,][0-9]+)?[eE][+][0-9]+$"  # 4.00638E+12
 _SOUGHT = {
     "date": "a date as yyyy-mm-dd",

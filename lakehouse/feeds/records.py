@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 from lakehouse.errors import SourceError
 from lakehouse.feeds.feed_files import KINDS, FeedFile
 from lakehouse.feeds.parquet_records import ParquetRecords
-from lakehouse.feeds.sheet_records import SheetRecords
+from lakehouse.feeds.sheet_records import open_sheets
 from lakehouse.feeds.sources import Feed, FillDown
-from lakehouse.feeds.text_records import CORRUPT, TextRecords
+from lakehouse.feeds.text_records import CORRUPT, SHEET, TextRecords
 
 LINEAGE = ("source_file", "source_row", "batch_id")
 
@@ -39,7 +39,7 @@ def open_records(file: FeedFile, feed: Feed) -> Records:
         case "csv":
             records = TextRecords.open(file, feed)
         case "excel":
-            records = SheetRecords.open(file, feed)
+            records = open_sheets(file, feed)
         case "parquet":
             records = ParquetRecords.open(file)
     _check_names(records.names, file.path)
@@ -103,7 +103,8 @@ class FilledDown:
 
 
 def _group_of(batch: pa.RecordBatch, within: tuple[str, ...]) -> pa.Array:
-    parts = [pc.fill_null(batch[name].cast(pa.string()), "") for name in within]
+    names = [*within, *([SHEET] if SHEET in batch.schema.names else [])]
+    parts = [pc.fill_null(batch[name].cast(pa.string()), "") for name in names]
     return pc.binary_join_element_wise(*parts, "\x1f") if parts else pa.repeat("", batch.num_rows)
 
 

@@ -46,30 +46,38 @@ class ColumnMapping(Notation):
     """Where one column of the feed layout comes from: exactly one of `column`, `const`, `expr`.
 
     How a `column` is written may be said beside it (see `Notation`); `expr` is Spark SQL over the source's columns.
-    A file may lack an `optional` column: its values are NULL then.
+    A file may lack an `optional` column: its values are NULL then. `negate`: numbers count with the other sign.
+    `time`: a column with the time of day, where `column` has the day alone.
     """
 
     column: str | None = None
     const: str | float | bool | None = None
     expr: str | None = None
     optional: bool = False
+    negate: bool = False
+    time: str | None = None
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
         given = [name for name in ("column", "const", "expr") if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError(f"expected exactly one of column, const, expr; found {given or 'none'}")
-        beside = [name for name in (*Notation.model_fields, "optional") if getattr(self, name) not in (None, (), False)]
+        beside = [
+            name
+            for name in (*Notation.model_fields, "optional", "negate", "time")
+            if getattr(self, name) not in (None, (), False)
+        ]
         if beside and self.column is None:
             raise ValueError(f"{', '.join(beside)} goes with column")
         return self
 
 
 class Melt(_Frozen):
-    """Wide day columns become rows: `ds` from the column's name, `value` from the cell.
+    """Wide columns become rows: `into`, the day or the place, by the column's name, `value` by the cell.
 
-    Either the columns `<prefix><number>`, of which `<prefix><origin_number>` is the day `origin`, or those whose name
-    after `prefix` is a date of the pattern `format`.
+    Of days either the columns `<prefix><number>`, of which `<prefix><origin_number>` is the day `origin`, or those of
+    which the name after `prefix` is a date of the pattern `format`. A place is called as the column's name goes on
+    after `prefix`.
     """
 
     prefix: str = ""
@@ -77,14 +85,28 @@ class Melt(_Frozen):
     origin_number: int = 1
     format: str | None = None
     value: str = "units"
+    into: Literal["ds", "location_id"] = "ds"
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
+        if self.into == "location_id":
+            if not self.prefix or self.origin is not None or self.format is not None:
+                raise ValueError(
+                    'melt into "location_id" needs prefix ("Stock ": the name goes on with the place) alone'
+                )
+            return self
         if (self.origin is None) == (self.format is None):
             raise ValueError('melt needs either origin (d_1 is a day) or format ("yyyyMMdd": the name is the date)')
         if self.format is not None:
             DatePattern.of(self.format)
         return self
+
+    def columns(self, names: Sequence[str], language: str = "en") -> dict[str, str]:
+        """What each column that becomes rows says by its name: days in their order, places as they stand."""
+        if self.into == "ds":
+            return {name: day.isoformat() for name, day in self.days(names, language).items()}
+        after = {name: name.removeprefix(self.prefix).strip() for name in names if name.startswith(self.prefix)}
+        return {name: place for name, place in after.items() if place}
 
     def days(self, names: Sequence[str], language: str = "en") -> dict[str, date]:
         """The columns that are days, in the order of their days. language: of months' names."""
@@ -116,10 +138,13 @@ class Lookup(_Frozen):
 
 
 class FillDown(_Frozen):
-    """Columns that only the first record of a group has: the others take its value, while `within` stays the same."""
+    """Columns that only the first record of a group has: the others take its value, while `within` stays the same.
+
+    Without `within` a value holds until the next one of the file, or of the sheet.
+    """
 
     columns: tuple[str, ...]
-    within: tuple[str, ...]
+    within: tuple[str, ...] = ()
 
 
 class Feed(_Frozen):
@@ -127,9 +152,13 @@ class Feed(_Frozen):
 
     `format` "auto" goes by the file's name. An `optional` feed may have no file at all. `notation`: how all its columns
     are written. Of text files: `skip_lines` before the header; `names` of the columns where there is no header; `quote`
-    and `escape` ("" for none); `comment`, what a remark begins with; `footer`, a regular expression: what follows a
-    record that it matches is no data. `sheet`: of a workbook, the first without it. `fill_down`: values that stand in
-    the first record of a group alone. Then how files follow each other (docs/feed_layout.md, "When files change"):
+    and `escape` ("" for none); `comment`, what remarks begin with; `footer`, a regular expression: what follows a
+    record that it matches is no data. `sheet`: names or patterns of a workbook's sheets, the first
+    without it. `fill_down`: values that stand in
+    the first record of a group alone. `numbers`: columns that SQL sees as plain
+    numbers, read by the notation. `drop_when`: Spark SQL over the file's own columns, filled down and looked up;
+    records for which it is true are out of scope. Then how files follow each other
+    (docs/feed_layout.md, "When files change"):
 
     `replaces`: what a new file takes the place of: the earlier file of its "name", "nothing", the whole "feed", or the
     files whose names show the same in the groups of a regular expression. `latest_by`: of rows with equal values there
@@ -153,17 +182,19 @@ class Feed(_Frozen):
     encoding: str = "UTF-8"
     quote: str = Field(default='"', max_length=1)
     escape: str | None = Field(default=None, min_length=1, max_length=1)
-    comment: str | None = Field(default=None, min_length=1)
+    comment: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     footer: str | None = None
     skip_lines: int = Field(default=0, ge=0)
     names: tuple[str, ...] = ()
-    sheet: str | None = None
+    sheet: tuple[str, ...] = ()
     fill_down: FillDown | None = None
+    numbers: tuple[str, ...] = ()
+    drop_when: str | None = None
     columns: dict[str, str | ColumnMapping]
     melt: Melt | None = None
     lookup: Lookup | None = None
 
-    @field_validator("files", mode="before")
+    @field_validator("files", "comment", "sheet", mode="before")
     @classmethod
     def _one_or_many(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
@@ -204,7 +235,8 @@ class Feed(_Frozen):
     @property
     def reads_names(self) -> bool:
         """Whether a value comes from the file's name: then equal content under two names is not the same."""
-        return any(_NAME_OF_FILE.search(origin.expr or "") for origin in self.mapping().values())
+        stated = [self.drop_when, *(origin.expr for origin in self.mapping().values())]
+        return any(_NAME_OF_FILE.search(sql or "") for sql in stated)
 
     def mapping(self) -> dict[str, ColumnMapping]:
         """The column mapping with the short form `name = "column"` spelled out."""
@@ -315,10 +347,10 @@ class SourceMapping(_Frozen):
             raise ValueError("; ".join(map(str, faults)))
         return self
 
-    def days(self, feed: str, names: Sequence[str]) -> dict[str, date]:
-        """The columns of a feed's file that are days (see `Melt`)."""
+    def melted(self, feed: str, names: Sequence[str]) -> dict[str, str]:
+        """The columns of a feed's file that become rows, and what they say by their names (see `Melt.columns`)."""
         melt, notation = self.feeds[feed].melt, self.feeds[feed].notation.over(self.notation)
-        return melt.days(names, notation.language or "en") if melt else {}
+        return melt.columns(names, notation.language or "en") if melt else {}
 
     def place(self, *path: Key) -> str:
         """Where a key stands in the mapping's file, for messages: `file:line: key`, the key alone without a file."""
@@ -332,6 +364,8 @@ class SourceMapping(_Frozen):
             for target, origin in feed.mapping().items():
                 if origin.expr is not None:
                     found[self.place("feeds", name, "columns", target, "expr")] = origin.expr
+            if feed.drop_when is not None:
+                found[self.place("feeds", name, "drop_when")] = feed.drop_when
             for column, sql in (feed.lookup.take if feed.lookup else {}).items():
                 found[self.place("feeds", name, "lookup", "take", column)] = sql
             found |= self.conditions(name)

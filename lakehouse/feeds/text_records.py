@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import reduce
-from itertools import islice
+from itertools import chain, islice
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +23,7 @@ import pyarrow.csv as pacsv
 
 from lakehouse.errors import SourceError
 from lakehouse.feeds.feed_files import FeedFile, is_packed
+from lakehouse.feeds.lines_beside import FOOTER, HEADER, footer_size
 from lakehouse.feeds.sources import Feed
 from lakehouse.feeds.text_lines import (
     TextRecord,
@@ -35,6 +36,7 @@ from lakehouse.feeds.text_lines import (
 )
 
 CORRUPT = "_corrupt_record"  # the whole record as text where it has not the file's columns, else NULL
+SHEET = "_sheet"  # the sheet that the record stands on, where several of a workbook are read
 ROW = "source_row"  # number of the record in the file, from 1
 
 _BLOCK_BYTES = 16 << 20
@@ -56,6 +58,7 @@ class TextRecords:
     header_lines: int
     has_body: bool = True
     news: list[str] = field(default_factory=list)
+    set_aside: Counter[str] = field(default_factory=Counter)  # lines that are no records, by kind
 
     @classmethod
     def open(cls, file: FeedFile, feed: Feed) -> TextRecords:
@@ -84,7 +87,7 @@ class TextRecords:
         return ""
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        is_plain = self.feed.comment is None and self.feed.footer is None
+        is_plain = not self.feed.comment and self.feed.footer is None
         if not self.has_body:
             return
         try:
@@ -98,9 +101,22 @@ class TextRecords:
         kept = [at for at, name in enumerate(self.header) if name in names]
         arrays = [*(columns[at] for at in kept), rows, corrupt]
         batch = pa.RecordBatch.from_arrays(arrays, [*(self.header[at] for at in kept), ROW, CORRUPT])
-        if any(column.null_count == 0 for column in columns) or corrupt.null_count < len(corrupt):
+        if all(column.null_count for column in columns) and corrupt.null_count == len(corrupt):
+            batch = batch.filter(reduce(pc.or_, (pc.is_valid(column) for column in columns)))  # blanks are no record
+        return self._without_headers(batch)
+
+    def _without_headers(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Without the header where each page repeats it; these lines are counted."""
+        names = self.names
+        if self.feed.names or len(names) < 2:
             return batch
-        return batch.filter(reduce(pc.or_, (pc.is_valid(column) for column in columns)))  # blank fields are no record
+        is_header = pc.equal(pc.utf8_trim_whitespace(batch[names[0]]), names[0])
+        if not pc.any(is_header).as_py():
+            return batch
+        same = (pc.equal(pc.utf8_trim_whitespace(batch[name]), name) for name in names[1:])
+        again = pc.fill_null(reduce(pc.and_, same, is_header), False)
+        self.set_aside[HEADER] += pc.sum(again.cast(pa.int64())).as_py()
+        return batch.filter(pc.invert(again))
 
 
 def columns_that_count(header: Sequence[str]) -> list[str]:
@@ -176,8 +192,9 @@ def _body(records: TextRecords) -> Iterator[TextRecord]:
         rows = parsed(islice(text, records.header_lines, None), feed, records.header_lines + 1)
         for each in rows:
             if feed.footer and re.search(feed.footer, feed.delimiter.join(each.fields)):
-                left = 1 + sum(1 for _ in rows)
-                records.news.append(f"{records.file.path}: {left} lines from record {each.number} on are its footer")
+                below = (other.fields for other in chain([each], rows))
+                size = footer_size(records.file.path, feed.footer, each.number, below, len(records.names))
+                records.set_aside[FOOTER] = size
                 return
             yield each
 
@@ -224,7 +241,7 @@ def _header(file: FeedFile, feed: Feed) -> tuple[list[str], int, bool]:
                 return list(feed.names), feed.skip_lines, next(text, None) is not None
             reader = csv_reader(text, feed)
             for row in reader:
-                is_remark = bool(feed.comment) and row[:1] and row[0].startswith(str(feed.comment))
+                is_remark = bool(feed.comment) and row[:1] and row[0].startswith(feed.comment)
                 if row and not is_remark:
                     lines = feed.skip_lines + reader.line_num
                     return [name.strip().strip("\ufeff") for name in row], lines, next(text, None) is not None

@@ -116,6 +116,7 @@ _ALL: tuple[Column, ...] = (
         "Selling price per unit, in currency; the last known price where nothing was sold",
     ),
     _column("discount_value", "double", "Discount given on the line, in currency"),
+    _column("line_value", "double", "Amount of the line, in currency; without a unit price it gives one"),
     _column(
         "is_promo",
         "boolean",
@@ -177,6 +178,7 @@ _ALL: tuple[Column, ...] = (
     _column(
         "ingested_at", "timestamp", "When the file first came (UTC); a later one is a later statement", volatile=True
     ),
+    _column("is_dropped", "boolean", "True where the mapping's drop_when leaves the record out; else NULL"),
     # silver
     _column("y", "double", "Units sold that day: demand as observed; NULL where not observed"),
     _column(

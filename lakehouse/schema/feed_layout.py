@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from lakehouse.schema.contract import Contract
 from lakehouse.schema.entities import SERIES
 
-_LINEAGE = ("source_file", "source_row", "source_column", "row_hash", "batch_id", "ingested_at")
+_LINEAGE = ("source_file", "source_row", "source_column", "row_hash", "batch_id", "ingested_at", "is_dropped")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ class Reading:
 
     rows: list[dict[str, Any]]
     news: list[str]
+    set_aside: dict[str, int] = field(default_factory=dict)
 
     def of(self, *names: str) -> list[Any]:
         """The values of one column, or tuples of several."""
@@ -47,6 +49,7 @@ def read(folder: Path, mapping: SourceMapping, feed: str = "sales") -> Reading:
     zones = zones_of_places(mapping, folder, _no_spark)
     found: list[pa.Table] = []
     news: list[str] = []
+    set_aside: Counter[str] = Counter()
     for file in find_feed_files(mapping.feeds[feed], folder):
         if file.is_empty:
             continue
@@ -55,9 +58,10 @@ def read(folder: Path, mapping: SourceMapping, feed: str = "sales") -> Reading:
         )
         found.extend(reader.tables())
         news.extend(reader.records.news)
+        set_aside.update(reader.set_aside)
     rows = [row for table in found for row in table.to_pylist()]
     order = ("source_file", "source_row")
-    return Reading(sorted(rows, key=lambda row: tuple(row[name] for name in order)), news)
+    return Reading(sorted(rows, key=lambda row: tuple(row[name] for name in order)), news, dict(set_aside))
 
 
 def read_text(folder: Path, text: str | bytes, columns: dict[str, Any] | None = None, **feed: Any) -> Reading:

@@ -88,7 +88,7 @@ def test_a_header_elsewhere_is_pointed_at(tmp_path: Path, text: str, feed: dict[
 def test_a_footer_is_no_data_and_is_said(tmp_path: Path, end: str, footer: str, lines: int) -> None:
     found = read_text(tmp_path, ROWS + end, footer=footer)
     assert found.of(*NAMES) == READ
-    assert found.news == [f"sales.csv: {lines} lines from record 3 on are its footer"]
+    assert found.set_aside == {"footer line": lines}
     unsaid = read_text(tmp_path, ROWS + end)
     assert len(unsaid.rows) > 2
     assert unsaid.of("units")[:2] == ["1", "2"]
@@ -104,9 +104,33 @@ def test_remarks_are_left_out_wherever_a_record_begins(tmp_path: Path) -> None:
     assert read_text(tmp_path, text, comment="--").of(*NAMES) == [(1, "A", "2024-01-01", "-1")]
 
 
-@pytest.mark.parametrize("comment", [None, "#"])
+PAGES = """Liste
+-----
+|sku|day       |qty |
+-----
+|A  |2024-01-01|1   |
+|*  |          |1   |
+-----
+|sku|day       |qty |
+-----
+|B  |2024-01-02|2   |
+|sku|day|x|
+"""
+
+
+def test_headers_that_pages_repeat_and_several_marks_of_remarks(tmp_path: Path) -> None:
+    """A line that is the header again is no record; one that is so but for a cell is. Numbers count both."""
+    found = read_text(tmp_path, PAGES, delimiter="|", skip_lines=1, comment=["-", "|*"])
+    assert found.of("source_row", "sku_id", "units") == [(1, "A", "1"), (3, "B", "2"), (4, "sku", "x")]
+    assert found.set_aside == {"repeated header line": 1}
+    plain = read_text(tmp_path, "sku,day,qty\nA,2024-01-01,1\n sku ,day,qty\nB,2024-01-02,2\n")
+    assert plain.of("source_row", "sku_id") == [(1, "A"), (3, "B")]
+    assert plain.set_aside == {"repeated header line": 1}
+
+
+@pytest.mark.parametrize("comment", [(), "#"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_line_ends_and_blank_lines(tmp_path: Path, end: str, comment: str | None) -> None:
+def test_line_ends_and_blank_lines(tmp_path: Path, end: str, comment: str | tuple[str, ...]) -> None:
     """A line without anything is no record; one of blanks or of delimiters alone is one that states nothing."""
     lines = ["sku,day,qty", "", "A,2024-01-01,1", "", "   ", ",,", "B,2024-01-02,2", "C,2024-01-03,3"]
     read = [(1, "A", "2024-01-01", "1"), (4, "B", "2024-01-02", "2"), (5, "C", "2024-01-03", "3")]
@@ -117,8 +141,8 @@ def test_line_ends_and_blank_lines(tmp_path: Path, end: str, comment: str | None
 # inside the rows
 
 
-@pytest.mark.parametrize("comment", [None, "#"])
-def test_quotes_delimiters_and_line_breaks_inside_fields(tmp_path: Path, comment: str | None) -> None:
+@pytest.mark.parametrize("comment", [(), "#"])
+def test_quotes_delimiters_and_line_breaks_inside_fields(tmp_path: Path, comment: str | tuple[str, ...]) -> None:
     text = 'sku,day,qty\n"say ""hi"", twice",2024-01-01,1\n"two\r\nlines",2024-01-01,"2"\n5" pipe,2024-01-01,3\n'
     text += '"",2024-01-01,4\n'
     assert read_text(tmp_path, text, comment=comment).of("sku_id", "units") == [
@@ -129,7 +153,7 @@ def test_quotes_delimiters_and_line_breaks_inside_fields(tmp_path: Path, comment
     ]
 
 
-@pytest.mark.parametrize("comment", [None, "#"])
+@pytest.mark.parametrize("comment", [(), "#"])
 @pytest.mark.parametrize(
     ("field", "feed", "value"),
     [
@@ -142,7 +166,7 @@ def test_quotes_delimiters_and_line_breaks_inside_fields(tmp_path: Path, comment
     ],
 )
 def test_other_quotes_and_escapes(
-    tmp_path: Path, field: str, feed: dict[str, Any], value: str, comment: str | None
+    tmp_path: Path, field: str, feed: dict[str, Any], value: str, comment: str | tuple[str, ...]
 ) -> None:
     text = f"sku,day,qty\n{field},2024-01-01,1\n"
     assert read_text(tmp_path, text, comment=comment, **feed).of(*NAMES) == [(1, value, "2024-01-01", "1")]
@@ -170,7 +194,7 @@ def test_a_quote_that_is_never_closed_swallows_no_row_unseen(
 # columns
 
 
-@pytest.mark.parametrize("comment", [None, "#"])
+@pytest.mark.parametrize("comment", [(), "#"])
 @pytest.mark.parametrize(
     "text",
     [
@@ -184,7 +208,7 @@ def test_a_quote_that_is_never_closed_swallows_no_row_unseen(
     ],
 )
 def test_nameless_repeated_and_trailing_columns_do_not_matter_unmapped(
-    tmp_path: Path, text: str, comment: str | None
+    tmp_path: Path, text: str, comment: str | tuple[str, ...]
 ) -> None:
     assert read_text(tmp_path, text, delimiter=";", comment=comment).of(*NAMES) == READ
 
@@ -201,8 +225,8 @@ def test_a_repeated_column_that_is_mapped_is_refused(tmp_path: Path, feed: dict[
     assert found.of("sku_id", "units") == [("A", "1")]
 
 
-@pytest.mark.parametrize("comment", [None, "#"])
-def test_a_record_that_does_not_fit_keeps_its_place_and_text(tmp_path: Path, comment: str | None) -> None:
+@pytest.mark.parametrize("comment", [(), "#"])
+def test_a_record_that_does_not_fit_keeps_its_place_and_text(tmp_path: Path, comment: str | tuple[str, ...]) -> None:
     text = "sku,day,qty\nA,2024-01-01,1\nB,2024-01-02\nC,2024-01-03,3,4\nD,2024-01-04,4,\nE,2024-01-05,5\n"
     found = read_text(tmp_path, text, comment=comment)
     assert found.of(*CORRUPT) == [
@@ -214,8 +238,10 @@ def test_a_record_that_does_not_fit_keeps_its_place_and_text(tmp_path: Path, com
     ]
 
 
-@pytest.mark.parametrize("comment", [None, "#"])
-def test_a_field_in_quotes_is_one_field_also_where_the_record_has_too_many(tmp_path: Path, comment: str | None) -> None:
+@pytest.mark.parametrize("comment", [(), "#"])
+def test_a_field_in_quotes_is_one_field_also_where_the_record_has_too_many(
+    tmp_path: Path, comment: str | tuple[str, ...]
+) -> None:
     text = 'sku,day,qty\n"Shirt, red",2024-01-01,1,\n"Shirt\nblue",2024-01-02,2,\n"a ""b""",2024-01-03,3,,\n'
     assert read_text(tmp_path, text, comment=comment).of(*NAMES) == [
         (1, "Shirt, red", "2024-01-01", "1"),
@@ -243,7 +269,7 @@ def test_a_name_over_two_lines(tmp_path: Path) -> None:
 ORDER = {"columns": ["sku", "day"], "within": ["order"]}
 
 
-@pytest.mark.parametrize("comment", [None, "#"])
+@pytest.mark.parametrize("comment", [(), "#"])
 @pytest.mark.parametrize(
     ("rule", "text", "read"),
     [
@@ -270,7 +296,7 @@ ORDER = {"columns": ["sku", "day"], "within": ["order"]}
     ],
 )
 def test_values_of_a_groups_first_record_hold_for_the_group(
-    tmp_path: Path, rule: dict[str, Any], text: str, read: list[Any], comment: str | None
+    tmp_path: Path, rule: dict[str, Any], text: str, read: list[Any], comment: str | tuple[str, ...]
 ) -> None:
     found = read_text(tmp_path, text, fill_down=rule, comment=comment)
     assert found.of("sku_id", "units") == read
@@ -285,7 +311,7 @@ def test_fill_down_of_a_column_that_is_not_there_is_refused(tmp_path: Path) -> N
 # encodings
 
 
-@pytest.mark.parametrize("comment", [None, "#"])
+@pytest.mark.parametrize("comment", [(), "#"])
 @pytest.mark.parametrize(
     ("encoding", "written"),
     [
@@ -300,7 +326,7 @@ def test_fill_down_of_a_column_that_is_not_there_is_refused(tmp_path: Path) -> N
         ("mac-roman", "mac-roman"),
     ],
 )
-def test_encodings(tmp_path: Path, encoding: str, written: str, comment: str | None) -> None:
+def test_encodings(tmp_path: Path, encoding: str, written: str, comment: str | tuple[str, ...]) -> None:
     text = 'Größe;Tag;qty\nÄpfel;2024-01-01;1\n"é;\nü";2024-01-02;2\nodd\n'
     columns = {"sku_id": "Größe", "ds": "Tag"}
     found = read_text(tmp_path, text.encode(written), columns, delimiter=";", encoding=encoding, comment=comment)
@@ -311,7 +337,7 @@ def test_encodings(tmp_path: Path, encoding: str, written: str, comment: str | N
     ]
 
 
-@pytest.mark.parametrize("comment", [None, "#"])
+@pytest.mark.parametrize("comment", [(), "#"])
 @pytest.mark.parametrize(
     ("text", "declared", "line", "shown", "advice"),
     [
@@ -323,7 +349,7 @@ def test_encodings(tmp_path: Path, encoding: str, written: str, comment: str | N
     ],
 )
 def test_text_of_another_encoding_is_refused_by_its_line(
-    tmp_path: Path, text: bytes, declared: str, line: int, shown: str, advice: str, comment: str | None
+    tmp_path: Path, text: bytes, declared: str, line: int, shown: str, advice: str, comment: str | tuple[str, ...]
 ) -> None:
     message = refusal(tmp_path, text, encoding=declared, comment=comment)
     assert message.startswith(f"sales.csv, line {line}: {shown}")

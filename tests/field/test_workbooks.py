@@ -77,7 +77,7 @@ def test_a_header_elsewhere_is_pointed_at(tmp_path: Path) -> None:
 def test_a_footer_is_no_data_and_is_said(tmp_path: Path, end: list[list[Any]], footer: str, count: int) -> None:
     found = read_book(tmp_path, [*ROWS, *end], footer=footer)
     assert found.of(*NAMES) == READ
-    assert found.news == [f"sales.xlsx: {count} rows from {len(end) - count + 3} on are its footer"]
+    assert found.set_aside == {"footer line": count}
     assert len(read_book(tmp_path, [*ROWS, *end]).rows) > 2
 
 
@@ -91,13 +91,46 @@ def test_several_sheets(tmp_path: Path) -> None:
     found = read(tmp_path, shop())
     assert found.of(*NAMES) == READ
     sheets = "['January', 'February 2024', 'Notes']"
-    assert found.news == [f"sales.xlsx: the first of the sheets {sheets} was read; `sheet` names another"]
+    said = f"sales.xlsx: of its sheets {sheets} the first alone was read, as `sheet` does not say otherwise"
+    assert found.news == [said]
     found = read(tmp_path, shop(sheet="February 2024"))
     assert (found.of(*NAMES), found.news) == ([(1, "C", "2024-02-28", "7")], [])
-    with pytest.raises(SourceError, match=re.escape(f"expected a sheet 'March', found {sheets}; correct `sheet`")):
+    with pytest.raises(SourceError, match=re.escape(f"expected a sheet March, found {sheets}; correct `sheet`")):
         read(tmp_path, shop(sheet="March"))
     with pytest.raises(SourceError, match=r"sales\.xlsx: expected a header, found an empty sheet"):
         read(tmp_path, shop(sheet="Notes"))
+
+
+@pytest.mark.parametrize("sheet", [["Ventes 2025", "Ventes 2026"], "Ventes *", ["Ventes 2026", "* 2025"]])
+def test_sheets_of_one_shape_are_read_one_after_the_other(tmp_path: Path, sheet: Any) -> None:
+    """Each row says its sheet; a value that is filled down ends with it, and so does a footer."""
+    made = book(tmp_path, [["shop", *HEADER, "note"], ["Lyon", *ROWS[1], "x"], [None, *ROWS[2]]], title="Ventes 2025")
+    other = made.create_sheet("Ventes 2026")
+    for row in ([*HEADER, "shop"], [*ROWS[1], None], [*ROWS[2], "Nantes"], ["Total"]):
+        other.append(row)
+    made.create_sheet("Notes").append(["nothing"])
+    made.save(tmp_path / "sales.xlsx")
+    feed: dict[str, Any] = {"sheet": sheet, "footer": "^Total", "fill_down": {"columns": ["shop"]}}
+    found = read(tmp_path, shop({"location_id": "shop"}, **feed))
+    assert found.of("source_file", "source_row", "location_id", "sku_id") == [
+        ("sales.xlsx [Ventes 2025]", 1, "Lyon", "A"),
+        ("sales.xlsx [Ventes 2025]", 2, "Lyon", "B"),
+        ("sales.xlsx [Ventes 2026]", 1, None, "A"),
+        ("sales.xlsx [Ventes 2026]", 2, "Nantes", "B"),
+    ]
+    assert found.set_aside == {"footer line": 1}
+    with pytest.raises(SourceError, match=r"The sheet 'Ventes 2026' lacks \['note'\]"):
+        read(tmp_path, shop({"location_id": "shop", "customer_id": "note"}, **feed))
+
+
+def test_a_sum_between_the_rows_is_no_footer(tmp_path: Path) -> None:
+    blocks = [["A", date(2024, 1, day), day] for day in range(1, 10)]
+    rows = [HEADER, *blocks, ["Total", None, 45], *blocks, ["Total", None, 45], ["TOTAL"]]
+    with pytest.raises(SourceError, match=r"footer '\^Total' begins at record 10, yet 11 rows .* drop_when"):
+        read_book(tmp_path, rows, footer="^Total")
+    found = read_book(tmp_path, rows, drop_when="lower(sku) LIKE 'total%'")
+    assert [row["is_dropped"] for row in found.rows].count(True) == 3
+    assert len(found.rows) == 21
 
 
 # what a cell is

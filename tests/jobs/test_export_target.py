@@ -69,13 +69,15 @@ def test_names_of_any_ids_are_safe_and_their_own(ids: list[str | None]) -> None:
     check_names(ids)
 
 
-def test_plain_ids_keep_their_names_and_others_the_same_one_every_day() -> None:
+def test_only_ids_that_would_share_a_name_are_told_apart_by_a_hash() -> None:
     assert file_names(["CA_1", "4711", "Müller-Nord", "v1.2"], "none") == ["CA_1", "4711", "Müller-Nord", "v1.2"]
-    (alone,) = file_names(["a/b"], "none")
-    assert file_names(["a_b", "a/b", "c"], "none") == ["a_b", alone, "c"]
-    assert re.fullmatch(r"a_b-[0-9a-f]{8}", alone)
-    taken = file_names(["a/b", alone], "none")
-    assert taken[0] != taken[1], "an id that looks like another's name"
+    assert file_names(["Großhandel 0", "a/b", None], "no supplier") == ["Großhandel_0", "a_b", "no_supplier"]
+    itself, other, blank = file_names(["a_b", "a/b", "a b"], "none")
+    assert itself == "a_b"
+    assert all(re.fullmatch(r"a_b-[0-9a-f]{8}", name) for name in (other, blank))
+    assert other != blank
+    taken = file_names(["a/b", "a b", other], "none")
+    assert len(set(taken)) == 3, "an id that looks like another's name"
 
 
 @pytest.mark.parametrize("text", ["s3://bucket/orders.csv", "abfss://c@a.dfs.core.windows.net/x", "file:///tmp/x.csv"])

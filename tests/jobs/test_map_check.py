@@ -90,9 +90,9 @@ def test_a_check_names_each_loss_with_its_line_and_as_json(tmp_path: Path, capsy
     asked = ["check", "--source", "feed_layout", "--input", str(tmp_path)]
     assert main(asked) == 0
     said = capsys.readouterr().out
-    assert "set aside by unparseable_units: 1 rows; such as sales.csv:21: units must be a number" in said
-    assert "set aside by negative_units: 1 rows; such as sales.csv:22:" in said
-    assert "unknown unit_price: 1 values; such as sales.csv:23: unit_price must be" in said
+    assert "set aside by unparseable_units: 1 row; such as sales.csv:21 (row 20): units must be a number" in said
+    assert "set aside by negative_units: 1 row; such as sales.csv:22 (row 21):" in said
+    assert "unknown unit_price: 1 value; such as sales.csv:23 (row 22): unit_price must be" in said
     assert main([*asked, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["is_refused"] is False
@@ -123,7 +123,7 @@ def test_a_mistyped_day_far_from_all_others_is_named(tmp_path: Path, capsys: pyt
     rows = [f"A,L,2024-{m:02d}-{d:02d},1" for m in range(1, 11) for d in range(1, 29)]
     (tmp_path / "sales.csv").write_text("\n".join(["sku_id,location_id,ds,units", *rows, "A,L,2014-01-01,1"]))
     assert main(["check", "--source", "feed_layout", "--input", str(tmp_path)]) == 0
-    assert "set aside by stray_ds: 1 rows; such as sales.csv:282:" in capsys.readouterr().out
+    assert "set aside by stray_ds: 1 row; such as sales.csv:282 (row 281):" in capsys.readouterr().out
 
 
 def test_files_that_repeat_each_other_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -141,3 +141,48 @@ def test_folders_that_are_not_there_end_with_two(tmp_path: Path, capsys: pytest.
     assert main(["map", str(tmp_path / "no")]) == 2
     assert main(["check", "--source", "feed_layout", "--input", str(tmp_path / "no")]) == 2
     assert capsys.readouterr().err.count("is not a folder") == 2
+
+
+def test_what_was_read_before_a_refusal_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of several files the first may be fine: a person sees how far the reading came, and why it ended."""
+    columns = "sku_id,location_id,ds,units,unit_price,currency"
+    (tmp_path / "sales").mkdir()
+    for name, currency in (("a", ""), ("b", "XXX")):
+        rows = [f"{name},L,2024-01-{day:02d},1,2,{currency}" for day in range(1, 20)]
+        (tmp_path / "sales" / f"{name}.csv").write_text("\n".join([columns, *rows]))
+    assert main(["check", "--source", "feed_layout", "--input", str(tmp_path)]) == 1
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("sales: 1 file, 19 rows")
+    assert said[1].startswith("  refused, so that no further row was read: sales/b.csv row 1: its currency is 'XXX'")
+    assert said[2] == "  sales/a.csv: 19 rows"
+    assert said[-1].startswith("a run would refuse this: sales/b.csv row 1")
+
+
+def test_a_repeated_key_is_shown_where_it_stands_and_articles_of_sales_are_said_calmly(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for quarter, days in ((1, 28), (2, 5)):
+        lines = [f"2024-0{quarter}-{day:02d},A,Apples,1" for day in range(1, days + 1)]
+        (folder / f"sales_Q{quarter}.csv").write_text("\n".join(["date,sku,product name,qty", *lines]))
+    (folder / "stock.csv").write_text("sku,date,on hand\nA,2024-02-05,7\nA,2024-02-05,8\n")
+    out = tmp_path / "shop.toml"
+    assert main(["map", str(folder), "--out", str(out)]) == 0
+    capsys.readouterr()
+    assert main(["check", "--source", str(out), "--input", str(folder)]) == 0
+    said = capsys.readouterr().out
+    assert "duplicates by repeated_key: 32 rows: products are taken from the lines of sales" in said
+    assert "duplicates by repeated_key: 1 row; such as stock.csv row 2: again sku_id = 'A'" in said
+
+
+def test_files_that_share_days_are_named_though_no_row_of_them_is_alike(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "sales").mkdir()
+    for name, units, last in (("a", 1, 9), ("b", 2, 3)):
+        rows = [f"A,L,2024-01-{day:02d},{units}" for day in range(1, last)]
+        (tmp_path / "sales" / f"{name}.csv").write_text("\n".join(["sku_id,location_id,ds,units", *rows]))
+    assert main(["check", "--source", "feed_layout", "--input", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "note: several files state the same article, place and day, within 2024-01-01 to 2024-01-02: 4 rows" in said

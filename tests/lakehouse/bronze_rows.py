@@ -14,7 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from lakehouse.feeds.feed_files import find_feed_files
 from lakehouse.feeds.reading import open_feed_file, zones_of_places
 from lakehouse.feeds.sources import SourceMapping
-from lakehouse.schema.tables import contract
+from lakehouse.schema.tables import FEEDS, contract
 
 INGESTED_AT = datetime(2024, 6, 1, 12)
 
@@ -56,10 +56,7 @@ def read_files(spark: SparkSession, folder: Path, mapping: SourceMapping, feed: 
 
 def mapping(*feeds: str, **clean: Any) -> SourceMapping:
     """A mapping whose feeds `sales` and `feeds` deliver every column of the layout under its own name."""
-    columns = {
-        feed: {name: name for name in contract(f"bronze.{feed}").columns[:-6]}
-        for feed in dict.fromkeys(("sales", *feeds))
-    }
+    columns = {feed: {name: name for name in FEEDS[feed].columns} for feed in dict.fromkeys(("sales", *feeds))}
     declared = {feed: {"files": ("x.csv",), "columns": names} for feed, names in columns.items()}
     return SourceMapping.model_validate(
         {"name": "test", "description": "test", "country": "US", "feeds": declared, "clean": clean}

@@ -16,7 +16,7 @@ from lakehouse.feeds.arrow_sql import Rows, UnsupportedError
 from lakehouse.feeds.guessing.proposal import Proposal, propose
 from lakehouse.feeds.sources import SourceMapping
 from lakehouse.transforms.silver.census import stated_again
-from lakehouse.transforms.silver.cleaning import clean_feed, clean_sales
+from lakehouse.transforms.silver.cleaning import clean_feed, clean_sales, stating_rows
 from lakehouse.transforms.silver.feed_check import FeedCheck, check_feed
 from tests.lakehouse.bronze_rows import read_files
 
@@ -139,7 +139,8 @@ def test_of_overlapping_files_the_later_one_counts(spark: SparkSession, tmp_path
     assert +said.rows == by_run(spark, source, tmp_path, "sales")[0]
     assert said.rows["duplicate", "superseded_by_later_file"] == 1
     (tmp_path / "sales_3.csv").write_text(head + "A,L,,2024-01-06,2,2,,\nA,L,,2024-01-06,9,2,,\n")
-    again = stated_again(read_files(spark, tmp_path, mapping(), "sales"), mapping().feeds["sales"].columns)
+    stating = stating_rows(read_files(spark, tmp_path, mapping(), "sales"), mapping())
+    again = stated_again(stating, mapping().feeds["sales"].columns)
     assert checked(mapping(), tmp_path, "sales").stated_again[:2] == again[:2] == (5, 2)
 
 
@@ -152,7 +153,7 @@ def test_an_example_names_the_line_of_the_file(tmp_path: Path) -> None:
         feed = {"files": ("sales.csv",), "columns": columns, "skip_lines": 2, **more}
         source = SourceMapping.model_validate({"name": "test", "feeds": {"sales": feed}})
         found = checked(source, tmp_path, "sales").examples["unparseable_units"]
-        assert str(found).startswith("sales.csv:8: units must be a number"), more
+        assert str(found).startswith(f"sales.csv:8 (row {2 if more else 3}): units must be a number"), more
 
 
 def test_a_file_with_a_footer_is_read_once_and_ends(tmp_path: Path) -> None:
@@ -163,11 +164,13 @@ def test_a_file_with_a_footer_is_read_once_and_ends(tmp_path: Path) -> None:
     assert checked(source, tmp_path, "sales").files == {"sales.csv": 2}
 
 
-def test_a_price_proposed_from_the_lines_total_is_right_in_spark(spark: SparkSession, tmp_path: Path) -> None:
+def test_a_price_proposed_from_the_lines_total_is_right(tmp_path: Path) -> None:
     (tmp_path / "sales.csv").write_text("Datum;Artikel;Menge;Umsatz\n31.01.2024;A;4;1.205,00\n31.01.2024;B;0;1,50\n")
-    text = propose(tmp_path).text.replace("# unit_price", "unit_price")
-    found = read_files(spark, tmp_path, Proposal(text).mapping("test"))
-    assert found.filter("source_row = 1").first().unit_price == "301.25"
+    source = Proposal(propose(tmp_path).text.replace("# line_value", "line_value")).mapping("test")
+    found = checked(source, tmp_path, "sales")
+    assert found.preview is not None
+    assert [row["unit_price"] for row in found.preview.to_pylist()] == ["301.25", None]
+    assert found.lost == {}
 
 
 def test_what_cannot_be_asked_here_is_left_to_the_run(tmp_path: Path) -> None:

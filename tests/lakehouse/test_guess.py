@@ -54,7 +54,9 @@ Erstellt am 01.02.2024 08:00;;;;;;;
 def test_a_german_till_with_preamble_decimal_commas_and_sums(tmp_path: Path) -> None:
     write(tmp_path / "kasse" / "2024-01.csv", GERMAN_TILL, "cp1252")
     found = propose(tmp_path)
-    assert found.questions == []
+    (asked,) = found.questions
+    assert asked.startswith("kasse/2024-01.csv, 'Menge': some units are below zero; where they take back")
+    assert '# match_on = ["location_id", "sku_id"]' in found.text  # no receipt has both lines
     assert rows(found, tmp_path, "sales", "transaction_id", "ds", "location_id", "sku_id", "units", "unit_price") == [
         ("1001", "2024-01-03", "Nord", "0815", "2", "3.49"),
         ("1001", "2024-01-03", "Nord", "4711", "0.750", "12.90"),
@@ -224,7 +226,7 @@ def test_items_of_a_till_with_dollars_returns_and_names_that_mean_something_else
     lines += ["1/13/24,09:00:00,Bakery,Scone,-2.0,,SC,-$7.00,$0.00,-$7.00,t2,Main St"]
     write(tmp_path / "items-2024-01.csv", "\n".join([head, *lines]))
     found = propose(tmp_path)
-    assert found.questions == []
+    assert [words.split(";")[0] for words in found.questions] == ["items-2024-01.csv, 'Qty': some units are below zero"]
     assert rows(found, tmp_path, "sales", "ds", "location_id", "sku_id", "units", "transaction_id") == [
         ("2024-01-02", "Main St", "LAT-R", "1.0", "t1"),
         ("2024-01-13", "Main St", "SC", "-2.0", "t2"),
@@ -382,3 +384,142 @@ def test_files_of_one_shape_are_one_pattern_that_takes_in_no_other(tmp_path: Pat
     mapping = found.mapping("shop")
     assert mapping.feeds["sales"].files == ("till/*.csv",)
     assert rows(found, tmp_path, "products", "product_name") == [("Tea",)]
+
+
+def test_orders_that_are_no_sale_are_asked_for_with_their_values_and_the_line_that_leaves_them_out(
+    tmp_path: Path,
+) -> None:
+    """A state that only an order's first line has is filled down; one that says the same of all rows is no question."""
+    header = "Order ID,Order Status,Shop Status,Cancelled at,Order date,SKU,Qty\n"
+    lines = [
+        f"{n},{'Cancelled' if n == 7 else 'Done'},open,{'2024-01-09' if n == 7 else ''},2024-01-{n:02d},A{n % 3},1\n"
+        f"{n},,open,,2024-01-{n:02d},B{n % 3},2\n"
+        for n in range(1, 21)
+    ]
+    write(tmp_path / "orders.csv", header + "".join(lines))
+    found = propose(tmp_path)
+    assert found.questions == [
+        "orders.csv, 'Order Status' (Done 19, Cancelled 1, empty 20): are all of these sales?",
+        "orders.csv, 'Cancelled at' (2024-01-09 1, empty 39): are all of these sales?",
+    ]
+    assert len(rows(found, tmp_path, "sales", "sku_id")) == 40
+    answered = Proposal(found.text.replace("# drop_when", "drop_when"))
+    left_out = [row for row in rows(answered, tmp_path, "sales", "transaction_id", "is_dropped") if row[1]]
+    assert left_out == [("7", True), ("7", True)]
+
+
+@pytest.mark.parametrize(
+    ("header", "values", "condition"),
+    [
+        ("订单状态", ["交易成功", "交易关闭", "交易成功"], "`订单状态` IN ('交易关闭')"),
+        ("Auftragsstatus", ["geliefert", "geliefert", "offen"], "`Auftragsstatus` <> 'geliefert'"),
+        ("Statut", ["payée", "annulée", "payée"], "`Statut` IN ('annulée')"),
+        ("Estado", ["pagado", "pagado", "anulado"], "`Estado` IN ('anulado')"),
+        ("Movement type", ["601", "602", "101"], "`Movement type` NOT IN ('601', '602')"),
+        ("Void", ["", "X", ""], "`Void` IS NOT NULL"),
+        ("Status", ["paid", "paid", "paid"], None),
+        ("Movement type", ["601", "602", "601"], None),
+    ],
+)
+def test_a_state_is_known_in_five_languages(
+    tmp_path: Path, header: str, values: list[str], condition: str | None
+) -> None:
+    lines = [f"2024-01-{day:02d},A,1,{values[day % 3]}" for day in range(1, 28)]
+    write(tmp_path / "sales.csv", "\n".join([f"date,sku,qty,{header}", *lines]))
+    found = propose(tmp_path)
+    assert len(found.questions) == (condition is not None)
+    assert condition is None or f'# drop_when = "{condition}"' in found.text
+
+
+def test_lines_below_zero_that_a_column_marks_leave_nothing_to_decide_about_that_column(tmp_path: Path) -> None:
+    lines = [f"{n};2024-01-{n:02d};A;{'-' if n % 5 == 0 else ''}1;{'J' if n % 5 == 0 else ''}" for n in range(1, 28)]
+    write(tmp_path / "kasse.csv", "\n".join(["Bon-Nr.;Datum;Art.-Nr.;Menge;Storno", *lines]))
+    assert "drop_when" not in propose(tmp_path).text
+
+
+def test_a_line_taken_back_is_told_by_the_receipt_that_both_lines_share(tmp_path: Path) -> None:
+    """The time of day beside the day orders them."""
+    lines = [f"{n},2024-01-{n:02d},9:{n:02d},A,2" for n in range(1, 28)] + ["5,2024-01-05,10:00,A,-2"]
+    write(tmp_path / "sales.csv", "\n".join(["receipt no,date,time,sku,qty", *lines]))
+    found = propose(tmp_path)
+    assert '# match_on = ["sku_id", "transaction_id"]' in found.text
+    assert rows(found, tmp_path, "sales", "sold_at")[-1] == ("2024-01-05 10:00:00",)
+
+
+SAP = """28.11.2026                     Dynamic List Display                    1
+------------------------------------------------------------------------
+
+-------------------------------------------------------------------------------------------
+|Material |Plnt|MvT|Pstng Date|Mat. Doc. |Quantity|BUn|Amount in LC|Crcy|Material Description|
+-------------------------------------------------------------------------------------------
+|00020001 |1010|601|03.11.2026|4900000001|      5-|EA |    1.012,50-|EUR |FOODS_1             |
+|00020001 |1010|601|04.11.2026|4900000002|      2-|EA |      405,00-|EUR |FOODS_1             |
+-------------------------------------------------------------------------------------------
+|Material |Plnt|MvT|Pstng Date|Mat. Doc. |Quantity|BUn|Amount in LC|Crcy|Material Description|
+-------------------------------------------------------------------------------------------
+|00020002 |1020|602|05.11.2026|4900000003|      3 |EA |        6,00 |EUR |FOODS_2             |
+|00020002 |1020|601|05.11.2026|4900000003|      3-|EA |        6,00-|EUR |FOODS_2             |
+|00020002 |1020|101|29.11.2026|4900000004|     90 |EA |      180,00 |EUR |FOODS_2             |
+-------------------------------------------------------------------------------------------
+|*        |    |   |          |          |     83 |EA |    1.237,50-|EUR |                    |
+-------------------------------------------------------------------------------------------
+"""
+
+
+def test_a_list_of_movements_with_pages_and_rulers(tmp_path: Path) -> None:
+    write(tmp_path / "MB51_202611.txt", SAP, "utf-16")
+    found = propose(tmp_path)
+    assert any("'MvT' (601 3, 602 1, 101 1): are all of these sales?" in words for words in found.questions)
+    text = found.text.replace("# drop_when", "drop_when").replace("# line_value", "line_value")
+    answered = Proposal(text)
+    columns = ("sku_id", "location_id", "ds", "transaction_id", "units", "unit_price", "is_dropped")
+    assert rows(answered, tmp_path, "sales", *columns) == [
+        ("00020001", "1010", "2026-11-03", "4900000001", "5", "202.5", None),
+        ("00020001", "1010", "2026-11-04", "4900000002", "2", "202.5", None),
+        ("00020002", "1020", "2026-11-05", "4900000003", "-3", "2", None),
+        ("00020002", "1020", "2026-11-05", "4900000003", "3", "2", None),
+        ("00020002", "1020", "2026-11-29", "4900000004", "-90", "2", True),
+    ]
+    assert rows(answered, tmp_path, "products", "sku_id", "product_name")[0] == ("00020001", "FOODS_1")
+
+
+def test_sheets_of_one_shape_with_blocks_and_sums_between_them(tmp_path: Path) -> None:
+    """And a list of articles with a count for each shop, and terms for all of them."""
+    with xlsxwriter.Workbook(tmp_path / "Ventes.xlsx") as book:
+        day = book.add_format({"num_format": "dd/mm/yyyy"})
+        for year in (2023, 2024):
+            sheet = book.add_worksheet(f"Ventes {year}")
+            sheet.write_row(0, 0, ["Magasin", "Date", "Référence", "Qté vendue"])
+            at = 1
+            for shop in ("Lyon", "Nantes"):
+                for number in range(1, 11):
+                    sheet.write_row(at, 0, [shop if number == 1 else "", None, 4100 + number % 2, number])
+                    sheet.write_datetime(at, 1, datetime(year, 3, number), day)
+                    at += 1
+                sheet.write_row(at, 0, [f"Total {shop}", "", "", 55])
+                at += 1
+            sheet.write(at, 0, "TOTAL GENERAL")
+    with xlsxwriter.Workbook(tmp_path / "Articles.xlsx") as book:
+        sheet = book.add_worksheet()
+        header = ["Référence", "Désignation", "Fournisseur", "Délai de livraison (jours)", "Stock Lyon", "Stock Nantes"]
+        for at, row in enumerate((header, [4100, "a", "G", 3, 7, 8], [4101, "b", "G", 5, 9, 0])):
+            sheet.write_row(at, 0, row)
+    found = propose(tmp_path)
+    assert found.questions == []
+    assert '# country = "FR"' in found.text
+    assert 'currency = "EUR"   # a guess' in found.text
+    sold = [row for row in rows(found, tmp_path, "sales", "location_id", "ds", "units", "is_dropped") if not row[-1]]
+    assert len(sold) == 40
+    assert [sold[at][:3] for at in (9, 10, 39)] == [
+        ("Lyon", "2023-03-10", "10"),
+        ("Nantes", "2023-03-01", "1"),
+        ("Nantes", "2024-03-10", "10"),
+    ]
+    assert rows(found, tmp_path, "stock", "sku_id", "location_id", "on_hand_qty") == [
+        ("4100", "Lyon", "7"),
+        ("4101", "Lyon", "9"),
+        ("4100", "Nantes", "8"),
+        ("4101", "Nantes", "0"),
+    ]
+    terms = [("4100", "*", "G", "3"), ("4101", "*", "G", "5")]
+    assert rows(found, tmp_path, "supply", "sku_id", "location_id", "supplier_id", "lead_time_days") == terms

@@ -186,3 +186,11 @@ def test_a_column_that_the_file_lacks_is_shown_in_the_mapping(tmp_path: Path) ->
     file = find_feed_files(mapping.feeds["sales"], tmp_path)[0]
     with pytest.raises(SourceError, match=r"'Mnege' may be 'Menge'.*shop\.toml:10: feeds\.sales\.columns\.units\)"):
         open_feed_file(file, "sales", mapping, tmp_path, lambda: pytest.fail("no expression"))
+
+
+def test_two_tables_of_one_feed_are_said_without_their_content(tmp_path: Path) -> None:
+    feed = '[[feeds.sales]]\nfiles = ["a.csv"]\ncolumns = { sku_id = "a" }\n'
+    (tmp_path / "shop.toml").write_text(feed + feed)
+    with pytest.raises(ConfigError, match=r"feeds.sales: expected a table, found 2 of them .*write it once") as refused:
+        load_source(tmp_path / "shop.toml")
+    assert "a.csv" not in str(refused.value)

@@ -23,11 +23,12 @@ from lakehouse.delta.ledger import StageRecord
 from lakehouse.feeds.accounts import RowAccounts
 from lakehouse.feeds.findings import Finding
 from lakehouse.feeds.quality import Split, check_conservation
+from lakehouse.feeds.sources import SourceMapping
 from lakehouse.schema.tables import FEEDS, contract
 from lakehouse.transforms.silver import dimensions
-from lakehouse.transforms.silver.census import sales_census
+from lakehouse.transforms.silver.census import CENSUS_READS, sales_census
 from lakehouse.transforms.silver.cleaning import CleanedSales, clean_feed, clean_sales
-from lakehouse.transforms.silver.codes import CODES, code_findings
+from lakehouse.transforms.silver.codes import CODES, code_findings, terms_findings
 from lakehouse.transforms.silver.kits import Kits
 from lakehouse.transforms.silver.planned_daily import planned_daily
 from udfs.demand.returns import match_cancellations
@@ -45,11 +46,11 @@ def build(context: RunContext, frames: Frames) -> StageRecord:
     """Write silver.*, ops.quarantine, ops.row_count, ops.value_lost and ops.finding from all of bronze."""
     check_buckets(context)
     mapping, buckets = context.mapping, context.settings.buckets
-    census = sales_census(bronze_rows(context, frames, "sales", ("location_id", "ds", "units", "batch_id")))
+    census = sales_census(bronze_rows(context, frames, "sales", CENSUS_READS))
     stray = [] if mapping.clean.first_day else stray_days(census)
     census = census.filter(pc.invert(pc.is_in(census["ds"], pa.array(stray, pa.date32()))))
     refuse_sums(mapping, census)
-    shared = shared_days(mapping, census, frames["bronze.sales"])
+    shared = shared_days(mapping, census, frames["bronze.sales"], stray)
     sales = clean_sales(frames["bronze.sales"], mapping, buckets, match_cancellations, stray).persist()
     feeds = {
         feed: clean_feed(frames[f"bronze.{feed}"], feed, mapping, buckets) for feed in mapping.feeds if feed != "sales"
@@ -69,7 +70,8 @@ def build(context: RunContext, frames: Frames) -> StageRecord:
         locations = dimensions.locations(feeds.get("locations"), series, mapping.country).persist()
         spells = spells_without_trade(context, census, sales.span())
         closed = closed_of(context, feeds, locations, spells, sales.span()).persist()
-        small = dimensions.frames(feeds, series, locations, closed, sales.span())
+        everywhere = terms_hold_everywhere(mapping)
+        small = dimensions.frames(feeds, series, locations, closed, sales.span(), everywhere=everywhere)
         demand = partial(write_sales_daily, context, sales, series, feeds, accounts.rules("sales"), closed)
         works: dict[str, Callable[[], int]] = {
             _SALES_DAILY: demand,
@@ -98,12 +100,21 @@ def codes_of(context: RunContext, frames: Frames, series: DataFrame) -> list[Fin
     """What is to be said of codes that are alike, and of feeds whose codes no sale has."""
     sold = series.select(*CODES).distinct().toArrow()
     stated = {
-        (feed, part): bronze_rows(context, frames, feed, (part,))
+        (feed, part): bronze_rows(context, frames, feed, (part, "is_dropped"))
         for feed in context.mapping.feeds
         for part in CODES
         if feed != "sales" and part in FEEDS[feed].required
     }
-    return code_findings(sold, stated)
+    found = code_findings(sold, stated)
+    if "supply" in context.mapping.feeds:
+        found += terms_findings(sold, bronze_rows(context, frames, "supply", (*CODES, "is_dropped")))
+    return found
+
+
+def terms_hold_everywhere(mapping: SourceMapping) -> bool:
+    """Whether the terms of supply name no place, so that they hold wherever the article is sold."""
+    supply = mapping.feeds.get("supply")
+    return supply is not None and supply.mapping()["location_id"].const == dimensions.EVERYWHERE
 
 
 def take_accounts(context: RunContext, sales: CleanedSales, feeds: dict[str, Split], frames: Frames) -> RowAccounts:

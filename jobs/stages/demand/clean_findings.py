@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from lakehouse.errors import PromiseError, SourceError
 from lakehouse.feeds.accounts import RowAccounts
 from lakehouse.feeds.date_pattern import likely_days
-from lakehouse.feeds.findings import Finding, write_findings
+from lakehouse.feeds.findings import Finding, counted, write_findings
 from udfs.demand.trading_days import Spell
 
 if TYPE_CHECKING:
@@ -26,8 +26,12 @@ _MOST_NAMED = 5
 
 def nothing_left(context: RunContext, accounts: RowAccounts) -> SourceError:
     """Where no row of sales can be used: the rule that most of them broke, with one of them, and what may help."""
+    total, dropped = sum(accounts.outcomes("sales").values()), accounts.dropped("sales")
+    if dropped == total:
+        place = context.mapping.place("feeds", "sales", "drop_when")
+        return SourceError(f"sales: no row of {total:,} can be used: all are left out by drop_when ({place})")
     rule, count = next(iter(accounts.rejected("sales").items()))
-    total, example = sum(accounts.outcomes("sales").values()), examples_of(context)["sales", rule]
+    example = examples_of(context)["sales", rule]
     return SourceError(
         f"sales: no row of {total:,} can be used; {rule} rejected {count:,}, such as {example}.{hint(rule, example)} "
         "ops.quarantine holds them all with their reasons. Correct the mapping, or the files, and run again."
@@ -105,13 +109,20 @@ def _without_trade(spells: Sequence[Spell]) -> list[Finding]:
             if spell.kind == kind
         ]
         if spans:
-            words = f"{len(spans):,} spells without any sale of a location are {what}: {', '.join(spans[:_MOST_NAMED])}"
+            are = "is" if len(spans) == 1 else "are"
+            words = f"{counted(len(spans), 'spell')} without any sale of a location {are} {what}: "
+            words += ", ".join(spans[:_MOST_NAMED])
             found.append(Finding("sales", kind, words, len(spans), tuple(spans[:20])))
     shut = sorted({(spell.location_id, f"{spell.first:%A}") for spell in spells if spell.kind == "weekday"})
     if shut:
         named = ", ".join(f"{place} {day}s" for place, day in shut[:_MOST_NAMED])
         found.append(
-            Finding("sales", "closed_weekdays", f"{len(shut):,} weekdays are closed by their sales: {named}", len(shut))
+            Finding(
+                "sales",
+                "closed_weekdays",
+                f"closed on {counted(len(shut), 'weekday')}, by the sales: {named}",
+                len(shut),
+            )
         )
     return found
 
@@ -124,7 +135,7 @@ def _masked(context: RunContext, doubtful: DataFrame) -> list[Finding]:
     named = ", ".join(f"{row['masked_by']} {row['count']:,}" for row in sorted(rows))
     count = sum(row["count"] for row in rows)
     share = count / max(context.lakehouse.rows(_SALES_DAILY), 1)
-    words = f"demand of {count:,} days of series ({share:.2%}) is unknown, not zero: {named}"
+    words = f"demand of {counted(count, 'day')} of series ({share:.2%}) is unknown, not zero: {named}"
     return [Finding("sales", "days_masked", words, count)]
 
 
@@ -148,6 +159,8 @@ def _not_believed(context: RunContext, doubtful: DataFrame) -> list[Finding]:
                 else f"{row['unique_id']} {row['ds']}: 1e12 or more"
                 for row in worst
             )
-            words = f"{what} of {count:,} days are beyond belief and {became}: {'; '.join(named[:_MOST_NAMED])}"
+            words = (
+                f"{what} of {counted(count, 'day')} are beyond belief and {became}: {'; '.join(named[:_MOST_NAMED])}"
+            )
             found.append(Finding("sales", f"implausible_{what}", words, count, named))
     return found

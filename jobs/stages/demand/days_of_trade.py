@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
@@ -10,12 +11,12 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 
 from lakehouse.errors import SourceError
-from lakehouse.feeds.findings import Finding
+from lakehouse.feeds.findings import Finding, counted
 from lakehouse.feeds.quality import Split
 from lakehouse.feeds.sources import SourceMapping
 from lakehouse.transforms.silver import dimensions
 from lakehouse.transforms.silver.census import stated_again
-from lakehouse.transforms.silver.cleaning import delivered
+from lakehouse.transforms.silver.cleaning import delivered, stating_rows
 from lakehouse.transforms.silver.closed_days import closed_days, weekdays_of
 from udfs.demand.trading_days import Spell, closures, summed_period
 
@@ -66,7 +67,9 @@ def closed_of(
     return closed_days(feeds.get("calendar"), places, found, opening, span[0], ahead)
 
 
-def shared_days(mapping: SourceMapping, census: pa.Table, bronze: DataFrame) -> list[Finding]:
+def shared_days(
+    mapping: SourceMapping, census: pa.Table, bronze: DataFrame, stray: Sequence[date] = ()
+) -> list[Finding]:
     """What is to be said where several files state sales of one place and day, which are added up.
 
     Raises SourceError where they state the same sales again and the mapping does not say how to tell.
@@ -74,7 +77,7 @@ def shared_days(mapping: SourceMapping, census: pa.Table, bronze: DataFrame) -> 
     days = pc.unique(census.filter(census["is_shared"])["ds"])
     if not len(days) or says_how_files_share(mapping):
         return []
-    return judge_shared(days, *stated_again(bronze, delivered(mapping, "sales")))
+    return judge_shared(days, *stated_again(stating_rows(bronze, mapping, stray), delivered(mapping, "sales")))
 
 
 def says_how_files_share(mapping: SourceMapping) -> bool:
@@ -90,10 +93,12 @@ def judge_shared(days: pa.Array, rows: int, alike: int, files: str) -> list[Find
     """
     if not rows:
         return []
+    first, last = pc.min(days), pc.max(days)
+    span = f"within {first} to {last}" if first.as_py() != last.as_py() else f"on {first}"
     if rows < _FEWEST_SHARED or alike < _OVERLAP * rows:
         words = (
-            f"several files state the same article, place and day, within {pc.min(days)} to {pc.max(days)}: {rows:,} "
-            f"rows, which are added up ({alike:,} of them are alike); where later files state days anew, say latest_by"
+            f"several files state the same article, place and day, {span}: {counted(rows, 'row')}, which are added up "
+            f"({alike:,} of them alike); where later files state days anew, say latest_by"
         )
         return [Finding("sales", "files_share_days", words, rows)]
     raise SourceError(

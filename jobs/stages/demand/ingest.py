@@ -5,7 +5,7 @@ What is new, renamed, repeated, replaced or gone is decided by `lakehouse/feeds/
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import chain
 from threading import Lock
@@ -20,6 +20,7 @@ from lakehouse.delta.files import write_bucket
 from lakehouse.delta.io import WrittenFile
 from lakehouse.delta.ledger import StageRecord
 from lakehouse.errors import SourceError
+from lakehouse.feeds import lines_beside
 from lakehouse.feeds.findings import findings_of, write_findings
 from lakehouse.feeds.reading import open_feed_file
 from lakehouse.feeds.register import Line, News, Plan, Reading, check_size, when_emptied
@@ -50,12 +51,15 @@ def _follow(context: RunContext, name: str, plan: Plan) -> tuple[int, list[News]
     context.lakehouse.ensure(table, context.spark if context.lakehouse.catalog else None)
     news = list(plan.news)
     _say(context, name, news)
+    beside: dict[str, Mapping[str, int]] = {}
     held = {line.batch_id: line.rows for line in known_files(context, name)}
     for reading in plan.readings:
-        taken, told = _take_in(context, name, reading, held)
+        taken, told = _take_in(context, name, reading, held, beside)
         _say(context, name, told)
         rows += taken
         news += told
+    for words in lines_beside.told(beside):
+        context.progress.say(f"  ingest: {name}: {words}")
     if plan.removed:
         context.lakehouse.commit_files(table, [], {"batch_id": list(plan.removed)})
     _register(context, name, plan.lines)
@@ -78,14 +82,18 @@ def _say(context: RunContext, name: str, told: Sequence[News]) -> None:
         context.progress.event("files", feed=name, news=news.kind, files=list(news.files))
 
 
-def _take_in(context: RunContext, name: str, reading: Reading, held: dict[str, int]) -> tuple[int, list[News]]:
+def _take_in(
+    context: RunContext, name: str, reading: Reading, held: dict[str, int], beside: dict[str, Mapping[str, int]]
+) -> tuple[int, list[News]]:
     """Write one file's rows to bronze and, once they are there, its line in the register of files.
 
-    held: rows of the feed's files by batch, which is brought up to date: the register is not read for each file.
+    held: rows of the feed's files by batch, which is brought up to date: the register is not read for each file;
+    beside: by file, the lines that are no records, which is added to.
     """
     file = reading.file
     try:
-        taken, rows, news = _write(context, name, reading, [count for count in held.values() if count])
+        others = [count for count in held.values() if count]
+        taken, rows, news = _write(context, name, reading, others, beside)
     except SparkFault as error:
         raise SourceError(
             f"{file.path}: cannot be read: {in_a_line(error)} Deliver it again, or take it out of the folder; what "
@@ -102,14 +110,16 @@ def _take_in(context: RunContext, name: str, reading: Reading, held: dict[str, i
     return rows, news
 
 
-def _write(context: RunContext, name: str, reading: Reading, others: Sequence[int]) -> tuple[Reading, int, list[News]]:
+def _write(
+    context: RunContext, name: str, reading: Reading, others: Sequence[int], beside: dict[str, Mapping[str, int]]
+) -> tuple[Reading, int, list[News]]:
     """Put the file's rows in place of those that it replaces; returns the reading as it was done, rows and news.
 
-    others: rows of the feed's files, to tell whether this one is whole.
+    others: rows of the feed's files, to tell whether this one is whole; beside: see `_take_in`.
     """
     lake, file, table = context.lakehouse, reading.file, f"bronze.{name}"
     feed = context.mapping.feeds[name]
-    written, news = ([], []) if file.is_empty else _written(context, name, reading)
+    written, news = ([], []) if file.is_empty else _written(context, name, reading, beside)
     rows = sum(part.rows for part in written)
     if reading.takes_rows_away and not rows:
         reading = when_emptied(feed, reading)
@@ -121,7 +131,9 @@ def _write(context: RunContext, name: str, reading: Reading, others: Sequence[in
     return reading, rows, news
 
 
-def _written(context: RunContext, name: str, reading: Reading) -> tuple[list[WrittenFile], list[News]]:
+def _written(
+    context: RunContext, name: str, reading: Reading, beside: dict[str, Mapping[str, int]]
+) -> tuple[list[WrittenFile], list[News]]:
     """The file's rows as Parquet below bronze, not yet committed: nothing counts before all of them are read."""
     file, table = reading.file, f"bronze.{name}"
     reader = open_feed_file(
@@ -132,6 +144,7 @@ def _written(context: RunContext, name: str, reading: Reading) -> tuple[list[Wri
         lambda: context.spark,
         arrived_at=reading.line.arrived_at,
         zones=zones(context),
+        as_of=context.as_of,
     )
     written, waiting = [], []
     for piece in chain(reader.tables(), [None]):
@@ -141,6 +154,8 @@ def _written(context: RunContext, name: str, reading: Reading) -> tuple[list[Wri
             rows = pa.concat_tables(waiting)
             written.append(write_bucket(table, context.lakehouse.uri(table), rows, {"batch_id": file.batch_id}))
             waiting = []
+    if reader.set_aside:
+        beside[file.path] = reader.set_aside
     news = [News("reading", words.removeprefix(f"{file.path}: "), (file.path,)) for words in reader.records.news]
     return [part for part in written if part is not None], news
 

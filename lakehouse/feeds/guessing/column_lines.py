@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from lakehouse.feeds.guessing.column_content import DateReading
 from lakehouse.feeds.guessing.column_roles import Content, Roles, Table
@@ -17,7 +19,9 @@ from lakehouse.schema.tables import FEEDS
 
 ONE_PLACE = "shop"  # what the only place is called where no column names it
 SURE = 60  # score above which a header is just that word
-_SHOWN, _READ = 3, 0.8
+BELOW_ZERO = "^[-(\u2212]|-$"  # how a number below zero is written
+_SHOWN, _READ, _TIMES_SEEN = 3, 0.8, 1000
+_TIME = re.compile(r"^\d{1,2}:\d\d(:\d\d)?$")
 
 
 @dataclass(slots=True)
@@ -33,7 +37,8 @@ class Said:
 class ColumnLines:
     """Lines for the columns of a table as one feed.
 
-    notation: what is said for the whole feed already; place: the only place of all sales, None where they have several.
+    notation: what is said for the whole feed already; place: the only place of all sales, None where they have several;
+    filled: columns whose blanks take the value above; places: columns of stock that are each a place's.
     """
 
     table: Table
@@ -41,10 +46,13 @@ class ColumnLines:
     said: Said
     place: str | None
     notation: Mapping[str, str]
+    filled: Sequence[str] = ()
+    places: Mapping[str, str] = field(default_factory=dict)
 
     def lines(self) -> list[str]:
         """A line or more for each column of the layout that the table gives, or that must be answered for."""
         given = {"ds", "units"} if self.table.days and self.roles.feed == "sales" else set()
+        given |= {"location_id", "on_hand_qty"} if self.roles.feed == "stock" and self.places else set()
         lines: list[str] = []
         for column in FEEDS[self.roles.feed].columns:
             if column in given:
@@ -63,7 +71,7 @@ class ColumnLines:
             case "boolean":
                 return self._flag(column, name, content)
         lines = [f"{column} = {toml(name)}   # {examples(content)}"]
-        if content.look.blanks and column in ("sku_id", "location_id"):
+        if content.look.blanks and column in ("sku_id", "location_id") and name not in self.filled:
             share = content.look.blanks / max(content.look.rows, 1)
             lines[0] += f"; {share:.0%} of the rows have none" if share >= 0.005 else ""
         return lines
@@ -83,9 +91,26 @@ class ColumnLines:
         origin = _dated(name, dates)
         unread = f"; not read: {dates.unread!r}" if dates.unread else ""
         lines = [f"{column} = {toml(origin)}   # {examples(content)}{unread}"]
-        if column == "ds" and dates.has_clock and "sold_at" in FEEDS["sales"].columns and self.table.best() is not None:
-            lines += [f"sold_at = {toml(origin)}"] if self.table.as_feeds["sales"].score > 0 else []
+        if column == "ds" and self.roles.feed == "sales":
+            lines += [f"sold_at = {toml(origin)}"] if dates.has_clock else self._time_beside(origin)
         return lines
+
+    def _time_beside(self, day: str | dict[str, Any]) -> list[str]:
+        """The time of day in a column of its own, beside the day's."""
+        for name, content in self.table.contents.items():
+            texts = content.look.texts[:_TIMES_SEEN]
+            if name_score(name, "time_of_day") < SURE or not texts or not all(map(_TIME.match, texts)):
+                continue
+            hours = "HH" if all(text[1:2] != ":" for text in texts) else "H"
+            clock = f"{hours}:mm:ss" if texts[0].count(":") == 2 else f"{hours}:mm"
+            said: dict[str, Any] = {} if isinstance(day, str) else dict(day)
+            origin = {"column": said.pop("column", day), "time": name} | said
+            if isinstance(patterns := said.get("format", []), str):
+                origin["format"] = f"{patterns} {clock}"
+            elif patterns:
+                origin["format"] = [f"{pattern} {clock}" for pattern in patterns]
+            return [f"sold_at = {toml(origin)}"]
+        return []
 
     def _number(self, column: str, name: str, content: Content) -> list[str]:
         numbers = content.numbers
@@ -98,10 +123,26 @@ class ColumnLines:
                 f"{self.table.name}, {name!r} has decimals ({examples(content)}): units, or money?"
             )
             return [f"# units = {toml(name)}   # {examples(content)}: uncomment if these are units, not money"]
+        origin = self._amount(name, may_be_negated=column == "units")
+        turned = "; most are below zero, so that they count with the other sign" if "negate" in origin else ""
+        return [f"{column} = {toml(origin)}   # {examples(content)}{turned}"]
+
+    def _amount(self, name: str, *, may_be_negated: bool = True) -> str | dict[str, Any]:
+        """A column of numbers; its decimal sign where it is not the feed's, negated where most are below zero."""
+        numbers = self.table.contents[name].numbers
         must_say = numbers.decimal == "," or (numbers.decimal == "." and numbers.has_groups)
-        own = {"decimal": numbers.decimal} if must_say and self.notation.get("decimal") != numbers.decimal else {}
-        origin = {"column": name, **own} if own else name
-        return [f"{column} = {toml(origin)}   # {examples(content)}"]
+        own: dict[str, Any] = {}
+        if must_say and self.notation.get("decimal") != numbers.decimal:
+            own["decimal"] = numbers.decimal
+        if may_be_negated and self.roles.feed == "sales" and self._is_below_zero(name):
+            own["negate"] = True
+        return {"column": name, **own} if own else name
+
+    def _is_below_zero(self, name: str) -> bool:
+        """Whether most numbers are: movements of goods count what leaves the store so."""
+        texts = self.table.sample(name)[name].drop_null()
+        below = pc.sum(pc.match_substring_regex(texts, BELOW_ZERO).cast(pa.int64())).as_py() or 0
+        return 2 * below > len(texts)
 
     def _flag(self, column: str, name: str, content: Content) -> list[str]:
         flags = content.flags
@@ -122,6 +163,11 @@ class ColumnLines:
 
     def _place(self) -> list[str]:
         feed = self.roles.feed
+        if self.place is None and feed == "supply":
+            self.said.notes.append(
+                f"{self.table.name}: its terms name no place: they hold wherever an article is sold (location_id)"
+            )
+            return ['location_id = { const = "*" }   # no column names a place: wherever the article is sold']
         if self.place is None:
             self.said.questions.append(f"{self.table.name}: which location? {feed} needs one, and no column names it")
             return [f'# location_id = {{ const = "..." }}   # a location_id of sales; {feed} names none']
@@ -134,6 +180,9 @@ class ColumnLines:
 
     def _open(self, column: str) -> list[str]:
         """A required column that is named like none: those that it may be, for a person to choose from."""
+        if column == "ds" and self.roles.feed == "stock":
+            self.said.notes.append(f"{self.table.name}: no column dates the counts: they are taken for the as-of day's")
+            return ['ds = { const = "as_of" }   # no column dates the counts: of the run\'s day, or that of the file']
         contents, taken = self.table.contents, set(self.roles.columns.values())
         likely = [name for name, content in contents.items() if content.fits(column) and name not in taken]
         if column == "sku_id":
@@ -155,15 +204,12 @@ class ColumnLines:
         if not totals or units is None:
             return []
         total = max(totals, key=lambda name: name_score(name, "totals"))
-        numbers = contents[total].numbers
-        amount = f"`{total}`"
-        if numbers.decimal == ",":
-            amount = f"replace(replace({amount}, '.', ''), ',', '.')"
-        expr = f"try_divide(try_cast({amount} AS DOUBLE), try_cast(`{units}` AS DOUBLE))"
         self.said.notes.append(
-            f"{self.table.name}: no column is a unit price; if {total!r} is the line's total, uncomment unit_price"
+            f"{self.table.name}: no column is a unit price; if {total!r} is the line's total, uncomment line_value"
         )
-        return [f"# unit_price = {toml({'expr': expr})}   # if {total!r} is the total of the line"]
+        return [
+            f"# line_value = {toml(self._amount(total))}   # if {total!r} is the total of the line: it gives the price"
+        ]
 
 
 def grouped_readings(text: str) -> dict[str, str]:

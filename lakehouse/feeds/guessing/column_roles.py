@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -20,6 +21,7 @@ from lakehouse.feeds.guessing.words import feed_named, name_score, plain, system
 from lakehouse.schema.columns import COLUMNS
 from lakehouse.schema.tables import FEEDS
 
+_SAMPLED_FILES = 20
 _DAYS_OF_WIDE, _SHORTEST_DAY, _FITS = 5, len("1.1.24"), 0.8
 # What makes a table a feed: one of each group, of which the first alone counts for what it is.
 _MARKS = {
@@ -136,7 +138,11 @@ class Table:
             texts = list(dict.fromkeys(text for each in every for text in each.texts))
             rows, blanks = sum(each.rows for each in every), sum(each.blanks for each in every)
             distinct = max(len(texts), *(each.distinct for each in every))
-            merged[name] = Content(ColumnLook(name, texts, rows, blanks, distinct, first.type))
+            counts: Counter[str] = Counter()
+            for each in every:
+                counts.update(each.counts)
+            few = dict(counts.most_common()) if all(each.counts or not each.texts for each in every) else {}
+            merged[name] = Content(ColumnLook(name, texts, rows, blanks, distinct, first.type, few))
         table = cls(looks, merged, wide_days(looks[0].header))
         table.as_feeds = {feed.name: roles_as(table, feed.name) for feed in FEEDS.values() if feed.name in _MARKS}
         return table
@@ -154,6 +160,10 @@ class Table:
         sheet = self.first.shape.get("sheet")
         more = f" and {len(self.looks) - 1} more" if len(self.looks) > 1 else ""
         return f"{self.first.path}{f' [{sheet}]' if sheet else ''}{more}"
+
+    def sample(self, *names: str) -> pa.Table:
+        """The first rows of the first files, of these columns, as text."""
+        return pa.concat_tables([look.sample.select(list(names)) for look in self.looks[:_SAMPLED_FILES]])
 
     def best(self) -> Roles | None:
         found = max(self.as_feeds.values(), key=lambda roles: roles.score)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from lakehouse.feeds.guessing.column_content import read_dates
 from lakehouse.feeds.guessing.column_lines import ColumnLines, Said, grouped_question, grouped_readings, toml
 from lakehouse.feeds.guessing.column_roles import Roles, Table
+from lakehouse.feeds.guessing.no_sales import NoSales, stands_first, stands_in_blocks
 from lakehouse.feeds.guessing.table_shape import TableLook
 from lakehouse.feeds.guessing.words import name_score
 from lakehouse.schema.columns import COLUMNS
@@ -20,7 +21,10 @@ _DAYS_SEEN, _READ = 60, 0.8
 
 @dataclass(slots=True)
 class FeedLines:
-    """Lines for a table as one feed; `tables` and `looks` are all that the folder has. place: see `ColumnLines`."""
+    """Lines for a table as one feed; `tables` and `looks` are all that the folder has.
+
+    place, places: see `ColumnLines`.
+    """
 
     table: Table
     roles: Roles
@@ -28,6 +32,7 @@ class FeedLines:
     looks: Sequence[TableLook]
     said: Said
     place: str | None
+    places: Mapping[str, str] = field(default_factory=dict)
 
     def lines(self, used_elsewhere: set[str]) -> list[str]:
         """The feed as TOML. used_elsewhere: columns of the table that other feeds read."""
@@ -38,11 +43,23 @@ class FeedLines:
         shape = {key: value for key, value in table.first.shape.items() if key != "format"}
         if footers := [look.shape["footer"] for look in table.looks if "footer" in look.shape]:
             shape["footer"] = footers[0]
+        if len(sheets := list(dict.fromkeys(look.shape["sheet"] for look in table.looks if "sheet" in look.shape))) > 1:
+            shape["sheet"] = sheets
         lines += [f"{key} = {toml(value)}" for key, value in shape.items()]
         lines += [f"notation = {toml(notation)}   # {proof}"] if notation else []
         lines += [*self._signs_of_days(notation), *self._melt()] if table.days and feed == "sales" else []
-        lines += [*self._fill_down(), *self._overlap(), "", f"[feeds.{feed}.columns]"]
-        lines += ColumnLines(table, self.roles, self.said, self.place, notation).lines()
+        no_sales = NoSales(table, self.roles) if feed == "sales" else None
+        if self.places and feed == "stock":
+            prefix = next(iter(self.places)).removesuffix(next(iter(self.places.values())))
+            melt = {"prefix": prefix, "into": "location_id", "value": "on_hand_qty"}
+            lines.append(f"melt = {toml(melt)}   # a column for each place")
+        blocks = self._blocks()
+        lines += self._fill_down(no_sales.filled_down if no_sales else [], blocks)
+        if no_sales is not None:
+            self.said.questions += no_sales.questions()
+            lines += no_sales.lines(shape.get("drop_when"))
+        lines += [*self._overlap(), "", f"[feeds.{feed}.columns]"]
+        lines += ColumnLines(table, self.roles, self.said, self.place, notation, blocks, self.places).lines()
         return [*lines, *self._unused(used_elsewhere)]
 
     def _files(self) -> list[str]:
@@ -141,15 +158,29 @@ class FeedLines:
                     return table.name, texts[column][texts[key].index(name)]
         return None
 
-    def _fill_down(self) -> list[str]:
-        """Days that only the first line of an order states."""
+    def _blocks(self) -> list[str]:
+        """Columns with a value in the first row of its block alone, which holds for the rows below."""
+        found = []
+        for column in ("location_id", "channel_id", "ds", "sku_id"):
+            name = self.roles.columns.get(column)
+            if name and name not in self._of_orders() and stands_in_blocks(self.table, name, is_key=column == "sku_id"):
+                found.append(name)
+        return found
+
+    def _of_orders(self) -> list[str]:
+        """The day, where only the first line of an order states it."""
         day, order = self.roles.columns.get("ds"), self.roles.columns.get("transaction_id")
-        if not day or not order:
-            return []
-        blanks, of_order = self.table.contents[day].look.blanks, self.table.contents[order].look
-        if not 0 < blanks <= of_order.rows - len(of_order.texts) or of_order.blanks > blanks:
-            return []
-        return [f"fill_down = {toml({'columns': [day], 'within': [order]})}   # only an order's first line has its day"]
+        return [day] if day and order and stands_first(self.table, day, order) else []
+
+    def _fill_down(self, states: Sequence[str], blocks: Sequence[str]) -> list[str]:
+        """What only the first line of an order, or of a block, states."""
+        if blocks:
+            self.said.notes.append(f"{self.table.name}: {list(blocks)} hold for the rows below (fill_down)")
+            return [f"fill_down = {toml({'columns': list(blocks)})}   # stated in the first row of a block alone"]
+        order = self.roles.columns.get("transaction_id")
+        columns = [*self._of_orders(), *states]
+        rule = toml({"columns": columns, "within": [order]})
+        return [f"fill_down = {rule}   # only an order's first line has them"] if columns else []
 
     def _overlap(self) -> list[str]:
         if self.roles.feed != "sales" or len(self.table.looks) < 2 or self.table.days:
@@ -159,7 +190,7 @@ class FeedLines:
         ]
 
     def _unused(self, used_elsewhere: set[str]) -> list[str]:
-        known = {*self.roles.columns.values(), *self.table.days, *used_elsewhere}
+        known = {*self.roles.columns.values(), *self.table.days, *used_elsewhere, *self.places}
         others = [name for name in self.table.contents if name not in known]
         lines = [f"# not used: {', '.join(others)}"] if others else []
         rivals = {column: names for column, names in self.roles.rivals.items() if names}

@@ -12,16 +12,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lakehouse.errors import ConfigError
-from lakehouse.feeds.guessing.column_lines import ONE_PLACE, SURE, Said
+from lakehouse.feeds.guessing.column_lines import BELOW_ZERO, ONE_PLACE, SURE, Said, toml
 from lakehouse.feeds.guessing.column_roles import Roles, Table
 from lakehouse.feeds.guessing.feed_lines import FeedLines
 from lakehouse.feeds.guessing.table_shape import TableLook, iter_groups, look_at
-from lakehouse.feeds.guessing.words import name_score
+from lakehouse.feeds.guessing.words import language_of, name_score, plain
 from lakehouse.feeds.sources import SourceMapping
 
 _ORDER = ("sales", "prices", "promotions", "products", "locations", "calendar", "stock", "supply")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # TOML allows none, in comments neither
-_NAMES_CURRENCY = re.compile(r"(?i)(currency|w(ä|ae)hrung|devise|moneda|货币|币种)")
+_NAMES_COUNTRY = re.compile(r"(?i)\b(country|land|pays|país)\b")
+_COUNTRIES = {"USD": "US", "GBP": "GB", "CNY": "CN", "JPY": "JP", "CHF": "CH", "PLN": "PL", "SEK": "SE", "CAD": "CA"}
+_NAMES_CURRENCY = re.compile(r"(?i)(currency|curr$|crcy|whrg|w(ä|ae)hrung|devise|moneda|货币|币种)")
 
 
 @dataclass(slots=True)
@@ -59,6 +61,7 @@ class _Writer:
     said: Said = field(default_factory=Said)
     placed: dict[str, tuple[Table, Roles]] = field(default_factory=dict)
     place: str | None = None  # the constant that stands for the only place
+    places: dict[str, dict[str, str]] = field(default_factory=dict)  # by table, its columns of stock that are a place's
 
     def write(self) -> Proposal:
         placed = self._placed()
@@ -71,8 +74,9 @@ class _Writer:
             )
         else:
             self._find_place(*placed["sales"])
+        self._stock_by_place(placed)
         if self.place is None:
-            self._leave_out_shared(placed)
+            self._leave_out_counts(placed)
         self.placed = placed
         body = [line for feed in _ORDER if feed in placed for line in self._feed(feed)]
         lines = [*self._head(placed), *body, *self._clean(), *self._returns()]
@@ -83,7 +87,7 @@ class _Writer:
     def _feed(self, feed: str) -> list[str]:
         table, roles = self.placed[feed]
         others = [other for each, other in self.placed.values() if each is table]
-        lines = FeedLines(table, roles, self.tables, self.looks, self.said, self.place)
+        lines = FeedLines(table, roles, self.tables, self.looks, self.said, self.place, self.places.get(table.name, {}))
         return lines.lines({name for other in others for name in other.columns.values()})
 
     def _placed(self) -> dict[str, tuple[Table, Roles]]:
@@ -104,6 +108,7 @@ class _Writer:
         self._share("sales", ("products",), placed)
         self._share("products", ("supply",), placed)
         self._share("stock", ("supply", "products"), placed)
+        self._share("products", ("stock",), placed)
         return placed
 
     def _find_place(self, sales: Table, roles: Roles) -> None:
@@ -114,17 +119,42 @@ class _Writer:
         elif sales.contents[name].look.distinct == 1 and not sales.contents[name].look.blanks:
             self.place = sales.contents[name].look.texts[0]
 
-    def _leave_out_shared(self, placed: dict[str, tuple[Table, Roles]]) -> None:
-        """Terms of supply beside articles are of no use where no place is named and sales have several."""
-        table, roles = placed.get("supply", (None, Roles("supply")))
-        if table is None or "location_id" in roles.columns or table is not placed.get("products", (None,))[0]:
+    def _stock_by_place(self, placed: dict[str, tuple[Table, Roles]]) -> None:
+        """Columns of stock that are each called after a place of sales: Stock Lyon, Stock Nantes."""
+        if "stock" in placed and placed["stock"][0] is not placed.get("products", (None,))[0]:
             return
-        del placed["supply"]
-        names = sorted(set(roles.columns.values()) - {roles.columns["sku_id"]})
-        self.said.notes.append(
-            f"{table.name}: {names} look like terms of supply, which are by location; the file names none, so they are "
-            "not used. Deliver them with a location each"
-        )
+        sales, roles = placed.get("sales", (None, Roles("sales")))
+        name = roles.columns.get("location_id")
+        if sales is None or name is None:
+            return
+        known = {plain(text): text for text in sales.contents[name].look.texts}
+        for table, _ in list(placed.values()):
+            ends = {
+                column: column.rpartition(" ") for column in table.contents if name_score(column, "on_hand_qty") > 0
+            }
+            found = {c: end for c, (start, _, end) in ends.items() if start and known.get(plain(end)) == end}
+            starts = {ends[column][0] for column in found}
+            if (
+                len(found) > 1
+                and len(starts) == 1
+                and table is not sales
+                and "sku_id" in table.as_feeds["stock"].columns
+            ):
+                stock = Roles("stock", {"sku_id": table.as_feeds["stock"].columns["sku_id"]}, 1.0)
+                placed["stock"], self.places[table.name] = (table, stock), found
+
+    def _leave_out_counts(self, placed: dict[str, tuple[Table, Roles]]) -> None:
+        """Counts beside articles are of no use where no place is named and sales have several."""
+        table, roles = placed.get("stock", (None, Roles("stock")))
+        if table is None or "location_id" in roles.columns or table.name in self.places:
+            return
+        if table is placed.get("products", (None,))[0]:
+            del placed["stock"]
+            name = roles.columns["on_hand_qty"]
+            self.said.notes.append(
+                f"{table.name}: {name!r} looks like stock, which is by location; the file names none, so it is not "
+                "used. Deliver it with a location each, or a column for each place, called after it"
+            )
 
     def _share(self, feed: str, others: Iterable[str], placed: dict[str, tuple[Table, Roles]]) -> None:
         """A table may be a second feed too: articles named beside their sales, supply terms in a list of articles."""
@@ -135,19 +165,39 @@ class _Writer:
             roles = table.as_feeds[other]
             keys = ("sku_id", "location_id", "channel_id")
             own = [c for c, name in roles.columns.items() if c not in keys and name_score(name, c) > SURE]
-            if "sku_id" in roles.columns and own:
+            if "sku_id" in roles.columns and own and (other != "stock" or "on_hand_qty" in own):
                 placed[other] = (table, roles)
 
     # -- lines ------------------------------------------------------------------------------------------------------
     def _head(self, placed: Mapping[str, tuple[Table, Roles]]) -> list[str]:
         lines = ["# Proposed from the files. Read it, answer what is commented out, then try `shelfcast check`.", ""]
-        lines.append('# country = "DE"   # ISO code of your shops\' country: with it public holidays are known')
+        language = language_of(name for table, _ in placed.values() for name in table.contents)
         currency = self._currency(placed)
+        if currency is None and language is not None:
+            currency = language["currency"], f"a guess: the headers are {language['name']}"
+            self.said.notes.append(
+                f"no file names the currency; {currency[0]} is a guess by the {language['name']} headers"
+            )
+        country = self._country(placed, currency[0] if currency else "", language)
+        lines.append(f'# country = "{country}"   # ISO code of your shops\' country: with it public holidays are known')
         if currency is None:
             lines.append('# currency = "EUR"   # the files do not say; without it USD')
         else:
             lines.append(f'currency = "{currency[0]}"   # {currency[1]}')
         return [*lines, *self._zone(placed)]
+
+    def _country(
+        self, placed: Mapping[str, tuple[Table, Roles]], currency: str, language: Mapping[str, str] | None
+    ) -> str:
+        """The country that is likely: of the customers if they have one, else by the headers, else by the currency."""
+        for table, _ in placed.values():
+            for name, content in table.contents.items():
+                texts = content.look.texts
+                if _NAMES_COUNTRY.search(name) and len(texts) == 1 and re.match(r"^[A-Z]{2}$", texts[0]):
+                    return texts[0]
+        if language is not None:
+            return str(language["country"])
+        return _COUNTRIES.get(currency, "DE")
 
     def _currency(self, placed: Mapping[str, tuple[Table, Roles]]) -> tuple[str, str] | None:
         for table, _ in placed.values():
@@ -196,16 +246,37 @@ class _Writer:
         if table is None or "units" not in roles.columns:
             return []
         texts = table.contents[roles.columns["units"]].look.texts
-        if not any(re.search(r"^[-(\u2212]|-$", text.strip()) for text in texts):
+        below = [bool(re.search(BELOW_ZERO, text)) for text in texts]
+        if not any(below) or (all(below) and len(texts) > 1):
             return []
-        by = "customer_id" if "customer_id" in roles.columns else "location_id"
+        given = roles.columns
+        shared = ["location_id"] if "location_id" in given else []
+        by = "transaction_id" if self._same_receipt(table, given) else "customer_id" if "customer_id" in given else ""
+        match_on = [*(shared if by else ["location_id"]), "sku_id", *([by] if by else [])]
+        name = given["units"]
+        self.said.questions.append(
+            f"{table.name}, {name!r}: some units are below zero; where they take back an earlier sale, uncomment "
+            "[clean.cancellations], else they are set aside"
+        )
         return [
             "",
             "# Units below zero are set aside unless the mapping says that they take back an earlier sale:",
             "# [clean.cancellations]",
             '# when = "units < 0"',
-            f'# match_on = ["{by}", "sku_id"]   # what both lines share',
+            f"# match_on = {toml(match_on)}   # what both lines share",
         ]
+
+    def _same_receipt(self, table: Table, given: Mapping[str, str]) -> bool:
+        """Whether most lines that take something back stand on the receipt of a line of the same article."""
+        if "transaction_id" not in given or "sku_id" not in given:
+            return False
+        rows = table.sample(given["transaction_id"], given["sku_id"], given["units"]).to_pylist()
+        lines = [tuple(row.values()) for row in rows]
+        below = [bool(units and re.search(BELOW_ZERO, units)) for _, _, units in lines]
+        is_turned = 2 * sum(below) > len(lines)  # goods that leave are below zero
+        sold = {line[:2] for line, is_below in zip(lines, below, strict=True) if is_below == is_turned}
+        returned = [line[:2] for line, is_below in zip(lines, below, strict=True) if is_below != is_turned]
+        return bool(returned) and 2 * sum(key in sold for key in returned) > len(returned)
 
     def _clean(self) -> list[str]:
         return ["", "[clean]", 'gap_fill = "zero"   # a day without a row: nothing was sold; "unknown": not observed']

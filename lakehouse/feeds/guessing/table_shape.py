@@ -22,21 +22,29 @@ from python_calamine import CalamineError, CalamineWorkbook
 
 from lakehouse.errors import SourceError
 from lakehouse.feeds.cells import TYPED
+from lakehouse.feeds.dropped_records import DROPPED, DroppedRecords
 from lakehouse.feeds.feed_files import FeedFile, find_feed_files, is_packed, open_bytes
 from lakehouse.feeds.guessing.words import begins_with_sum, is_known
-from lakehouse.feeds.records import format_of, open_records
+from lakehouse.feeds.lines_beside import DataBelowError
+from lakehouse.feeds.records import Records, format_of, open_records
 from lakehouse.feeds.sources import Feed
 from lakehouse.feeds.text_records import CORRUPT
 
 _DELIMITERS = ",;\t|^~"
 _SEEN_BYTES, _HEAD, _TAIL, _HEADER_SOUGHT = 32 << 20, 300, 30, 40
 _READ_ROWS, _DISTINCT = 1_000_000, 50_000
+_SAMPLED, _COUNTED = 5_000, 20
+_RULED = 3
+_RULER = re.compile(r"^[|+ ]?[-=_]{3}[-=_|+\s]*$")  # a line drawn between the rows
 _NUMBER = re.compile(r"^[\s\d.,:;/+\-()%€$£¥]*\d[\s\d.,:;/+\-()%€$£¥]*$")
 
 
 @dataclass(slots=True)
 class ColumnLook:
-    """A column as the reader gives it: distinct texts (at most 50,000), and the file's own type where it has one."""
+    """A column as the reader gives it: distinct texts (at most 50,000), and the file's own type where it has one.
+
+    counts: rows by text, of a column with few.
+    """
 
     name: str
     texts: list[str]
@@ -44,13 +52,15 @@ class ColumnLook:
     blanks: int
     distinct: int
     type: pa.DataType | None = None
+    counts: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class TableLook:
     """A table found in a file: the feed's keys that read it (`shape`), its columns and how many rows were looked at.
 
-    first: the first rows, as text. strange: why the file holds no table that can be read, None where it does.
+    sample: the first rows, as text, in which columns can be seen beside each other. strange: why the
+    file holds no table that can be read, None where it does.
     """
 
     path: str
@@ -61,13 +71,17 @@ class TableLook:
     rows: int = 0
     strange: str | None = None
     is_ascii: bool = False
+    sample: pa.Table = field(default_factory=lambda: pa.table({}))
 
     @property
     def key(self) -> tuple[Any, ...]:
         """What files must have in common to be read as one feed."""
         shape = {
-            k: v for k, v in self.shape.items() if k not in ("footer",) and not (k == "encoding" and self.is_ascii)
+            k: v
+            for k, v in self.shape.items()
+            if k not in ("footer", "drop_when") and not (k == "encoding" and self.is_ascii)
         }
+        shape |= {"sheet": "any"} if "sheet" in shape else {}
         return (tuple(self.header), tuple(sorted((k, str(v)) for k, v in shape.items())))
 
 
@@ -98,8 +112,30 @@ def _tables_in(file: FeedFile, folder: Path) -> list[TableLook]:
 
 
 def _read(file: FeedFile, shape: dict[str, Any], is_ascii: bool) -> TableLook:
+    try:
+        return _read_as(file, shape, is_ascii)
+    except DataBelowError:
+        # Sums stand between the rows: no footer, but lines of their own.
+        pattern = shape.pop("footer")
+        shape["drop_when"] = _of_sums(_read_as(file, shape, is_ascii), pattern, shape.get("delimiter", ","))
+        return _read_as(file, shape, is_ascii)
+
+
+def _of_sums(look: TableLook, pattern: str, delimiter: str) -> str:
+    """The condition of the lines that begin as the pattern says: by the column and the word with which they do."""
+    for row in look.sample.to_pylist():
+        name, text = next(((name, text) for name, text in row.items() if text), ("", ""))
+        if text and re.search(pattern.lstrip("^").lstrip("\\" + delimiter), text):
+            word = (re.match(r"[^\W\d_]+|\S+", text) or [""])[0].lower().replace("'", "\\'")
+            return f"lower(`{name}`) LIKE '{word}%'"
+    return "false"
+
+
+def _read_as(file: FeedFile, shape: dict[str, Any], is_ascii: bool) -> TableLook:
     feed = Feed(files=(glob.escape(file.path),), columns={}, **shape)
-    records = open_records(file, feed)
+    records: Records = open_records(file, feed)
+    if feed.drop_when is not None:
+        records = DroppedRecords(records, feed.drop_when, file.path, "drop_when")
     batches, rows = [], 0
     for batch in records.batches():
         batches.append(batch)
@@ -113,8 +149,19 @@ def _read(file: FeedFile, shape: dict[str, Any], is_ascii: bool) -> TableLook:
     )
     if CORRUPT in table.column_names:
         table = table.filter(pc.is_null(table[CORRUPT]))
+    if DROPPED in table.column_names:
+        table = table.filter(pc.invert(table[DROPPED]))
     columns = {name: _look(name, table[name]) for name in records.names if not pa.types.is_nested(table[name].type)}
-    return TableLook(file.path, file, shape, list(columns), columns, table.num_rows, is_ascii=is_ascii)
+    sample = pa.table({name: _texts_of(table[name].slice(0, _SAMPLED)) for name in columns})
+    return TableLook(file.path, file, shape, list(columns), columns, table.num_rows, is_ascii=is_ascii, sample=sample)
+
+
+def _texts_of(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Cells as text without marks and blanks around, NULL for a blank one; a copy."""
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    texts = pc.utf8_trim_whitespace(pc.replace_substring_regex(values.cast(pa.string()), f"^{TYPED}", ""))
+    return pc.if_else(pc.equal(texts, ""), None, texts)
 
 
 def _look(name: str, values: pa.ChunkedArray) -> ColumnLook:
@@ -131,7 +178,13 @@ def _look(name: str, values: pa.ChunkedArray) -> ColumnLook:
     is_text = pa.types.is_string(values.type)
     no_text = pc.fill_null(pc.equal(pc.utf8_trim_whitespace(values), ""), True) if is_text else pc.is_null(values)
     blanks = pc.sum(no_text).as_py() or 0
-    return ColumnLook(name, [text for text in texts.to_pylist() if text], len(values), blanks, len(known), kind)
+    counts = _counts(values) if len(known) <= _COUNTED else {}
+    return ColumnLook(name, [text for text in texts.to_pylist() if text], len(values), blanks, len(known), kind, counts)
+
+
+def _counts(values: pa.ChunkedArray) -> dict[str, int]:
+    counted = pc.value_counts(_texts_of(values)).to_pylist()
+    return {each["values"]: each["counts"] for each in counted if each["values"] is not None}
 
 
 def _all_true_false(texts: pa.Array) -> bool:
@@ -164,7 +217,10 @@ def _text_shape(file: FeedFile) -> tuple[dict[str, Any], bool]:
     if names:
         shape["names"] = names
     width = len(rows[at][1]) if rows else 0
-    if footer := footer_of([row for _, row in _rows(list(tail), delimiter)], width, delimiter):
+    if rulers := sorted({line[:_RULED] for line in (*head[skip + 1 :], *tail) if _RULER.match(line)}):
+        shape["comment"] = rulers[0] if len(rulers) == 1 else rulers
+    below = [line for line in tail if not _RULER.match(line)]
+    if footer := footer_of([row for _, row in _rows(below, delimiter)], width, delimiter):
         shape["footer"] = footer
     return shape, data.isascii()
 

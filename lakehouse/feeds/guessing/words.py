@@ -12,6 +12,7 @@ from typing import Any
 
 _EXACT, _WITHIN, _STEP = 100.0, 60.0, 0.2
 _SHORT = 3  # Latin words up to it count only as a word of their own
+_BESIDE = ("totals", "status", "time_of_day")  # what headers may say that is no column of the layout
 _MOST_WORDS = 4  # a longer header is a sentence, in which a word says little
 
 
@@ -58,14 +59,22 @@ def _is_head(word: str, whole: str, *, is_latin: bool) -> bool:
 
 @cache
 def _words(column: str) -> list[tuple[str, bool]]:
-    listed = vocabulary()["totals"]["words"] if column == "totals" else vocabulary()["columns"].get(column, [])
-    return [(plain(word), word.isascii() or not re.search(r"[\u3400-\u9fff]", word)) for word in listed]
+    own = vocabulary()[column]["words"] if column in _BESIDE else vocabulary()["columns"].get(column, [])
+    return [(plain(word), word.isascii() or not re.search(r"[\u3400-\u9fff]", word)) for word in own]
 
 
 @cache
 def is_known(header: str) -> bool:
     """Whether the header is just what some column is called."""
-    return any(name_score(header, column) > _WITHIN for column in (*vocabulary()["columns"], "totals"))
+    return any(name_score(header, column) > _WITHIN for column in (*vocabulary()["columns"], *_BESIDE))
+
+
+def language_of(headers: Iterable[str]) -> dict[str, Any] | None:
+    """The language in which most headers are that are in any, with what is likely then; None where none is seen."""
+    said = {token for header in headers for token in tokens(header)}
+    found = [(len(said & {plain(word) for word in each["words"]}), each) for each in vocabulary()["languages"]]
+    most, language = max(found, key=lambda pair: pair[0])
+    return language if most > 1 else None
 
 
 def system_of(header: Sequence[str]) -> dict[str, Any] | None:
@@ -95,4 +104,6 @@ def may_be_money(header: str) -> bool:
 def begins_with_sum(cell: str) -> bool:
     """Whether a cell begins like a line of sums or a remark below a table."""
     text = plain(cell)
+    if cell.strip() in ("*", "**", "***"):  # SAP marks its sums so
+        return True
     return any(text == plain(word) or text.startswith(plain(word)) for word in vocabulary()["footers"]["words"])

@@ -17,6 +17,7 @@ FEEDS: tuple[FeedLayout, ...] = (
             "units",
             "unit_price",
             "discount_value",
+            "line_value",
             "currency",
             "is_promo",
             "on_hand_qty",

@@ -2,6 +2,7 @@
 
 Sales rows are decided in this order:
 
+0. records that the mapping leaves out by the file's own columns (`drop_when`) are out of scope;
 1. exact copies of a record (equal `row_hash`) are duplicates of the first by file, row and column, whatever the
    record holds, so that the count is that of the source's own duplicates;
 2. the quality rules: first those of the feed layout, then the source's own;
@@ -28,6 +29,7 @@ from lakehouse.errors import ContractError
 from lakehouse.feeds.bronze import CORRUPT_PREFIX
 from lakehouse.feeds.file_order import name_key_column
 from lakehouse.feeds.quality import (
+    DROP_WHEN,
     EXACT,
     SOURCE_ORDER,
     QualityRule,
@@ -210,6 +212,13 @@ def clean_sales(
     return CleanedSales(cleaned, _tally(cleaned, mapping.clean), mapping.clean, reversals, masking)
 
 
+def stating_rows(bronze: DataFrame, mapping: SourceMapping, stray: Sequence[date] = ()) -> DataFrame:
+    """The rows of bronze.sales that no rule rejects or leaves out, as text: what is no sale cannot be stated twice."""
+    parsed = with_series(parse(bronze, "sales"), 1).withColumn("copy_number", F.lit(1))
+    cleaned = _split(parsed, "sales", rules_of(mapping, "sales", stray), (), mapping)
+    return cleaned.accepted.select("raw.*", "source_file", "batch_id")
+
+
 def _split(
     parsed: DataFrame, feed: str, rules: Iterable[QualityRule], optional: tuple[str, ...], mapping: SourceMapping
 ) -> Split:
@@ -233,17 +242,19 @@ def rules_of(mapping: SourceMapping, feed: str, stray: Sequence[date] = ()) -> t
 
     The rule of exact copies asks for `copy_number`, 1 for the first of equal records.
     """
+    dropped = QualityRule(DROP_WHEN, "is_dropped", "the mapping leaves it out", outcome="out_of_scope")
     if feed == "sales":
         copies = (QualityRule("exact_duplicate", "copy_number > 1", "a copy", outcome="duplicate"),)
-        return (*(copies if mapping.clean.drop_exact_duplicates else ()), *_sales_rules(mapping, stray))
+        return (dropped, *(copies if mapping.clean.drop_exact_duplicates else ()), *_sales_rules(mapping, stray))
     of_places = (country_rule(), open_weekdays_rule()) if feed == "locations" else ()
-    return (*_layout_rules(mapping, feed), *of_places, *_own_rules(mapping, feed))
+    return (dropped, *_layout_rules(mapping, feed), *of_places, *_own_rules(mapping, feed))
 
 
 def delivered(mapping: SourceMapping, feed: str) -> set[str]:
     """The columns of a feed that the mapping gives."""
     declared = mapping.feeds[feed]
-    return set(declared.columns) | ({"ds", declared.melt.value} if declared.melt else set())
+    made = {declared.melt.into, declared.melt.value} if declared.melt else set()
+    return set(declared.columns) | made | ({"unit_price"} if "line_value" in declared.columns else set())
 
 
 def _layout_rules(mapping: SourceMapping, feed: str) -> tuple[QualityRule, ...]:

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.feeds.findings import Finding
+from lakehouse.feeds.findings import Finding, counted
+from lakehouse.transforms.silver.dimensions import EVERYWHERE
 
 CODES = ("sku_id", "location_id")
 _NAMED = 3
@@ -17,13 +18,48 @@ _NAMED = 3
 def code_findings(sold: pa.Table, stated: Mapping[tuple[str, str], Iterable[pa.RecordBatch]]) -> list[Finding]:
     """What is to be said of the codes of the sold series, and of those of other feeds.
 
-    sold: sku_id and location_id of all series; stated: by feed and code, batches whose first column holds it.
+    sold: sku_id and location_id of all series; stated: by feed and code, batches of it and is_dropped.
     """
     codes = {part: set(pc.unique(sold[part]).to_pylist()) for part in CODES}
     found = [finding for part in CODES for finding in _twins(part, codes[part])]
     for (feed, part), batches in stated.items():
-        texts = {text for batch in batches for text in pc.unique(batch.column(0)).to_pylist()}
+        kept = (batch.filter(pc.invert(pc.fill_null(batch["is_dropped"], False))) for batch in batches)
+        texts = {text for batch in kept for text in pc.unique(batch.column(0)).to_pylist()}
+        texts -= {EVERYWHERE} if part == "location_id" else set()
         found += _strangers(feed, part, {text for text in texts if text and text.strip()}, codes[part])
+    return found
+
+
+def terms_findings(sold: pa.Table, terms: Iterable[pa.RecordBatch]) -> list[Finding]:
+    """What is to be said of terms of supply: those that hold everywhere, and those for what was never sold.
+
+    sold: sku_id and location_id of all series; terms: the same of the feed, and is_dropped.
+    """
+    series = set(zip(*(sold[part].to_pylist() for part in CODES), strict=True))
+    kept = (batch.filter(pc.invert(pc.fill_null(batch["is_dropped"], False))) for batch in terms)
+    stated = {pair for batch in kept for pair in zip(*(batch[part].to_pylist() for part in CODES), strict=True)}
+    everywhere = {sku for sku, place in stated if place == EVERYWHERE}
+    found = []
+    if everywhere:
+        of_them = sum(sku in everywhere and (sku, place) not in stated for sku, place in series)
+        words = (
+            f"terms of {counted(len(everywhere), 'article')} name no place: they hold wherever the article is sold, "
+            f"for {of_them:,} series"
+        )
+        found.append(Finding("supply", "terms_everywhere", words, of_them))
+    skus = {sku for sku, _ in series}
+    unsold = sorted(
+        (sku, place)
+        for sku, place in stated
+        if sku and place and (sku not in skus if place == EVERYWHERE else (sku, place) not in series)
+    )
+    if unsold:
+        named = tuple(sku if place == EVERYWHERE else f"{sku} at {place}" for sku, place in unsold[:20])
+        words = (
+            f"terms without sales: {counted(len(unsold), 'series', 'series')} of supply never sold and not planned: "
+        )
+        words += ", ".join(named[:_NAMED])
+        found.append(Finding("supply", "terms_without_sales", words, len(unsold), named))
     return found
 
 

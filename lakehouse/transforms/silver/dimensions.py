@@ -12,9 +12,12 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lakehouse.feeds.quality import SOURCE_ORDER, QualityRule, Split, is_lost
+from lakehouse.schema.entities import SERIES
 from lakehouse.schema.tables import contract
+from lakehouse.transforms.keys import parts_of
 from lakehouse.transforms.silver.holiday_calendar import public_holidays, supported_countries
 
+EVERYWHERE = "*"  # as the location of terms: wherever the article is sold
 CALENDAR_DAYS_AHEAD = 366  # the longest horizon plus look-ahead that a forecast may ask of the calendar
 
 
@@ -26,11 +29,19 @@ def country_rule() -> QualityRule:
 
 
 def frames(
-    feeds: Mapping[str, Split], series: DataFrame, places: DataFrame, closed: DataFrame, span: tuple[date, date]
+    feeds: Mapping[str, Split],
+    series: DataFrame,
+    places: DataFrame,
+    closed: DataFrame,
+    span: tuple[date, date],
+    *,
+    everywhere: bool = False,
 ) -> dict[str, Callable[[], DataFrame]]:
     """What makes each dimension, by table.
 
-    places: what `locations` gives; closed: what `closed_days` gives; span: first and last day with a sale.
+    series: unique_id, its parts and bucket of all that was sold; places: what `locations` gives; closed: what
+    `closed_days` gives; span: first and last day with a sale; everywhere: whether terms hold wherever their article is
+    sold.
     """
     spark = series.sparkSession
     return {
@@ -38,7 +49,7 @@ def frames(
         "silver.locations": lambda: places,
         "silver.calendar": lambda: calendar(feeds.get("calendar"), places, closed, *span),
         "silver.stock": lambda: stock(feeds.get("stock"), spark),
-        "silver.supply": lambda: supply(feeds.get("supply"), spark),
+        "silver.supply": lambda: supply(feeds.get("supply"), spark, series if everywhere else None),
     }
 
 
@@ -102,9 +113,19 @@ def stock(feed: Split | None, spark: SparkSession) -> DataFrame:
     return _by_series(feed, spark, "silver.stock")
 
 
-def supply(feed: Split | None, spark: SparkSession) -> DataFrame:
-    """silver.supply: the last terms stated for each series, NULL where none or no number is; empty without a feed."""
-    return _by_series(feed, spark, "silver.supply")
+def supply(feed: Split | None, spark: SparkSession, series: DataFrame | None = None) -> DataFrame:
+    """silver.supply: the last terms stated for each series, NULL where none or no number is; empty without a feed.
+
+    Terms for `EVERYWHERE` hold for each of `series` of the article for which none are stated.
+    """
+    stated = _by_series(feed, spark, "silver.supply")
+    if feed is None or series is None:
+        return stated
+    parted = stated.select("*", *parts_of(SERIES))
+    own = parted.filter(F.col("location_id") != EVERYWHERE).select(*stated.columns)
+    general = parted.filter(F.col("location_id") == EVERYWHERE).drop("unique_id", "bucket", "location_id", "channel_id")
+    spread = general.join(series.select("sku_id", "unique_id", "bucket"), "sku_id")
+    return own.unionByName(spread.join(own, "unique_id", "left_anti").select(*stated.columns))
 
 
 def _first_stated(feed: Split | None, series: DataFrame, table: str, key: str) -> DataFrame:

@@ -12,18 +12,20 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.feeds.arrow_sql import Rows, UnsupportedError
-from lakehouse.feeds.bronze import BronzeReader
+from lakehouse.errors import SourceError
+from lakehouse.faults import nearest
+from lakehouse.feeds.arrow_sql import Rows, UnsupportedError, columns_of
+from lakehouse.feeds.bronze import BronzeReader, as_opened
 from lakehouse.feeds.feed_files import FeedFile, find_feed_files
 from lakehouse.feeds.file_order import name_key
-from lakehouse.feeds.quality import QualityRule, lost_sql, optional_columns, value_sql, words_for
+from lakehouse.feeds.quality import LINEAGE, QualityRule, lost_sql, optional_columns, value_sql, words_for
 from lakehouse.feeds.reading import open_feed_file
 from lakehouse.feeds.register import plan_feed
 from lakehouse.feeds.sources import SourceMapping
@@ -35,6 +37,7 @@ from lakehouse.transforms.silver.cleaning import delivered, rules_of
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+_OF_SPARK = ("current_date", "current_timestamp")  # functions that look like columns
 _ALL = "all"  # the channel of rows without one
 _CENSUS = pa.schema([("location_id", pa.string()), ("ds", pa.date32()), ("rows", pa.int64()), ("sold", pa.int64())])
 
@@ -49,7 +52,7 @@ class Example:
     line: int | None = None
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}" if self.line is not None else f"{self.file} row {self.row}"
+        place = f"{self.file}:{self.line} (row {self.row})" if self.line is not None else f"{self.file} row {self.row}"
         return f"{place}: {self.words}"
 
 
@@ -60,7 +63,9 @@ class FeedCheck:
     files: rows by file; rows: by (outcome, rule); lost: by column, how many values and the first text, of rows that no
     rule rejects (whether a later file or the series' scope leaves them out or not); examples: by rule, or "lost " and
     the column. census: rows and rows with a sale by location and day. left_to_run: what only a run can tell, and why.
-    stated_again: as `census.stated_again` counts it.
+    set_aside: by file, the lines that are no records, by kind. stated_again: as `census.stated_again` counts it;
+    shared_days: the first and last day that files share. is_of_sales: the feed is taken from the lines of sales.
+    refusal: why it was read no further.
     """
 
     feed: str
@@ -72,10 +77,14 @@ class FeedCheck:
     last_ds: date | None = None
     series: int = 0
     news: list[str] = field(default_factory=list)
+    set_aside: dict[str, Mapping[str, int]] = field(default_factory=dict)
     left_to_run: dict[str, str] = field(default_factory=dict)
     preview: pa.Table | None = None
     census: pa.Table = field(default_factory=_CENSUS.empty_table)
     stated_again: tuple[int, int, str] = (0, 0, "")
+    shared_days: tuple[date, ...] = ()
+    is_of_sales: bool = False
+    refusal: str = ""
 
     @property
     def used(self) -> int:
@@ -113,16 +122,16 @@ class _Claims:
                 return copies
             if name in FEEDS[self.feed].columns:
                 return written.evaluate(value_sql(self.feed, name))
-            return text.get(name)
+            return text.get(name) if name == name.lower() else column(name.lower())
 
         rows = Rows(piece.num_rows, column)
         claimed = self._claimed(rows, piece, file)
         used = claimed < 0
         self._count_lost(rows, piece, file, used)
         self._census(rows)
-        self._keep_keys(rows, pa.array(used), file)
+        self._keep_keys(rows, pa.array(used))
         if self.feed == "sales" and self.has_several_files:
-            self._keep_records(piece, file)
+            self._keep_records(piece.filter(pa.array(used)))
         if self.check.preview is None or self.check.preview.num_rows < 5:
             self._preview(rows, pa.array(used))
 
@@ -157,7 +166,9 @@ class _Claims:
             return
         found = ", ".join(f"{name} = {piece[name][at].as_py()!r}" for name in shown)
         row = piece["source_row"][at].as_py()
-        self.check.examples[key] = Example(file.path, row, f"{reason}; found {found}" if found else reason)
+        self.check.examples[key] = Example(
+            piece["source_file"][at].as_py(), row, f"{reason}; found {found}" if found else reason
+        )
 
     def _copy_numbers(self, piece: pa.Table) -> pa.Array:
         """1 for the first record of its content, 2 for any other."""
@@ -177,26 +188,28 @@ class _Claims:
             return
         sold = pc.cast(rows.is_true("units > 0"), pa.int64())
         table = pa.table({"location_id": rows.evaluate("raw.location_id"), "ds": rows.evaluate("ds"), "sold": sold})
-        table = table.filter(pc.is_valid(table["ds"])).group_by(["location_id", "ds"])
+        counts = pc.and_not(pc.is_valid(table["ds"]), rows.is_true("is_dropped"))
+        table = table.filter(counts).group_by(["location_id", "ds"])
         counted = table.aggregate([("sold", "count"), ("sold", "sum")])
         counted = counted.rename_columns(["location_id", "ds", "rows", "sold"]).select(_CENSUS.names).cast(_CENSUS)
         self.check.census = pa.concat_tables([self.check.census, counted])
 
-    def _keep_keys(self, rows: Rows, used: pa.Array, file: FeedFile) -> None:
+    def _keep_keys(self, rows: Rows, used: pa.Array) -> None:
         """Of used rows, what duplicates and series are told by, counted."""
         names = _key_columns(self.feed)
         days = [name for name in ("ds", "ds_from") if name in FEEDS[self.feed].columns and name not in names]
-        columns = {name: rows.evaluate(name) for name in (*names, *days)}
+        columns = {name: rows.evaluate(name) for name in (*names, *days, "source_file")}
         sold = rows.is_true("units > 0") if self.feed == "sales" else pa.repeat(False, rows.count)
         table = pa.table({**columns, "sold": pc.cast(sold, pa.int64()), "row": rows.evaluate("source_row")})
         if "channel_id" in columns:
             channel = pc.coalesce(table["channel_id"].cast(pa.string()), pa.scalar(_ALL))
             table = table.set_column(table.column_names.index("channel_id"), "channel_id", channel)
         counted = (
-            table.filter(used).group_by([*names, *days]).aggregate([("sold", "count"), ("sold", "sum"), ("row", "max")])
+            table.filter(used)
+            .group_by([*names, *days, "source_file"])
+            .aggregate([("sold", "count"), ("sold", "sum"), ("row", "max")])
         )
-        counted = counted.rename_columns([*names, *days, "rows", "sold", "row"])
-        self.keys.append(counted.append_column("source_file", pa.repeat(file.path, counted.num_rows)))
+        self.keys.append(counted.rename_columns([*names, *days, "source_file", "rows", "sold", "row"]))
 
     def _preview(self, rows: Rows, used: pa.Array) -> None:
         names = [name for name in FEEDS[self.feed].columns if name in delivered(self.mapping, self.feed)]
@@ -215,20 +228,27 @@ class _Claims:
         names = _key_columns(self.feed)
         keys = self._without_superseded(keys)
         if layout.key:
-            repeated = keys.group_by(list(names)).aggregate([("rows", "sum"), ("row", "max"), ("source_file", "max")])
+            repeated = keys.group_by(list(names)).aggregate([("rows", "sum")])
             repeated = repeated.filter(pc.greater(repeated["rows_sum"], 1))
             count = (pc.sum(repeated["rows_sum"]).as_py() or 0) - repeated.num_rows
             self._set_aside("duplicate", "repeated_key", count)
             if count:
-                first = repeated.slice(0, 1).to_pylist()[0]
-                words = ", ".join(f"{name} = {first[name]!r}" for name in names if first[name] is not None)
-                check.examples["repeated_key"] = Example(first["source_file_max"], first["row_max"], f"again {words}")
+                self._repeated_example(keys, repeated.slice(0, 1).to_pylist()[0], names)
         series = [name for name in SERIES.parts if name in keys.column_names]
         if series == list(SERIES.parts):
             check.series = keys.group_by(series).aggregate([]).num_rows
         if self.feed == "sales":
             self._finish_sales(keys)
         return check
+
+    def _repeated_example(self, keys: pa.Table, key: Mapping[str, Any], names: Sequence[str]) -> None:
+        """The last row of a key that is stated again."""
+        for name in names:
+            is_same = pc.is_null(keys[name]) if key[name] is None else pc.equal(keys[name], pa.scalar(key[name]))
+            keys = keys.filter(is_same)
+        last = keys.sort_by([("source_file", "descending"), ("row", "descending")]).slice(0, 1).to_pylist()[0]
+        words = ", ".join(f"{name} = {key[name]!r}" for name in names if key[name] is not None)
+        self.check.examples["repeated_key"] = Example(last["source_file"], last["row"], f"again {words}")
 
     def _finish_sales(self, keys: pa.Table) -> None:
         check, clean = self.check, self.mapping.clean
@@ -262,24 +282,27 @@ class _Claims:
         self._set_aside("duplicate", "superseded_by_later_file", gone)
         return kept.drop_columns(["place", "place_max"])
 
-    def _keep_records(self, piece: pa.Table, file: FeedFile) -> None:
-        """Hashes of each row's series and day, and of all that it states."""
+    def _keep_records(self, piece: pa.Table) -> None:
+        """Hashes of each row's series and day, and of all that it states; a row that a rule rejects states nothing."""
         given = delivered(self.mapping, self.feed)
         key = [name for name in (*SERIES.parts, "ds") if name in given]
         rows = {"key": _hashes(piece, key), "record": _hashes(piece, sorted(given))}
-        self.records.append(pd.DataFrame(rows | {"file": file.path}).astype({"file": "category"}))
+        rows |= {"place": _hashes(piece, ["location_id", "ds"]), "ds": piece["ds"].to_numpy(zero_copy_only=False)}
+        files = piece["source_file"].to_pandas()
+        self.records.append(pd.DataFrame(rows | {"file": files}).astype({"file": "category"}))
 
     def _stated_again(self) -> tuple[int, int, str]:
         """As `census.stated_again`: rows of series and days that files state alike, those alike, two of the files."""
-        if len(self.check.files) < 2 or not self.records:
+        if not self.records:
             return 0, 0, ""
         rows = pd.concat([frame.astype({"file": "object"}) for frame in self.records], ignore_index=True)
-        is_alike = rows.groupby("record")["file"].transform("nunique") > 1
-        if not is_alike.any():
+        is_shared, is_alike = (_in_several_files(rows, by) for by in ("key", "record"))
+        if not is_shared.any():
             return 0, 0, ""
-        shared = rows[rows["key"].isin(rows.loc[is_alike, "key"])]
-        first = shared[shared["key"] == rows.loc[is_alike, "key"].iloc[0]]
-        return len(shared), int(is_alike.sum()), " and ".join(sorted(first["file"].unique())[:2])
+        days = rows.loc[_in_several_files(rows, "place"), "ds"]
+        self.check.shared_days = date.fromisoformat(days.min()), date.fromisoformat(days.max())
+        first = rows[rows["key"] == rows.loc[is_alike if is_alike.any() else is_shared, "key"].iloc[0]]
+        return int(is_shared.sum()), int(is_alike.sum()), " and ".join(sorted(first["file"].unique())[:2])
 
     def _set_aside(self, outcome: str, rule: str, count: int) -> None:
         if count:
@@ -296,19 +319,23 @@ def check_feed(
     zones: Mapping[str, str] | None = None,
     stray: Sequence[date] = (),
     most_pieces: int | None = None,
+    check: FeedCheck | None = None,
 ) -> FeedCheck:
     """Read the feed's files as a first run would and say what would become of each row.
 
     zones, stray: as the run's reader and rules take them. most_pieces: of each file, read no further than so many
-    pieces (of about a hundred thousand rows). Raises SourceError where the run would.
+    pieces (of about a hundred thousand rows). check: an empty one to fill, which holds what was read before a refusal.
+    Raises SourceError where the run would.
     """
-    check = FeedCheck(feed)
+    _refuse_unknown_columns(mapping, feed)
+    check = check or FeedCheck(feed)
+    check.is_of_sales = feed != "sales" and mapping.feeds[feed].files == mapping.feeds["sales"].files
     optional = optional_columns(feed, delivered(mapping, feed))
     claims = _Claims(mapping, check, rules_of(mapping, feed, stray), optional)
     found = find_feed_files(mapping.feeds[feed], input_dir)
     plan = plan_feed(mapping.feeds[feed], found, (), "", datetime.now(UTC))
     check.news += map(str, plan.news)
-    claims.has_several_files = len(plan.readings) > 1
+    claims.has_several_files = len(plan.readings) > 1 or bool(mapping.feeds[feed].sheet)
     for reading in plan.readings:
         file = reading.file
         if file.is_empty:
@@ -319,8 +346,27 @@ def check_feed(
             claims.take(piece, file)
             check.files[file.path] = check.files.get(file.path, 0) + piece.num_rows
         check.news += reader.records.news
+        if reader.set_aside:
+            check.set_aside[file.path] = dict(reader.set_aside)
         _find_lines(check, file, reader)
     return claims.finish()
+
+
+def _refuse_unknown_columns(mapping: SourceMapping, feed: str) -> None:
+    """Raise SourceError where a condition of the mapping names a column that no row has, as Spark would."""
+    columns = FEEDS[feed].columns
+    known = {*columns, *LINEAGE, "raw", "unique_id", "bucket", *_OF_SPARK, *(f"raw.{name}" for name in columns)}
+    for place, sql in mapping.conditions(feed).items():
+        try:
+            unknown = [name for name in columns_of(sql) if name.lower() not in known]
+        except UnsupportedError:
+            continue  # said as left to the run
+        if unknown:
+            raise SourceError(
+                f"{place}: no column {unknown[0]!r}{nearest(unknown[0], columns)}; conditions see the columns of the "
+                f"layout: {feed} has {list(columns)}. To leave out rows by a column of the file, say drop_when beside "
+                f"its files. The expression is: {sql}"
+            )
 
 
 def _pieces(reader: BronzeReader) -> Iterator[pa.Table]:
@@ -329,7 +375,7 @@ def _pieces(reader: BronzeReader) -> Iterator[pa.Table]:
 
 def _find_lines(check: FeedCheck, file: FeedFile, reader: BronzeReader) -> None:
     """Give the examples of a text file the number of their line."""
-    records = getattr(reader.records, "records", reader.records)
+    records = as_opened(reader.records)
     if not isinstance(records, TextRecords):
         return
     wanted = {example.row for example in check.examples.values() if example.file == file.path}
@@ -337,6 +383,12 @@ def _find_lines(check: FeedCheck, file: FeedFile, reader: BronzeReader) -> None:
     for key, found in check.examples.items():
         if found.file == file.path:
             check.examples[key] = Example(found.file, found.row, found.words, lines.get(found.row))
+
+
+def _in_several_files(rows: pd.DataFrame, by: str) -> pd.Series:
+    """Whether rows with the same value of `by` stand in several files."""
+    files = rows[[by, "file"]].drop_duplicates()[by].value_counts()
+    return rows[by].isin(files.index[files > 1])
 
 
 def _key_columns(feed: str) -> tuple[str, ...]:
