@@ -60,7 +60,7 @@ class ForecastSpec:
     score: str = "scaled_pinball"
     max_members: int = 3
     member_tolerance: float = 0.1
-    total_weight: float = 0.5
+    total_weight: float = 1.0
     budget_seconds: float | None = None
     min_gain: float = 0.01
     costs: Mapping[str, float] = field(default_factory=dict)
