@@ -318,7 +318,8 @@ def test_summed_accuracy_equals_sql_over_the_days_themselves(review: ReviewParam
     rows = query(
         tables,
         f"""SELECT category, count(DISTINCT unique_id), sum(y), sum(abs(y - d.mean)) / sum(y),
-            sum(abs(y - coalesce(n.mean, d.mean))) / sum(y), sum(d.mean) / sum(y) - 1, avg((y <= d.p90)::INT)
+            sum(abs(y - coalesce(n.mean, d.mean))) / sum(y), sum(d.mean) / sum(y) - 1, avg((y <= d.p90)::INT),
+            avg((y < d.p90)::INT), avg((y < d.p25)::INT), avg((y <= d.p25)::INT)
         FROM champion c JOIN demand d USING (unique_id, cutoff, model) JOIN sales USING (unique_id, ds)
             JOIN groups USING (unique_id)
             LEFT JOIN demand n ON n.unique_id = d.unique_id AND n.ds = d.ds AND n.cutoff = d.cutoff
@@ -329,7 +330,11 @@ def test_summed_accuracy_equals_sql_over_the_days_themselves(review: ReviewParam
     found = accuracy_by(accuracy, "category").reset_index()
     assert len(rows) == 2
     assert found["category"].tolist() == [row[0] for row in rows]
-    np.testing.assert_allclose(found.drop(columns="category").to_numpy(dtype=float), [row[1:] for row in rows])
+    shown = found.loc[:, "series":"share_below_p90"].to_numpy(dtype=float)  # type: ignore[misc]
+    np.testing.assert_allclose(shown, [row[1:7] for row in rows])
+    for seen, row in zip(found.to_dict("records"), rows, strict=True):  # ties count in part
+        assert row[7] - 1e-9 <= seen["coverage_p90"] <= row[6] + 1e-9
+        assert row[8] - 1e-9 <= seen["coverage_p25"] <= row[9] + 1e-9
 
 
 def test_a_series_that_sold_nothing_still_counts_its_error() -> None:
