@@ -59,8 +59,8 @@ def _note(
     text = ""
     if life < np.inf:
         text = f" Spoils after {life:.0f} {plural(life, 'day')}"
-        if binds and life_cap == lowest:
-            text += ": " + _life_words(wanted, life_cap, life, least)
+        if (binds and life_cap == lowest) or (life_cap <= 0.0 < service_stock):
+            text += ": " + _life_words(max(wanted, service_stock) if life_cap <= 0.0 else wanted, life_cap, life, least)
         elif service_stock > life_cap:
             text += f": the {units(service_stock)} for {100.0 * service:g}% service would rather spoil than sell"
         text += f"; expected waste {units(waste)} a week." if lowest > 0.0 else "."
@@ -74,7 +74,7 @@ def _life_words(wanted: float, cap: float, life: float, least: float) -> str:
     if cap > 0.0:
         return f"level {units(wanted)} capped to {units(cap)}, more would rather spoil than sell in {life:.0f} days"
     what = "a unit" if least <= 1.0 else f"the least order of {units(least)}"
-    return f"{what} would rather spoil than sell, none is worth ordering up to the level of {units(wanted)}"
+    return f"{what} would rather spoil than sell, nothing is worth ordering where the level would be {units(wanted)}"
 
 
 def _weekly_waste(planned: Planned) -> np.ndarray:

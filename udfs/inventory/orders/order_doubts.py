@@ -42,9 +42,12 @@ def limit_doubts(doubts_S: NDArray[np.object_], found: LimitedOrder, situation: 
     """The doubts with the orders that a planner's largest order has cut, and what is sold and never worth ordering."""
     doubts, limits = Doubts(len(doubts_S)), situation.limits
     largest_S, life_S, least_S = limits.largest_order_qty, limits.shelf_life_days, least_order(situation.terms)
-    for row in np.flatnonzero((situation.caps.life_SH[:, 0] <= 0.0) & (situation.daily_mean > 0.0)).tolist():
-        a_week = units(WEEK_DAYS * situation.daily_mean[row])
-        doubts.add("spoils unsold", row, f"{a_week} a week wanted, {units(least_S[row])} keep {life_S[row]:.0f} days")
+    # A series of which not one unit is expected to be wanted in its life is dead stock and no question.
+    is_wanted_S = situation.daily_mean * np.where(limits.spoils, life_S, 0.0) >= 1.0
+    for row in np.flatnonzero((situation.caps.life_SH[:, 0] <= 0.0) & is_wanted_S).tolist():
+        a_week, days = units(WEEK_DAYS * situation.daily_mean[row]), f"{life_S[row]:.0f} days"
+        what = "a unit keeps" if least_S[row] <= 1.0 else f"the least order of {units(least_S[row])} keeps"
+        doubts.add("spoils unsold", row, f"{a_week} a week wanted, {what} {days}")
     for row in np.flatnonzero(found.order_S < found.uncut_S).tolist():
         wanted, left = units(found.uncut_S[row]), units(found.order_S[row])
         doubts.add("order cut", row, f"{wanted} wanted, {left} left by the largest order of {number(largest_S[row])}")

@@ -20,7 +20,7 @@ from udfs.inventory.simulation.simulator import simulate
 def average_position(
     plan: Plan, situation: Situation, number_S: np.ndarray, days_to_review_S: np.ndarray
 ) -> FloatArray:
-    """Position of each series on the day of the plan, before its order, units, [S].
+    """Position of each series on the day of the plan, before its order, whole units, [S].
 
     The plan is replayed on sample paths, from all over its cycle, up to a day that is as far from a review as today;
     number_S, any whole number >= 0, says which path a series takes. Levels that will have moved by then count as they
@@ -55,4 +55,4 @@ def _position_after(n_days: int, plan: Plan, situation: Situation, number_S: np.
     level_SH = plan.order_up_to_SH
     # The level of the same weekday, a week before that day.
     moved_S = level_SH[:, 0] - level_SH[:, max(n_days - WEEK_DAYS, 0)]
-    return np.maximum(position_S + moved_S, 0.0)
+    return np.maximum(np.round(position_S + moved_S), 0.0)
