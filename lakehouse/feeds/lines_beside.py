@@ -8,23 +8,22 @@ from lakehouse.errors import SourceError
 
 FOOTER, HEADER = "footer line", "repeated header line"
 MOST_FOOTER = 5  # rows filled like data from a footer's first line on: with more it is a sum between the rows
-_FILLED_LIKE_DATA = 0.6
 
 
 class DataBelowError(SourceError):
     """Data follow the line that a footer begins with."""
 
 
-def footer_size(path: str, pattern: str, number: int, rows: Iterable[Sequence[str]], width: int) -> int:
+def footer_size(path: str, pattern: str, number: int, rows: Iterable[Sequence[str]], before: Sequence[str]) -> int:
     """How many lines the footer has that begins with record `number`.
 
-    rows: the cells of that record and of all after it; width: columns of the table. Raises DataBelowError where data
-    follow.
+    rows: the cells of that record and of all after it; before: those of the record before it. Raises DataBelowError
+    where data follow: rows that fill all columns which that one fills, as sums and remarks do not.
     """
-    count, like_data = 0, 0
+    count, like_data, wanted = 0, 0, _filled(before)
     for row in rows:
         count += 1
-        like_data += sum(bool(cell.strip()) for cell in row) >= _FILLED_LIKE_DATA * width
+        like_data += wanted <= _filled(row)
     if like_data > MOST_FOOTER:
         raise DataBelowError(
             f"{path}: the footer {pattern!r} begins at record {number}, yet {like_data:,} rows from there on are "
@@ -32,6 +31,10 @@ def footer_size(path: str, pattern: str, number: int, rows: Iterable[Sequence[st
             "out by drop_when, such as drop_when = \"lower(`column`) LIKE 'total%'\""
         )
     return count
+
+
+def _filled(row: Sequence[str]) -> set[int]:
+    return {at for at, cell in enumerate(row) if cell.strip()}
 
 
 def told(by_file: Mapping[str, Mapping[str, int]]) -> list[str]:

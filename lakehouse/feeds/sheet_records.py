@@ -79,7 +79,8 @@ class SheetRecords:
             words = ";".join(_words(row))
             if self.footer is not None and re.search(self.footer, words):
                 below = map(_words, rows[number:])
-                self.set_aside[FOOTER] = footer_size(self.file.path, self.footer, number + 1, below, len(self.names))
+                before = _words(rows[number - 1]) if number else ()
+                self.set_aside[FOOTER] = footer_size(self.file.path, self.footer, number + 1, below, before)
                 return
             yield row
 

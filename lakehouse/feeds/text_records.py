@@ -190,12 +190,14 @@ def _body(records: TextRecords) -> Iterator[TextRecord]:
     feed = records.feed
     with open_text(records.file, feed.encoding) as text:
         rows = parsed(islice(text, records.header_lines, None), feed, records.header_lines + 1)
+        before: Sequence[str] = ()
         for each in rows:
             if feed.footer and re.search(feed.footer, feed.delimiter.join(each.fields)):
                 below = (other.fields for other in chain([each], rows))
-                size = footer_size(records.file.path, feed.footer, each.number, below, len(records.names))
+                size = footer_size(records.file.path, feed.footer, each.number, below, before)
                 records.set_aside[FOOTER] = size
                 return
+            before = each.fields
             yield each
 
 

@@ -126,7 +126,7 @@ def test_sheets_of_one_shape_are_read_one_after_the_other(tmp_path: Path, sheet:
 def test_a_sum_between_the_rows_is_no_footer(tmp_path: Path) -> None:
     blocks = [["A", date(2024, 1, day), day] for day in range(1, 10)]
     rows = [HEADER, *blocks, ["Total", None, 45], *blocks, ["Total", None, 45], ["TOTAL"]]
-    with pytest.raises(SourceError, match=r"footer '\^Total' begins at record 10, yet 11 rows .* drop_when"):
+    with pytest.raises(SourceError, match=r"footer '\^Total' begins at record 10, yet 9 rows .* drop_when"):
         read_book(tmp_path, rows, footer="^Total")
     found = read_book(tmp_path, rows, drop_when="lower(sku) LIKE 'total%'")
     assert [row["is_dropped"] for row in found.rows].count(True) == 3
