@@ -185,7 +185,7 @@ class KernelCalls:
 
     @property
     def _supply(self) -> pa.Table:
-        terms = dict(zip(TERMS, (3.0, 10.0, 1.5, 6.0, 6.0), strict=True))
+        terms = dict(zip(TERMS, (3.0, 10.0, 1.5, 6.0, 6.0), strict=True)) | {"shelf_life_days": 9.0}
         return pa.table({"unique_id": self._ids} | {name: [value] * len(self._ids) for name, value in terms.items()})
 
     def _forecast_from(self, cutoff: date) -> pa.Table:

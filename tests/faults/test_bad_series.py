@@ -24,6 +24,7 @@ from udfs.forecasting.forecast_spec import ForecastSpec
 from udfs.forecasting.forecaster import Forecast, Forecaster
 from udfs.inventory.inventory_spec import InventorySpec
 from udfs.inventory.kernels.planning_inputs import PathTerms
+from udfs.inventory.kernels.product_input import PRODUCT_COLUMNS
 from udfs.inventory.policies.choose import REPLAY_SUMMARY_SCHEMA, merge_replay_summaries
 from udfs.inventory.stated_terms import TERMS
 from udfs.series.sku_batch import SkuBatch
@@ -151,6 +152,7 @@ def run_chain(names: list[str], model: str) -> Chain:
         **{name: demand.tables[name] for name in ("forecast.demand", "forecast.champion", "features.sku_profile")},
         "features.sku_daily": history.select(["unique_id", "ds", "y", "y_latent", "unit_price"]),
         "silver.supply": empty("silver.supply", "unique_id", *TERMS),
+        "silver.products": empty("silver.products", *PRODUCT_COLUMNS),
         "silver.calendar": empty("silver.calendar", "location_id", "ds", "is_closed"),
     }
     spec, choices = InventorySpec(lead_time_days=5, n_paths=30, tuning_paths=10), {LAST: CUTOFFS[:1]}
