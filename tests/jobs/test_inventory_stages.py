@@ -135,11 +135,22 @@ def test_gold_tells_the_value_of_each_policy(finished: Lakehouse) -> None:
 def test_without_a_limit_the_plan_is_the_proposal(finished: Lakehouse) -> None:
     plan, proposal = by_series(finished, "inventory.order_plan"), by_series(finished, "inventory.order_proposal")
     pd.testing.assert_frame_equal(plan, proposal[plan.columns])
-    assert (plan["order_qty"] > 0).sum() > SERIES / 2
+    # Their stock is counted a day later: of so many lots few are due on one day.
+    assert 0 < (plan["order_qty"] > 0).sum() < SERIES / 2
+
+
+def with_empty_shelves(finished: Lakehouse, feeds: Path, folder: Path) -> Lakehouse:
+    """A copy whose stock is counted on the as-of day, nothing of anything, and ordered anew."""
+    lake = copied(finished, folder)
+    lake.open("silver.stock").update(updates={"ds": f"CAST('{AS_OF}' AS DATE)", "on_hand_qty": "0"})
+    as_written_by(lake, "clean", "silver.stock")
+    assert statuses(lake, feeds)["inventory"] == "done"
+    assert (by_series(lake, "inventory.order_plan")["order_qty"] > 0).all()
+    return lake
 
 
 def test_a_budget_is_kept_and_only_the_order_is_made_again(finished: Lakehouse, feeds: Path, tmp_path: Path) -> None:
-    lake = copied(finished, tmp_path / "lake")
+    lake = with_empty_shelves(finished, feeds, tmp_path / "lake")
     proposal, wanted = by_series(lake, "inventory.order_proposal"), by_series(lake, "inventory.order_plan")
     # Half of what is wanted pays for all that is expected to earn its cost before the next order; a fifth does not.
     for share, why in ((0.5, "within the budget only what is expected to earn its cost"), (0.2, "the budget binds")):
@@ -167,7 +178,7 @@ def test_a_budget_is_kept_and_only_the_order_is_made_again(finished: Lakehouse, 
 
 
 def test_a_capacity_is_kept_beside_a_budget(finished: Lakehouse, feeds: Path, tmp_path: Path) -> None:
-    lake = copied(finished, tmp_path / "lake")
+    lake = with_empty_shelves(finished, feeds, tmp_path / "lake")
     wanted = by_series(lake, "inventory.order_plan")
     units = 0.2 * wanted["order_qty"].sum()
     assert statuses(lake, feeds, f"inventory.capacity_qty={units}")["inventory"] == "reused"
