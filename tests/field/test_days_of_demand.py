@@ -76,7 +76,7 @@ def test_days_without_any_sale_of_a_place_are_closed_not_days_without_demand(
         "2 spells without any sale of a location are taken as closed, not as days without demand: "
         f"between {day(20)} to {day(23)}, weeks {day(49)} to {day(69)}"
     )
-    assert found.said["sales.closed_weekdays"] == "1 weekdays are closed by their sales: sundays Sundays"
+    assert found.said["sales.closed_weekdays"] == "closed on 1 weekday, by the sales: sundays Sundays"
     assert "closed 105" in found.said["sales.days_masked"]
 
 

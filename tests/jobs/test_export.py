@@ -166,10 +166,9 @@ def test_each_supplier_has_a_file_and_lines_without_one_too(shop: Lakehouse, tmp
     folder = tmp_path / "out"
     assert run(shop, "orders", "--by", "supplier", "--format", "csv", "--to", str(folder)) == 0
     files = {path.name: [row["SKU"] for row in read(path)] for path in folder.iterdir()}
-    odd = next(name for name in files if name.startswith("orders_2024-03-02_x-"))
     assert files == {
         "orders_2024-03-02_acme.csv": ["00123", "B"],
-        odd: ["B", "A"],
+        "orders_2024-03-02_x.csv": ["B", "A"],
         "orders_2024-03-02_no_supplier_stated.csv": ["C"],
     }
     assert sorted(path.name for path in tmp_path.iterdir()) == ["lake", "out"]

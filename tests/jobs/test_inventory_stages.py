@@ -144,7 +144,7 @@ def with_empty_shelves(finished: Lakehouse, feeds: Path, folder: Path) -> Lakeho
     lake = copied(finished, folder)
     lake.open("silver.stock").update(updates={"ds": f"CAST('{AS_OF}' AS DATE)", "on_hand_qty": "0"})
     as_written_by(lake, "clean", "silver.stock")
-    assert statuses(lake, feeds)["inventory"] == "done"
+    run_stages(make_context(None, lake, feeds, AS_OF, force=True), ["inventory", "order"])
     assert (by_series(lake, "inventory.order_plan")["order_qty"] > 0).all()
     return lake
 
