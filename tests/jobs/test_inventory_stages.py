@@ -167,7 +167,8 @@ def test_a_budget_is_kept_and_only_the_order_is_made_again(finished: Lakehouse, 
         assert cut.any()
         assert plan.loc[cut, "reason"].str.contains(why).all()
         assert not plan.loc[~cut, "reason"].str.contains("budget").any()
-        pd.testing.assert_frame_equal(plan.loc[~cut, LINE], wanted.loc[~cut, LINE])
+        # Steps of packs add up to a line's value but for their last decimals.
+        pd.testing.assert_frame_equal(plan.loc[~cut, LINE], wanted.loc[~cut, LINE], atol=1e-6)
         assert plan["expected_receipt_ds"].isna().equals(plan["order_qty"] == 0)
         pd.testing.assert_frame_equal(by_series(lake, "inventory.order_proposal"), proposal)
     assert plan["order_value"].sum() > 0.95 * budget, "a budget that binds is spent but for a pack"
