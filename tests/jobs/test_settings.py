@@ -76,7 +76,7 @@ def test_an_override_is_a_toml_value_or_else_a_string(override: str, read: objec
         ("forecast=3", r"forecast: expected a table of settings, found 3"),
         ("forecast.costs=3", r"forecast\.costs: expected a table, found 3"),
         ("runner=local", r"runner: expected a table of settings, found 'local'"),
-        ("horizon.days=3", r"horizon: expected a whole number, found \{'days': 3\}"),
+        ("horizon.days=3", r"horizon: expected a whole number, found a table"),
         # Names are known.
         ("forecast.model=nonsense", r"forecast\.model: expected one of arima, auto, .*, tsb, found 'nonsense'"),
         ("forecast.model=", r"forecast\.model: expected one of .*, found ''"),
