@@ -65,9 +65,7 @@ class Forecast:
 
     def conformed(self) -> Forecast:
         """As it is handed on, whatever model made it: nothing negative, no quantile below the one before."""
-        quantile_SHQ = self.quantile_SHQ
-        if (quantile_SHQ[:, :, 0] < 0).any() or (quantile_SHQ[:, :, 1:] < quantile_SHQ[:, :, :-1]).any():
-            quantile_SHQ = quantile_SHQ.clamp(min=0.0).cummax(2).values
+        quantile_SHQ = self.quantile_SHQ.clamp(min=0.0).cummax(2).values
         return replace(self, mean_SH=self.mean_SH.clamp(min=0.0), quantile_SHQ=quantile_SHQ)
 
     def mean_bounds(self, quantiles: tuple[float, ...], largest_S: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -87,9 +85,10 @@ class Forecast:
             quantiles: the levels of `quantile_SHQ`.
             largest_S: the largest demand that each series has seen.
         """
-        level_Q = self.quantile_SHQ.new_tensor((0.0, *quantiles))
-        last_SH = torch.maximum(self.quantile_SHQ[:, :, -1], largest_S[:, None])
-        greatest_SH = self.quantile_SHQ @ level_Q.diff() + (1.0 - quantiles[-1]) * last_SH
+        level_Q = self.quantile_SHQ.new_tensor((0.0, *quantiles, 1.0))
+        last_SH1 = torch.maximum(self.quantile_SHQ[:, :, -1:], largest_S[:, None, None])
+        # No matrix product: the order of its additions depends on shapes and threads, a forecast must not.
+        greatest_SH = (torch.cat([self.quantile_SHQ, last_SH1], dim=2) * level_Q.diff()).sum(2)
         return (1.0 - quantiles[0]) * self.quantile_SHQ[:, :, 0], 2.0 * greatest_SH
 
     def finite_series(self) -> np.ndarray:
