@@ -32,6 +32,8 @@ LANES = 8
 """Alphas carried side by side."""
 
 _jit = numba.njit(cache=True, nogil=True, error_model="numpy")
+# The compiler may fuse a product and a sum where it sees fit, which differs between a kernel compiled here and the same
+# one loaded from the cache: only the search is fused, where it tells in time, and no pass that a forecast comes from.
 _fused = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
 
 # Rows of one flat array, LANES wide, with offsets known to the compiler: it then sees that they do not overlap and
@@ -106,7 +108,7 @@ def _line_weights(n):  # type: ignore[no-untyped-def]
     return weight_WN
 
 
-@_fused
+@_jit
 def _lines(z_T, mask_T, start, weight_WN, dyn_a_T, dyn_b_T):  # type: ignore[no-untyped-def]
     """Fill the dynamic line up to the eve of each day. Returns the static line's A and B, and the dynamic one after
     the last day: mean, A, B."""
@@ -172,7 +174,7 @@ def _search(  # type: ignore[no-untyped-def]
                 grid_G[j] = low + (high - low) * share_J[j]
 
 
-@_fused
+@_jit
 def _solve(w, g, form, alpha, at, pass_F, at_F, best_F4):  # type: ignore[no-untyped-def]
     """The lowest sum of squared errors over the initial level and the weight w = 1 - 1 / theta, at lane g.
 
@@ -309,7 +311,7 @@ def _unseen_day(w, line_a, line_b, dyn_a, dyn_b):  # type: ignore[no-untyped-def
         w[_P + g] = next_p
 
 
-@_fused
+@_jit
 def _filter(  # type: ignore[no-untyped-def]
     z_T, mask_T, start, fit_from, line, dyn_a_T, dyn_b_T, point, season_M, is_ratio, value_T
 ):
@@ -343,7 +345,7 @@ def _filter(  # type: ignore[no-untyped-def]
     return level, p, n, plain, sse
 
 
-@_fused
+@_jit
 def _extrapolate(state, point, days, weight_WN, mean_H):  # type: ignore[no-untyped-def]
     """Fill the recursion run on, each day's forecast standing in for its demand, also in the dynamic line.
 
@@ -367,7 +369,7 @@ def _extrapolate(state, point, days, weight_WN, mean_H):  # type: ignore[no-unty
             a = mean - b * ((i + 2.0) * 0.5)
 
 
-@_fused
+@_jit
 def _growth(decay, point, days, weight_WN, growth_H):  # type: ignore[no-untyped-def]
     """Fill the forecast variance over the one-step variance: 1 + sum of c_j^2 for j = 1..h-1, where c_j is what an
     error of one on the first day moves the forecast j days later.
