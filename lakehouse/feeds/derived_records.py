@@ -24,7 +24,7 @@ from lakehouse.feeds.cells import TYPED
 from lakehouse.feeds.dropped_records import DROPPED
 from lakehouse.feeds.feed_files import FeedFile, lookup_file
 from lakehouse.feeds.parquet_records import ParquetRecords
-from lakehouse.feeds.records import Records, open_records
+from lakehouse.feeds.records import OtherRecords, Records, open_records
 from lakehouse.feeds.sources import Feed
 from lakehouse.feeds.sql_clauses import SparkFault, clauses_of, named_clause
 from lakehouse.feeds.text_records import CORRUPT, ROW, SHEET
@@ -36,7 +36,7 @@ MARKED = "~"  # before a column's name: its cells with the marks of those that a
 
 
 @dataclass(slots=True)
-class DerivedRecords:
+class DerivedRecords(OtherRecords):
     """Records with a column `=target` for each expression, and `!target`: the inputs of which it made nothing.
 
     expressions: target -> Spark SQL over the columns of `records`. kept: columns that are needed besides. places: where
@@ -53,14 +53,6 @@ class DerivedRecords:
     places: Mapping[str, str]
     drop_when: str | None = None
     numbers: Sequence[str] = ()
-
-    @property
-    def names(self) -> list[str]:
-        return self.records.names
-
-    @property
-    def news(self) -> list[str]:
-        return self.records.news
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         with tempfile.TemporaryDirectory(prefix="shelfcast-") as folder:

@@ -12,14 +12,14 @@ from lakehouse.errors import SourceError
 from lakehouse.faults import nearest
 from lakehouse.feeds.arrow_sql import Rows, UnsupportedError, columns_of, try_cast
 from lakehouse.feeds.cells import TYPED
-from lakehouse.feeds.records import Records
+from lakehouse.feeds.records import OtherRecords, Records
 from lakehouse.feeds.text_records import CORRUPT
 
 DROPPED = "_dropped"  # whether the mapping leaves the record out
 
 
 @dataclass(slots=True)
-class DroppedRecords:
+class DroppedRecords(OtherRecords):
     """Records with a column DROPPED: whether `sql` is true of them. One that has not the file's columns never is.
 
     place: where the mapping states `sql`; numbers: columns that it sees as such. Raises SourceError where the file
@@ -31,14 +31,6 @@ class DroppedRecords:
     path: str
     place: str
     numbers: Sequence[str] = ()
-
-    @property
-    def names(self) -> list[str]:
-        return self.records.names
-
-    @property
-    def news(self) -> list[str]:
-        return self.records.news
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         spelt = {name.lower(): name for name in self.names}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,13 +12,13 @@ from lakehouse.errors import SourceError
 from lakehouse.feeds.cells import TYPED, CellReader
 from lakehouse.feeds.notation import Notation
 from lakehouse.feeds.number_text import PLAIN
-from lakehouse.feeds.records import Records
+from lakehouse.feeds.records import OtherRecords, Records
 
 _AS = "line_value"  # read as this column of the layout is: an amount, maybe with the sign of its money
 
 
 @dataclass(slots=True)
-class PlainNumbers:
+class PlainNumbers(OtherRecords):
     """Records whose `numbers` are plain (-1205.5), marked as what needs no notation; what is no number stays as it is.
 
     notation: how the feed writes them; currency: the source's, whose sign may stand beside them. Raises SourceError
@@ -30,16 +30,10 @@ class PlainNumbers:
     notation: Notation
     currency: str
     path: str
-    news: list[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.news = self.records.news
         if missing := sorted(set(self.numbers) - set(self.names)):
             raise SourceError(f"{self.path}: numbers expects the columns {missing}, found {self.names}")
-
-    @property
-    def names(self) -> list[str]:
-        return self.records.names
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         readers = {name: CellReader(_AS, name, self.path, self.notation, self.currency) for name in self.numbers}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
@@ -30,6 +30,21 @@ class Records(Protocol):
     def news(self) -> list[str]: ...
 
     def batches(self) -> Iterator[pa.RecordBatch]: ...
+
+
+class OtherRecords:
+    """Records made of `records`, one by one: they have their columns and their news."""
+
+    __slots__ = ()
+    records: Records
+
+    @property
+    def names(self) -> list[str]:
+        return self.records.names
+
+    @property
+    def news(self) -> list[str]:
+        return self.records.news
 
 
 def open_records(file: FeedFile, feed: Feed) -> Records:
@@ -71,20 +86,12 @@ def _check_names(names: list[str], path: str) -> None:
 
 
 @dataclass(slots=True)
-class FilledDown:
+class FilledDown(OtherRecords):
     """Records in whose blank cells the value of the record before stands, as long as they belong together."""
 
     records: Records
     rule: FillDown
     path: str
-
-    @property
-    def names(self) -> list[str]:
-        return self.records.names
-
-    @property
-    def news(self) -> list[str]:
-        return self.records.news
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         missing = sorted({*self.rule.columns, *self.rule.within} - set(self.names))
@@ -122,14 +129,13 @@ def _filled(values: pa.Array, groups: pa.Array, before: dict[str, str | None], n
 
 
 @dataclass(slots=True)
-class LookedUp:
+class LookedUp(OtherRecords):
     """Records with columns taken from a look-up table by the value of `on`; NULL where it has no such value."""
 
     records: Records
     table: pa.Table
     on: tuple[str, ...]
     path: str
-    news: list[str] = field(default_factory=list)
 
     @property
     def taken(self) -> list[str]:
