@@ -111,7 +111,9 @@ class _Contest:
             )
             return np.eye(len(self.names))[np.zeros(len(index), dtype=int)]
         shrunk = shrink(score_KWS, self.sums, self.spec.prior_series, self.spec.doubt)
-        score_KS = shrunk.score_KS * total_factors(self.sums, self.spec.total_weight)[:, None]
+        factor_K = total_factors(self.sums, self.spec.total_weight)
+        score_KS = shrunk.score_KS * factor_K[:, None]
+        beside = ", errors of sums counted in" if (factor_K != 1.0).any() else ""
         order_KS = np.argsort(score_KS, axis=0, kind="stable")
         rank_KS = np.argsort(order_KS, axis=0, kind="stable")
         member_KS = (rank_KS < self.spec.max_members) & (score_KS <= score_KS.min(0) * (1.0 + self.spec.tolerance))
@@ -127,7 +129,7 @@ class _Contest:
                 choice.runner_up_S[at] = self.names[rest[0]]
                 choice.runner_up_score_S[at] = score_KS[rest[0], s]
             whose = self._whose(shrunk, order_KS[:, s], s)
-            choice.rule_S[at] = self._rule(members, weight_KS[:, s], score_KS[:, s], rest, whose)
+            choice.rule_S[at] = self._rule(members, weight_KS[:, s], score_KS[:, s], rest, whose) + beside
         return weight_KS.T
 
     def _whose(self, shrunk: Shrunk, order_K: np.ndarray, s: int) -> str:

@@ -78,16 +78,15 @@ def total_factors(sums_K: Sequence[Mapping[str, Any] | None], weight: float) -> 
 
     Only sums that all candidates have are compared; one without any, and all where there is no error, have 1.
     """
-    known = [k for k, sums in enumerate(sums_K) if sums is not None and sums.get("total_errors") is not None]
     factor_K = np.ones(len(sums_K))
-    if not known or not weight:
+    stated = {k: sums["total_errors"] for k, sums in enumerate(sums_K) if sums is not None and sums.get("total_errors")}
+    errors = {k: np.array(values) for k, values in stated.items() if np.isfinite(values).any()}
+    if not errors or not weight:
         return factor_K
-    error_KX = np.array([sums["total_errors"] for sums in sums_K if sums is not None and sums.get("total_errors")])
-    usable = [k for k, error_X in zip(known, error_KX, strict=True) if np.isfinite(error_X).any()]
-    error_KX = error_KX[[known.index(k) for k in usable]]
+    error_KX = np.stack(list(errors.values()))
     square_K = (error_KX[:, np.isfinite(error_KX).all(0)] ** 2).sum(1)
-    if square_K.size and square_K.min() > 0:
-        factor_K[usable] = (square_K / square_K.min()) ** (0.5 * weight)
+    if square_K.min() > 0:
+        factor_K[list(errors)] = (square_K / square_K.min()) ** (0.5 * weight)
     return factor_K
 
 
