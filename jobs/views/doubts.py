@@ -14,8 +14,11 @@ import pyarrow.compute as pc
 from jobs.engine.sales_days import sales_days
 from lakehouse.delta.io import Lakehouse
 from lakehouse.errors import ConfigError
+from lakehouse.faults import nearest
 from lakehouse.schema.columns import POLICY_DECIDERS
 from udfs.doubts import KINDS, kinds_of
+from udfs.inventory.group_terms import ALL
+from udfs.inventory.inventory_spec import InventorySpec
 
 _COLUMNS = ["unique_id", "sku_id", "location_id", "order_qty", "order_value", "position_qty", "supply_notes", "doubts"]
 _WITHOUT = {
@@ -69,6 +72,20 @@ def doubt_words(plan: pa.Table, lakehouse: str) -> str:
             for words, values in sorted(changed.items(), key=lambda each: (-len(each[1]), each[0]))
         )
         text += f"series whose supply terms are not as stated (supply_notes of gold.order_plan): {terms}\n"
+    return text
+
+
+def unused_words(plan: pa.Table, spec: InventorySpec) -> str:
+    """The groups and suppliers that settings have terms for and no series of gold.order_plan has, a line each."""
+    stated = {"groups": (spec.groups, ("category", "department")), "suppliers": (spec.suppliers, ("supplier_id",))}
+    text = ""
+    for key, (terms, columns) in stated.items():
+        known = sorted({name for column in columns for name in plan[column].to_pylist() if name})
+        used = {ALL, *(name.strip().casefold() for name in known)}
+        for name in terms:
+            if name.strip().casefold() not in used:
+                what = " or ".join(columns)
+                text += f"WARNING: inventory.{key}: no series has the {what} {name!r}{nearest(name, known)}\n"
     return text
 
 

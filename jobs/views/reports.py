@@ -13,7 +13,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from jobs.views.doubts import doubt_words, late_words, policy_words
+from jobs.views.doubts import doubt_words, late_words, policy_words, unused_words
 from jobs.views.feed_report import findings
 from lakehouse.delta.content_hash import content_hash
 from lakehouse.delta.io import Lakehouse
@@ -76,7 +76,8 @@ def _order_head(context: RunContext) -> str:
         "the largest orders"
     )
     text = _table(title, ("sku", "product", "location", "qty", currency, "why"), rows) + _policy_words(context)
-    return text + doubt_words(plan, context.lakehouse.root)
+    text += doubt_words(plan, context.lakehouse.root)
+    return text + unused_words(plan, context.settings.inventory)
 
 
 def _policy_words(context: RunContext) -> str:

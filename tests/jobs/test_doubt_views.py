@@ -9,11 +9,14 @@ import pyarrow as pa
 import pytest
 
 from jobs.cli import main
-from jobs.views.doubts import doubt_words, late_words, policy_words
+from jobs.views.doubts import doubt_words, late_words, policy_words, unused_words
 from jobs.views.reports import run_summary
 from lakehouse.delta.io import Lakehouse
 from lakehouse.schema.columns import POLICY_DECIDERS
 from tests.jobs.run_tool import copied, day, make_context
+from udfs.inventory.group_terms import GroupTerms
+from udfs.inventory.inventory_spec import InventorySpec
+from udfs.inventory.review_calendar import SupplierTerms
 
 COLUMNS = ("unique_id", "sku_id", "location_id", "order_qty", "order_value", "position_qty", "supply_notes", "doubts")
 
@@ -49,6 +52,20 @@ def test_doubts_are_counted_by_kind_and_the_largest_orders_named_first() -> None
         "  s4 at L: no order, position 5: of another day: words",
     ]
     assert last == "  `shelfcast doubts --lakehouse lake` shows all"
+
+
+def test_terms_of_a_group_or_supplier_that_no_series_has_are_named() -> None:
+    has = {"category": ["MILK", None], "department": ["Dairy", "Dairy"], "supplier_id": [None, "Import"]}
+    rows = pa.table({name: pa.array(values, pa.string()) for name, values in has.items()})
+    terms, days = GroupTerms(shelf_life_days=12), SupplierTerms(review_days=7)
+    used = InventorySpec(groups={" milk": terms, "DAIRY": terms, "all": terms}, suppliers={"import ": days})
+    assert unused_words(rows, used) == ""
+    spec = InventorySpec(groups={"DIARY": terms, "toys": terms}, suppliers={"Imports": days})
+    assert unused_words(rows, spec).splitlines() == [
+        "WARNING: inventory.groups: no series has the category or department 'DIARY' (did you mean 'Dairy'?)",
+        "WARNING: inventory.groups: no series has the category or department 'toys'",
+        "WARNING: inventory.suppliers: no series has the supplier_id 'Imports' (did you mean 'Import'?)",
+    ]
 
 
 def test_no_doubt_is_no_word() -> None:
