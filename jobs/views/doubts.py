@@ -75,6 +75,17 @@ def doubt_words(plan: pa.Table, lakehouse: str) -> str:
     return text
 
 
+def stock_words(plan: pa.Table) -> str:
+    """Of how many series of gold.order_plan nobody states the stock; '' where all are counted."""
+    assumed = pc.sum(plan["is_stock_assumed"]).as_py() or 0
+    if not assumed:
+        return ""
+    return (
+        f"WARNING: the stock of {assumed:,} of {plan.num_rows:,} series is not stated (is_stock_assumed): their orders "
+        "rest on a position that their own policy would bring about\n"
+    )
+
+
 def unused_words(plan: pa.Table, spec: InventorySpec) -> str:
     """The groups and suppliers that settings have terms for and no series of gold.order_plan has, a line each."""
     stated = {"groups": (spec.groups, ("category", "department")), "suppliers": (spec.suppliers, ("supplier_id",))}

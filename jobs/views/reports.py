@@ -13,7 +13,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from jobs.views.doubts import doubt_words, late_words, policy_words, unused_words
+from jobs.views.doubts import doubt_words, late_words, policy_words, stock_words, unused_words
 from jobs.views.feed_report import findings
 from lakehouse.delta.content_hash import content_hash
 from lakehouse.delta.io import Lakehouse
@@ -77,7 +77,7 @@ def _order_head(context: RunContext) -> str:
     )
     text = _table(title, ("sku", "product", "location", "qty", currency, "why"), rows) + _policy_words(context)
     text += doubt_words(plan, context.lakehouse.root)
-    return text + unused_words(plan, context.settings.inventory)
+    return text + stock_words(plan) + unused_words(plan, context.settings.inventory)
 
 
 def _policy_words(context: RunContext) -> str:

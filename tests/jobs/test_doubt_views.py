@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from jobs.cli import main
-from jobs.views.doubts import doubt_words, late_words, policy_words, unused_words
+from jobs.views.doubts import doubt_words, late_words, policy_words, stock_words, unused_words
 from jobs.views.reports import run_summary
 from lakehouse.delta.io import Lakehouse
 from lakehouse.schema.columns import POLICY_DECIDERS
@@ -66,6 +66,15 @@ def test_terms_of_a_group_or_supplier_that_no_series_has_are_named() -> None:
         "WARNING: inventory.groups: no series has the category or department 'toys'",
         "WARNING: inventory.suppliers: no series has the supplier_id 'Imports' (did you mean 'Import'?)",
     ]
+
+
+def test_stock_that_nobody_states_is_counted() -> None:
+    assert stock_words(pa.table({"is_stock_assumed": [True, False, None]})) == (
+        "WARNING: the stock of 1 of 3 series is not stated (is_stock_assumed): their orders rest on a position that "
+        "their own policy would bring about\n"
+    )
+    assert stock_words(pa.table({"is_stock_assumed": pa.array([False, None], pa.bool_())})) == ""
+    assert stock_words(pa.table({"is_stock_assumed": pa.array([], pa.bool_())})) == ""
 
 
 def test_no_doubt_is_no_word() -> None:
