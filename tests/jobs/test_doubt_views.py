@@ -141,7 +141,8 @@ def test_the_summary_and_the_command_show_what_gold_holds(
     assert "12 chosen by money (" in summary
     assert "4 series are doubtful" in summary
     assert f"`shelfcast doubts --lakehouse {lake.root}` shows all" in summary
-    assert "WARNING" not in summary
+    assert summary.count("WARNING") == 1
+    assert "WARNING: the stock of 12 of 12 series is not stated" in summary
 
 
 def test_without_a_plan_the_command_says_so(cleaned: Lakehouse, capsys: pytest.CaptureFixture[str]) -> None:

@@ -27,7 +27,14 @@ NAME = "silver.supply"
 NOW = contract(NAME)
 GAINED = ("order_cost", "pack_qty")
 TERMS = {"lead_time_days": 3.0, "order_cost": 10.0, "unit_cost": 1.5, "moq_qty": 6.0, "pack_qty": 6.0}
-VALUES: dict[str, Any] = {"supplier_id": "acme", **TERMS, "refused_values": '{"moq_qty":"six"}'}
+LIMITS = {
+    "shelf_life_days": 9.0,
+    "most_shelf_qty": 40.0,
+    "largest_order_qty": 90.0,
+    "review_days": 7.0,
+    "review_weekdays": "1,4",
+}
+VALUES: dict[str, Any] = {"supplier_id": "acme", **TERMS, **LIMITS, "refused_values": '{"moq_qty":"six"}'}
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from lakehouse.delta import uri
 from lakehouse.delta.files import PinnedTable, read_bucket, write_bucket
 from lakehouse.delta.io import Lakehouse
 from lakehouse.errors import ConfigError
+from lakehouse.schema.tables import contract
 
 
 @pytest.mark.parametrize(
@@ -80,10 +81,8 @@ def test_storage_options_go_into_the_environment_and_are_never_shown(monkeypatch
 def test_a_worker_reaches_a_table_in_the_store_by_its_address_alone(store: str) -> None:
     lake, name = Lakehouse(f"{store}/worker"), "silver.supply"
     lake.ensure(name)
-    rows = pa.table(
-        {"unique_id": ["a", "b"], "supplier_id": ["acme", None], "refused_values": [None, "{}"]}
-        | {column: [2.0, 3.0] for column in ("lead_time_days", "order_cost", "unit_cost", "moq_qty", "pack_qty")}
-    )
+    values = {"unique_id": ["a", "b"], "supplier_id": ["acme", None], "pack_qty": [2.0, 3.0]}
+    rows = pa.table(values | {column: [None, None] for column in contract(name).file_columns() if column not in values})
     file = write_bucket(name, lake.uri(name), rows, {"bucket": "3"})
     assert file is not None
     version = lake.commit_files(name, [file], {"bucket": ["3"]})

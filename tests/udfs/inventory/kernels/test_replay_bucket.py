@@ -108,16 +108,16 @@ def test_a_replay_is_the_arithmetic_of_its_days(
     assert row["replay_cost"] == pytest.approx((mean["holding"] + mean["order"] + mean["shortage"]) / H)
     assert row["demand_qty"] == sum(actual)
     assert row["sales_qty"] == pytest.approx(mean["sales"])
-    assert row["score"] == pytest.approx(row["replay_cost"] / (daily * price))
+    assert row["score"] == pytest.approx(row["replay_cost"] / (max(daily, sum(actual) / H) * price))
     assert row["n_days"] == H
 
 
 def test_a_score_of_a_series_that_is_not_expected_to_sell_is_finite() -> None:
     found = replayed({"a": ([0.0] * H, [0.0] * H)}, {"a": [0.0] * 9 + [2.0] + [0.0] * 18}, [("a", 2, 0, 2, 0, 1)])
     row = rows_by_key(found.replay)["a", CUTOFFS[0], "base_stock"]
-    # Nothing is held or ordered; two units are lost at a margin of 1, and one unit of 3 is taken as the sales expected.
+    # Nothing is held or ordered; two units are lost at a margin of 1, held against their sales value of 3 each.
     assert row["replay_cost"] == row["replay_shortage_cost"] == pytest.approx(2.0 / H)
-    assert row["score"] == pytest.approx((2.0 / H) / (3.0 / H))
+    assert row["score"] == pytest.approx(2.0 / (2 * 3.0))
     calm = rows_by_key(found.replay)["a", CUTOFFS[1], "base_stock"]
     assert (calm["replay_cost"], calm["demand_qty"], calm["score"]) == (0.0, 0.0, 0.0)
 

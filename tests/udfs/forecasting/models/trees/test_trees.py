@@ -20,7 +20,7 @@ from udfs.series.sku_batch import SkuBatch
 
 HORIZON = 14
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.9, 0.95)
-SMALL = TreeSpec(rounds=40, leaves=15, min_rows_per_leaf=30, origins=6, origin_step_days=14)
+SMALL = TreeSpec(rounds=40, leaves=15, min_rows_per_leaf=30, origins=6, origin_step_days=14, rows=RowSpec())
 
 
 def shop(n_series: int = 60, n_days: int = 196, seed: int = 5) -> SkuBatch:
