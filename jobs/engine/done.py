@@ -56,8 +56,10 @@ def is_done(context: RunContext, stage: Stage, fingerprint: str) -> bool:
 
 
 def is_idle(context: RunContext, stage: Stage) -> bool:
-    """Whether a stage lists no unit and never had one in this run, such as a training that no candidate asks for."""
-    if not isinstance(stage, UnitStage) or not stage.unit.listed:
+    """Whether nothing asks for a stage: it lists no unit and had none in this run, or its tables are not wanted."""
+    if isinstance(stage, FrameStage):
+        return not stage.is_wanted(context)
+    if not stage.unit.listed:
         return False
     return not units_of(context, stage) and not context.ledger.units(stage.name)
 

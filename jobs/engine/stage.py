@@ -62,12 +62,16 @@ class FrameStage(StageValue):
     """Relational work in Spark on the driver: `build` gets the frames that `reads` name and writes what it promises.
 
     `part` names the part of its tables that the stage replaces, such as the as-of day's; '' is the whole table. `look`
-    is called instead of `build` where there is nothing to do, for what is to be said and noted even then.
+    is called instead of `build` where there is nothing to do, for what is to be said and noted even then. Where the
+    settings do not want its tables (`is_wanted`), the stage does nothing and nobody waits for it. `lineage` is noted
+    with the part: what it goes back to, for a later run that adds to it.
     """
 
     build: Callable[[RunContext, Frames], StageRecord]
     part: Callable[[RunContext], str] = field(default=lambda _context: "")
     look: Callable[[RunContext], None] | None = None
+    lineage: Callable[[RunContext], str] | None = None
+    is_wanted: Callable[[RunContext], bool] = field(default=lambda _context: True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -203,6 +203,15 @@ _ALL: tuple[Column, ...] = (
     _column("days_since_sale", "int", "Days between ds and the last earlier day with a sale", _FROM_0),
     _column("history_days", "int", "Days of history before ds", _FROM_0),
     _column("price_ratio_28", "double", "Price on ds over its mean of the 28 days before"),
+    *(
+        _column(f"trailing_mean_{n}", "double", f"Mean demand a day over the {n} days up to ds, ds included")
+        for n in (7, 28, 112)
+    ),
+    _column(
+        "trailing_weekday_mean_8", "double", "Mean demand on the weekday of ds over the last 8 of them, ds included"
+    ),
+    _column("selling_share", "double", "Share of the series seen on ds that sold", _SHARE),
+    _column("trailing_selling_share_28", "double", "Mean of selling_share over the 28 days up to ds", _SHARE),
     _column("day_of_week", "byte", "ISO day of week, 1 = Monday", Range(1, 7)),
     _column("week_of_year", "byte", "ISO week of the year", Range(1, 53)),
     _column("month", "byte", "Month of the year", Range(1, 12)),

@@ -20,7 +20,8 @@ from udfs.series.sku_panel import PlanTables, sku_panel
 if TYPE_CHECKING:
     from jobs.context import RunContext
 
-FEATURES, PLANNED, SALES = "features.sku_daily", "silver.planned_daily", "silver.sales_daily"
+FEATURES, GROUPS = "features.sku_daily", "features.group_daily"
+PLANNED, SALES = "silver.planned_daily", "silver.sales_daily"
 CALENDAR, PRODUCTS, LOCATIONS = "silver.calendar", "silver.products", "silver.locations"
 MODELS, NETWORKS = "forecast.model", "forecast.network"
 BACKTEST, CLASS_SUMMARY = "forecast.backtest", "forecast.class_summary"

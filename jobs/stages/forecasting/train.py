@@ -10,19 +10,20 @@ import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from jobs.engine.stage import UnitStage
+from jobs.engine.stage import Read, UnitStage
 from jobs.engine.task import KernelResult
-from jobs.stages.forecasting.forecasting_reads import MODELS, WHOLE_HISTORY, batch_maker, history_of
+from jobs.stages.forecasting.forecasting_reads import GROUPS, MODELS, WHOLE_HISTORY, batch_maker, history_of
 from jobs.stages.forecasting.model_archive import model_rows, pack
 from jobs.stages.forecasting.training_plan import is_long_enough, tree_fits, trees_wanted
 from lakehouse.schema.entities import CUTOFF
 from udfs.forecasting.models.trees import tree_totals
+from udfs.forecasting.models.trees.group_features import COLUMNS, GroupFeatures
 from udfs.forecasting.models.trees.tree_spec import TreeSpec
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def kernel(inputs: dict[str, pa.Table], parameters: TrainParameters, unit: str) 
     days_back = [(cutoffs[-1] - day).days for day in cutoffs]
     if len(batch) < spec.least_series or not is_long_enough(batch.until(days_back[0]), horizon):
         return KernelResult({MODELS: model_rows(MODELS)})
-    model = tree_totals.fit(batch, horizon, spec, days_back)
+    groups = GroupFeatures.from_arrow(inputs[GROUPS]) if spec.group_features else None
+    model = tree_totals.fit(batch, horizon, spec, days_back, groups)
     with tempfile.TemporaryDirectory() as folder:
         tree_totals.save(model, Path(folder))
         row = ("trees", cutoff, len(batch), pack(Path(folder)), time.perf_counter() - started)
@@ -61,12 +63,19 @@ def parameters(context: RunContext, _sums: Mapping[str, Any]) -> TrainParameters
     return TrainParameters(tree_fits(context), settings.horizon, settings.forecast.max_history_days, settings.trees)
 
 
+def _learnt_days(context: RunContext) -> tuple[date | None, date | None]:
+    """From the first day that a series of the earliest fit may reach back to."""
+    fits = tree_fits(context)
+    earliest = min((date.fromisoformat(day) for day in fits), default=context.as_of)
+    return earliest - timedelta(days=context.settings.forecast.max_history_days), context.as_of
+
+
 STAGE = UnitStage(
     name="train",
     version=3,
     unit=CUTOFF,
     units=trees_wanted,
-    reads=WHOLE_HISTORY,
+    reads=(*WHOLE_HISTORY, Read(GROUPS, ("level", "group_name", "ds", *COLUMNS), days=_learnt_days)),
     writes=(MODELS,),
     settings=("forecast", "trees", "horizon", "replays"),
     libraries=("lightgbm",),

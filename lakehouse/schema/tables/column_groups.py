@@ -14,4 +14,6 @@ CLASS_SUMS = (
     "window_variance_sum",
     "inverse_windows_sum",
 )
+NO_VALUE = "(none)"
+"""What a column that names a group holds for series without one, such as a SKU whose product has no department."""
 SERIES_ID = (SERIES.id, *SERIES.parts)

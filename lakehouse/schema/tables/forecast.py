@@ -46,6 +46,28 @@ CONTRACTS: tuple[Contract, ...] = (
         ("bucket", "run_id"),
     ),
     Contract(
+        "features.group_daily",
+        "Demand of groups of series by day, and its recent levels as known at the end of ds",
+        (
+            "level",
+            "group_name",
+            "sku_id",
+            "location_id",
+            "department",
+            "ds",
+            "y_latent",
+            "series",
+            "selling_share",
+            "trailing_mean_7",
+            "trailing_mean_28",
+            "trailing_mean_112",
+            "trailing_weekday_mean_8",
+            "trailing_selling_share_28",
+            "run_id",
+        ),
+        ("level", "group_name", "ds"),
+    ),
+    Contract(
         "features.sku_profile",
         "Demand profile per series at the as-of day: intermittency class, season strength, history",
         (

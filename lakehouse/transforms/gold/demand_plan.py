@@ -18,9 +18,7 @@ from lakehouse.schema.tables import contract
 from lakehouse.schema.tables.column_groups import QUANTILES
 from lakehouse.transforms.gold.coverage import coverage, pinball
 from lakehouse.transforms.keys import parts_of
-
-# Sums must not depend on the order of their terms, or a content hash would: nine decimals, exact.
-EXACT = "decimal(30,9)"
+from lakehouse.transforms.sums import EXACT
 
 
 @dataclass(frozen=True, slots=True)

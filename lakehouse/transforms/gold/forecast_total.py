@@ -9,9 +9,10 @@ from pyspark.sql import functions as F
 
 from lakehouse.schema.entities import SERIES
 from lakehouse.schema.tables import contract
-from lakehouse.schema.tables.column_groups import QUANTILES
-from lakehouse.transforms.gold.demand_plan import EXACT, GoldInputs, GoldTerms
+from lakehouse.schema.tables.column_groups import NO_VALUE, QUANTILES
+from lakehouse.transforms.gold.demand_plan import GoldInputs, GoldTerms
 from lakehouse.transforms.keys import parts_of
+from lakehouse.transforms.sums import EXACT
 
 LEVELS: Mapping[str, tuple[str, ...]] = {
     "all": (),
@@ -24,8 +25,6 @@ LEVELS: Mapping[str, tuple[str, ...]] = {
 """What series are summed up by. A level adds up to every other one, day by day: what has no department is a group."""
 _KEYS = ("location_id", "department", "category")
 _DAY = ("cutoff", "ds")
-NONE = "(none)"
-"""A series' department or category, where its product has none."""
 LEAST_RATIOS = 20
 """Days of past sums that a level needs, per week ahead, before it says how far sums stray."""
 
@@ -83,11 +82,11 @@ def _finest(inputs: GoldInputs) -> DataFrame:
 
 
 def _by_level(finest: DataFrame) -> DataFrame:
-    """The same of every level; a key that a level does not have is NULL, one that has no value `NONE`."""
+    """The same of every level; a key that a level does not have is NULL, one that has no value `NO_VALUE`."""
     rows = finest.withColumn("level", F.explode(F.array(*(F.lit(name) for name in LEVELS))))
     for key in _KEYS:
         having = [name for name, by in LEVELS.items() if key in by]
-        rows = rows.withColumn(key, F.when(F.col("level").isin(having), F.coalesce(F.col(key), F.lit(NONE))))
+        rows = rows.withColumn(key, F.when(F.col("level").isin(having), F.coalesce(F.col(key), F.lit(NO_VALUE))))
     return rows.groupBy("level", *_KEYS, *_DAY).agg(
         *(F.sum(name).alias(name) for name in ("mean", "actual", "seen", "series"))
     )

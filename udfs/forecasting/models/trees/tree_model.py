@@ -9,7 +9,9 @@ serves small and large series alike.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import date
 from pathlib import Path
 
 import lightgbm
@@ -17,6 +19,7 @@ import numpy as np
 import torch
 
 from udfs.forecasting.forecaster import Forecast, check_request
+from udfs.forecasting.models.trees.group_features import GroupFeatures
 from udfs.forecasting.models.trees.residual_bins import ResidualBins
 from udfs.forecasting.models.trees.tree_ensemble import TreeEnsemble
 from udfs.forecasting.models.trees.tree_rows import feature_rows
@@ -37,6 +40,7 @@ class TreeModel:
         ensemble: the trees.
         bins: distribution of held-out errors.
         known, traits, trait_values: what a batch must carry.
+        groups: features of groups at the cutoffs that it may be asked for; None where it was fitted without.
     """
 
     spec: TreeSpec
@@ -46,6 +50,7 @@ class TreeModel:
     known: tuple[str, ...]
     traits: tuple[str, ...]
     trait_values: tuple[tuple[str, ...], ...]
+    groups: GroupFeatures | None = None
 
     @property
     def name(self) -> str:
@@ -57,13 +62,14 @@ class TreeModel:
         `sse_S` and `score_S` are NaN: a global model has no in-sample errors of its own per series.
 
         Raises:
-            ValueError: a horizon longer than the fitted one, or other covariates or traits than those fitted with.
+            ValueError: a horizon longer than the fitted one, other covariates or traits than those fitted with, or a
+                cutoff without features of groups.
         """
         check_request(horizon, quantiles)
         if horizon > self.horizon:
             raise ValueError(f"expected a horizon of at most {self.horizon} days, fitted, found {horizon}; fit again")
         batch = self._as_fitted(batch)
-        rows_SHF = feature_rows(batch, batch.n_days, horizon, self.spec.rows)
+        rows_SHF = feature_rows(batch, batch.n_days, horizon, self.spec.rows, self.groups)
         mean_SH = self.ensemble.predict_mean(rows_SHF)
         sd_SH, quantile_SHQ = self.bins.around(mean_SH, self.ensemble.dispersion(rows_SHF), quantiles)
         if self.ensemble.levels:
@@ -92,6 +98,8 @@ class TreeModel:
             "bins": self.bins.as_dict(),
         }
         (folder / "model.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+        if self.groups is not None:
+            self.groups.save(folder)
 
     @classmethod
     def load(cls, folder: Path) -> TreeModel:
@@ -116,6 +124,7 @@ class TreeModel:
             known=tuple(about["known"]),
             traits=tuple(about["traits"]),
             trait_values=tuple(tuple(values) for values in about["trait_values"]),
+            groups=GroupFeatures.load(folder),
         )
 
     def _as_fitted(self, batch: SkuBatch) -> SkuBatch:
@@ -129,11 +138,21 @@ class TreeModel:
         return batch if batch.traits is None else replace(batch, traits=batch.traits.coded_as(self.trait_values))
 
 
-def fit_trees(batch: SkuBatch, horizon: int, spec: TreeSpec) -> TreeModel:
+def fit_trees(
+    batch: SkuBatch,
+    horizon: int,
+    spec: TreeSpec,
+    groups: GroupFeatures | None = None,
+    cutoffs: Sequence[date] | None = None,
+) -> TreeModel:
     """Fit one global model to all series of a batch, for forecasts of up to `horizon` days.
 
     The last `horizon` days are held out for the errors that quantiles come from; then, with `spec.refit`, the trees
     are grown again with them.
+
+    Args:
+        groups: features of groups, as known at the end of each day of the batch; None fits without.
+        cutoffs: of the batches that will be forecast, whose features of groups are kept; None: the batch's own.
 
     Raises:
         ValueError: a horizon below one, or too short a history to train and to hold out.
@@ -146,20 +165,23 @@ def fit_trees(batch: SkuBatch, horizon: int, spec: TreeSpec) -> TreeModel:
         )
     # Where the trees are grown again, those that errors are held out from need only err alike.
     first = replace(spec, max_rows=-(-spec.max_rows // _HELD_OUT_SHARE)) if spec.refit else spec
-    ensemble = _grow(batch.until(horizon), horizon, first)
-    bins = _held_out(ensemble, batch, horizon, spec)
+    ensemble = _grow(batch.until(horizon), horizon, first, groups)
+    bins = _held_out(ensemble, batch, horizon, spec, groups)
     return TreeModel(
         spec=spec,
         horizon=horizon,
-        ensemble=_grow(batch, horizon, spec) if spec.refit else ensemble,
+        ensemble=_grow(batch, horizon, spec, groups) if spec.refit else ensemble,
         bins=bins,
         known=() if batch.known is None else batch.known.names,
         traits=() if batch.traits is None else batch.traits.names,
         trait_values=() if batch.traits is None else batch.traits.values,
+        groups=None if groups is None else groups.at(cutoffs or [batch.cutoff]),
     )
 
 
-def training_rows(batch: SkuBatch, horizon: int, spec: TreeSpec) -> tuple[np.ndarray, np.ndarray]:
+def training_rows(
+    batch: SkuBatch, horizon: int, spec: TreeSpec, groups: GroupFeatures | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """(R, F) rows and (R,) demand at the training origins of a batch, the latest origin first.
 
     Raises:
@@ -174,7 +196,7 @@ def training_rows(batch: SkuBatch, horizon: int, spec: TreeSpec) -> tuple[np.nda
     rows, demand = [], []
     for origin, use_SH in zip(origins, usable, strict=True):
         drawn_SH = use_SH & (rng.random(use_SH.shape) < share)
-        rows.append(feature_rows(batch, origin, horizon, spec.rows)[drawn_SH])
+        rows.append(feature_rows(batch, origin, horizon, spec.rows, groups)[drawn_SH])
         demand.append(batch.y_ST[:, origin : origin + horizon].cpu().numpy()[drawn_SH])
     y_R = np.concatenate(demand)
     if len(y_R) == 0:
@@ -189,18 +211,21 @@ def _usable(batch: SkuBatch, origin: int, horizon: int) -> np.ndarray:
     return seen_SH.cpu().numpy()
 
 
-def _grow(batch: SkuBatch, horizon: int, spec: TreeSpec) -> TreeEnsemble:
-    rows_RF, y_R = training_rows(batch, horizon, spec)
+def _grow(batch: SkuBatch, horizon: int, spec: TreeSpec, groups: GroupFeatures | None) -> TreeEnsemble:
+    rows_RF, y_R = training_rows(batch, horizon, spec, groups)
     values = {} if batch.traits is None else dict(zip(batch.traits.names, batch.traits.values, strict=True))
-    names = spec.rows.names(() if batch.known is None else batch.known.names, tuple(values))
+    known = () if batch.known is None else batch.known.names
+    names = spec.rows.names(known, tuple(values), () if groups is None else groups.names)
     used = [name for name in names if len(values.get(name, ())) <= spec.max_trait_values]
     categorical = [name for name in used if name in values or name in spec.categorical_known]
     return TreeEnsemble.grow(rows_RF, y_R, names, used, categorical, spec)
 
 
-def _held_out(ensemble: TreeEnsemble, batch: SkuBatch, horizon: int, spec: TreeSpec) -> ResidualBins:
+def _held_out(
+    ensemble: TreeEnsemble, batch: SkuBatch, horizon: int, spec: TreeSpec, groups: GroupFeatures | None
+) -> ResidualBins:
     origin = batch.n_days - horizon
-    rows_SHF = feature_rows(batch, origin, horizon, spec.rows)
+    rows_SHF = feature_rows(batch, origin, horizon, spec.rows, groups)
     mean_SH = ensemble.predict_mean(rows_SHF)
     dispersion_SH = np.broadcast_to(ensemble.dispersion(rows_SHF)[:, None], mean_SH.shape)
     y_SH = batch.ahead(horizon, horizon)[0].cpu().numpy()

@@ -3,7 +3,8 @@
 The origin O is the last day known. Statistics of demand are those of the daily feature table on the day after the
 origin (`udfs.demand.features`), computed in the same order of additions: both agree to the bit; weekday means are taken
 for the weekday of the target day, which for the first day of the horizon is again the table's. Prices, promotions and
-events are those of the target day, known ahead. NaN means not known.
+events are those of the target day, known ahead. What series share is told by features of groups, where there are any.
+NaN means not known.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from datetime import date, timedelta
 import numpy as np
 
 from udfs.demand.features.sku_features import FeatureSpec
+from udfs.forecasting.models.trees.group_features import GroupFeatures
 from udfs.series.sku_batch import SkuBatch
 
 CALENDAR = ("day_of_week", "day_of_month", "horizon_day")
@@ -45,22 +47,24 @@ class RowSpec:
     def calendar_names(self) -> list[str]:
         return [*CALENDAR, *(SEASON_OF_YEAR if self.use_season_of_year else ())]
 
-    def names(self, known: tuple[str, ...], traits: tuple[str, ...]) -> list[str]:
-        """All columns, for a batch with these covariates and traits; the traits come last."""
+    def names(self, known: tuple[str, ...], traits: tuple[str, ...], groups: tuple[str, ...] = ()) -> list[str]:
+        """All columns, for a batch with these covariates and traits and features of groups; the traits come last."""
         weekday = [f"weekday_mean_{w}" for w in self.features.weekday_weeks]
         ratios = [
             f"{name.removeprefix('unit_')}_ratio_{self.features.price_window}" for name in self.ratios if name in known
         ]
-        return [*self.demand_names(), *weekday, *self.calendar_names(), *known, *ratios, *traits]
+        return [*self.demand_names(), *weekday, *self.calendar_names(), *groups, *known, *ratios, *traits]
 
 
-def feature_rows(batch: SkuBatch, origin: int, horizon: int, spec: RowSpec) -> np.ndarray:
+def feature_rows(
+    batch: SkuBatch, origin: int, horizon: int, spec: RowSpec, groups: GroupFeatures | None = None
+) -> np.ndarray:
     """(S, H, F) float32 rows for the `horizon` days after the first `origin` days of the batch.
 
-    Demand is read before `origin` alone; columns are `spec.names(...)`.
+    Demand is read before `origin` alone, and features of groups as known then; columns are `spec.names(...)`.
 
     Raises:
-        ValueError: an origin outside the batch, or covariates that end before the horizon does.
+        ValueError: an origin outside the batch or without features of groups, or covariates that end too early.
     """
     if not 0 < origin <= batch.n_days:
         raise ValueError(f"expected an origin from 1 to {batch.n_days}, the days of the batch, found {origin}")
@@ -71,13 +75,16 @@ def feature_rows(batch: SkuBatch, origin: int, horizon: int, spec: RowSpec) -> n
             "them over the horizon or leave them out"
         )
     traits = () if batch.traits is None else batch.traits.names
-    rows_SHF = np.empty((len(batch), horizon, len(spec.names(known, traits))), np.float32)
+    of_groups = () if groups is None else groups.names
+    rows_SHF = np.empty((len(batch), horizon, len(spec.names(known, traits, of_groups))), np.float32)
     y_TS, seen_TS = _window(batch, origin, spec)
     demand_FS = [*demand_statistics(y_TS, seen_TS, spec.features), *_recency(batch, origin)]
     at = _fill(rows_SHF, 0, [x_S[:, None] for x_S in demand_FS])
     at = _fill(rows_SHF, at, _weekday_means(y_TS, seen_TS, spec.features, horizon))
-    first_day = batch.cutoff - timedelta(days=batch.n_days - origin - 1)
-    at = _fill(rows_SHF, at, _calendar(first_day, horizon, spec))
+    last_day = day_of(batch, origin)
+    at = _fill(rows_SHF, at, _calendar(last_day + timedelta(days=1), horizon, spec))
+    if groups is not None:
+        at = _fill(rows_SHF, at, groups.columns(batch, last_day, horizon))
     if batch.known is not None:
         values_SXK = batch.known.values_SXK.cpu().numpy()
         ahead_SHK = values_SXK[:, origin : origin + horizon]
@@ -90,6 +97,11 @@ def feature_rows(batch: SkuBatch, origin: int, horizon: int, spec: RowSpec) -> n
         codes_SC = batch.traits.codes_SC.cpu().numpy()
         _fill(rows_SHF, at, [codes_SC[:, c, None] for c in range(len(traits))])
     return rows_SHF
+
+
+def day_of(batch: SkuBatch, origin: int) -> date:
+    """The last day known after the first `origin` days of the batch."""
+    return batch.cutoff - timedelta(days=batch.n_days - origin)
 
 
 def demand_statistics(y_TS: np.ndarray, seen_TS: np.ndarray, spec: FeatureSpec) -> list[np.ndarray]:

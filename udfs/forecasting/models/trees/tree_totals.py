@@ -8,6 +8,7 @@ series: a total of few is as noisy as they are.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from udfs.forecasting.forecaster import Forecaster
 from udfs.forecasting.hierarchy.top_down import TopDown, fit_top_down, group_codes
 from udfs.forecasting.models.regression.log_totals import LogRegression
+from udfs.forecasting.models.trees.group_features import GroupFeatures
 from udfs.forecasting.models.trees.tree_model import TreeModel, fit_trees
 from udfs.forecasting.models.trees.tree_spec import TreeSpec
 from udfs.series.sku_batch import SkuBatch
@@ -23,17 +25,25 @@ GROUPS = (("location_id", "category"), ("location_id", "department"), ("location
 """Traits that name a group, finest first; none is one group of all."""
 
 
-def fit(batch: SkuBatch, horizon: int, spec: TreeSpec, days_back: Sequence[int]) -> Forecaster:
+def fit(
+    batch: SkuBatch,
+    horizon: int,
+    spec: TreeSpec,
+    days_back: Sequence[int],
+    groups: GroupFeatures | None = None,
+) -> Forecaster:
     """Trees fitted to the days before the first of some cutoffs, with totals for each of them.
 
     Args:
         batch: all series, until the last of the cutoffs.
         days_back: the cutoffs as days before the batch's own; the trees know nothing after the earliest.
+        groups: features of groups at the end of each day; trees that are fitted with them are asked with them.
 
     Raises:
         ValueError: what `fit_trees` raises.
     """
-    trees = fit_trees(batch.until(max(days_back)), horizon, spec)
+    cutoffs = [batch.cutoff - timedelta(days=back) for back in days_back]
+    trees = fit_trees(batch.until(max(days_back)), horizon, spec, groups, cutoffs)
     by = groups_of(batch, spec.least_group_series)
     if by is None or not spec.totals_weight:
         return trees

@@ -1,0 +1,89 @@
+"""Features of groups: extended from day to day, read by trees where settings say so, absent where they do not."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from jobs.pipeline import run_stages
+from jobs.stages.forecasting.model_archive import fitted
+from lakehouse.delta.io import Lakehouse
+from tests.jobs.run_tool import copied, day, make_context
+from udfs.forecasting.hierarchy.top_down import TopDown
+from udfs.forecasting.models.trees.group_features import NAMES
+from udfs.forecasting.models.trees.tree_model import TreeModel
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+TREES = (
+    'forecast.regular_candidates=["trees","ets"]',
+    'forecast.intermittent_candidates=["tsb","trees"]',
+    "trees.rounds=5",
+    "trees.min_rows_per_leaf=5",
+    "trees.least_series=1",
+    "trees.least_group_series=3",
+)
+WITH_GROUPS = (*TREES, "trees.group_features=true")
+TABLE = "features.group_daily"
+
+
+def rows(lake: Lakehouse) -> list[dict[str, object]]:
+    table = lake.read_arrow(TABLE).drop_columns(["run_id"])
+    return table.sort_by([("level", "ascending"), ("group_name", "ascending"), ("ds", "ascending")]).to_pylist()
+
+
+def test_days_are_added_to_what_a_rebuild_would_write(spark: SparkSession, featured: Lakehouse, tmp_path: Path) -> None:
+    lake = copied(featured, tmp_path / "lake")
+
+    def run(as_of: int, *, force: bool = False) -> str:
+        (report,) = run_stages(
+            make_context(spark, lake, None, day(as_of), *WITH_GROUPS, force=force), ["group_features"]
+        )
+        return report.status
+
+    assert run(112) == "done"
+    first = rows(lake)
+    assert {row["ds"] for row in first} == {day(number) for number in range(1, 113)}
+    assert run(119) == "done"
+    extended = rows(lake)
+    assert [row for row in extended if row["ds"] <= day(112)] == first  # type: ignore[operator]
+    runs = set(lake.read_arrow(TABLE)["run_id"].to_pylist())
+    assert len(runs) == 2, "the days that were there stay as they were written"
+    assert run(119) == "reused"
+    assert run(115) == "done", "an earlier day finds its rows there"
+    assert rows(lake) == extended
+    assert run(119, force=True) == "done"
+    assert rows(lake) == extended
+    sales = lake.read_arrow("silver.sales_daily").to_pandas().query("ds <= @day(119)")
+    whole = sum(row["y_latent"] for row in extended if row["level"] == "all" and row["y_latent"])  # type: ignore[misc]
+    assert whole == pytest.approx(sales["y_latent"].sum())
+
+
+def test_trees_are_fitted_and_asked_with_them(spark: SparkSession, featured: Lakehouse, tmp_path: Path) -> None:
+    lake = copied(featured, tmp_path / "lake")
+    context = make_context(spark, lake, None, day(119), *WITH_GROUPS)
+    run_stages(context, ["group_features", "train", "train_networks", "backtest"])
+    stored = fitted({"forecast.model": lake.read_arrow("forecast.model")})["trees"]
+    scaled = stored(day(119) - timedelta(days=14))  # type: ignore[operator, arg-type]
+    assert isinstance(scaled, TopDown)
+    trees = scaled.parts
+    assert isinstance(trees, TreeModel)
+    assert set(NAMES) <= set(trees.ensemble.names)
+    assert trees.groups is not None
+    scores = lake.read_arrow("forecast.backtest").to_pandas().query("model == 'trees'")["scaled_pinball"]
+    assert len(scores) == 36
+    assert np.isfinite(scores).all()
+
+
+def test_nobody_waits_for_what_is_not_wanted(featured: Lakehouse, tmp_path: Path) -> None:
+    lake = copied(featured, tmp_path / "lake")
+    reports = run_stages(make_context(None, lake, None, day(119), *TREES), ["group_features", "train"])
+    assert [report.status for report in reports] == ["done", "done"]
+    assert reports[0].record.rows == 0
+    assert not lake.exists(TABLE)
+    assert lake.rows("forecast.model") > 0
