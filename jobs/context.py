@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -68,7 +69,11 @@ class RunContext:
     def close(self) -> None:
         """Stop the Spark session if this run started it: a cluster shall see the application end, not vanish."""
         if self._spark is not None and self._is_spark_ours:
-            self._spark.stop()
+            from py4j.protocol import Py4JError
+
+            # A signal to the whole group has ended the JVM before: what stopped the run is to be told, not that.
+            with contextlib.suppress(Py4JError):
+                self._spark.stop()
             self._spark = None
 
 
