@@ -24,12 +24,7 @@ from udfs.series.closed_days import ClosedDays
 if TYPE_CHECKING:
     from jobs.context import RunContext
 
-DEMAND, CHAMPION, FEATURES, PROFILE = (
-    "forecast.demand",
-    "forecast.champion",
-    "features.sku_daily",
-    "features.sku_profile",
-)
+DEMAND, CHAMPION, FEATURES = "forecast.demand", "forecast.champion", "features.sku_daily"
 SUPPLY, STOCK, PRODUCT = "silver.supply", "silver.stock", "silver.products"
 REPLAY, REPLAY_SUMMARY = "inventory.replay", "inventory.replay_summary"
 PROPOSAL, STEP = "inventory.order_proposal", "inventory.order_step"
@@ -62,9 +57,9 @@ def days_told(context: RunContext) -> tuple[date, date]:
 
 
 def days_told_or_replayed(context: RunContext) -> tuple[date, date]:
-    """The same, and those since the first replay: a replay knows the price that the plan knows."""
+    """The same, and those that told of the first day replayed: a replay knows the price of its day."""
     first, last = days_told(context)
-    return min(first, replay_cutoffs(context)[0]), last
+    return first - (context.as_of - replay_cutoffs(context)[0]), last
 
 
 def _days_looked_at(context: RunContext) -> tuple[date | None, date | None]:
@@ -110,12 +105,11 @@ EARLIER_ORDERS = Read(
 """What the plans of earlier days have ordered, and the stock that they reckoned with."""
 
 FORECASTS = Read(DEMAND, _demand_columns, run=THIS)
-CHAMPIONS = Read(CHAMPION, ("unique_id", "cutoff", "model", "rule", *PATH_COLUMNS, "doubts"), run=THIS)
-PROFILES = Read(PROFILE, ("unique_id", "demand_class"), run=THIS)
+CHAMPIONS = Read(CHAMPION, ("unique_id", "cutoff", "demand_class", "model", "rule", *PATH_COLUMNS, "doubts"), run=THIS)
 SUPPLIES = Read(SUPPLY, ("unique_id", *TERMS, *LIMITS, *REVIEW_COLUMNS, REFUSED))
 PRODUCTS = Read(PRODUCT, PRODUCT_COLUMNS)
 REPLAYED_DAYS = Read(FEATURES, ("unique_id", "ds", "y", "y_latent", "unit_price"), days=days_told_or_replayed)
-"""Demand and prices since the first replay, or since a price may still hold."""
+"""Demand and prices since the first replay, and before it as long as a price holds."""
 
 CLOSED = Read(CALENDAR, ("location_id", "ds", "is_closed"), days=_days_looked_at)
 """Which locations are closed on which days."""
@@ -139,6 +133,12 @@ def champion_forecast(inputs: dict[str, pa.Table], cutoff: date) -> pa.Table:
     )
     closed = ClosedDays.of(inputs[CALENDAR])
     return forecast if closed is None else forecast.append_column("is_closed", closed.of_rows(forecast))
+
+
+def classes_at(inputs: dict[str, pa.Table], day: date) -> pa.Table:
+    """unique_id, demand_class, as seen on the day of a forecast."""
+    champion = inputs[CHAMPION]
+    return champion.filter(pc.equal(champion["cutoff"], day)).select(["unique_id", "demand_class"])
 
 
 def demand_on_open_days(inputs: dict[str, pa.Table], name: str) -> pa.Table:

@@ -28,13 +28,16 @@ def fit(batch: SkuBatch, horizon: int, spec: TreeSpec, days_back: Sequence[int])
 
     Args:
         batch: all series, until the last of the cutoffs.
-        days_back: the cutoffs as days before the batch's own; the trees know nothing after the earliest.
+        days_back: the cutoffs as days before the batch's own; the trees know nothing after the earliest, and of series
+            that came later nothing at all.
 
     Raises:
         ValueError: what `fit_trees` raises.
     """
-    trees = fit_trees(batch.until(max(days_back)), horizon, spec)
-    by = groups_of(batch, spec.least_group_series)
+    known = batch.until(max(days_back))
+    known = known.select(known.mask_ST.any(1).cpu().numpy())
+    trees = fit_trees(known, horizon, spec)
+    by = groups_of(known, spec.least_group_series)
     if by is None or not spec.totals_weight:
         return trees
     totals = LogRegression(spec.totals_covariates, level_half_life_days=spec.totals_half_life_days, ridge=1.0)
