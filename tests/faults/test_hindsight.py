@@ -108,9 +108,12 @@ def joined(rows: pa.Table) -> pa.Table:
 
 
 def change(lake: Lakehouse, how: Change) -> None:
-    """Write the days of sales anew."""
+    """Write the days of sales anew, and a calendar in which all places turned out to be closed for three later days."""
     rows = how(lake.read_arrow(SALES)).sort_by([("unique_id", "ascending"), ("ds", "ascending")])
     write_deltalake(lake.uri(SALES), rows, mode="overwrite", partition_by=["bucket"])
+    days = lake.read_arrow(CALENDAR)
+    is_shut = pc.and_(is_later(days), pc.less_equal(days["ds"], pa.scalar(CUTOFF + timedelta(days=3), pa.date32())))
+    write_deltalake(lake.uri(CALENDAR), with_column(days, "is_closed", is_shut), mode="overwrite")
 
 
 def run(lake: Lakehouse, scope: int) -> None:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import torch
 
 from lakehouse.schema.entities import SERIES
-from udfs.series.closed_days import ClosedDays
+from udfs.series.closed_days import PLANNED_CLOSURE, ClosedDays
 from udfs.series.covariates import Covariates, Traits
 from udfs.series.sku_batch import SkuBatch
 
@@ -31,7 +31,7 @@ class PlanTables:
 
     Attributes:
         planned: unique_id, ds, unit_price, is_promo of days after the history's last.
-        calendar: location_id, ds, is_holiday, is_event, is_benefit_day, event_name, is_closed.
+        calendar: location_id, ds, is_holiday, is_event, is_benefit_day, event_name, is_closed_planned.
         products: sku_id, category, department, brand.
         locations: location_id, region.
         foreseen: which of unit_price and is_promo are stated ahead of their day. The other is known of days that have
@@ -78,7 +78,7 @@ def sku_panel(
     values_SXK[:, :, 0] = _prices(values_SXK[:, :, 0])
     values_SXK[:, :, 1] = np.nan_to_num(values_SXK[:, :, 1])
     values_SXK[:, :, 2:] = _calendar(batch, plan.calendar, location_S, values_SXK.shape[1])
-    closed = ClosedDays.of(plan.calendar)
+    closed = ClosedDays.of(plan.calendar, PLANNED_CLOSURE)
     closed_SH = None if closed is None else closed.ahead(batch.unique_ids, cutoff, horizon)
     return replace(
         batch,

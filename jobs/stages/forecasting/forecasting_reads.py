@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from jobs.engine.stage import THIS, Read, Sum
 from udfs.forecasting.choice.selection import merge_class_summaries
 from udfs.forecasting.probability.score_summary import ScoreSummary
+from udfs.series.closed_days import PLANNED_CLOSURE
 from udfs.series.scope import in_scope, scope_days
 from udfs.series.sku_batch import SkuBatch
 from udfs.series.sku_panel import STATED, PlanTables, sku_panel
@@ -46,7 +47,7 @@ HISTORY = (
     # Of the days after the as-of day only prices and promotions are read, and used where they were planned then.
     _daily(SALES, _PLAN_COLUMNS, days=_planned_days),
     _daily(PLANNED, _PLAN_COLUMNS, days=_planned_days),
-    Read(CALENDAR, ("location_id", "ds", "is_holiday", "is_event", "is_benefit_day", "event_name", "is_closed")),
+    Read(CALENDAR, ("location_id", "ds", "is_holiday", "is_event", "is_benefit_day", "event_name", PLANNED_CLOSURE)),
     Read(PRODUCTS, ("sku_id", "category", "department", "brand")),
     Read(LOCATIONS, ("location_id", "region")),
 )

@@ -74,7 +74,7 @@ def parameters(context: RunContext, _sums: Mapping[str, Any]) -> TrainParameters
 
 STAGE = UnitStage(
     name="train",
-    version=3,
+    version=4,
     unit=CUTOFF,
     units=trees_wanted,
     reads=WHOLE_HISTORY,

@@ -126,6 +126,7 @@ def _training_folder(context: RunContext) -> Path:
 
 STAGE = UnitStage(
     name="train_networks",
+    version=2,
     unit=CUTOFF,
     engine="local",
     keeps_engine=True,

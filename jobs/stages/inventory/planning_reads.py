@@ -19,7 +19,7 @@ from udfs.inventory.kernels.stock_position import StockTables
 from udfs.inventory.kernels.supply_input import REFUSED
 from udfs.inventory.stated_terms import LIMITS, TERMS
 from udfs.inventory.supply import MAX_PROTECTION_DAYS
-from udfs.series.closed_days import ClosedDays
+from udfs.series.closed_days import PLANNED_CLOSURE, ClosedDays
 
 if TYPE_CHECKING:
     from jobs.context import RunContext
@@ -111,8 +111,8 @@ PRODUCTS = Read(PRODUCT, PRODUCT_COLUMNS)
 REPLAYED_DAYS = Read(FEATURES, ("unique_id", "ds", "y", "y_latent", "unit_price"), days=days_told_or_replayed)
 """Demand and prices since the first replay, and before it as long as a price holds."""
 
-CLOSED = Read(CALENDAR, ("location_id", "ds", "is_closed"), days=_days_looked_at)
-"""Which locations are closed on which days."""
+CLOSED = Read(CALENDAR, ("location_id", "ds", "is_closed", PLANNED_CLOSURE), days=_days_looked_at)
+"""Which locations are closed on which days, and where that was known ahead."""
 
 REPLAYS = Read(REPLAY, ("unique_id", "cutoff", "policy", "replay_cost", "demand_qty", "sales_qty", "score"), run=THIS)
 
@@ -121,7 +121,7 @@ def champion_forecast(inputs: dict[str, pa.Table], cutoff: date) -> pa.Table:
     """Rows of the champion's forecast from a cutoff, whatever benchmark is stored beside it, with its path terms.
 
     `is_fallback` marks series whose model failed, so that the order's reason can say so; `is_closed`, where there is
-    such a day, the days on which a series' location is closed.
+    such a day, the days on which a series' location is known to be closed.
     """
     demand, champion = inputs[DEMAND], inputs[CHAMPION]
     chosen = champion.filter(pc.equal(champion["cutoff"], cutoff))
@@ -131,7 +131,7 @@ def champion_forecast(inputs: dict[str, pa.Table], cutoff: date) -> pa.Table:
     forecast = rows.join(chosen, keys=["unique_id", "model"], join_type="inner").sort_by(
         [("unique_id", "ascending"), ("ds", "ascending")]
     )
-    closed = ClosedDays.of(inputs[CALENDAR])
+    closed = ClosedDays.of(inputs[CALENDAR], PLANNED_CLOSURE)
     return forecast if closed is None else forecast.append_column("is_closed", closed.of_rows(forecast))
 
 
