@@ -75,6 +75,23 @@ def test_demand_is_that_of_the_plain_batch_and_later_rows_only_tell_the_plan() -
     assert price_SX[1, T - 4 :].tolist() == [2.0] * 7
 
 
+def test_what_only_sales_tell_is_not_known_of_days_to_come() -> None:
+    """A price cut and a promotion on the days after the cutoff, which no feed states."""
+    history = _history(("a|n|all", -9, [3.0] * 10 + [1.0, 1.0]))
+    untold = sku_panel(history, CUTOFF, 2, replace(_plan(), foreseen=()))
+    told = sku_panel(history, CUTOFF, 2, _plan())
+    assert told.known is not None
+    assert untold.known is not None
+    assert told.known.values_SXK[0, -3:, 0].tolist() == [3.0, 1.0, 1.0]
+    assert untold.known.values_SXK[0, -3:, 0].tolist() == [3.0, 3.0, 3.0]
+    assert told.known.values_SXK[0, -2:, 1].any()
+    assert not untold.known.values_SXK[0, -2:, 1].any()
+    # Nor of a batch that is cut back, whose days have come since.
+    later = sku_panel(history, CUTOFF + dt.timedelta(days=2), 2, replace(_plan(), foreseen=())).until(2)
+    assert later.known is not None
+    assert later.known.ahead(later.n_days, 2)[0, :, :2].tolist() == [[3.0, 0.0], [3.0, 0.0]]
+
+
 def test_a_give_away_on_the_last_day_is_no_price_of_the_days_ahead() -> None:
     panel = sku_panel(_history(("a|n|all", -2, [5.0, None, 0.0]), ("b|s|all", -1, [0.0, 0.0])), CUTOFF, 2, _plan())
     assert panel.known is not None
