@@ -76,15 +76,15 @@ def test_demand_is_that_of_the_plain_batch_and_later_rows_only_tell_the_plan() -
 
 
 def test_what_only_sales_tell_is_not_known_of_days_to_come() -> None:
-    """A price cut and a promotion on the days after the cutoff, which no feed states."""
-    history = _history(("a|n|all", -9, [3.0] * 10 + [1.0, 1.0]))
+    """A price and a promotion on the days after the cutoff, which no feed states."""
+    history = _history(("a|n|all", -9, [3.0] * 10 + [9.0, 9.0]))
     untold = sku_panel(history, CUTOFF, 2, replace(_plan(), foreseen=()))
     told = sku_panel(history, CUTOFF, 2, _plan())
     assert told.known is not None
     assert untold.known is not None
-    assert told.known.values_SXK[0, -3:, 0].tolist() == [3.0, 1.0, 1.0]
+    assert told.known.values_SXK[0, -3:, 0].tolist() == [3.0, 9.0, 9.0]
     assert untold.known.values_SXK[0, -3:, 0].tolist() == [3.0, 3.0, 3.0]
-    assert told.known.values_SXK[0, -2:, 1].any()
+    assert told.known.values_SXK[0, -2:, 1].all()
     assert not untold.known.values_SXK[0, -2:, 1].any()
     # Nor of a batch that is cut back, whose days have come since.
     later = sku_panel(history, CUTOFF + dt.timedelta(days=2), 2, replace(_plan(), foreseen=())).until(2)
