@@ -146,6 +146,6 @@ def past_words(foreseen: Collection[str], *, is_realised: bool, has_supply: bool
     """
     feed = "as they came (future_prices)" if is_realised else "as their feed states them"
     price = f"prices ahead {feed}" if "unit_price" in foreseen else "the last price for all days ahead"
-    promo = f"promotions ahead {feed}" if "is_promo" in foreseen else "no promotion ahead"
+    promo = f"promotions ahead {feed}" if "is_promo" in foreseen else "promotions ahead as frequent as lately"
     terms = "today's terms of supply, for their feed bears no dates" if has_supply else "the settings' terms of supply"
     return f"past cutoffs know {price} and {promo}; replays have {terms}\n"

@@ -79,15 +79,14 @@ def test_stock_that_nobody_states_is_counted() -> None:
 
 def test_what_past_cutoffs_take_as_known_is_said() -> None:
     assert past_words(["unit_price"], is_realised=False, has_supply=True) == (
-        "past cutoffs know prices ahead as their feed states them and no promotion ahead; replays have today's terms "
-        "of supply, for their feed bears no dates\n"
+        "past cutoffs know prices ahead as their feed states them and promotions ahead as frequent as lately; replays "
+        "have today's terms of supply, for their feed bears no dates\n"
     )
-    assert past_words([], is_realised=False, has_supply=False).startswith(
-        "past cutoffs know the last price for all days ahead and no promotion ahead; replays have the settings' terms"
-    )
-    assert "promotions ahead as they came (future_prices)" in past_words(
-        ["unit_price", "is_promo"], is_realised=True, has_supply=True
-    )
+    words = past_words([], is_realised=False, has_supply=False)
+    assert words.startswith("past cutoffs know the last price for all days ahead and promotions ahead as frequent as")
+    assert words.endswith("replays have the settings' terms of supply\n")
+    both = past_words(["unit_price", "is_promo"], is_realised=True, has_supply=True)
+    assert "prices ahead as they came (future_prices) and promotions ahead as they came (future_prices)" in both
 
 
 def test_no_doubt_is_no_word() -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 LOOK_BACK = 28
-"""Days among which the last value above 0 is looked for: give-aways do not last longer."""
+"""Days that a mean is taken of, and that the last value above 0 is looked for in: give-aways do not last longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,8 @@ class Covariates:
             NaN where a value is not known.
         carried: names of those that nobody states ahead: what they are is known once a day has come, and for the days
             after it they are taken to stay what they last were above 0. Prices that only sales tell of are such.
-        absent: likewise, but taken to be 0 ahead: promotions that only sales tell of.
+        averaged: likewise, but taken to be the mean of the last `LOOK_BACK` days: promotions that only sales tell of.
+            Without any ahead, forecasts would be those of days between promotions.
 
     Models read days ahead of an origin by `ahead` or `over`, which know what was known at it.
     """
@@ -33,7 +34,7 @@ class Covariates:
     names: tuple[str, ...]
     values_SXK: torch.Tensor
     carried: tuple[str, ...] = ()
-    absent: tuple[str, ...] = ()
+    averaged: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.values_SXK.ndim != 3 or self.values_SXK.shape[2] != len(self.names):
@@ -42,8 +43,8 @@ class Covariates:
             )
         if len(set(self.names)) != len(self.names):
             raise ValueError(f"expected every covariate once, found {self.names}")
-        if unknown := {*self.carried, *self.absent} - {*self.names}:
-            raise ValueError(f"expected carried and absent covariates among {self.names}, found {sorted(unknown)}")
+        if unknown := {*self.carried, *self.averaged} - {*self.names}:
+            raise ValueError(f"expected carried and averaged covariates among {self.names}, found {sorted(unknown)}")
 
     def days_ahead(self, n_days: int) -> int:
         """F, for a batch of T = n_days."""
@@ -52,7 +53,7 @@ class Covariates:
     @property
     def is_foreseen(self) -> bool:
         """Whether all of them are stated ahead."""
-        return not self.carried and not self.absent
+        return not self.carried and not self.averaged
 
     def ahead(self, origin: int, horizon: int) -> torch.Tensor:
         """(S, F, K) the days after the first `origin` ones, at most `horizon`, as they were known on the last of these.
@@ -63,7 +64,7 @@ class Covariates:
         if self.is_foreseen:
             return values_SFK
         past_SLK = self.values_SXK[:, max(origin - LOOK_BACK, 0) : origin]
-        return foreseen(past_SLK, values_SFK, self.names, self.carried, self.absent)
+        return foreseen(past_SLK, values_SFK, self.names, self.carried, self.averaged)
 
     def over(self, origin: int, horizon: int) -> torch.Tensor:
         """(S, O + F, K) the first `origin` days and `ahead` of them."""
@@ -83,12 +84,13 @@ def foreseen(
     ahead_SFK: torch.Tensor,
     names: Sequence[str],
     carried: Sequence[str],
-    absent: Sequence[str],
+    averaged: Sequence[str],
 ) -> torch.Tensor:
     """(S, F, K) days ahead as they were known after L past ones; see `Covariates`."""
     ahead_SFK = ahead_SFK.clone()
-    for name in absent:
-        ahead_SFK[:, :, names.index(name)] = 0.0
+    for name in averaged:
+        k = names.index(name)
+        ahead_SFK[:, :, k] = past_SLK[:, -LOOK_BACK:, k].nanmean(1).nan_to_num()[:, None]
     for name in carried:
         k = names.index(name)
         ahead_SFK[:, :, k] = _last_usual(past_SLK[:, :, k])[:, None]

@@ -35,7 +35,7 @@ class PlanTables:
         products: sku_id, category, department, brand.
         locations: location_id, region.
         foreseen: which of unit_price and is_promo are stated ahead of their day. The other is known of days that have
-            come alone: ahead, a price stays what it last was, and a promotion is none.
+            come alone: ahead, a price stays what it last was, and promotions are as frequent as lately.
     """
 
     planned: pa.Table
@@ -86,7 +86,7 @@ def sku_panel(
             KNOWN,
             torch.from_numpy(values_SXK),
             carried=tuple({"unit_price"} - {*plan.foreseen}),
-            absent=tuple({"is_promo"} - {*plan.foreseen}),
+            averaged=tuple({"is_promo"} - {*plan.foreseen}),
         ),
         traits=_traits(plan, sku_S, location_S, channel_S),
         closed_SH=None if closed_SH is None else torch.from_numpy(closed_SH),

@@ -71,7 +71,7 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
         batch.ahead(10, 11)
 
 
-def test_what_nobody_states_ahead_is_what_it_last_was_or_nothing() -> None:
+def test_what_nobody_states_ahead_is_what_it_last_was_or_as_it_was_lately() -> None:
     """Prices that rise by the day, the last of them a give-away, and promotions on the days ahead."""
     batch = batch_of({"a": np.arange(1, 31.0), "b": np.arange(1, 31.0)})
     values_SXK = torch.arange(1.0, batch.n_days + 6, dtype=torch.float64)[None, :, None].repeat(2, 1, 3)
@@ -84,12 +84,12 @@ def test_what_nobody_states_ahead_is_what_it_last_was_or_nothing() -> None:
     assert ahead_SFK.shape == (2, 5, 3), "they end five days ahead"
     assert ahead_SFK[0, :, 0].tolist() == [batch.n_days - 1.0] * 5
     assert ahead_SFK[1, :, 0].isnan().all()
-    assert ahead_SFK[:, :, 1].tolist() == [[0.0] * 5] * 2
+    assert ahead_SFK[:, :, 1].tolist() == [[batch.n_days - 13.5] * 5] * 2, "the mean of the last 28 days"
     assert torch.equal(ahead_SFK[0, :, 2], values_SXK[0, -5:, 2])
     over_SXK = untold.over(10, 2)
     assert torch.equal(over_SXK[0, :10], values_SXK[0, :10])
-    assert over_SXK[0, 10:].tolist() == [[10.0, 0.0, 11.0], [10.0, 0.0, 12.0]]
+    assert over_SXK[0, 10:].tolist() == [[10.0, 5.5, 11.0], [10.0, 5.5, 12.0]]
     assert torch.equal(told.over(10, 2).nan_to_num(), values_SXK[:, :12].nan_to_num())
-    assert untold.select(torch.tensor([0])).ahead(10, 1).tolist() == [[[10.0, 0.0, 11.0]]]
-    with pytest.raises(ValueError, match=r"carried and absent covariates among .*, found \['cost'\]"):
+    assert untold.select(torch.tensor([0])).ahead(10, 1).tolist() == [[[10.0, 5.5, 11.0]]]
+    with pytest.raises(ValueError, match=r"carried and averaged covariates among .*, found \['cost'\]"):
         Covariates(names, values_SXK, ("cost",))
