@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -47,11 +47,11 @@ KEY = ("unique_id", "cutoff", "demand_class", "model", "policy", "ds", "days", "
 CLOCKS = ("seconds",)
 
 Change = Callable[[pa.Table], pa.Table]
-Known = tuple[int, dict[str, list[str]]]
+Known = tuple[int, dict[str, list[str]], list[float]]
 
 
-def context_of(lake: Lakehouse, scope: int) -> RunContext:
-    made = make_context(None, lake, None, AS_OF, *SETTINGS, force=True)
+def context_of(lake: Lakehouse, scope: int, *settings: str) -> RunContext:
+    made = make_context(None, lake, None, AS_OF, *SETTINGS, *settings, force=True)
     clean = made.mapping.clean.model_copy(update={"min_selling_days": scope})
     return replace(made, mapping=made.mapping.model_copy(update={"clean": clean}))
 
@@ -116,9 +116,9 @@ def change(lake: Lakehouse, how: Change) -> None:
     write_deltalake(lake.uri(CALENDAR), with_column(days, "is_closed", is_shut), mode="overwrite")
 
 
-def run(lake: Lakehouse, scope: int) -> None:
+def run(lake: Lakehouse, scope: int, *settings: str) -> None:
     """The stages, on silver as it is now: as if cleaning had left it so."""
-    context, fingerprints = context_of(lake, scope), {}
+    context, fingerprints = context_of(lake, scope, *settings), {}
     stages = {stage.name: stage for stage in all_stages()}
     for name in ("ingest", "clean"):
         fingerprints[name] = fingerprint_of(context, stages[name], all_stages(), fingerprints)
@@ -150,20 +150,40 @@ def known_at_cutoff(lake: Lakehouse) -> Iterator[tuple[str, list[str]]]:
         yield table, [repr(row) for row in rows.to_pylist()]
 
 
+def forecast_from(lake: Lakehouse, cutoff: date) -> list[float]:
+    rows = lake.read_arrow("forecast.demand", filters=pc.field("cutoff") == cutoff)
+    return rows.sort_by([(name, "ascending") for name in KEY if name in rows.column_names])["mean"].to_pylist()
+
+
 @pytest.fixture(scope="module", params=[SCOPE, 0])
 def untouched(request: pytest.FixtureRequest, featured: Lakehouse, tmp_path_factory: pytest.TempPathFactory) -> Known:
     lake = copied(featured, tmp_path_factory.mktemp("hindsight") / "lake")
     run(lake, request.param)
-    return request.param, dict(known_at_cutoff(lake))
+    return request.param, dict(known_at_cutoff(lake)), forecast_from(lake, AS_OF)
 
 
 @pytest.mark.parametrize("how", [shuffled, sold_out, deleted, joined])
 def test_nothing_after_a_cutoff_changes_a_bit_of_what_was_known_at_it(
     untouched: Known, featured: Lakehouse, tmp_path: Path, how: Change
 ) -> None:
-    lake, (scope, before) = copied(featured, tmp_path / "lake"), untouched
+    lake, (scope, before, today) = copied(featured, tmp_path / "lake"), untouched
     change(lake, how)
     run(lake, scope)
     for table, rows in known_at_cutoff(lake):
         assert before[table], f"{table} has no row of {CUTOFF}: nothing would be compared"
         assert rows == before[table], table
+    assert forecast_from(lake, AS_OF) != today, "the as-of day knows what has changed"
+
+
+def test_prices_and_promotions_of_sales_are_known_ahead_where_the_settings_say_so(
+    featured: Lakehouse, tmp_path: Path
+) -> None:
+    """The same comparison finds a single thing that is known too early."""
+    found = []
+    for number, how in enumerate((None, sold_out)):
+        lake = copied(featured, tmp_path / str(number))
+        if how:
+            change(lake, how)
+        run(lake, 0, 'forecast.future_prices="realised"')
+        found.append(forecast_from(lake, CUTOFF))
+    assert found[0] != found[1]

@@ -86,7 +86,8 @@ def sku_panel(
             KNOWN,
             torch.from_numpy(values_SXK),
             carried=tuple({"unit_price"} - {*plan.foreseen}),
-            averaged=tuple({"is_promo"} - {*plan.foreseen}),
+            # Where nothing is promoted the mean is what stands there.
+            averaged=tuple({"is_promo"} - {*plan.foreseen}) if values_SXK[:, :, 1].any() else (),
         ),
         traits=_traits(plan, sku_S, location_S, channel_S),
         closed_SH=None if closed_SH is None else torch.from_numpy(closed_SH),
