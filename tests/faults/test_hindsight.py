@@ -21,12 +21,19 @@ from deltalake import write_deltalake
 
 from jobs.context import RunContext
 from jobs.engine.done import fingerprint_of
+from jobs.engine.rounds import pin
 from jobs.pipeline import all_stages, run_stages
+from jobs.stages.inventory import replay
+from jobs.stages.inventory.planning_reads import PRODUCT, SUPPLY, champion_forecast, path_terms, prices_of
+from lakehouse.delta.files import read_bucket
 from lakehouse.delta.io import Lakehouse
 from lakehouse.delta.stamp import Stamp, stamped
-from lakehouse.delta.state import Held
+from lakehouse.delta.state import Held, parts
 from tests.jobs.run_tool import copied, day, make_context
 from tests.tiny_retailer import SKUS
+from udfs.inventory.kernels.planning_inputs import read_forecast
+from udfs.inventory.kernels.replay_bucket import situation_of
+from udfs.inventory.policies.policy_registry import plans_of, with_rivals
 
 AS_OF, HORIZON = day(119), 14
 CUTOFF = AS_OF - timedelta(days=HORIZON)
@@ -116,7 +123,7 @@ def change(lake: Lakehouse, how: Change) -> None:
     write_deltalake(lake.uri(CALENDAR), with_column(days, "is_closed", is_shut), mode="overwrite")
 
 
-def run(lake: Lakehouse, scope: int, *settings: str) -> None:
+def run(lake: Lakehouse, scope: int, *settings: str) -> RunContext:
     """The stages, on silver as it is now: as if cleaning had left it so."""
     context, fingerprints = context_of(lake, scope, *settings), {}
     stages = {stage.name: stage for stage in all_stages()}
@@ -126,6 +133,7 @@ def run(lake: Lakehouse, scope: int, *settings: str) -> None:
         for table in stages["clean"].writes:
             Held(lake).record(table, [""])
     run_stages(context, STAGES)
+    return context
 
 
 def known_at_cutoff(lake: Lakehouse) -> Iterator[tuple[str, list[str]]]:
@@ -150,6 +158,22 @@ def known_at_cutoff(lake: Lakehouse) -> Iterator[tuple[str, list[str]]]:
         yield table, [repr(row) for row in rows.to_pylist()]
 
 
+def plans_at_cutoff(context: RunContext) -> list[str]:
+    """The levels that each policy of the replay of `CUTOFF` is given, which its days then meet."""
+    found, spec, terms = [], context.settings.inventory, path_terms(context)
+    pinned = {read.table: pin(context, replay.STAGE, read) for read in replay.STAGE.reads}
+    for bucket in parts(context.lakehouse, "forecast.demand", "bucket"):
+        inputs = {table: read_bucket(each, bucket) for table, each in pinned.items()}
+        forecast, _ = read_forecast(champion_forecast(inputs, CUTOFF), CUTOFF, terms.levels)
+        prices = prices_of(inputs, CUTOFF, spec, is_listed=False)
+        known = (inputs[SUPPLY], prices, spec, terms, inputs[PRODUCT])
+        situation, at = situation_of(forecast, CUTOFF, *known)
+        for name, plan in plans_of(with_rivals(spec.candidates), situation).items():
+            levels = zip(plan.reorder_point_SH.tolist(), plan.order_up_to_SH.tolist(), strict=True)
+            found += [f"{forecast.unique_id_S[s]} {name} {both}" for s, both in zip(at, levels, strict=True)]
+    return sorted(found)
+
+
 def forecast_from(lake: Lakehouse, cutoff: date) -> list[float]:
     rows = lake.read_arrow("forecast.demand", filters=pc.field("cutoff") == cutoff)
     return rows.sort_by([(name, "ascending") for name in KEY if name in rows.column_names])["mean"].to_pylist()
@@ -158,8 +182,8 @@ def forecast_from(lake: Lakehouse, cutoff: date) -> list[float]:
 @pytest.fixture(scope="module", params=[SCOPE, 0])
 def untouched(request: pytest.FixtureRequest, featured: Lakehouse, tmp_path_factory: pytest.TempPathFactory) -> Known:
     lake = copied(featured, tmp_path_factory.mktemp("hindsight") / "lake")
-    run(lake, request.param)
-    return request.param, dict(known_at_cutoff(lake)), forecast_from(lake, AS_OF)
+    context = run(lake, request.param)
+    return request.param, dict(known_at_cutoff(lake)) | {"plans": plans_at_cutoff(context)}, forecast_from(lake, AS_OF)
 
 
 @pytest.mark.parametrize("how", [shuffled, sold_out, deleted, joined])
@@ -168,8 +192,8 @@ def test_nothing_after_a_cutoff_changes_a_bit_of_what_was_known_at_it(
 ) -> None:
     lake, (scope, before, today) = copied(featured, tmp_path / "lake"), untouched
     change(lake, how)
-    run(lake, scope)
-    for table, rows in known_at_cutoff(lake):
+    plans = plans_at_cutoff(run(lake, scope))
+    for table, rows in (*known_at_cutoff(lake), ("plans", plans)):
         assert before[table], f"{table} has no row of {CUTOFF}: nothing would be compared"
         assert rows == before[table], table
     assert forecast_from(lake, AS_OF) != today, "the as-of day knows what has changed"
