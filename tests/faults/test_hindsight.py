@@ -46,6 +46,7 @@ SETTINGS = (
     "trees.least_group_series=3",
     "trees.rounds=15",
     "trees.min_rows_per_leaf=20",
+    "trees.max_rows=600",
     "trees.cutoffs_per_fit=2",
 )
 SCOPE = 40

@@ -8,6 +8,7 @@ series: a total of few is as noisy as they are.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,9 +36,9 @@ def fit(batch: SkuBatch, horizon: int, spec: TreeSpec, days_back: Sequence[int])
         ValueError: what `fit_trees` raises.
     """
     known = batch.until(max(days_back))
-    known = known.select(known.mask_ST.any(1).cpu().numpy())
     trees = fit_trees(known, horizon, spec)
-    by = groups_of(known, spec.least_group_series)
+    began = replace(known, known=None).select(known.mask_ST.any(1).cpu().numpy())  # covariates are large
+    by = groups_of(began, spec.least_group_series)
     if by is None or not spec.totals_weight:
         return trees
     totals = LogRegression(spec.totals_covariates, level_half_life_days=spec.totals_half_life_days, ridge=1.0)
