@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date
 from typing import Any
 
@@ -136,3 +136,16 @@ def _changes(notes: Iterable[str]) -> dict[str, list[str]]:
             kind = {"assumed": "assumed", "replaced": "replaced by", "rounded": "rounded to"}["".join(kinds)]
             found.setdefault(f"{term} {kind}", []).append(value)
     return found
+
+
+def past_words(foreseen: Collection[str], *, is_realised: bool, has_supply: bool) -> str:
+    """What past cutoffs take as known that no feed dates, a line.
+
+    foreseen: of unit_price and is_promo those that are known ahead, see `known_then`; is_realised: they are because the
+    settings say so; has_supply: a feed states terms.
+    """
+    feed = "as they came (future_prices)" if is_realised else "as their feed states them"
+    price = f"prices ahead {feed}" if "unit_price" in foreseen else "the last price for all days ahead"
+    promo = f"promotions ahead {feed}" if "is_promo" in foreseen else "promotions ahead as frequent as lately"
+    terms = "today's terms of supply, for their feed bears no dates" if has_supply else "the settings' terms of supply"
+    return f"past cutoffs know {price} and {promo}; replays have {terms}\n"

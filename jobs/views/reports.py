@@ -13,7 +13,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from jobs.views.doubts import doubt_words, late_words, policy_words, stock_words, unused_words
+from jobs.views.doubts import doubt_words, late_words, past_words, policy_words, stock_words, unused_words
 from jobs.views.feed_report import findings
 from lakehouse.delta.content_hash import content_hash
 from lakehouse.delta.io import Lakehouse
@@ -77,7 +77,16 @@ def _order_head(context: RunContext) -> str:
     )
     text = _table(title, ("sku", "product", "location", "qty", currency, "why"), rows) + _policy_words(context)
     text += doubt_words(plan, context.lakehouse.root)
-    return text + stock_words(plan) + unused_words(plan, context.settings.inventory)
+    text += stock_words(plan) + unused_words(plan, context.settings.inventory)
+    return text + _past_words(context)
+
+
+def _past_words(context: RunContext) -> str:
+    from jobs.stages.forecasting.forecasting_reads import known_then  # torch, which `status` does not need
+
+    is_realised = context.settings.forecast.future_prices == "realised"
+    has_supply = context.lakehouse.rows("silver.supply") > 0
+    return past_words(known_then(context).foreseen, is_realised=is_realised, has_supply=has_supply)
 
 
 def _policy_words(context: RunContext) -> str:

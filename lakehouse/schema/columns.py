@@ -189,6 +189,11 @@ _ALL: tuple[Column, ...] = (
     _column("price_stated", "double", "Price that cannot be used; unit_price is then the last one before, if any"),
     _column("price_bound", "double", "Price that the day's exceeds, or falls short of, beyond belief"),
     _column("is_closed", "boolean", "True where the location is closed that day, as the feed or its sales say"),
+    _column(
+        "is_closed_planned",
+        "boolean",
+        "True where is_closed was known before the day: by the feed, opening weekdays, or a weekday without any trade",
+    ),
     _column("is_filled", "boolean", "True where the feed had no row and the gap rule supplied y"),
     _column("is_censored", "boolean", "True where stock ran out, so that y may be below demand"),
     _column(

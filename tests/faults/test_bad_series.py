@@ -15,6 +15,7 @@ import pytest
 from jobs.engine.task import KernelResult
 from jobs.stages.demand import features
 from jobs.stages.forecasting import backtest, forecast, forecasting_reads
+from jobs.stages.forecasting.forecasting_reads import KnownThen
 from jobs.stages.inventory import inventory, order, replay
 from jobs.stages.inventory.planning_reads import EARLIER_ORDERS, ORDER_PLAN
 from lakehouse.schema.tables import contract
@@ -135,7 +136,7 @@ def run_features(names: list[str]) -> KernelResult:
 def evidence(model: str) -> tuple[pa.Table, pa.Table]:
     """The backtest of the good series, and its class summary: what all buckets have found does not move."""
     inputs = forecast_inputs(run_features(GOOD).tables["features.sku_daily"])
-    parameters = backtest.BacktestParameters(backtest.contested(spec_of(model)), CUTOFFS, HORIZON)
+    parameters = backtest.BacktestParameters(backtest.contested(spec_of(model)), CUTOFFS, HORIZON, KnownThen())
     tables = backtest.kernel(inputs, parameters).tables
     return tables[backtest.BACKTEST], tables[backtest.CLASS_SUMMARY]
 
@@ -146,18 +147,18 @@ def run_chain(names: list[str], model: str) -> Chain:
     rows, summary = evidence(model)
     demand = forecast.kernel(
         forecast_inputs(history) | {backtest.BACKTEST: rows},
-        forecast.ForecastParameters(spec_of(model), CUTOFFS, HORIZON, summary, {}),
+        forecast.ForecastParameters(spec_of(model), CUTOFFS, HORIZON, summary, {}, KnownThen()),
     )
     inputs = {
-        **{name: demand.tables[name] for name in ("forecast.demand", "forecast.champion", "features.sku_profile")},
+        **{name: demand.tables[name] for name in ("forecast.demand", "forecast.champion")},
         "features.sku_daily": history.select(["unique_id", "ds", "y", "y_latent", "unit_price"]),
         "silver.supply": empty("silver.supply", "unique_id", *TERMS),
         "silver.products": empty("silver.products", *PRODUCT_COLUMNS),
-        "silver.calendar": empty("silver.calendar", "location_id", "ds", "is_closed"),
+        "silver.calendar": empty("silver.calendar", "location_id", "ds", "is_closed", "is_closed_planned"),
     }
     spec, choices = InventorySpec(lead_time_days=5, n_paths=30, tuning_paths=10), {LAST: CUTOFFS[:1]}
     terms = PathTerms(spec_of(model).quantiles)
-    replayed = replay.kernel(inputs, replay.ReplayParameters(spec, terms, CUTOFFS[:1], LAST, choices))
+    replayed = replay.kernel(inputs, replay.ReplayParameters(spec, terms, CUTOFFS[:1], choices))
     stock = empty("silver.stock", "unique_id", "ds", "on_hand_qty", "on_order_qty")
     orders = empty(ORDER_PLAN, *EARLIER_ORDERS.columns)
     plan = inventory.kernel(

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from jobs.cli import main
-from jobs.views.doubts import doubt_words, late_words, policy_words, stock_words, unused_words
+from jobs.views.doubts import doubt_words, late_words, past_words, policy_words, stock_words, unused_words
 from jobs.views.reports import run_summary
 from lakehouse.delta.io import Lakehouse
 from lakehouse.schema.columns import POLICY_DECIDERS
@@ -75,6 +75,18 @@ def test_stock_that_nobody_states_is_counted() -> None:
     )
     assert stock_words(pa.table({"is_stock_assumed": pa.array([False, None], pa.bool_())})) == ""
     assert stock_words(pa.table({"is_stock_assumed": pa.array([], pa.bool_())})) == ""
+
+
+def test_what_past_cutoffs_take_as_known_is_said() -> None:
+    assert past_words(["unit_price"], is_realised=False, has_supply=True) == (
+        "past cutoffs know prices ahead as their feed states them and promotions ahead as frequent as lately; replays "
+        "have today's terms of supply, for their feed bears no dates\n"
+    )
+    words = past_words([], is_realised=False, has_supply=False)
+    assert words.startswith("past cutoffs know the last price for all days ahead and promotions ahead as frequent as")
+    assert words.endswith("replays have the settings' terms of supply\n")
+    both = past_words(["unit_price", "is_promo"], is_realised=True, has_supply=True)
+    assert "prices ahead as they came (future_prices) and promotions ahead as they came (future_prices)" in both
 
 
 def test_no_doubt_is_no_word() -> None:

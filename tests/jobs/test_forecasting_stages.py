@@ -74,7 +74,7 @@ def test_a_trained_model_has_seen_nothing_after_its_cutoff(with_trees: Lakehouse
     inputs = {read.table: read_bucket(pin(context, train.STAGE, read), "whole") for read in WHOLE_HISTORY}
     history = forecasting_reads.history_of(inputs)
     cutoff = day(119) - timedelta(days=2 * HORIZON)
-    make = forecasting_reads.batch_maker(inputs, HORIZON)
+    make = forecasting_reads.batch_maker(inputs, HORIZON, forecasting_reads.known_then(context))
     stored = fitted({"forecast.model": with_trees.read_arrow("forecast.model")})["trees"]
     spec = context.settings.trees
     trees = fit_trees(_until(history, make, cutoff), HORIZON, spec)

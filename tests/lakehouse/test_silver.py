@@ -537,8 +537,12 @@ def test_the_calendar_holds_events_and_the_holidays_of_the_region(spark: SparkSe
     locations = dimensions.locations(split_places, clean(spark, [{"location_id": "CA_1"}], source).series, None)
     feed = clean_feed(bronze(spark, "calendar", events), "calendar", source)
     shut = spark.createDataFrame(
-        [("NY_1", date(2024, 3, 29), True), ("NY_1", date(2024, 4, 5), True), ("CA_1", date(2024, 3, 29), False)],
-        "location_id string, ds date, is_closed boolean",
+        [
+            ("NY_1", date(2024, 3, 29), True, False),
+            ("NY_1", date(2024, 4, 5), True, True),
+            ("CA_1", date(2024, 3, 29), False, False),
+        ],
+        "location_id string, ds date, is_closed boolean, is_closed_planned boolean",
     )
     frame = dimensions.calendar(feed, locations, shut, date(2024, 3, 28), date(2024, 4, 1))
     found = {(row.location_id, row.ds.isoformat()): row for row in frame.collect()}
@@ -555,6 +559,7 @@ def test_the_calendar_holds_events_and_the_holidays_of_the_region(spark: SparkSe
     assert found["NY_1", "2024-07-04"].event_name == "Independence Day"
     closed = {key for key, row in found.items() if row.is_closed}
     assert closed == {("NY_1", "2024-03-29"), ("NY_1", "2024-04-05")}
+    assert {key for key, row in found.items() if row.is_closed_planned} == {("NY_1", "2024-04-05")}
     benefits = {key for key, row in found.items() if row.is_benefit_day}
     assert benefits == {("CA_1", "2024-03-28"), ("NY_1", "2024-03-28")}
     assert not found["CA_1", "2024-03-28"].is_event

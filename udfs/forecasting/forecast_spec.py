@@ -43,6 +43,8 @@ class ForecastSpec:
         min_gain: share by which a rung of models must have lowered a class's score for the next, dearer one to be
             tried.
         costs: seconds per thousand series and forecast, by name, in place of those of the registry.
+        future_prices: "planned" knows of prices and promotions after a cutoff what feeds of prices and of promotions
+            state; "realised" takes those of sales too, as if all of them had been planned.
         seed: of the sample paths.
     """
 
@@ -64,6 +66,7 @@ class ForecastSpec:
     budget_seconds: float | None = None
     min_gain: float = 0.01
     costs: Mapping[str, float] = field(default_factory=dict)
+    future_prices: str = "planned"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -72,6 +75,8 @@ class ForecastSpec:
                 raise ValueError(f"expected {name} of at least one day, found {getattr(self, name)}")
         if not _DEVICE.fullmatch(self.device):
             raise ValueError(f"expected device auto, cpu, cuda or cuda:<n>, found {self.device!r}")
+        if self.future_prices not in ("planned", "realised"):
+            raise ValueError(f"expected future_prices planned or realised, found {self.future_prices!r}")
         check_request(1, self.quantiles)
         for name in ("regular_candidates", "intermittent_candidates"):
             candidates = getattr(self, name)

@@ -14,6 +14,8 @@ from lakehouse.schema.entities import SERIES
 from udfs.series.arrow_arrays import one_chunk
 
 BoolArray = NDArray[np.bool_]
+PLANNED_CLOSURE = "is_closed_planned"
+"""The column of the calendar that tells of days ahead; `is_closed` is known once a day has come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +34,9 @@ class ClosedDays:
     is_closed_LD: BoolArray
 
     @classmethod
-    def of(cls, calendar: pa.Table) -> ClosedDays | None:
-        """From rows of location_id, ds, is_closed in any order; None where no day is closed."""
-        shut = calendar.filter(calendar["is_closed"])
+    def of(cls, calendar: pa.Table, column: str = "is_closed") -> ClosedDays | None:
+        """From rows of location_id, ds and the named column in any order; None where no day is closed."""
+        shut = calendar.filter(calendar[column])
         if not shut.num_rows:
             return None
         location = one_chunk(shut["location_id"]).cast(pa.string())

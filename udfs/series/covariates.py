@@ -11,6 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+LOOK_BACK = 28
+"""Days that a mean is taken of, and that the last value above 0 is looked for in: give-aways do not last longer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Covariates:
@@ -20,10 +23,18 @@ class Covariates:
         names: K names.
         values_SXK: (S, X, K) float64; the first T columns are the batch's days, the rest the days after the cutoff.
             NaN where a value is not known.
+        carried: names of those that nobody states ahead: what they are is known once a day has come, and for the days
+            after it they are taken to stay what they last were above 0. Prices that only sales tell of are such.
+        averaged: likewise, but taken to be the mean of the last `LOOK_BACK` days: promotions that only sales tell of.
+            Without any ahead, forecasts would be those of days between promotions.
+
+    Models read days ahead of an origin by `ahead` or `over`, which know what was known at it.
     """
 
     names: tuple[str, ...]
     values_SXK: torch.Tensor
+    carried: tuple[str, ...] = ()
+    averaged: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.values_SXK.ndim != 3 or self.values_SXK.shape[2] != len(self.names):
@@ -32,16 +43,69 @@ class Covariates:
             )
         if len(set(self.names)) != len(self.names):
             raise ValueError(f"expected every covariate once, found {self.names}")
+        if unknown := {*self.carried, *self.averaged} - {*self.names}:
+            raise ValueError(f"expected carried and averaged covariates among {self.names}, found {sorted(unknown)}")
 
     def days_ahead(self, n_days: int) -> int:
         """F, for a batch of T = n_days."""
         return int(self.values_SXK.shape[1]) - n_days
+
+    @property
+    def is_foreseen(self) -> bool:
+        """Whether all of them are stated ahead."""
+        return not self.carried and not self.averaged
+
+    def ahead(self, origin: int, horizon: int) -> torch.Tensor:
+        """(S, F, K) the days after the first `origin` ones, at most `horizon`, as they were known on the last of these.
+
+        F is the horizon, or fewer where covariates end before.
+        """
+        values_SFK = self.values_SXK[:, origin : origin + horizon]
+        if self.is_foreseen:
+            return values_SFK
+        past_SLK = self.values_SXK[:, max(origin - LOOK_BACK, 0) : origin]
+        return foreseen(past_SLK, values_SFK, self.names, self.carried, self.averaged)
+
+    def over(self, origin: int, horizon: int) -> torch.Tensor:
+        """(S, O + F, K) the first `origin` days and `ahead` of them."""
+        if self.is_foreseen:
+            return self.values_SXK[:, : origin + horizon]
+        return torch.cat([self.values_SXK[:, :origin], self.ahead(origin, horizon)], dim=1)
 
     def select(self, index_S: torch.Tensor) -> Covariates:
         return replace(self, values_SXK=self.values_SXK[index_S])
 
     def to(self, device: torch.device | str) -> Covariates:
         return replace(self, values_SXK=self.values_SXK.to(device))
+
+
+def foreseen(
+    past_SLK: torch.Tensor,
+    ahead_SFK: torch.Tensor,
+    names: Sequence[str],
+    carried: Sequence[str],
+    averaged: Sequence[str],
+) -> torch.Tensor:
+    """(S, F, K) days ahead as they were known after L past ones; see `Covariates`."""
+    ahead_SFK = ahead_SFK.clone()
+    for name in averaged:
+        k = names.index(name)
+        ahead_SFK[:, :, k] = past_SLK[:, -LOOK_BACK:, k].nanmean(1).nan_to_num()[:, None]
+    for name in carried:
+        k = names.index(name)
+        ahead_SFK[:, :, k] = _last_usual(past_SLK[:, :, k])[:, None]
+    return ahead_SFK
+
+
+def _last_usual(past_SL: torch.Tensor) -> torch.Tensor:
+    """(S,) the last value above 0; where there is none the last one, NaN without any day."""
+    n_past = past_SL.shape[1]
+    if not n_past:
+        return torch.full_like(past_SL.sum(1), torch.nan)
+    step_L = torch.arange(n_past, device=past_SL.device)
+    last_S = torch.where(past_SL > 0, step_L, -1).max(1).values
+    at_S = torch.where(last_S < 0, n_past - 1, last_S)
+    return past_SL.gather(1, at_S[:, None])[:, 0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ class SkuBatch:
         traits: fixed traits of the series; None where there are none.
         closed_SH: (S, H) bool, True on days after the cutoff on which a series cannot be sold; None where there is no
             such day. Models do not see it: they learn from the days on which it can be.
+        scope_S: (S,) int, days since 1970: the day from which each series is in scope; None where all always are.
     """
 
     unique_ids: np.ndarray
@@ -48,6 +49,7 @@ class SkuBatch:
     known: Covariates | None = None
     traits: Traits | None = None
     closed_SH: torch.Tensor | None = None
+    scope_S: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.y_ST.ndim != 2 or self.y_ST.shape != self.mask_ST.shape:
@@ -71,6 +73,8 @@ class SkuBatch:
             raise ValueError(f"expected traits of {len(self)} series, found {len(self.traits.codes_SC)}")
         if self.closed_SH is not None and len(self.closed_SH) != len(self):
             raise ValueError(f"expected closed days of {len(self)} series, found {len(self.closed_SH)}")
+        if self.scope_S is not None and len(self.scope_S) != len(self):
+            raise ValueError(f"expected a day of scope of {len(self)} series, found {len(self.scope_S)}")
 
     def __len__(self) -> int:
         return len(self.unique_ids)
@@ -148,6 +152,7 @@ class SkuBatch:
             known=None if self.known is None else self.known.select(index_S),
             traits=None if self.traits is None else self.traits.select(index_S),
             closed_SH=None if self.closed_SH is None else self.closed_SH[index_S],
+            scope_S=None if self.scope_S is None else self.scope_S[positions],
         )
 
     def to(self, device: torch.device | str) -> SkuBatch:
@@ -164,20 +169,25 @@ class SkuBatch:
     def until(self, days_back: int) -> SkuBatch:
         """The batch as it was known `days_back` days before its cutoff, T shorter by as much.
 
-        Covariates are known ahead, so those of the days cut off stay, as days after the new cutoff. Closed days do not:
-        those cut off are unobserved, so nothing is scored on them.
+        Covariates are known ahead, so those of the days cut off stay, as days after the new cutoff; which of them are
+        not is up to `Covariates.ahead`. Closed days do not stay: those cut off are unobserved, so nothing is scored on
+        them. Of series that were not yet in scope no day is observed.
 
         Raises:
             ValueError: days_back below 0, or no day left.
         """
         if not 0 <= days_back < self.n_days:
             raise ValueError(f"expected 0 <= days_back < {self.n_days}, the days of the batch, found {days_back}")
-        left = self.n_days - days_back
+        left, cutoff = self.n_days - days_back, self.cutoff - timedelta(days=days_back)
+        y_ST, mask_ST = self.y_ST[:, :left], self.mask_ST[:, :left]
+        if self.scope_S is not None and (later_S := self.scope_S > (cutoff - _EPOCH).days).any():
+            is_out_S1 = torch.from_numpy(later_S).to(self.device)[:, None]
+            y_ST, mask_ST = y_ST.masked_fill(is_out_S1, 0.0), mask_ST.masked_fill(is_out_S1, value=False)
         return replace(
             self,
-            y_ST=self.y_ST[:, :left],
-            mask_ST=self.mask_ST[:, :left],
-            cutoff=self.cutoff - timedelta(days=days_back),
+            y_ST=y_ST,
+            mask_ST=mask_ST,
+            cutoff=cutoff,
             closed_SH=None if days_back else self.closed_SH,
         )
 

@@ -11,13 +11,14 @@ import pyarrow.compute as pc
 import torch
 
 from lakehouse.schema.entities import SERIES
-from udfs.series.closed_days import ClosedDays
+from udfs.series.closed_days import PLANNED_CLOSURE, ClosedDays
 from udfs.series.covariates import Covariates, Traits
 from udfs.series.sku_batch import SkuBatch
 
+STATED = ("unit_price", "is_promo")
 FLAGS = ("is_holiday", "is_event", "is_benefit_day")
 NEAR = ("since_holiday", "until_holiday", "benefit_before")
-KNOWN = ("unit_price", "is_promo", *FLAGS, "event_code", *NEAR)
+KNOWN = (*STATED, *FLAGS, "event_code", *NEAR)
 TRAITS = ("sku_id", "location_id", "channel_id", "category", "department", "brand", "region")
 _EPOCH = date(1970, 1, 1)
 _FAR = 8
@@ -30,15 +31,18 @@ class PlanTables:
 
     Attributes:
         planned: unique_id, ds, unit_price, is_promo of days after the history's last.
-        calendar: location_id, ds, is_holiday, is_event, is_benefit_day, event_name, is_closed.
+        calendar: location_id, ds, is_holiday, is_event, is_benefit_day, event_name, is_closed_planned.
         products: sku_id, category, department, brand.
         locations: location_id, region.
+        foreseen: which of unit_price and is_promo are stated ahead of their day. The other is known of days that have
+            come alone: ahead, a price stays what it last was, and promotions are as frequent as lately.
     """
 
     planned: pa.Table
     calendar: pa.Table
     products: pa.Table
     locations: pa.Table
+    foreseen: tuple[str, ...] = STATED
 
 
 def sku_panel(
@@ -48,7 +52,8 @@ def sku_panel(
 
     Args:
         history: unique_id (see `entities.SERIES`), ds, y, unit_price, is_promo, sorted by (unique_id, ds).
-            Prices and promotions of rows after the cutoff are planned ones; their demand is not looked at.
+            Of rows after the cutoff the prices and promotions that `plan.foreseen` names are planned ones; nothing
+            else of them is looked at.
         cutoff, max_history: see `SkuBatch.from_arrow`.
         horizon: days after the cutoff that covariates reach.
         plan: tables that hold at least the batch's locations and products; what they lack is unknown.
@@ -69,29 +74,36 @@ def sku_panel(
     sku_S, location_S, channel_S = (parts[name].to_pylist() for name in SERIES.parts)
     values_SXK = np.full((len(batch), batch.n_days + horizon, len(KNOWN)), np.nan)
     for table in (history, plan.planned):
-        _place(values_SXK, batch, table, horizon)
+        _place(values_SXK, batch, table, horizon, plan.foreseen)
     values_SXK[:, :, 0] = _prices(values_SXK[:, :, 0])
     values_SXK[:, :, 1] = np.nan_to_num(values_SXK[:, :, 1])
     values_SXK[:, :, 2:] = _calendar(batch, plan.calendar, location_S, values_SXK.shape[1])
-    closed = ClosedDays.of(plan.calendar)
+    closed = ClosedDays.of(plan.calendar, PLANNED_CLOSURE)
     closed_SH = None if closed is None else closed.ahead(batch.unique_ids, cutoff, horizon)
     return replace(
         batch,
-        known=Covariates(KNOWN, torch.from_numpy(values_SXK)),
+        known=Covariates(
+            KNOWN,
+            torch.from_numpy(values_SXK),
+            carried=tuple({"unit_price"} - {*plan.foreseen}),
+            # Where nothing is promoted the mean is what stands there.
+            averaged=tuple({"is_promo"} - {*plan.foreseen}) if values_SXK[:, :, 1].any() else (),
+        ),
         traits=_traits(plan, sku_S, location_S, channel_S),
         closed_SH=None if closed_SH is None else torch.from_numpy(closed_SH),
     )
 
 
-def _place(values_SXK: np.ndarray, batch: SkuBatch, table: pa.Table, horizon: int) -> None:
-    """Write the price and promotion of each row at its series and day, where the batch has them."""
+def _place(values_SXK: np.ndarray, batch: SkuBatch, table: pa.Table, horizon: int, foreseen: tuple[str, ...]) -> None:
+    """Write the price and promotion of each row at its series and day, where the batch has them and they are known."""
     ids = table["unique_id"].combine_chunks()
     ids = ids.cast(pa.string()) if pa.types.is_dictionary(ids.type) else ids
     series = pc.fill_null(pc.index_in(ids, value_set=pa.array(batch.unique_ids, pa.string())), -1).to_numpy()
     day = table["ds"].cast(pa.date32()).cast(pa.int32()).to_numpy().astype(np.int64)
     at = day - (batch.cutoff - _EPOCH).days + batch.n_days - 1
-    use = (series >= 0) & (at >= 0) & (at < batch.n_days + horizon)
-    for k, name in enumerate(("unit_price", "is_promo")):
+    within = (series >= 0) & (at >= 0) & (at < batch.n_days + horizon)
+    for k, name in enumerate(STATED):
+        use = within if name in foreseen else within & (at < batch.n_days)
         values = pc.fill_null(table[name].cast(pa.float64()), float("nan")).to_numpy()
         values_SXK[series[use], at[use], k] = values[use]
 

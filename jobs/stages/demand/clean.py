@@ -153,7 +153,7 @@ def write_quarantine(context: RunContext, splits: list[Split]) -> int:
 
 STAGE = FrameStage(
     name="clean",
-    version=5,
+    version=6,
     reads=tuple(Read(f"bronze.{feed}", ()) for feed in FEEDS),
     writes=(
         _SALES_DAILY,

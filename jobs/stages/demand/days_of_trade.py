@@ -53,13 +53,18 @@ def spells_without_trade(context: RunContext, census: pa.Table, span: tuple[date
 def closed_of(
     context: RunContext, feeds: dict[str, Split], places: DataFrame, spells: list[Spell], span: tuple[date, date]
 ) -> DataFrame:
-    """(location_id, ds, is_closed) until as far ahead as the calendar goes."""
+    """(location_id, ds, is_closed, is_closed_planned) until as far ahead as the calendar goes."""
     ahead = span[1] + timedelta(days=dimensions.CALENDAR_DAYS_AHEAD)
-    found = [(spell.location_id, day) for spell in spells if spell.kind != "gone" for day in spell.days()]
+    found = [
+        (spell.location_id, day, spell.kind == "weekday")
+        for spell in spells
+        if spell.kind != "gone"
+        for day in spell.days()
+    ]
     shut = {(spell.location_id, spell.first.isoweekday()) for spell in spells if spell.kind == "weekday"}
     for number in range(1, dimensions.CALENDAR_DAYS_AHEAD + 1):
         day = span[1] + timedelta(days=number)
-        found += [(place, day) for place, weekday in shut if weekday == day.isoweekday()]
+        found += [(place, day, True) for place, weekday in shut if weekday == day.isoweekday()]
     opening: dict[str, set[int]] = {}
     if "locations" in feeds and "open_weekdays" in context.mapping.feeds["locations"].columns:
         stated = feeds["locations"].accepted.filter("open_weekdays IS NOT NULL").select("location_id", "open_weekdays")

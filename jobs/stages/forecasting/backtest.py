@@ -17,10 +17,13 @@ from jobs.stages.forecasting.forecasting_reads import (
     EARLIER_CLASSES,
     FITTED,
     HISTORY,
+    KnownThen,
     batch_maker,
     cutoffs,
     earlier_runs,
     history_of,
+    known_before,
+    known_then,
 )
 from jobs.stages.forecasting.model_archive import fitted
 from lakehouse.schema.entities import SERIES
@@ -39,6 +42,7 @@ class BacktestParameters:
     spec: ForecastSpec
     cutoffs: tuple[date, ...]
     horizon: int
+    then: KnownThen
     earlier: pa.Table | None = None
 
 
@@ -52,7 +56,7 @@ def kernel(inputs: dict[str, pa.Table], parameters: BacktestParameters) -> Kerne
         parameters.spec,
         fitted(inputs),
         earlier_summary=parameters.earlier,
-        batch_of=batch_maker(inputs, horizon),
+        batch_of=batch_maker(inputs, horizon, parameters.then),
     )
     names = ["mean_error" if name == "bias" else name for name in result.backtest.column_names]
     return KernelResult(
@@ -64,8 +68,9 @@ def kernel(inputs: dict[str, pa.Table], parameters: BacktestParameters) -> Kerne
 
 def parameters(context: RunContext, sums: Mapping[str, Any]) -> BacktestParameters:
     settings = context.settings
-    earlier = sums[EARLIER_CLASSES.key]
-    return BacktestParameters(contested(settings.forecast), cutoffs(context), settings.horizon, earlier)
+    earlier = known_before(context, sums[EARLIER_CLASSES.key])
+    spec, then = contested(settings.forecast), known_then(context)
+    return BacktestParameters(spec, cutoffs(context), settings.horizon, then, earlier)
 
 
 def contested(spec: ForecastSpec) -> ForecastSpec:
@@ -77,7 +82,7 @@ def contested(spec: ForecastSpec) -> ForecastSpec:
 
 STAGE = UnitStage(
     name="backtest",
-    version=3,
+    version=4,
     unit=SERIES,
     reads=(*HISTORY, *FITTED),
     sums=(EARLIER_CLASSES,),

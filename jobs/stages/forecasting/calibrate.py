@@ -18,9 +18,11 @@ from jobs.stages.forecasting.forecasting_reads import (
     FITTED,
     HISTORY,
     SCORES,
+    KnownThen,
     batch_maker,
     cutoffs,
     history_of,
+    known_then,
 )
 from jobs.stages.forecasting.model_archive import fitted
 from lakehouse.schema.entities import SERIES
@@ -41,6 +43,7 @@ class CalibrateParameters:
     cutoffs: tuple[date, ...]
     horizon: int
     class_summary: pa.Table
+    then: KnownThen
 
 
 def kernel(inputs: dict[str, pa.Table], parameters: CalibrateParameters) -> KernelResult:
@@ -53,19 +56,20 @@ def kernel(inputs: dict[str, pa.Table], parameters: CalibrateParameters) -> Kern
         parameters.spec,
         evidence=Evidence(inputs[BACKTEST], parameters.class_summary),
         forecasters=fitted(inputs),
-        batch_of=batch_maker(inputs, horizon),
+        batch_of=batch_maker(inputs, horizon, parameters.then),
     )
     return KernelResult({ERROR_SUMMARY: summary}, ids=len(history["unique_id"].unique()))
 
 
 def parameters(context: RunContext, sums: Mapping[str, Any]) -> CalibrateParameters:
     settings = context.settings
-    return CalibrateParameters(settings.forecast, cutoffs(context), settings.horizon, sums[CLASSES.key])
+    then = known_then(context)
+    return CalibrateParameters(settings.forecast, cutoffs(context), settings.horizon, sums[CLASSES.key], then)
 
 
 STAGE = UnitStage(
     name="calibrate",
-    version=3,
+    version=4,
     unit=SERIES,
     reads=(*HISTORY, *FITTED, SCORES),
     sums=(CLASSES,),

@@ -7,7 +7,7 @@ been seen, so that a planner can hold forecast against actual, and policies can 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +23,12 @@ from jobs.stages.forecasting.forecasting_reads import (
     FITTED,
     HISTORY,
     SCORES,
+    KnownThen,
     batch_maker,
     cutoffs,
     error_summaries,
     history_of,
+    known_then,
 )
 from jobs.stages.forecasting.model_archive import fitted
 from lakehouse.schema.entities import SERIES
@@ -51,6 +53,7 @@ class ForecastParameters:
     horizon: int
     class_summary: pa.Table
     errors: dict[date, ErrorModel]
+    then: KnownThen
 
 
 def kernel(inputs: dict[str, pa.Table], parameters: ForecastParameters) -> KernelResult:
@@ -63,7 +66,7 @@ def kernel(inputs: dict[str, pa.Table], parameters: ForecastParameters) -> Kerne
         parameters.spec,
         evidence=Evidence(inputs[BACKTEST], parameters.class_summary, parameters.errors),
         forecasters=fitted(inputs),
-        batch_of=batch_maker(inputs, horizon),
+        batch_of=batch_maker(inputs, horizon, parameters.then),
     )
     tables = (result.demand, result.lead_time, result.champion, result.profile)
     return KernelResult(
@@ -77,12 +80,13 @@ def parameters(context: RunContext, sums: Mapping[str, Any]) -> ForecastParamete
     spec, horizon = context.settings.forecast, context.settings.horizon
     summaries = error_summaries(sums[ERRORS.key], cutoffs(context), horizon)
     errors = {cutoff: ErrorModel.fit(summary, spec) for cutoff, summary in summaries.items()}
-    return ForecastParameters(spec, cutoffs(context), horizon, sums[CLASSES.key], errors)
+    then = replace(known_then(context), planned_day=context.as_of)
+    return ForecastParameters(spec, cutoffs(context), horizon, sums[CLASSES.key], errors, then)
 
 
 STAGE = UnitStage(
     name="forecast",
-    version=4,
+    version=5,
     unit=SERIES,
     reads=(*HISTORY, *FITTED, SCORES),
     sums=(CLASSES, ERRORS),

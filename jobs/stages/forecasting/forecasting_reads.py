@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.engine.stage import THIS, Read, Sum
 from udfs.forecasting.choice.selection import merge_class_summaries
 from udfs.forecasting.probability.score_summary import ScoreSummary
+from udfs.series.closed_days import PLANNED_CLOSURE
+from udfs.series.scope import in_scope, scope_days
 from udfs.series.sku_batch import SkuBatch
-from udfs.series.sku_panel import PlanTables, sku_panel
+from udfs.series.sku_panel import STATED, PlanTables, sku_panel
 
 if TYPE_CHECKING:
     from jobs.context import RunContext
 
+_PLAN_FEEDS = {"unit_price": "bronze.prices", "is_promo": "bronze.promotions"}
 FEATURES, GROUPS = "features.sku_daily", "features.group_daily"
 PLANNED, SALES = "silver.planned_daily", "silver.sales_daily"
 CALENDAR, PRODUCTS, LOCATIONS = "silver.calendar", "silver.products", "silver.locations"
@@ -41,10 +45,10 @@ def _planned_days(context: RunContext) -> tuple[date | None, date | None]:
 _daily = partial(Read, order_by=("unique_id", "ds"), dictionary=("unique_id",))
 HISTORY = (
     _daily(FEATURES, ("unique_id", "ds", "y_latent", "unit_price", "is_promo"), days=_until_as_of),
-    # Of the days after the as-of day only prices and promotions are read: they were planned then.
+    # Of the days after the as-of day only prices and promotions are read, and used where they were planned then.
     _daily(SALES, _PLAN_COLUMNS, days=_planned_days),
     _daily(PLANNED, _PLAN_COLUMNS, days=_planned_days),
-    Read(CALENDAR, ("location_id", "ds", "is_holiday", "is_event", "is_benefit_day", "event_name", "is_closed")),
+    Read(CALENDAR, ("location_id", "ds", "is_holiday", "is_event", "is_benefit_day", "event_name", PLANNED_CLOSURE)),
     Read(PRODUCTS, ("sku_id", "category", "department", "brand")),
     Read(LOCATIONS, ("location_id", "region")),
 )
@@ -75,7 +79,18 @@ CLASSES = Sum(CLASS_SUMMARY, merged_classes)
 """What this run's backtest of all buckets says about each demand class."""
 
 EARLIER_CLASSES = Sum(CLASS_SUMMARY, merged_classes, run=earlier_runs, is_past=True, name="earlier classes")
-"""The same of an earlier day's run: dear models that did not pay need not be tried again."""
+"""The same of an earlier day's run: dear models that did not pay need not be tried again. See `known_before`."""
+
+
+def known_before(context: RunContext, earlier: pa.Table | None) -> pa.Table | None:
+    """What an earlier run said at cutoffs up to the first of this run's; None where it said nothing.
+
+    What it learnt later must not decide which models a past cutoff has to choose from.
+    """
+    if earlier is None:
+        return None
+    then = earlier.filter(pc.less_equal(earlier["cutoff"], pa.scalar(cutoffs(context)[0], pa.date32())))
+    return then if then.num_rows else None
 
 
 def _score_columns(context: RunContext) -> tuple[str, ...]:
@@ -116,13 +131,44 @@ def history_of(inputs: dict[str, pa.Table]) -> pa.Table:
     return table.rename_columns(["y" if name == "y_latent" else name for name in table.column_names])
 
 
-def batch_maker(inputs: dict[str, pa.Table], horizon: int) -> Callable[[pa.Table, date, int | None], SkuBatch]:
-    """(history, cutoff, max_history) -> batch with covariates and traits."""
+@dataclass(frozen=True, slots=True)
+class KnownThen:
+    """What a cutoff knows besides the days until it.
+
+    Attributes:
+        foreseen: see `PlanTables`.
+        min_selling_days: days with a sale by which a series comes into scope.
+        planned_day: on it every series is forecast, in scope or not; None for no day.
+    """
+
+    foreseen: tuple[str, ...] = STATED
+    min_selling_days: int = 0
+    planned_day: date | None = None
+
+
+def known_then(context: RunContext) -> KnownThen:
+    """Prices and promotions are foreseen where a feed of theirs states them, or where the settings say so of all."""
+    lake, spec = context.lakehouse, context.settings.forecast
+    stated = [name for name, feed in _PLAN_FEEDS.items() if lake.exists(feed) and lake.rows(feed) > 0]
+    foreseen = STATED if spec.future_prices == "realised" else tuple(stated)
+    return KnownThen(foreseen, context.mapping.clean.min_selling_days)
+
+
+def batch_maker(
+    inputs: dict[str, pa.Table], horizon: int, then: KnownThen = KnownThen()
+) -> Callable[[pa.Table, date, int | None], SkuBatch]:
+    """(history, cutoff, max_history) -> batch of the series in scope then, with covariates and traits."""
     planned = [inputs[name].cast(_PLAN_SCHEMA) for name in (SALES, PLANNED)]
-    plan = PlanTables(pa.concat_tables(planned), inputs[CALENDAR], inputs[PRODUCTS], inputs[LOCATIONS])
+    tables = (pa.concat_tables(planned), inputs[CALENDAR], inputs[PRODUCTS], inputs[LOCATIONS])
+    plan = PlanTables(*tables, then.foreseen)
 
     def make(history: pa.Table, cutoff: date, max_history: int | None) -> SkuBatch:
-        return sku_panel(history, cutoff, horizon, plan, max_history)
+        if not then.min_selling_days:
+            return sku_panel(history, cutoff, horizon, plan, max_history)
+        scope = scope_days(history, then.min_selling_days)
+        rows = history if cutoff == then.planned_day else in_scope(history, scope, cutoff)
+        batch = sku_panel(rows, cutoff, horizon, plan, max_history)
+        return replace(batch, scope_S=np.array([scope[name] for name in batch.unique_ids], dtype=np.int64))
 
     return make
 

@@ -18,7 +18,15 @@ import pyarrow as pa
 
 from jobs.engine.stage import Read, UnitStage
 from jobs.engine.task import KernelResult
-from jobs.stages.forecasting.forecasting_reads import GROUPS, MODELS, WHOLE_HISTORY, batch_maker, history_of
+from jobs.stages.forecasting.forecasting_reads import (
+    GROUPS,
+    MODELS,
+    WHOLE_HISTORY,
+    KnownThen,
+    batch_maker,
+    history_of,
+    known_then,
+)
 from jobs.stages.forecasting.model_archive import model_rows, pack
 from jobs.stages.forecasting.training_plan import is_long_enough, tree_fits, trees_wanted
 from lakehouse.schema.entities import CUTOFF
@@ -38,6 +46,7 @@ class TrainParameters:
     horizon: int
     max_history: int
     spec: TreeSpec
+    then: KnownThen
 
 
 def kernel(inputs: dict[str, pa.Table], parameters: TrainParameters, unit: str) -> KernelResult:
@@ -46,21 +55,24 @@ def kernel(inputs: dict[str, pa.Table], parameters: TrainParameters, unit: str) 
     cutoff, horizon, spec = date.fromisoformat(unit), parameters.horizon, parameters.spec
     cutoffs = [date.fromisoformat(day) for day in parameters.served[unit]]
     whole_days = parameters.max_history + (cutoffs[-1] - cutoff).days
-    batch = batch_maker(inputs, horizon)(history_of(inputs), cutoffs[-1], whole_days)
+    batch = batch_maker(inputs, horizon, parameters.then)(history_of(inputs), cutoffs[-1], whole_days)
     days_back = [(cutoffs[-1] - day).days for day in cutoffs]
-    if len(batch) < spec.least_series or not is_long_enough(batch.until(days_back[0]), horizon):
+    known = batch.until(days_back[0])
+    n_series = int(known.mask_ST.any(1).sum())
+    if n_series < spec.least_series or not is_long_enough(known, horizon):
         return KernelResult({MODELS: model_rows(MODELS)})
     groups = GroupFeatures.from_arrow(inputs[GROUPS]) if spec.group_features else None
     model = tree_totals.fit(batch, horizon, spec, days_back, groups)
     with tempfile.TemporaryDirectory() as folder:
         tree_totals.save(model, Path(folder))
-        row = ("trees", cutoff, len(batch), pack(Path(folder)), time.perf_counter() - started)
-    return KernelResult({MODELS: model_rows(MODELS, row)}, ids=len(batch))
+        row = ("trees", cutoff, n_series, pack(Path(folder)), time.perf_counter() - started)
+    return KernelResult({MODELS: model_rows(MODELS, row)}, ids=n_series)
 
 
 def parameters(context: RunContext, _sums: Mapping[str, Any]) -> TrainParameters:
-    settings = context.settings
-    return TrainParameters(tree_fits(context), settings.horizon, settings.forecast.max_history_days, settings.trees)
+    settings, then = context.settings, known_then(context)
+    days = settings.forecast.max_history_days
+    return TrainParameters(tree_fits(context), settings.horizon, days, settings.trees, then)
 
 
 def _learnt_days(context: RunContext) -> tuple[date | None, date | None]:
@@ -72,7 +84,7 @@ def _learnt_days(context: RunContext) -> tuple[date | None, date | None]:
 
 STAGE = UnitStage(
     name="train",
-    version=3,
+    version=4,
     unit=CUTOFF,
     units=trees_wanted,
     reads=(*WHOLE_HISTORY, Read(GROUPS, ("level", "group_name", "ds", *COLUMNS), days=_learnt_days)),

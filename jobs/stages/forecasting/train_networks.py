@@ -18,7 +18,14 @@ import pyarrow as pa
 
 from jobs.engine.stage import UnitStage
 from jobs.engine.task import KernelResult
-from jobs.stages.forecasting.forecasting_reads import NETWORKS, WHOLE_HISTORY, batch_maker, history_of
+from jobs.stages.forecasting.forecasting_reads import (
+    NETWORKS,
+    WHOLE_HISTORY,
+    KnownThen,
+    batch_maker,
+    history_of,
+    known_then,
+)
 from jobs.stages.forecasting.model_archive import model_rows, pack
 from jobs.stages.forecasting.training_plan import fitted_as, is_long_enough, networks_wanted, wanted
 from lakehouse.errors import ConfigError
@@ -43,12 +50,13 @@ class NetworkParameters:
     storage: Path
     attempt: str
     ray: RaySettings
+    then: KnownThen
 
 
 def kernel(inputs: dict[str, pa.Table], parameters: NetworkParameters, unit: str) -> KernelResult:
     """The networks of one cutoff, trained on the series of all buckets."""
     cutoff, horizon = date.fromisoformat(unit), parameters.horizon
-    batch = batch_maker(inputs, horizon)(history_of(inputs), cutoff, parameters.max_history)
+    batch = batch_maker(inputs, horizon, parameters.then)(history_of(inputs), cutoff, parameters.max_history)
     if not is_long_enough(batch, horizon):
         return KernelResult({NETWORKS: model_rows(NETWORKS)})
     rows = [_train(batch, cutoff, block, parameters) for block in parameters.blocks]
@@ -94,6 +102,7 @@ def parameters(context: RunContext, _sums: Mapping[str, Any]) -> NetworkParamete
         _training_folder(context),
         context.attempt(),
         settings.ray,
+        known_then(context),
     )
 
 
@@ -117,6 +126,7 @@ def _training_folder(context: RunContext) -> Path:
 
 STAGE = UnitStage(
     name="train_networks",
+    version=2,
     unit=CUTOFF,
     engine="local",
     keeps_engine=True,

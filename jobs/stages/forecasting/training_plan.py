@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.stages.forecasting.forecasting_reads import CLASS_SUMMARY, cutoffs, earlier_runs, merged_classes
+from jobs.stages.forecasting.forecasting_reads import (
+    CLASS_SUMMARY,
+    cutoffs,
+    earlier_runs,
+    known_before,
+    merged_classes,
+)
 from udfs.forecasting import registry
 from udfs.forecasting.forecast_spec import ForecastSpec
 from udfs.forecasting.kernels.backtest_bucket import contest
@@ -41,7 +47,8 @@ def wanted(context: RunContext) -> list[str]:
     earlier = None
     if runs:
         condition = pc.field("run_id") == runs[0]
-        earlier = merged_classes(context.lakehouse.read_arrow(CLASS_SUMMARY, filters=condition))
+        rows = context.lakehouse.read_arrow(CLASS_SUMMARY, filters=condition)
+        earlier = known_before(context, merged_classes(rows))
     return wanted_for(context.settings.forecast, earlier)
 
 

@@ -20,8 +20,6 @@ from jobs.stages.inventory.planning_reads import (
     FORECASTS,
     PRODUCT,
     PRODUCTS,
-    PROFILE,
-    PROFILES,
     PROPOSAL,
     REPLAY,
     REPLAY_SUMMARY,
@@ -33,6 +31,7 @@ from jobs.stages.inventory.planning_reads import (
     are_prices_listed,
     champion_forecast,
     choices,
+    classes_at,
     days_told,
     doubts_told,
     earlier_plans,
@@ -74,8 +73,12 @@ def kernel(inputs: dict[str, pa.Table], parameters: InventoryParameters) -> Kern
     """One bucket of forecasts to policies and what they want to order."""
     spec, as_of = parameters.spec, parameters.as_of
     forecast = champion_forecast(inputs, as_of)
+    days = [as_of, *([] if parameters.held_out is None else [parameters.held_out])]
     evidence = PolicyEvidence(
-        ReplayEvidence(inputs[REPLAY], parameters.summary), inputs[PROFILE], parameters.windows, parameters.held_out
+        ReplayEvidence(inputs[REPLAY], parameters.summary),
+        {day: classes_at(inputs, day) for day in days},
+        parameters.windows,
+        parameters.held_out,
     )
     plan = plan_bucket(
         forecast=forecast,
@@ -112,13 +115,12 @@ def _until_as_of(context: RunContext) -> tuple[date | None, date | None]:
 
 STAGE = UnitStage(
     name="inventory",
-    version=5,
+    version=6,
     unit=SERIES,
     reads=(
         FORECASTS,
         CHAMPIONS,
         Read(FEATURES, ("unique_id", "ds", "y", "unit_price"), days=days_told),
-        PROFILES,
         SUPPLIES,
         PRODUCTS,
         Read(STOCK, ("unique_id", "ds", "on_hand_qty", "on_order_qty", REFUSED), days=_until_as_of),

@@ -19,17 +19,12 @@ from udfs.inventory.kernels.stock_position import StockTables
 from udfs.inventory.kernels.supply_input import REFUSED
 from udfs.inventory.stated_terms import LIMITS, TERMS
 from udfs.inventory.supply import MAX_PROTECTION_DAYS
-from udfs.series.closed_days import ClosedDays
+from udfs.series.closed_days import PLANNED_CLOSURE, ClosedDays
 
 if TYPE_CHECKING:
     from jobs.context import RunContext
 
-DEMAND, CHAMPION, FEATURES, PROFILE = (
-    "forecast.demand",
-    "forecast.champion",
-    "features.sku_daily",
-    "features.sku_profile",
-)
+DEMAND, CHAMPION, FEATURES = "forecast.demand", "forecast.champion", "features.sku_daily"
 SUPPLY, STOCK, PRODUCT = "silver.supply", "silver.stock", "silver.products"
 REPLAY, REPLAY_SUMMARY = "inventory.replay", "inventory.replay_summary"
 PROPOSAL, STEP = "inventory.order_proposal", "inventory.order_step"
@@ -62,9 +57,9 @@ def days_told(context: RunContext) -> tuple[date, date]:
 
 
 def days_told_or_replayed(context: RunContext) -> tuple[date, date]:
-    """The same, and those since the first replay: a replay knows the price that the plan knows."""
+    """The same, and those that told of the first day replayed: a replay knows the price of its day."""
     first, last = days_told(context)
-    return min(first, replay_cutoffs(context)[0]), last
+    return first - (context.as_of - replay_cutoffs(context)[0]), last
 
 
 def _days_looked_at(context: RunContext) -> tuple[date | None, date | None]:
@@ -110,15 +105,14 @@ EARLIER_ORDERS = Read(
 """What the plans of earlier days have ordered, and the stock that they reckoned with."""
 
 FORECASTS = Read(DEMAND, _demand_columns, run=THIS)
-CHAMPIONS = Read(CHAMPION, ("unique_id", "cutoff", "model", "rule", *PATH_COLUMNS, "doubts"), run=THIS)
-PROFILES = Read(PROFILE, ("unique_id", "demand_class"), run=THIS)
+CHAMPIONS = Read(CHAMPION, ("unique_id", "cutoff", "demand_class", "model", "rule", *PATH_COLUMNS, "doubts"), run=THIS)
 SUPPLIES = Read(SUPPLY, ("unique_id", *TERMS, *LIMITS, *REVIEW_COLUMNS, REFUSED))
 PRODUCTS = Read(PRODUCT, PRODUCT_COLUMNS)
 REPLAYED_DAYS = Read(FEATURES, ("unique_id", "ds", "y", "y_latent", "unit_price"), days=days_told_or_replayed)
-"""Demand and prices since the first replay, or since a price may still hold."""
+"""Demand and prices since the first replay, and before it as long as a price holds."""
 
-CLOSED = Read(CALENDAR, ("location_id", "ds", "is_closed"), days=_days_looked_at)
-"""Which locations are closed on which days."""
+CLOSED = Read(CALENDAR, ("location_id", "ds", "is_closed", PLANNED_CLOSURE), days=_days_looked_at)
+"""Which locations are closed on which days, and where that was known ahead."""
 
 REPLAYS = Read(REPLAY, ("unique_id", "cutoff", "policy", "replay_cost", "demand_qty", "sales_qty", "score"), run=THIS)
 
@@ -127,7 +121,7 @@ def champion_forecast(inputs: dict[str, pa.Table], cutoff: date) -> pa.Table:
     """Rows of the champion's forecast from a cutoff, whatever benchmark is stored beside it, with its path terms.
 
     `is_fallback` marks series whose model failed, so that the order's reason can say so; `is_closed`, where there is
-    such a day, the days on which a series' location is closed.
+    such a day, the days on which a series' location is known to be closed.
     """
     demand, champion = inputs[DEMAND], inputs[CHAMPION]
     chosen = champion.filter(pc.equal(champion["cutoff"], cutoff))
@@ -137,8 +131,14 @@ def champion_forecast(inputs: dict[str, pa.Table], cutoff: date) -> pa.Table:
     forecast = rows.join(chosen, keys=["unique_id", "model"], join_type="inner").sort_by(
         [("unique_id", "ascending"), ("ds", "ascending")]
     )
-    closed = ClosedDays.of(inputs[CALENDAR])
+    closed = ClosedDays.of(inputs[CALENDAR], PLANNED_CLOSURE)
     return forecast if closed is None else forecast.append_column("is_closed", closed.of_rows(forecast))
+
+
+def classes_at(inputs: dict[str, pa.Table], day: date) -> pa.Table:
+    """unique_id, demand_class, as seen on the day of a forecast."""
+    champion = inputs[CHAMPION]
+    return champion.filter(pc.equal(champion["cutoff"], day)).select(["unique_id", "demand_class"])
 
 
 def demand_on_open_days(inputs: dict[str, pa.Table], name: str) -> pa.Table:

@@ -17,8 +17,6 @@ from jobs.stages.inventory.planning_reads import (
     FORECASTS,
     PRODUCT,
     PRODUCTS,
-    PROFILE,
-    PROFILES,
     REPLAY,
     REPLAY_SUMMARY,
     REPLAYED_DAYS,
@@ -27,6 +25,7 @@ from jobs.stages.inventory.planning_reads import (
     are_prices_listed,
     champion_forecast,
     choices,
+    classes_at,
     demand_on_open_days,
     path_terms,
     prices_of,
@@ -50,20 +49,22 @@ class ReplayParameters:
     spec: InventorySpec
     path_terms: PathTerms
     cutoffs: tuple[date, ...]
-    as_of: date
     choices: dict[date, tuple[date, ...]]
     are_prices_listed: bool = True
 
 
 def kernel(inputs: dict[str, pa.Table], parameters: ReplayParameters) -> KernelResult:
     """One bucket of past forecasts and the demand that came to the money that each policy would have cost."""
-    spec, as_of = parameters.spec, parameters.as_of
+    spec = parameters.spec
     found = replay_bucket(
         forecasts={cutoff: champion_forecast(inputs, cutoff) for cutoff in parameters.cutoffs},
         actual=since(demand_on_open_days(inputs, "y_latent"), min(parameters.cutoffs)),
         supply=inputs[SUPPLY],
-        prices=prices_of(inputs, as_of, spec, is_listed=parameters.are_prices_listed),
-        classes=inputs[PROFILE],
+        prices={
+            cutoff: prices_of(inputs, cutoff, spec, is_listed=parameters.are_prices_listed)
+            for cutoff in parameters.cutoffs
+        },
+        classes={day: classes_at(inputs, day) for day in parameters.choices},
         choices=parameters.choices,
         spec=spec,
         path_terms=parameters.path_terms,
@@ -78,7 +79,6 @@ def parameters(context: RunContext, _sums: Mapping[str, Any]) -> ReplayParameter
         context.settings.inventory,
         path_terms(context),
         replay_cutoffs(context),
-        context.as_of,
         choices(context),
         are_prices_listed(context),
     )
@@ -86,9 +86,9 @@ def parameters(context: RunContext, _sums: Mapping[str, Any]) -> ReplayParameter
 
 STAGE = UnitStage(
     name="replay",
-    version=5,
+    version=6,
     unit=SERIES,
-    reads=(FORECASTS, CHAMPIONS, REPLAYED_DAYS, PROFILES, SUPPLIES, PRODUCTS, CLOSED),
+    reads=(FORECASTS, CHAMPIONS, REPLAYED_DAYS, SUPPLIES, PRODUCTS, CLOSED),
     writes=(REPLAY, REPLAY_SUMMARY),
     settings=("inventory", "forecast", "horizon", "replays"),
     ignores=("inventory.budget", "inventory.capacity_qty"),

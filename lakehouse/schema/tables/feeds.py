@@ -145,7 +145,16 @@ CONTRACTS: tuple[Contract, ...] = (
     Contract(
         "silver.calendar",
         "Days per location, from the first sale to a year after the last: public holidays and the retailer's events",
-        ("location_id", "ds", "is_holiday", "is_event", "is_benefit_day", "is_closed", "event_name"),
+        (
+            "location_id",
+            "ds",
+            "is_holiday",
+            "is_event",
+            "is_benefit_day",
+            "is_closed",
+            "is_closed_planned",
+            "event_name",
+        ),
         ("location_id", "ds"),
         mode="overwrite",
     ),

@@ -100,6 +100,7 @@ CONTRACTS: tuple[Contract, ...] = (
         (
             "unique_id",
             "cutoff",
+            "demand_class",
             "model",
             "rule",
             "runner_up",

@@ -382,8 +382,8 @@ def _tally(cleaned: Split, clean: Cleaning) -> DataFrame:
     """Count rows by outcome, rule and, for sales lines, series; decide which series are in scope.
 
     Scope is counted over all days: a source row has one outcome, whatever day a run looks at. So a run as of a past day
-    also plans series that only later sold on enough days, from their own days until then, as one series more of their
-    class.
+    also plans series that only later sold on enough days, from their own days until then; no model, no score and no
+    choice of an earlier day rests on them (`udfs.series.scope`).
     """
     is_line = (F.col("outcome") == "used") & (F.col("rule_id") == "")
     series = [F.when(is_line, F.col(name)).alias(name) for name in ("unique_id", "bucket")]

@@ -69,7 +69,8 @@ def calendar(feed: Split | None, locations: DataFrame, closed: DataFrame, first:
 
     An event without a location is for all. Names of events and public holidays of a day are joined by ' + ', sorted.
     is_benefit_day: the day's benefit_regions name the location's region.
-    is_holiday is NULL where the location's country is not known. is_closed: as `closed` says.
+    is_holiday is NULL where the location's country is not known. is_closed and is_closed_planned: as
+    `closed` says.
     """
     spark = locations.sparkSession
     ahead = last + timedelta(days=CALENDAR_DAYS_AHEAD)
@@ -104,6 +105,7 @@ def calendar(feed: Split | None, locations: DataFrame, closed: DataFrame, first:
         (F.size(named) > 0).alias("is_event"),
         F.coalesce(F.array_contains(regions, F.col("region")), F.lit(False)).alias("is_benefit_day"),
         F.coalesce("is_closed", F.lit(False)).alias("is_closed"),
+        F.coalesce("is_closed_planned", F.lit(False)).alias("is_closed_planned"),
         F.when(names != "", names).alias("event_name"),
     )
 

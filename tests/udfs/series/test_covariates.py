@@ -69,3 +69,27 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
         batch.until(batch.n_days)
     with pytest.raises(ValueError, match="horizon from 1 to 10"):
         batch.ahead(10, 11)
+
+
+def test_what_nobody_states_ahead_is_what_it_last_was_or_as_it_was_lately() -> None:
+    """Prices that rise by the day, the last of them a give-away, and promotions on the days ahead."""
+    batch = batch_of({"a": np.arange(1, 31.0), "b": np.arange(1, 31.0)})
+    values_SXK = torch.arange(1.0, batch.n_days + 6, dtype=torch.float64)[None, :, None].repeat(2, 1, 3)
+    values_SXK[0, -6, 0] = 0.0
+    values_SXK[1, :, 0] = torch.nan
+    names = ("price", "promo", "event")
+    told, untold = (Covariates(names, values_SXK, *unstated) for unstated in ((), (("price",), ("promo",))))
+    assert torch.equal(told.ahead(batch.n_days, 3)[0], values_SXK[0, -5:-2])
+    ahead_SFK = untold.ahead(batch.n_days, 9)
+    assert ahead_SFK.shape == (2, 5, 3), "they end five days ahead"
+    assert ahead_SFK[0, :, 0].tolist() == [batch.n_days - 1.0] * 5
+    assert ahead_SFK[1, :, 0].isnan().all()
+    assert ahead_SFK[:, :, 1].tolist() == [[batch.n_days - 13.5] * 5] * 2, "the mean of the last 28 days"
+    assert torch.equal(ahead_SFK[0, :, 2], values_SXK[0, -5:, 2])
+    over_SXK = untold.over(10, 2)
+    assert torch.equal(over_SXK[0, :10], values_SXK[0, :10])
+    assert over_SXK[0, 10:].tolist() == [[10.0, 5.5, 11.0], [10.0, 5.5, 12.0]]
+    assert torch.equal(told.over(10, 2).nan_to_num(), values_SXK[:, :12].nan_to_num())
+    assert untold.select(torch.tensor([0])).ahead(10, 1).tolist() == [[[10.0, 5.5, 11.0]]]
+    with pytest.raises(ValueError, match=r"carried and averaged covariates among .*, found \['cost'\]"):
+        Covariates(names, values_SXK, ("cost",))

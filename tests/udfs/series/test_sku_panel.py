@@ -10,7 +10,7 @@ import pytest
 from lakehouse.errors import ContractError
 from udfs.forecasting.models.trees.tree_model import fit_trees
 from udfs.forecasting.models.trees.tree_spec import TreeSpec
-from udfs.series.closed_days import ClosedDays
+from udfs.series.closed_days import PLANNED_CLOSURE, ClosedDays
 from udfs.series.sku_batch import SkuBatch
 from udfs.series.sku_panel import KNOWN, TRAITS, PlanTables, sku_panel
 
@@ -48,7 +48,7 @@ def _plan(planned: pa.Table | None = None) -> PlanTables:
         "is_event": [False, True, True, True],
         "is_benefit_day": [True, False, False, True],
         "event_name": [None, "Fair", "Easter", "Zoo"],
-        "is_closed": [True, False, None, True],
+        "is_closed_planned": [True, False, None, True],
     }
     products = {"sku_id": ["b", "a"], "category": ["milk", None], "department": ["food", "food"], "brand": [None, None]}
     return PlanTables(
@@ -73,6 +73,24 @@ def test_demand_is_that_of_the_plain_batch_and_later_rows_only_tell_the_plan() -
     assert promo_SX[0, T:].tolist() == [1.0, 0.0, 0.0]
     assert np.isnan(price_SX[1, : T - 4]).all()  # never carried back
     assert price_SX[1, T - 4 :].tolist() == [2.0] * 7
+
+
+def test_what_only_sales_tell_is_not_known_of_days_to_come() -> None:
+    """A price and a promotion on the days after the cutoff, which no feed states."""
+    history = _history(("a|n|all", -9, [3.0] * 10 + [9.0, 9.0]))
+    untold = sku_panel(history, CUTOFF, 2, replace(_plan(), foreseen=()))
+    told = sku_panel(history, CUTOFF, 2, _plan())
+    assert told.known is not None
+    assert untold.known is not None
+    assert told.known.values_SXK[0, -3:, 0].tolist() == [3.0, 9.0, 9.0]
+    assert untold.known.values_SXK[0, -3:, 0].tolist() == [3.0, 3.0, 3.0]
+    assert told.known.values_SXK[0, -2:, 1].all()
+    assert not untold.known.values_SXK[0, -2:, 1].any()
+    # Nor of a batch that is cut back, whose days have come since.
+    later = sku_panel(history, CUTOFF + dt.timedelta(days=2), 2, replace(_plan(), foreseen=())).until(2)
+    assert later.known is not None
+    assert later.known.ahead(later.n_days, 2)[0, :, :2].tolist() == [[3.0, 0.0], [3.0, 0.0]]
+    assert later.known.ahead(later.n_days + 1, 1)[0, :, :2].tolist() == [[9.0, 1 / 27]], "it is the 27th day"
 
 
 def test_a_give_away_on_the_last_day_is_no_price_of_the_days_ahead() -> None:
@@ -164,7 +182,7 @@ def _closed(*days: tuple[str, int]) -> pa.Table:
     names, at = zip(*days, strict=True)
     shut = pa.table({"location_id": names, "ds": pa.array([_days(d, 1)[0] for d in at], pa.date32())})
     return pa.concat_tables(
-        [rows, shut.append_column("is_closed", pa.array([True] * len(at)))], promote_options="default"
+        [rows, shut.append_column("is_closed_planned", pa.array([True] * len(at)))], promote_options="default"
     )
 
 
@@ -183,7 +201,7 @@ def test_closed_days_of_each_location_are_known_ahead_and_are_no_covariate() -> 
 
 
 def test_what_was_not_observed_on_a_closed_day_is_nothing_sold() -> None:
-    closed = ClosedDays.of(_closed(("n", -1), ("n", 0), ("s", 0)))
+    closed = ClosedDays.of(_closed(("n", -1), ("n", 0), ("s", 0)), PLANNED_CLOSURE)
     assert closed is not None
     daily = _history(("a|n|all", -2, [5.0] * 3), ("b|s|all", -2, [5.0] * 3), ("c|x|all", -2, [5.0] * 3))
     daily = daily.set_column(
@@ -194,5 +212,5 @@ def test_what_was_not_observed_on_a_closed_day_is_nothing_sold() -> None:
 
 
 def test_nothing_is_looked_up_where_nothing_is_closed() -> None:
-    assert ClosedDays.of(_plan().calendar.slice(1, 2)) is None
-    assert ClosedDays.of(_plan().calendar.slice(0, 0)) is None
+    assert ClosedDays.of(_plan().calendar.slice(1, 2), PLANNED_CLOSURE) is None
+    assert ClosedDays.of(_plan().calendar.slice(0, 0), PLANNED_CLOSURE) is None

@@ -29,7 +29,8 @@ class BacktestSpec:
     Attributes:
         windows: number of windows.
         step: steps between the cutoffs of two windows; None is the horizon, so that windows do not overlap.
-        min_history: observed steps that a series needs on or before a window's cutoff to take part in it.
+        min_history: observed steps that a series needs on or before a window's cutoff, a sale among them, to take part
+            in it.
     """
 
     windows: int = 3
@@ -59,7 +60,7 @@ class Windows:
         batch: the series with all that is known now.
         days_back: W, oldest first; windows that reach beyond the batch's first day are left out.
         actual_WSH: units on the days after each cutoff.
-        mask_WSH: True on observed days of series that were old enough at the cutoff.
+        mask_WSH: True on observed days of series that were old enough at the cutoff, and had sold something by then.
         pinball_scale_WS: mean |y_t - y_{t-1}| before the cutoff; NaN where all differences are 0 or none exists.
         rmsse_scale_WS: mean (y_t - y_{t-1})^2, likewise.
         mase_scale_WS: mean |y_t - y_{t-m}| with a season of m steps, likewise.
@@ -97,7 +98,8 @@ class Windows:
         for days in fitting:
             train = batch.until(days)
             actual_SH, mask_SH = batch.ahead(days, horizon)
-            old_S = train.mask_ST.sum(1) >= min_history
+            # Zeros of a series that had not sold yet say nothing, then as now: it was not listed.
+            old_S = (train.mask_ST.sum(1) >= min_history) & (train.y_ST > 0).any(1)
             actuals.append(actual_SH[None])
             masks.append((mask_SH & old_S[:, None])[None])
             for kept, (power, lag) in zip(scales, ((1, 1), (2, 1), (1, season_length)), strict=True):

@@ -129,7 +129,9 @@ def fit_top_down(
     factors = {}
     for back in days_back:
         past = batch.until(back)
-        part_SH = parts.forecast(past, horizon, _MEDIAN).mean_SH.cpu().numpy()
+        # A series that had not begun by then is no part of the total.
+        began_S1 = past.mask_ST.any(1)[:, None]
+        part_SH = parts.forecast(past, horizon, _MEDIAN).mean_SH.where(began_S1, 0.0).cpu().numpy()
         part_GH = _sums(part_SH, group_S, len(groups_GC))
         total_GH = totals.forecast(group_totals(past, group_S), horizon, _MEDIAN).mean_SH.cpu().numpy()
         both_GH = (part_GH > 0) & (total_GH > 0)
@@ -151,7 +153,7 @@ def group_totals(batch: SkuBatch, group_S: np.ndarray) -> SkuBatch:
     seen_GT = _sums(seen_ST.astype(float), group_S, n_groups) > 0
     known = None
     if batch.known is not None:
-        values_SXK = batch.known.values_SXK.cpu().numpy()
+        values_SXK = batch.known.over(batch.n_days, batch.known.days_ahead(batch.n_days)).cpu().numpy()
         is_known_SXK = ~np.isnan(values_SXK)
         total_GXK = _sums(np.where(is_known_SXK, values_SXK, 0.0), group_S, n_groups)
         n_GXK = _sums(is_known_SXK.astype(float), group_S, n_groups)

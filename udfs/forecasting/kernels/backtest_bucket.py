@@ -141,11 +141,11 @@ def _run(
     tested, first = {}, min(classes)
     for name, source in registry.make_all(wanted, spec, forecasters).items():
         numbers = [DEMAND_CLASSES.index(c) for c, names in candidates.items() if name in names]
-        competes_S = np.any([np.isin(class_S, numbers) for class_S in classes.values()], axis=0)
-        index = np.flatnonzero(competes_S | (name == spec.benchmark))
+        competing = [np.isin(class_S, numbers) for class_S in classes.values()]
+        index = np.flatnonzero(np.any(competing, axis=0) | (name == spec.benchmark))
         result = backtest_windows(source, windows.select(index), spec.quantiles, name)
-        # What the benchmark scores elsewhere must not tell in a contest.
-        learn_S = competes_S[index] if competes_S.any() else None
+        # What the benchmark scores elsewhere must not tell in a contest, nor what classes series came to have later.
+        learn_S = next((competes_S[index] for competes_S in competing if competes_S.any()), None)
         tested[name] = (index, calibrate_backtest(result, classes[first][index], first, learn_S))
     return tested
 

@@ -125,7 +125,7 @@ def forecast_bucket(
             known = batch.select(index)
             forecast, copula, doubts = _with_errors(forecast, known, spec, evidence)
             champions = demand_table(known, forecast, spec)
-            champion.append(champion_table(known, forecast, copula, doubts))
+            champion.append(champion_table(known, forecast, copula, doubts, spec))
             lead_time.append(_lead_time_table(known, forecast, copula, spec))
             if benchmark is not None and cutoff != ordered[-1]:
                 champions = _with_benchmark(champions, benchmark, batch, horizon, spec)

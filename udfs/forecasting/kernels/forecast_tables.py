@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from lakehouse.schema.columns import schema_of
 from lakehouse.schema.tables import table_of
+from udfs.demand.demand_profile import DEMAND_CLASSES, demand_statistics
 from udfs.forecasting.forecast_spec import ForecastSpec
 from udfs.forecasting.forecaster import Forecast
 from udfs.forecasting.probability.error_correlation import Copula
@@ -56,16 +57,20 @@ def demand_table(batch: SkuBatch, forecast: Forecast, spec: ForecastSpec) -> pa.
     return pa.table(columns, schema=demand_schema(spec))
 
 
-def champion_table(batch: SkuBatch, forecast: Forecast, copula: Copula, doubts: Sequence[str | None]) -> pa.Table:
+def champion_table(
+    batch: SkuBatch, forecast: Forecast, copula: Copula, doubts: Sequence[str | None], spec: ForecastSpec
+) -> pa.Table:
     """Rows of forecast.champion, for a forecast of every series of the batch, with a choice.
 
     doubts: texts of `udfs.doubts`, one of each series.
     """
     choice = forecast.choice
     assert choice is not None
+    class_S = demand_statistics(batch, spec.season_length, spec.min_history).class_S.cpu().numpy()
     columns = {
         "unique_id": batch.unique_ids,
         "cutoff": [batch.cutoff] * len(batch),
+        "demand_class": np.array(DEMAND_CLASSES, dtype=object)[class_S],
         "model": choice.name_S,
         "rule": choice.rule_S,
         "runner_up": [name or None for name in choice.runner_up_S],

@@ -72,14 +72,16 @@ def calibrate_backtest(
     calibrated loss .2264 and .722.
 
     Args:
-        class_S: index into `DEMAND_CLASSES`.
+        class_S: index into `DEMAND_CLASSES`, as seen at `until`.
         until: the first cutoff that the scores will serve: windows that end later are calibrated on the earlier ones.
         learn_S: bool, True for the series to calibrate on; None for all.
     """
     horizon = result.mean_WSH.shape[2]
     used = [w for w, cutoff in enumerate(result.windows.cutoffs) if cutoff + timedelta(days=horizon) <= until]
     classes = torch.from_numpy(class_S).to(result.mean_WSH.device)
-    unit_S = demand_units(result.windows.batch.y_ST, result.windows.batch.mask_ST)
+    batch = result.windows.batch
+    then = batch.until(min(max((batch.cutoff - until).days, 0), batch.n_days - 1))
+    unit_S = demand_units(then.y_ST, then.mask_ST)
     mean_WSH, sd_WSH = result.mean_WSH[used], result.sd_WSH[used]
     actual_WSH, mask_WSH = result.windows.actual_WSH[used], result.mask_WSH[used]
     if learn_S is not None:

@@ -172,7 +172,7 @@ def chosen_policies(
     if evidence is None:
         choice = Choice.decided(len(situation), spec.candidates[0], "first candidate: no replays to choose by")
     else:
-        class_S = classes_of(evidence.classes, unique_id_S)
+        class_S = classes_of(evidence.classes[as_of], unique_id_S)
         choice = choose(evidence.replays, unique_id_S, class_S, spec, as_of, evidence.windows)
     decider_S = np.where(np.isfinite(choice.score_S), "money", "no replays").astype(object)
     cost_S, days = situation.terms.unit_cost, situation.paths.n_days

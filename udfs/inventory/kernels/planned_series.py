@@ -26,12 +26,13 @@ from udfs.inventory.policies.situation import Situation
 class PolicyEvidence:
     """What the choice of a policy rests on.
 
-    replays: see `ReplayEvidence`. classes: unique_id, demand_class. windows: cutoffs whose replays decide. held_out: a
-    window among them, or None; a choice made on the windows before it is compared with the benchmark on it.
+    replays: see `ReplayEvidence`. classes: by day of a choice, unique_id and demand_class as seen then. windows:
+    cutoffs whose replays decide. held_out: a window among them, or None; a choice made on the windows before it is
+    compared with the benchmark on it.
     """
 
     replays: ReplayEvidence
-    classes: pa.Table
+    classes: Mapping[date, pa.Table]
     windows: tuple[date, ...]
     held_out: date | None = None
 

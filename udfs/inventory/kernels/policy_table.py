@@ -102,7 +102,7 @@ def _held_out(planned: Planned, evidence: PolicyEvidence | None) -> dict[str, pa
     if evidence is None or evidence.held_out is None:
         return dict.fromkeys(names, pa.nulls(len(planned.forecast), pa.float64()))
     ids, held_out = planned.forecast.unique_id_S, evidence.held_out
-    class_S = classes_of(evidence.classes, ids)
+    class_S = classes_of(evidence.classes[held_out], ids)
     earlier = tuple(window for window in evidence.windows if window < held_out)
     then_S = choose(evidence.replays, ids, class_S, planned.situation.spec, held_out, earlier).name_S
     benchmark_S = np.full(len(ids), BENCHMARK, dtype=object)

@@ -34,8 +34,8 @@ def replay_bucket(
     forecasts: Mapping[date, pa.Table],
     actual: pa.Table,
     supply: pa.Table,
-    prices: pa.Table,
-    classes: pa.Table,
+    prices: Mapping[date, pa.Table],
+    classes: Mapping[date, pa.Table],
     choices: Mapping[date, Sequence[date]],
     spec: InventorySpec,
     path_terms: PathTerms,
@@ -46,8 +46,10 @@ def replay_bucket(
     Args:
         forecasts: by cutoff, what `plan_bucket` takes as `forecast`.
         actual: unique_id, ds, y: demand that came, NULL where it was not observed.
-        supply, prices, products: as for `plan_bucket`: today's terms, as no earlier ones are known.
-        classes: unique_id, demand_class.
+        supply, products: as for `plan_bucket`: today's terms, as no earlier ones are known, for feeds of terms bear no
+            dates.
+        prices: by cutoff, what `plan_bucket` takes as `prices`, as known then.
+        classes: by day of a choice, unique_id and demand_class as seen then.
         choices: by day of a choice to come, the cutoffs whose replays it may use.
         spec: candidates and terms.
         path_terms: see `PathTerms`.
@@ -62,10 +64,12 @@ def replay_bucket(
         readable, _ = read_forecast(forecast, cutoff, path_terms.levels)
         readable = _while_told(readable, actual, cutoff)
         for same in readable.by_horizon():
-            rows.append(_replayed(readable.take(same), cutoff, actual, supply, prices, products, spec, path_terms))
+            inputs = (readable.take(same), cutoff, actual, supply, prices[cutoff], products)
+            rows.append(_replayed(*inputs, spec, path_terms))
     table = pa.concat_tables(rows).sort_by([(key, "ascending") for key in ("unique_id", "cutoff", "policy")])
-    ids, class_S = class_of(classes)
-    summaries = [summarise_replays(table, ids, class_S, spec, day, windows) for day, windows in choices.items()]
+    summaries = [
+        summarise_replays(table, *class_of(classes[day]), spec, day, windows) for day, windows in choices.items()
+    ]
     return BucketReplay(table, pa.concat_tables([REPLAY_SUMMARY_SCHEMA.empty_table(), *summaries]))
 
 

@@ -34,6 +34,7 @@ ACTUAL = {u: RNG.poisson(3.0, 2 * H).astype(float).tolist() for u in IDS}
 SUPPLY = [(u, float(i % 5), 0.3, 1.0 + i, 1.0, float(1 + i % 3)) for i, u in enumerate(IDS)]
 PRICES = [(row[0], 1.5 * row[3]) for row in SUPPLY]
 CLASSES = pa.concat_tables([class_table(IDS[:9]), class_table(IDS[9:], "erratic")])
+SEEN = dict.fromkeys(CHOICES, CLASSES)
 CLASS_OF = {row["unique_id"]: row["demand_class"] for row in CLASSES.to_pylist()}
 
 
@@ -80,7 +81,7 @@ def made_up(by_cutoff: Mapping[date, Money], spec: InventorySpec = SPEC) -> Poli
     class_S = np.array([DEMAND_CLASSES.index(name) for name in CLASSES["demand_class"].to_pylist()])
     parts = [summarise_replays(table, np.array(IDS), class_S, spec, day, seen) for day, seen in CHOICES.items()]
     summary = merge_replay_summaries(pa.concat_tables(parts))
-    return PolicyEvidence(ReplayEvidence(table, summary), CLASSES, CUTOFFS, CUTOFFS[1])
+    return PolicyEvidence(ReplayEvidence(table, summary), SEEN, CUTOFFS, CUTOFFS[1])
 
 
 def test_the_cheapest_that_serves_enough_orders_and_its_row_tells_the_replays() -> None:
@@ -133,9 +134,9 @@ def test_without_a_window_held_out_there_is_no_held_out_cost() -> None:
 
 
 def test_before_anything_could_be_replayed_the_first_candidate_orders() -> None:
-    replay = replay_bucket({}, actual_table({}), supply_table(), price_table(), CLASSES, CHOICES, SPEC, PATH_TERMS)
+    replay = replay_bucket({}, actual_table({}), supply_table(), {}, SEEN, CHOICES, SPEC, PATH_TERMS)
     summary = merge_replay_summaries(replay.summary)
-    nothing = PolicyEvidence(ReplayEvidence(replay.replay, summary), CLASSES, CUTOFFS, CUTOFFS[1])
+    nothing = PolicyEvidence(ReplayEvidence(replay.replay, summary), SEEN, CUTOFFS, CUTOFFS[1])
     plan = planned(nothing)
     assert plan.proposal.equals(planned(None).proposal)
     for row in plan.policy.to_pylist():
@@ -151,14 +152,14 @@ def replays() -> PolicyEvidence:
         {cutoff: forecast_at(cutoff, DAILY) for cutoff in CUTOFFS},
         actual_table(ACTUAL),
         supply_table(SUPPLY),
-        price_table(PRICES),
-        CLASSES,
+        dict.fromkeys(CUTOFFS, price_table(PRICES)),
+        SEEN,
         CHOICES,
         SPEC,
         PATH_TERMS,
     )
     return PolicyEvidence(
-        ReplayEvidence(found.replay, merge_replay_summaries(found.summary)), CLASSES, CUTOFFS, CUTOFFS[1]
+        ReplayEvidence(found.replay, merge_replay_summaries(found.summary)), SEEN, CUTOFFS, CUTOFFS[1]
     )
 
 

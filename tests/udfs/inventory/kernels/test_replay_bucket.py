@@ -74,8 +74,8 @@ def test_a_replay_is_the_arithmetic_of_its_days(
         {CUTOFFS[0]: forecast_at(CUTOFFS[0], {"a": (means, sds)})},
         actual_table({"a": actual}),
         supply_table([("a", float(lead), order_cost, cost, moq, pack)]),
-        price_table([("a", price)]),
-        class_table(["a"]),
+        {CUTOFFS[0]: price_table([("a", price)])},
+        {AS_OF: class_table(["a"])},
         {AS_OF: CUTOFFS[:1]},
         spec,
         PATH_TERMS,
@@ -143,8 +143,8 @@ def replayed(
         {cutoff: forecast_at(cutoff, daily) for cutoff in CUTOFFS},
         actual_table(actual),
         supply_table(supply),
-        price_table(list(prices.items())),
-        class_table(list(daily)) if classes is None else classes,
+        dict.fromkeys(CUTOFFS, price_table(list(prices.items()))),
+        dict.fromkeys(CHOICES, class_table(list(daily)) if classes is None else classes),
         CHOICES,
         spec,
         PATH_TERMS,
@@ -232,7 +232,7 @@ def test_an_empty_bucket_gives_empty_tables_of_the_same_schema() -> None:
     for empty in (
         replayed({}, {}, []),
         replayed(DAILY, {}, SUPPLY),
-        replay_bucket({}, actual_table({}), supply_table(), price_table(), class_table([]), {}, SPEC, PATH_TERMS),
+        replay_bucket({}, actual_table({}), supply_table(), {}, {}, {}, SPEC, PATH_TERMS),
     ):
         assert (empty.replay.num_rows, empty.summary.num_rows) == (0, 0)
         assert empty.replay.schema == ALONE.replay.schema

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from udfs.forecasting.models.networks.network_spec import NetworkSpec
+from udfs.series.covariates import foreseen
 from udfs.series.sku_batch import SkuBatch
 
 _ARRAYS = ("y_ST", "mask_ST", "known_SXK", "codes_SC", "value_S")
@@ -48,6 +49,7 @@ class NetworkSeries:
         value_S: (S,) worth of a unit, at least 0; see `NetworkSpec.level_power`.
         day: running number of the last of the T steps.
         known_names, trait_names, trait_values: what K and C are.
+        carried, averaged: covariates that nobody states ahead, see `Covariates`.
     """
 
     y_ST: np.ndarray
@@ -59,6 +61,8 @@ class NetworkSeries:
     known_names: tuple[str, ...]
     trait_names: tuple[str, ...]
     trait_values: tuple[tuple[str, ...], ...]
+    carried: tuple[str, ...] = ()
+    averaged: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.y_ST)
@@ -96,6 +100,8 @@ class NetworkSeries:
             () if known is None else known.names,
             () if traits is None else traits.names,
             () if traits is None else traits.values,
+            () if known is None else known.carried,
+            () if known is None else known.averaged,
         )
 
     def save(self, folder: Path) -> None:
@@ -103,7 +109,8 @@ class NetworkSeries:
         folder.mkdir(parents=True, exist_ok=True)
         for name in _ARRAYS:
             np.save(folder / f"{name}.npy", getattr(self, name))
-        header = {name: getattr(self, name) for name in ("day", "known_names", "trait_names", "trait_values")}
+        names = ("day", "known_names", "trait_names", "trait_values", "carried", "averaged")
+        header = {name: getattr(self, name) for name in names}
         (folder / _HEADER).write_text(json.dumps(header), encoding="utf-8")
 
     @classmethod
@@ -123,6 +130,8 @@ class NetworkSeries:
             known_names=tuple(header["known_names"]),
             trait_names=tuple(header["trait_names"]),
             trait_values=tuple(tuple(values) for values in header["trait_values"]),
+            carried=tuple(header["carried"]),
+            averaged=tuple(header["averaged"]),
         )
 
     def window(self, series_B: np.ndarray, start_B: np.ndarray, context: int, horizon: int) -> Window:
@@ -144,10 +153,14 @@ class NetworkSeries:
         row_B1, clipped_BL = series_B[:, None], step_BL.clip(0, self.n_time - 1)
         mask_BL = self.mask_ST[row_B1, clipped_BL] & inside_BL
         known_BLK = self.known_SXK[row_B1, step_BL.clip(0, max(n_known - 1, 0))]
+        known_BLK = np.where((step_BL >= 0)[:, :, None], known_BLK, np.float32("nan"))
+        if self.carried or self.averaged:
+            past_BLK, ahead_BHK = torch.from_numpy(known_BLK).split([context, horizon], dim=1)
+            known_BLK[:, context:] = foreseen(past_BLK, ahead_BHK, self.known_names, self.carried, self.averaged)
         return Window(
             torch.from_numpy(np.where(mask_BL, self.y_ST[row_B1, clipped_BL], np.float32(0.0))),
             torch.from_numpy(mask_BL),
-            torch.from_numpy(np.where((step_BL >= 0)[:, :, None], known_BLK, np.float32("nan"))),
+            torch.from_numpy(known_BLK),
             torch.from_numpy(np.ascontiguousarray(self.codes_SC[series_B])),
             torch.from_numpy(self.day - self.n_time + start_B),
             torch.ones(len(series_B)),

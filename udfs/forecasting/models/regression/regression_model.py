@@ -142,6 +142,6 @@ def _known(batch: SkuBatch, n_days: int) -> torch.Tensor:
     if batch.known is None:
         return batch.y_ST.new_zeros((len(batch), n_days, 0))
     columns = [k for k, name in enumerate(batch.known.names) if not name.endswith("_code")]
-    values_SXK = batch.known.values_SXK[:, :n_days, columns]
+    values_SXK = batch.known.over(batch.n_days, n_days - batch.n_days)[:, :, columns]
     missing = n_days - values_SXK.shape[1]
     return torch.nn.functional.pad(values_SXK, (0, 0, 0, missing), value=math.nan) if missing else values_SXK

@@ -106,11 +106,16 @@ class GroupFeatures:
         return f"those of {len(self.days)} days, {first} to {last}"
 
     def at(self, origins: Sequence[date]) -> GroupFeatures:
-        """Only what `columns` needs for these origins."""
+        """Only what `columns` needs for these origins, and the groups that were seen until then."""
         wanted = {origin.toordinal() - k for origin in origins for k in range(_WEEK)}
         use_D = np.isin(self.days, sorted(wanted))
-        kept = {level: x_GDF[:, use_D] for level, x_GDF in self.values.items()}
-        return GroupFeatures(self.begins, self.days[use_D], self.groups, kept)
+        groups, values = {}, {}
+        for level, x_GDF in self.values.items():
+            # Groups that begin later would tell of what is to come.
+            has_G = ~np.isnan(x_GDF[:, use_D]).all((1, 2))
+            groups[level] = tuple(name for name, has in zip(self.groups[level], has_G, strict=True) if has)
+            values[level] = x_GDF[has_G][:, use_D]
+        return GroupFeatures(self.begins, self.days[use_D], groups, values)
 
     def save(self, folder: Path) -> None:
         """Write one file into a folder."""

@@ -193,9 +193,12 @@ def training_rows(
     usable = [_usable(batch, origin, horizon) for origin in origins]
     share = spec.max_rows / max(1, sum(int(use_SH.sum()) for use_SH in usable))
     rng = np.random.default_rng(spec.seed)
+    # Series that have not begun take no draws: those of the others would hang on what is to come.
+    began_S = batch.mask_ST.any(1).cpu().numpy()
     rows, demand = [], []
     for origin, use_SH in zip(origins, usable, strict=True):
-        drawn_SH = use_SH & (rng.random(use_SH.shape) < share)
+        drawn_SH = np.zeros_like(use_SH)
+        drawn_SH[began_S] = use_SH[began_S] & (rng.random((int(began_S.sum()), horizon)) < share)
         rows.append(feature_rows(batch, origin, horizon, spec.rows, groups)[drawn_SH])
         demand.append(batch.y_ST[:, origin : origin + horizon].cpu().numpy()[drawn_SH])
     y_R = np.concatenate(demand)

@@ -87,7 +87,7 @@ def feature_rows(
         at = _fill(rows_SHF, at, groups.columns(batch, last_day, horizon))
     if batch.known is not None:
         values_SXK = batch.known.values_SXK.cpu().numpy()
-        ahead_SHK = values_SXK[:, origin : origin + horizon]
+        ahead_SHK = batch.known.ahead(origin, horizon).cpu().numpy()
         at = _fill(rows_SHF, at, [ahead_SHK[:, :, k] for k in range(len(known))])
         for name in (name for name in spec.ratios if name in known):
             k = known.index(name)

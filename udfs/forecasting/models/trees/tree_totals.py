@@ -8,6 +8,7 @@ series: a total of few is as noisy as they are.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -36,15 +37,18 @@ def fit(
 
     Args:
         batch: all series, until the last of the cutoffs.
-        days_back: the cutoffs as days before the batch's own; the trees know nothing after the earliest.
+        days_back: the cutoffs as days before the batch's own; the trees know nothing after the earliest, and of series
+            that came later nothing at all.
         groups: features of groups at the end of each day; trees that are fitted with them are asked with them.
 
     Raises:
         ValueError: what `fit_trees` raises.
     """
     cutoffs = [batch.cutoff - timedelta(days=back) for back in days_back]
-    trees = fit_trees(batch.until(max(days_back)), horizon, spec, groups, cutoffs)
-    by = groups_of(batch, spec.least_group_series)
+    known = batch.until(max(days_back))
+    trees = fit_trees(known, horizon, spec, groups, cutoffs)
+    began = replace(known, known=None).select(known.mask_ST.any(1).cpu().numpy())  # covariates are large
+    by = groups_of(began, spec.least_group_series)
     if by is None or not spec.totals_weight:
         return trees
     totals = LogRegression(spec.totals_covariates, level_half_life_days=spec.totals_half_life_days, ridge=1.0)

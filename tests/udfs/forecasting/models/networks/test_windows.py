@@ -30,6 +30,22 @@ def test_a_window_is_cut_step_by_step_as_a_loop_would() -> None:
         series.window(rows, starts, context=28, horizon=8)
 
 
+def test_what_nobody_states_ahead_is_not_in_the_horizon_of_a_window() -> None:
+    batch = stores(6)
+    assert batch.known is not None
+    untold = dataclasses.replace(batch.known, carried=("price",), averaged=("is_promo",))
+    series = NetworkSeries.from_batch(dataclasses.replace(batch, known=untold))
+    rows, starts = np.array([5, 0, 2]), np.array([140, 41, 60])
+    known_BLK = series.window(rows, starts, context=28, horizon=HORIZON).known_BLK
+    told_BLK = NetworkSeries.from_batch(batch).window(rows, starts, context=28, horizon=HORIZON).known_BLK
+    np.testing.assert_array_equal(known_BLK[:, :28], told_BLK[:, :28])
+    for b, (s, start) in enumerate(zip(rows, starts, strict=True)):
+        ahead_HK = batch.known.values_SXK[s, start - 1].float().repeat(HORIZON, 1)
+        ahead_HK[:, 1] = batch.known.values_SXK[s, start - 28 : start, 1].mean()
+        np.testing.assert_allclose(known_BLK[b, 28:], ahead_HK, rtol=1e-6)
+    assert told_BLK[:, 28:, 1].any(), "there are promotions to be unknown"
+
+
 def test_series_come_back_from_disk_mapped(tmp_path: Path) -> None:
     series = NetworkSeries.from_batch(stores(6))
     series.save(tmp_path / "series")
