@@ -6,8 +6,9 @@ import numba
 import numpy as np
 
 from udfs.inventory.demand_distribution import FloatArray
-from udfs.inventory.theory.lost_sales.chain import average_cost, positions, stage_costs
+from udfs.inventory.theory.lost_sales.chain import average_cost, stage_costs
 from udfs.inventory.theory.lost_sales.problem import IntArray, LostSalesProblem
+from udfs.inventory.theory.lost_sales.states import number_states
 from udfs.series.series_threads import over_series
 
 _SEARCH_TOLERANCE = 1e-7  # of the costs of one unit left and one unit short, per period
@@ -44,7 +45,7 @@ def capped_orders(problem: LostSalesProblem, level_S: IntArray, cap_S: IntArray)
     _check("cap_S", "whole units >= 0", cap_S, np.zeros(len(cap_S), dtype=np.bool_))
     order_SX = np.zeros((problem.n_series, problem.n_states), dtype=np.int64)
     for row, cap in enumerate(problem.position_cap_S):
-        position_X = positions(int(cap), problem.lead_time)
+        position_X = number_states(int(cap), problem.lead_time).position_X
         order_SX[row, : len(position_X)] = np.clip(int(level_S[row]) - position_X, 0, int(cap_S[row]))
     return order_SX
 
@@ -61,7 +62,8 @@ def _search(cost_S, level_S, cap_S, terms, lead_time, least_cap_S, most_cap_S): 
     for row in range(len(cost_S)):
         most = most_S[row]
         cost_2B = stage_costs(pmf_SN[row], mean_S[row], holding_S[row], shortage_S[row], most)
-        position_X = positions(most, lead_time)
+        states = number_states(most, lead_time)
+        position_X = states.position_X
         order_X, value_X = np.zeros(len(position_X), dtype=np.int64), np.zeros(len(position_X))
         tolerance = _SEARCH_TOLERANCE * (holding_S[row] + shortage_S[row])
         cost_S[row] = np.inf
@@ -70,6 +72,6 @@ def _search(cost_S, level_S, cap_S, terms, lead_time, least_cap_S, most_cap_S): 
             for level in range(0 if cap == least_cap_S[row] else cap, most + 1):
                 for state in range(len(position_X)):
                     order_X[state] = min(max(level - position_X[state], 0), cap)
-                cost = average_cost(order_X, pmf_SN[row], cost_2B, most, lead_time, tolerance, value_X)
+                cost = average_cost(order_X, pmf_SN[row], cost_2B, states, tolerance, value_X)
                 if cost < cost_S[row] - tolerance:
                     cost_S[row], level_S[row], cap_S[row] = cost, level, cap
