@@ -95,6 +95,7 @@ class TabularPolicy:
 
 def learn_table(problem: LostSalesProblem, spec: TabularSpec, is_sarsa: bool) -> TabularPolicy:
     """Learn a table for each of S series; see `q_learning` and `sarsa`."""
+    problem.refuse_order_cost("learned tables")
     seed_S = np.asarray(spec.seed, dtype=np.uint64)
     if seed_S.shape not in ((), (problem.n_series,)):
         raise ValueError(f"seed: expected a number or [{problem.n_series}], found shape {seed_S.shape}")

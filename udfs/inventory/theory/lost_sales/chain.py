@@ -67,6 +67,7 @@ def average_cost(
     order_X: IntArray,
     pmf_N: FloatArray,
     cost_2B: FloatArray,
+    order_cost: float,
     states: States,
     tolerance: float,
     value_X: FloatArray,
@@ -81,10 +82,11 @@ def average_cost(
         least, most = np.inf, -np.inf
         for k in range(len(found_K)):
             state = found_K[k]
-            block = states.block_X[state]
-            sellable, after = state - states.start_Y[block], sold_out(states, block, order_X[state])
+            block, order = states.block_X[state], order_X[state]
+            sellable, after = state - states.start_Y[block], sold_out(states, block, order)
             expected = expected_value(value_X, after, sellable, pmf_N, cost_2B[1, sellable])
-            change_K[k] = cost_2B[0, sellable] + expected - value_X[state]
+            paid = cost_2B[0, sellable] + (order_cost if order > 0 else 0.0)
+            change_K[k] = paid + expected - value_X[state]
             least, most = min(least, change_K[k]), max(most, change_K[k])
         if most - least <= tolerance:
             return 0.5 * (least + most)

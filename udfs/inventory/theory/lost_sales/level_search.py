@@ -11,7 +11,7 @@ from udfs.inventory.theory.lost_sales.problem import IntArray, LostSalesProblem
 from udfs.inventory.theory.lost_sales.states import number_states
 from udfs.series.series_threads import over_series
 
-_SEARCH_TOLERANCE = 1e-7  # of the costs of one unit left and one unit short, per period
+SEARCH_TOLERANCE = 1e-7  # of the costs of one unit left and one unit short, per period
 
 
 def cheapest_levels(
@@ -25,10 +25,14 @@ def cheapest_levels(
     cost_S = np.empty(problem.n_series)
     level_S, cap_S = np.zeros(problem.n_series, dtype=np.int64), np.zeros(problem.n_series, dtype=np.int64)
 
+    fixed_S = problem.order_cost_S
+
     def kernel(start: int, stop: int) -> None:
         part = slice(start, stop)
         found = (cost_S[part], level_S[part], cap_S[part])
-        _search(*found, problem.arrays(start, stop), problem.lead_time, least_cap_S[part], most_cap_S[part])
+        _search(
+            *found, problem.arrays(start, stop), fixed_S[part], problem.lead_time, least_cap_S[part], most_cap_S[part]
+        )
 
     over_series(kernel, problem.n_series)
     return cost_S, level_S, cap_S
@@ -57,7 +61,7 @@ def _check(name: str, expected: str, found_S: IntArray, is_too_great_S: np.ndarr
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _search(cost_S, level_S, cap_S, terms, lead_time, least_cap_S, most_cap_S):  # type: ignore[no-untyped-def]
+def _search(cost_S, level_S, cap_S, terms, fixed_S, lead_time, least_cap_S, most_cap_S):  # type: ignore[no-untyped-def]
     pmf_SN, mean_S, holding_S, shortage_S, most_S = terms
     for row in range(len(cost_S)):
         most = most_S[row]
@@ -65,13 +69,13 @@ def _search(cost_S, level_S, cap_S, terms, lead_time, least_cap_S, most_cap_S): 
         states = number_states(most, lead_time)
         position_X = states.position_X
         order_X, value_X = np.zeros(len(position_X), dtype=np.int64), np.zeros(len(position_X))
-        tolerance = _SEARCH_TOLERANCE * (holding_S[row] + shortage_S[row])
+        tolerance = SEARCH_TOLERANCE * (holding_S[row] + shortage_S[row])
         cost_S[row] = np.inf
         for cap in range(least_cap_S[row], most_cap_S[row] + 1):
             # An order never exceeds the level, so that a cap above it is the same policy again.
             for level in range(0 if cap == least_cap_S[row] else cap, most + 1):
                 for state in range(len(position_X)):
                     order_X[state] = min(max(level - position_X[state], 0), cap)
-                cost = average_cost(order_X, pmf_SN[row], cost_2B, states, tolerance, value_X)
+                cost = average_cost(order_X, pmf_SN[row], cost_2B, fixed_S[row], states, tolerance, value_X)
                 if cost < cost_S[row] - tolerance:
                     cost_S[row], level_S[row], cap_S[row] = cost, level, cap

@@ -23,6 +23,7 @@ def myopic_policy(problem: LostSalesProblem) -> OrderTable:
     >>> policy_cost(problem, myopic_policy(problem).order_SX).round(2).tolist()  # Zipkin (2008), table 1
     [4.56]
     """
+    problem.refuse_order_cost("the myopic policy")
     order_SX = np.zeros((problem.n_series, problem.n_states), dtype=np.int64)
     fractile_S = problem.shortage_cost_S / (problem.shortage_cost_S + problem.holding_cost_S)
 

@@ -3,7 +3,7 @@
 The state of a series when it orders is (x_0, x_1, ..., x_{L-1}): x_0 units can be sold in this period (on hand and
 arriving now), x_k arrive k periods later. An order of z units arrives after L periods; with demand d the next state
 is ((x_0 - d)+ + x_1, x_2, ..., x_{L-1}, z) and the period costs h (x_0 - d)+ + p (d - x_0)+ (Zipkin 2008, "Old and
-new methods for lost-sales inventory systems"). A state's position, the sum of its numbers, does not exceed the cap.
+new methods for lost-sales inventory systems"), and K more if z > 0 and orders cost something. A state's position, the sum of its numbers, does not exceed the cap.
 `states` numbers the C(cap + L, L) states that are left.
 """
 
@@ -43,7 +43,8 @@ class LostSalesProblem:
             units >= 1; a number holds for all. None takes the p / (p + h) quantile of the demand of L + 1 periods,
             the base-stock level that would be best if demand waited, and one period's mean demand above it; an
             optimal policy does not go beyond the former (Zipkin 2008, "On the structure of lost-sales inventory
-            models").
+            models"). With a cost per order the economic order quantity comes on top.
+        order_cost_S: currency per order, >= 0; a number holds for all.
 
     Raises:
         ValueError: a value out of range, a pmf that does not sum to 1, no demand, or more states than `MAX_STATES` or
@@ -55,6 +56,7 @@ class LostSalesProblem:
     shortage_cost_S: Any
     lead_time: int
     position_cap_S: Any = None
+    order_cost_S: Any = 0.0
     mean_S: FloatArray = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -71,6 +73,9 @@ class LostSalesProblem:
             cost_S = _column(name, getattr(self, name), n_series)
             _refuse(name, "currency > 0", cost_S, ~(np.isfinite(cost_S) & (cost_S > 0.0)))
             object.__setattr__(self, name, cost_S)
+        order_cost_S = _column("order_cost_S", self.order_cost_S, n_series)
+        _refuse("order_cost_S", "currency >= 0", order_cost_S, ~(np.isfinite(order_cost_S) & (order_cost_S >= 0.0)))
+        object.__setattr__(self, "order_cost_S", order_cost_S)
         cap_S = self._default_caps() if self.position_cap_S is None else self.position_cap_S
         cap_S = _column("position_cap_S", cap_S, n_series)
         _refuse("position_cap_S", "whole units >= 1", cap_S, ~((cap_S >= 1.0) & (cap_S == np.floor(cap_S))))
@@ -118,7 +123,12 @@ class LostSalesProblem:
             )
 
     def _default_caps(self) -> IntArray:
-        return np.maximum(self.backorder_level() + np.ceil(self.mean_S).astype(np.int64), 1)
+        lot_S = np.sqrt(2.0 * self.order_cost_S * self.mean_S / self.holding_cost_S)
+        return np.maximum(self.backorder_level() + np.ceil(self.mean_S + lot_S).astype(np.int64), 1)
+
+    def refuse_order_cost(self, method: str) -> None:
+        """Raise ValueError for `method`, which knows no cost per order, where a series has one."""
+        _refuse("order_cost_S", f"0 for {method}", self.order_cost_S, self.order_cost_S > 0.0)
 
 
 def _quantile(pmf_N: FloatArray, n_periods: int, fractile: float) -> int:

@@ -36,7 +36,7 @@ class LostSalesOptimum:
 def optimal_policy(problem: LostSalesProblem, tolerance: float = 1e-6) -> LostSalesOptimum:
     """The policy with the least long-run cost per period among those that keep the position at or below its cap.
 
-    Only orders that can be optimal are tried. With q_k the p / (p + h) quantile of the demand of k periods, an optimal
+    Where an order costs nothing in itself, only orders that can be optimal are tried. With q_k the p / (p + h) quantile of the demand of k periods, an optimal
     order z from (x_0, ..., x_{L-1}) is at most q_{L-l+1} - (x_l + ... + x_{L-1}) for every l = 0..L, the order of a
     vector base stock (Morton 1969, "Bounds on the solution of the lagged optimal inventory equation"; Zipkin 2008, "On
     the structure of lost-sales inventory models"): a unit beyond it would more likely than p / (p + h) be left over
@@ -65,7 +65,14 @@ def optimal_policy(problem: LostSalesProblem, tolerance: float = 1e-6) -> LostSa
     def kernel(start: int, stop: int) -> None:
         part = slice(start, stop)
         found = (cost_S[part], order_SX[part])
-        _solve(*problem.arrays(start, stop), bound_SK[part], problem.lead_time, tolerance, *found)
+        _solve(
+            *problem.arrays(start, stop),
+            problem.order_cost_S[part],
+            bound_SK[part],
+            problem.lead_time,
+            tolerance,
+            *found,
+        )
 
     over_series(kernel, problem.n_series)
     _check_settled(cost_S, tolerance)
@@ -91,6 +98,7 @@ def policy_cost(problem: LostSalesProblem, order_SX: IntArray, tolerance: float 
     def kernel(start: int, stop: int) -> None:
         _evaluate(
             *problem.arrays(start, stop),
+            problem.order_cost_S[start:stop],
             problem.lead_time,
             tolerance,
             table.order_SX[start:stop],
@@ -103,18 +111,22 @@ def policy_cost(problem: LostSalesProblem, order_SX: IntArray, tolerance: float 
 
 
 def order_bounds(problem: LostSalesProblem) -> IntArray:
-    """q_1 .. q_{L+1}: units that the last k orders of an optimal policy do not exceed together, [S, L + 1]."""
+    """q_1 .. q_{L+1}: units that the last k orders of an optimal policy do not exceed together, [S, L + 1].
+
+    With a cost per order they are those of the position cap: orders then join the demand of many periods.
+    """
     bounds = [problem.demand_quantile(k + 1) for k in range(problem.lead_time + 1)]
-    return np.minimum(np.stack(bounds, axis=1), problem.position_cap_S[:, None])
+    cap_S1 = problem.position_cap_S[:, None]
+    return np.where(problem.order_cost_S[:, None] > 0.0, cap_S1, np.minimum(np.stack(bounds, axis=1), cap_S1))
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _solve(pmf_SN, mean_S, holding_S, shortage_S, cap_S, bound_SK, lead_time, tolerance, cost_S, order_SX):  # type: ignore[no-untyped-def]
+def _solve(pmf_SN, mean_S, holding_S, shortage_S, cap_S, fixed_S, bound_SK, lead_time, tolerance, cost_S, order_SX):  # type: ignore[no-untyped-def]
     for row in range(len(cap_S)):
         cost_2B = stage_costs(pmf_SN[row], mean_S[row], holding_S[row], shortage_S[row], cap_S[row])
         states = number_states(cap_S[row], lead_time)
         value_X, change_X = np.zeros(len(states.block_X)), np.zeros(len(states.block_X))
-        terms = (pmf_SN[row], cost_2B, bound_SK[row], states)
+        terms = (pmf_SN[row], cost_2B, fixed_S[row], bound_SK[row], states)
         cost_S[row] = np.nan
         for _ in range(MAX_SWEEPS):
             least, most = _sweep(True, value_X, change_X, order_SX[row], *terms)
@@ -144,7 +156,7 @@ def _part(is_inner: bool, block: int, bound_K: IntArray, states: States) -> tupl
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _sweep(is_inner, value_X, change_X, order_X, pmf_N, cost_2B, bound_K, states):  # type: ignore[no-untyped-def]
+def _sweep(is_inner, value_X, change_X, order_X, pmf_N, cost_2B, order_cost, bound_K, states):  # type: ignore[no-untyped-def]
     """The best order and the change of value in every state of a part; the least and the greatest change."""
     lead_time = states.ahead_YL.shape[1]
     after_Z = np.empty(bound_K[lead_time] + 1, dtype=np.int64)
@@ -164,6 +176,7 @@ def _sweep(is_inner, value_X, change_X, order_X, pmf_N, cost_2B, bound_K, states
             best, best_order = np.inf, 0
             for order in range(max(min(block_most, bound_K[lead_time] - states.position_X[state]), 0) + 1):
                 expected = expected_value(value_X, after_Z[order], sellable, pmf_N, cost_2B[1, sellable])
+                expected += order_cost if order > 0 else 0.0
                 if expected < best:
                     best, best_order = expected, order
             order_X[state] = best_order
@@ -181,13 +194,13 @@ def _step(is_inner, value_X, change_X, cost, bound_K, states):  # type: ignore[n
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _evaluate(pmf_SN, mean_S, holding_S, shortage_S, cap_S, lead_time, tolerance, order_SX, cost_S):  # type: ignore[no-untyped-def]
+def _evaluate(pmf_SN, mean_S, holding_S, shortage_S, cap_S, fixed_S, lead_time, tolerance, order_SX, cost_S):  # type: ignore[no-untyped-def]
     for row in range(len(cap_S)):
         cap = cap_S[row]
         cost_2B = stage_costs(pmf_SN[row], mean_S[row], holding_S[row], shortage_S[row], cap)
         states = number_states(cap, lead_time)
         value_X = np.zeros(len(states.block_X))
-        cost_S[row] = average_cost(order_SX[row], pmf_SN[row], cost_2B, states, tolerance, value_X)
+        cost_S[row] = average_cost(order_SX[row], pmf_SN[row], cost_2B, fixed_S[row], states, tolerance, value_X)
 
 
 def _check_tolerance(tolerance: float) -> None:
