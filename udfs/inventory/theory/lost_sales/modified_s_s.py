@@ -74,7 +74,8 @@ def _found(problem: LostSalesProblem, with_cap: bool) -> ReorderPointCost:
 
     over_series(kernel, problem.n_series)
     policy = OrderTable(order_SX, problem.position_cap_S, problem.lead_time)
-    return ReorderPointCost(*best_S3.T.copy(), cost_S, policy)
+    point_S, level_S, cap_S = best_S3.T.copy()
+    return ReorderPointCost(point_S, level_S, cap_S, cost_S, policy)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")

@@ -3,8 +3,8 @@
 The state of a series when it orders is (x_0, x_1, ..., x_{L-1}): x_0 units can be sold in this period (on hand and
 arriving now), x_k arrive k periods later. An order of z units arrives after L periods; with demand d the next state
 is ((x_0 - d)+ + x_1, x_2, ..., x_{L-1}, z) and the period costs h (x_0 - d)+ + p (d - x_0)+ (Zipkin 2008, "Old and
-new methods for lost-sales inventory systems"), and K more if z > 0 and orders cost something. A state's position, the sum of its numbers, does not exceed the cap.
-`states` numbers the C(cap + L, L) states that are left.
+new methods for lost-sales inventory systems"), and K more where something is ordered. A state's position, the sum of
+its numbers, does not exceed the cap; `states` numbers the C(cap + L, L) states that are left.
 """
 
 from __future__ import annotations
@@ -79,6 +79,7 @@ class LostSalesProblem:
         cap_S = self._default_caps() if self.position_cap_S is None else self.position_cap_S
         cap_S = _column("position_cap_S", cap_S, n_series)
         _refuse("position_cap_S", "whole units >= 1", cap_S, ~((cap_S >= 1.0) & (cap_S == np.floor(cap_S))))
+        _refuse("position_cap_S", f"at most {MAX_STATES} states of a series", cap_S, cap_S >= MAX_STATES)
         object.__setattr__(self, "position_cap_S", cap_S.astype(np.int64))
         self._check_size()
 

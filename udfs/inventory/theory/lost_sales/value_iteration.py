@@ -36,13 +36,13 @@ class LostSalesOptimum:
 def optimal_policy(problem: LostSalesProblem, tolerance: float = 1e-6) -> LostSalesOptimum:
     """The policy with the least long-run cost per period among those that keep the position at or below its cap.
 
-    Where an order costs nothing in itself, only orders that can be optimal are tried. With q_k the p / (p + h) quantile of the demand of k periods, an optimal
-    order z from (x_0, ..., x_{L-1}) is at most q_{L-l+1} - (x_l + ... + x_{L-1}) for every l = 0..L, the order of a
-    vector base stock (Morton 1969, "Bounds on the solution of the lagged optimal inventory equation"; Zipkin 2008, "On
-    the structure of lost-sales inventory models"): a unit beyond it would more likely than p / (p + h) be left over
-    from the orders on the way alone. From an empty stock these orders never leave the states whose last k numbers sum
-    to at most q_k, k < L, a small part of all; the bounds on the cost are taken over them. The others are reached
-    from other starts only: their orders follow once the cost is known.
+    Where an order costs nothing in itself, only orders that can be optimal are tried. With q_k the p / (p + h) quantile
+    of the demand of k periods, an optimal order z from (x_0, ..., x_{L-1}) is at most q_{L-l+1} - (x_l + ... + x_{L-1})
+    for every l = 0..L, the order of a vector base stock (Morton 1969, "Bounds on the solution of the lagged optimal
+    inventory equation"; Zipkin 2008, "On the structure of lost-sales inventory models"): whatever is sold before, a
+    unit beyond it is left over after its first period with a probability above p / (p + h). From an empty stock these
+    orders never leave the states whose last k numbers sum to at most q_k, k < L, a small part of all; the bounds on the
+    cost are taken over them. The others are reached from other starts only: their orders follow once the cost is known.
 
     Args:
         problem: S instances.
