@@ -137,6 +137,7 @@ def _plan(
         reorder_point_KS=np.stack([plan.reorder_point_SH[:, 0] for plan in plans.values()]),
         order_up_to_KS=np.stack([plan.order_up_to_SH[:, 0] for plan in plans.values()]),
         wanted_KS=np.stack([plan.wanted_S for plan in plans.values()]),
+        shared_fill_KS=np.stack([_shared_fill(plan) for plan in plans.values()]),
         expected={name: replay_paths(plan, situation, spec.tuning_paths) for name, plan in plans.items()},
         protection_SN=paths.sums(situation.protection_days),
         days_to_review_S=days_to_review_S,
@@ -194,6 +195,10 @@ def chosen_policies(
         choice.put(at_S, Choice.decided(len(at_S), name, rule))
         decider_S[at_S] = decider
     return choice, decider_S
+
+
+def _shared_fill(plan: Plan) -> FloatArray:
+    return np.full(len(plan.wanted_S), np.nan) if plan.shared_fill_S is None else plan.shared_fill_S
 
 
 def _order_today(plan: Plan, stock: StockInput, supply: SupplyInput) -> FloatArray:
