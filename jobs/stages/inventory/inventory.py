@@ -112,7 +112,7 @@ def _until_as_of(context: RunContext) -> tuple[date | None, date | None]:
 
 STAGE = UnitStage(
     name="inventory",
-    version=5,
+    version=6,
     unit=SERIES,
     reads=(
         FORECASTS,
