@@ -75,8 +75,9 @@ def plan_bucket(
     term that no plan can be made with is filled from `spec` and flagged as assumed. evidence: what replays say; without
     it the first candidate decides. doubts: see `order_doubts`.
 
-    Every unique_id of `forecast` ends in `proposal` or, with its error, in `failures`; a series that fails
-    changes no bit of another's result. Raises ValueError where a table lacks a column or a key.
+    Every unique_id of `forecast` ends in `proposal` or, with its error, in `failures`; a series that fails changes no
+    bit of another's result, unless they share a network or a service budget. Raises ValueError where a table lacks a
+    column or a key.
     """
     readable, problems = read_forecast(forecast, as_of, path_terms.levels)
     supply_in, supply_problems = read_supply(supply, prices, readable, as_of, spec, products)
