@@ -5,6 +5,9 @@ Run it as `python -m tests.benchmarks.bench_lost_sales [--seeds 5] [--steps N] [
 the published and the found cost per period of the exact methods, then per cent above the optimum of the learned
 policies, mean and greatest over seeds. Every cost is that of the Markov chain of the policy's orders, not a sample's.
 
+`--order-cost` prints nothing but, for mean demand 5, lead times 1 to 3, p = 9, 19, 39 and K = 5, 20, 50 per order, by
+how many per cent the best (s, S) and the best (s, S, q) cost more than the optimum.
+
 Q-learning and Sarsa learn for `--steps` periods (by default those of their specs), at rates chosen on these instances
 with other seeds. The adaptive policy learns from 2,000 periods of sales, beginning at twice the mean demand of L + 1
 periods (cap: twice that of one period), with a step chosen on demand of mean 8. It is judged by the exact cost of the
@@ -33,6 +36,7 @@ from udfs.inventory.theory.lost_sales.constant_order import best_constant_order
 from udfs.inventory.theory.lost_sales.demand_pmf import geometric_pmf, poisson_pmf
 from udfs.inventory.theory.lost_sales.level_search import capped_orders
 from udfs.inventory.theory.lost_sales.lost_sales_base_stock import backorder_base_stock, best_base_stock
+from udfs.inventory.theory.lost_sales.modified_s_s import best_modified_s_s, best_s_s
 from udfs.inventory.theory.lost_sales.myopic import myopic_policy
 from udfs.inventory.theory.lost_sales.problem import LostSalesProblem
 from udfs.inventory.theory.lost_sales.value_iteration import optimal_policy, policy_cost
@@ -166,6 +170,22 @@ def print_adaptive(all_groups: list[Group], n_paths: int) -> None:
             print(f"{instance:17s} level {cells[0]} | with cap {cells[1]} | paid{paid} +-{error:.1f}")
 
 
+def print_order_cost() -> None:
+    shortage_S, fixed_S = (x.ravel() for x in np.meshgrid([9.0, 19.0, 39.0], [5.0, 20.0, 50.0], indexing="ij"))
+    every = []
+    print("per cent above the optimum with a cost per order: (s, S), (s, S, q); mean (greatest) of nine instances")
+    for lead_time in (1, 2, 3):
+        for demand, pmf in PMF.items():
+            pmf_SN = np.repeat(pmf(MEAN), len(fixed_S), axis=0)
+            problem = LostSalesProblem(pmf_SN, 1.0, shortage_S, lead_time, order_cost_S=fixed_S)
+            optimum_S = optimal_policy(problem, 1e-4).cost_S
+            found = np.stack([best(problem).cost_S for best in (best_s_s, best_modified_s_s)])
+            every.append(100.0 * (found / optimum_S - 1.0))
+            cells = "  ".join(f"{x.mean():.2f} ({x.max():.2f})" for x in every[-1])
+            print(f"{demand:9s} L={lead_time}  {cells}")
+    print("all        " + "  ".join(f"{x.mean():.2f} ({x.max():.2f})" for x in np.concatenate(every, axis=1)))
+
+
 def tabular_learners(steps: int | None) -> dict[str, LearnedCost]:
     """Q-learning and Sarsa, each seed's policy at its exact cost."""
     q_spec, sarsa_spec = TabularSpec(), SARSA_SPEC
@@ -188,7 +208,11 @@ def main(others: dict[str, LearnedCost] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=None)
     parser.add_argument("--paths", type=int, default=50)
     parser.add_argument("--exact", action="store_true", help="no learning")
+    parser.add_argument("--order-cost", action="store_true", help="reorder points alone")
     arguments = parser.parse_args()
+    if arguments.order_cost:
+        print_order_cost()
+        return
     all_groups = list(groups())
     print_exact(all_groups)
     if arguments.exact:

@@ -1,6 +1,6 @@
 """Spare parts with real costs: fill rate against money, beside nine published methods and beside Croston.
 
-Run it as `python -m tests.benchmarks.bench_spareparts [settings] [published] [own]`.
+Run it as `python -m tests.benchmarks.bench_spareparts [settings] [published] [own] [pipeline]`.
 
 `published`: 105 weeks to learn from, 45 to be judged on, each order there before the demand of its week. The published
 curves are those of 1,392 parts with at least two weeks of demand in training; negative binomial demand with the mean of
@@ -14,11 +14,16 @@ from weeks 1 to 60, which `settings` prints. The frontier is drawn to artifacts/
 `own`: the parts' own lead times (7 to 16 weeks), minimum orders, packs, order cost and holding cost; demand waits. Both
 policies replay weeks 61 to 150, of which the last 45 count; they begin with their own level less the mean demand of the
 lead time on the shelf and that mean demand on order.
+
+`pipeline`: the tuned base stock of the inventory stage, whose levels reach a fill rate each or over all parts together
+(`fill_rate_over`): one week of lead time, a quarter of the unit cost a year, a lost unit costs its margin (30%, and 2%
+so that the fill rate decides). Levels from weeks 1 to 105, judged on 106 to 150.
 """
 
 from __future__ import annotations
 
 import argparse
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -36,12 +41,17 @@ from tests.benchmarks.spareparts_data import (
     replay_published,
 )
 from udfs.inventory.demand_distribution import DemandDistribution, FloatArray
+from udfs.inventory.demand_paths import DemandPaths
+from udfs.inventory.inventory_spec import FILL_RATE_OVER, InventorySpec
 from udfs.inventory.order_quantity import round_order
+from udfs.inventory.policies.situation import Situation
+from udfs.inventory.policies.tuned import tuned_base_stock
 from udfs.inventory.simulation.levels import BaseStock, ReorderQuantity
 from udfs.inventory.simulation.result import SimulationResult
 from udfs.inventory.simulation.simulator import simulate
 from udfs.inventory.simulation.state import OrderingPolicy, Stock
 from udfs.inventory.simulation.terms import SimulationTerms
+from udfs.inventory.supply import SupplyTerms
 from udfs.inventory.theory.stock_levels.fill_rate_curve import FillRateCurve, level_grid
 from udfs.inventory.theory.stock_levels.fill_rate_level import fill_rate_level
 from udfs.inventory.theory.stock_levels.service_allocation import allocate_service
@@ -56,6 +66,7 @@ WARM_UP_WEEKS = 45
 OWN_PATHS = 16
 OWN_SHARES = (0.6, 0.8, 1.0, 1.2, 1.5, 1.8, 2.2, 2.7, 3.3, 4.0, 5.0, 6.5)
 LOT_FACTORS = (1.0, 2.0)
+PIPELINE_WEEKS = 26
 
 
 def run_settings() -> None:
@@ -329,7 +340,37 @@ def compare_own(croston_N4: FloatArray, ours_B4: FloatArray) -> None:
         )
 
 
-RUNS = {"settings": run_settings, "published": run_published, "own": run_own}
+def pipeline_situation(parts: SpareParts, spec: InventorySpec) -> Situation:
+    path_SNH = SmoothedBootstrap().paths(parts.train, PooledDemand.of(parts.train), spec.n_paths, PIPELINE_WEEKS)
+    one_S, none_S = np.ones(len(parts)), np.zeros(len(parts))
+    terms = SupplyTerms(one_S, one_S, none_S, one_S, parts.unit_cost_S, none_S, 0.25 * 7.0 * one_S, 0.9 * one_S)
+    price_S = np.full(len(parts), np.nan)
+    return Situation.of(DemandPaths(path_SNH, path_SNH.mean(1)), path_SNH.std(1), terms, price_S, spec)
+
+
+def run_pipeline() -> None:
+    parts = load()
+    demand_SPT = torch.from_numpy(np.ascontiguousarray(parts.test[:, None, :]))
+    print(f"\n{len(parts)} parts. Fill rates are mean of parts / all units; EUR per year: holding, with lost margin")
+    for margin, rate in product((0.3, 0.02), (0.8, 0.9, 0.95)):
+        for over in FILL_RATE_OVER:
+            spec = InventorySpec(
+                least_fill_rate=rate, fill_rate_over=over, assumed_margin=margin, n_paths=100, tuning_paths=100
+            )
+            situation = pipeline_situation(parts, spec)
+            level_S = tuned_base_stock(situation).reorder_point_SH[:, 0]
+            start = situation.steady_stock(level_S, level_S, 1)
+            result = simulate(BaseStock(level_S), demand_SPT, situation.simulation_terms(), start=start)
+            lost = float(result.shortage_cost_SP.sum()) * WEEKS_PER_YEAR / TEST_WEEKS
+            holding = yearly(result)[0]
+            print(
+                f"margin {margin:4.0%}, {rate:.0%} over {over}: "
+                + "{:.4f} / {:.4f}".format(*fills(result))
+                + f"  {holding:9,.0f}  {holding + lost:9,.0f}"
+            )
+
+
+RUNS = {"settings": run_settings, "published": run_published, "own": run_own, "pipeline": run_pipeline}
 
 
 def main() -> None:

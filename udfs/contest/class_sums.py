@@ -8,7 +8,7 @@ and the sum of their variances of d; the sum of 1 / W.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -58,6 +58,16 @@ def merge_class_sums(tables: Sequence[pa.Table], schema: pa.Schema) -> pa.Table:
         for at, rows in sorted(groups.items())
     ]
     return pa.Table.from_pylist(merged, schema=schema)
+
+
+def mean_difference(sums: Mapping[str, float]) -> tuple[float, float]:
+    """A candidate's mean difference to the first candidate over the class's series, and its standard error; the error
+    is infinite where no series has two windows."""
+    n = sums["series"]
+    mean = sums["difference_sum"] / n
+    if n < 2 or not sums["repeated_series"]:
+        return mean, math.inf
+    return mean, math.sqrt(max(sums["difference_square_sum"] / n - mean**2, 0.0) / (n - 1))
 
 
 def _sum(values: list[Any], field: pa.Field) -> Any:

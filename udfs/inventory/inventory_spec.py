@@ -12,15 +12,19 @@ from udfs.inventory.policies.names import BENCHMARK
 from udfs.inventory.review_calendar import SupplierTerms
 from udfs.inventory.supply import MAX_PROTECTION_DAYS
 
+FILL_RATE_OVER = ("series", "bucket")
+
 
 @dataclass(frozen=True, slots=True)
 class InventorySpec:
     """Settings for all series of a run.
 
-    service_level: wanted probability of no stockout in an order cycle, in (0, 1). least_fill_rate: share of demand that
-    a policy must serve from stock to be chosen, in (0, 1). review_days: days from one order opportunity to the next;
-    first_review is one of them, the others lie whole reviews before and after it. lead_time_days, moq_qty, pack_qty,
-    order_cost: used for a series whose supply terms are unknown; order_cost is that of one order line.
+    service_level: wanted probability of no stockout in an order cycle, in (0, 1). least_fill_rate: share of demand
+    that a policy must serve from stock to be chosen, in (0, 1). fill_rate_over: what tuned levels have to reach it
+    over, each "series", or those of a "bucket" together, so that service goes where it costs least.
+    review_days: days from one order opportunity to the next; first_review is one of them, the others lie whole
+    reviews before and after it. lead_time_days, moq_qty, pack_qty, order_cost: used for a series whose supply terms
+    are unknown; order_cost is that of one order line.
     holding_cost_rate: share of the unit cost per year. assumed_margin: an unknown unit cost is taken as price x (1 -
     margin).
     max_stock_age_days: a count is rolled forward by sales so many days; an older one is no stock known.
@@ -40,6 +44,7 @@ class InventorySpec:
 
     service_level: float = 0.95
     least_fill_rate: float = 0.95
+    fill_rate_over: str = "series"
     review_days: int = 1
     first_review: date = date(2024, 1, 1)
     lead_time_days: int = 7
@@ -84,6 +89,7 @@ class InventorySpec:
             ("doubtful_cost_ratio", self.doubtful_cost_ratio > 0.0, "a number > 0"),
             ("first_review", type(self.first_review) is date, "a date such as 2024-01-01"),
             ("least_fill_rate", 0.0 < self.least_fill_rate < 1.0, "a share strictly between 0 and 1"),
+            ("fill_rate_over", self.fill_rate_over in FILL_RATE_OVER, f"one of {', '.join(FILL_RATE_OVER)}"),
             ("most_lot_days", 0.0 <= self.most_lot_days < math.inf, "days >= 0"),
             ("backorder_share", 0.0 <= self.backorder_share <= 1.0, "a share in [0, 1]"),
             ("candidates", _is_contest(self.candidates), "names of policies, each once"),

@@ -75,8 +75,9 @@ def plan_bucket(
     term that no plan can be made with is filled from `spec` and flagged as assumed. evidence: what replays say; without
     it the first candidate decides. doubts: see `order_doubts`.
 
-    Every unique_id of `forecast` ends in `proposal` or, with its error, in `failures`; a series that fails
-    changes no bit of another's result. Raises ValueError where a table lacks a column or a key.
+    Every unique_id of `forecast` ends in `proposal` or, with its error, in `failures`; a series that fails changes no
+    bit of another's result, unless they share a network or a service budget. Raises ValueError where a table lacks a
+    column or a key.
     """
     readable, problems = read_forecast(forecast, as_of, path_terms.levels)
     supply_in, supply_problems = read_supply(supply, prices, readable, as_of, spec, products)
@@ -137,6 +138,7 @@ def _plan(
         reorder_point_KS=np.stack([plan.reorder_point_SH[:, 0] for plan in plans.values()]),
         order_up_to_KS=np.stack([plan.order_up_to_SH[:, 0] for plan in plans.values()]),
         wanted_KS=np.stack([plan.wanted_S for plan in plans.values()]),
+        shared_fill_KS=np.stack([_shared_fill(plan) for plan in plans.values()]),
         expected={name: replay_paths(plan, situation, spec.tuning_paths) for name, plan in plans.items()},
         protection_SN=paths.sums(situation.protection_days),
         days_to_review_S=days_to_review_S,
@@ -194,6 +196,10 @@ def chosen_policies(
         choice.put(at_S, Choice.decided(len(at_S), name, rule))
         decider_S[at_S] = decider
     return choice, decider_S
+
+
+def _shared_fill(plan: Plan) -> FloatArray:
+    return np.full(len(plan.wanted_S), np.nan) if plan.shared_fill_S is None else plan.shared_fill_S
 
 
 def _order_today(plan: Plan, stock: StockInput, supply: SupplyInput) -> FloatArray:

@@ -43,7 +43,8 @@ class Planned:
 
     doubts_S: see `order_doubts`. names: of the candidates. choice: the policy of each series. order_KS: units that each
     candidate would order today. reorder_point_KS, order_up_to_KS: their levels today, wanted_KS: up to which they would
-    order without caps. expected: on the sample paths.
+    order without caps. shared_fill_KS: fill rates that a service budget over the bucket gave them, NaN for none.
+    expected: on the sample paths.
     protection_SN: demand of lead time and review on each of them, units. chosen_S: index of the candidate that decides.
     decider_S: what chose it, of `POLICY_DECIDERS`. days_to_review_S: until orders are placed next, 0 today.
     """
@@ -61,6 +62,7 @@ class Planned:
     reorder_point_KS: FloatArray
     order_up_to_KS: FloatArray
     wanted_KS: FloatArray
+    shared_fill_KS: FloatArray
     expected: Mapping[str, Replay]
     protection_SN: FloatArray
     days_to_review_S: NDArray[np.int64]

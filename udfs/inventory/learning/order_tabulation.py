@@ -24,7 +24,7 @@ def tabulate_policy(policy: OrderingPolicy, problem: LostSalesProblem, first_row
     for row in range(problem.n_series):
         digits_XL = state_digits(problem, row)
         wanted_X = _orders(policy, first_row + row, digits_XL)
-        most_X = np.maximum(int(problem.position_cap_S[row]) - digits_XL.sum(1), 0)
+        most_X = int(problem.position_cap_S[row]) - digits_XL.sum(1)
         order_SX[row, : len(wanted_X)] = np.clip(np.rint(wanted_X), 0, most_X)
     return make_table(problem, order_SX)
 

@@ -15,9 +15,9 @@ import numba
 import numpy as np
 
 from udfs.inventory.demand_distribution import FloatArray
-from udfs.inventory.theory.lost_sales.chain import positions
 from udfs.inventory.theory.lost_sales.order_table import OrderTable
 from udfs.inventory.theory.lost_sales.problem import LostSalesProblem
+from udfs.inventory.theory.lost_sales.states import number_states, sold_out
 from udfs.series.series_threads import over_series
 
 MAX_ENTRIES: Final = 1_000_000
@@ -95,6 +95,7 @@ class TabularPolicy:
 
 def learn_table(problem: LostSalesProblem, spec: TabularSpec, is_sarsa: bool) -> TabularPolicy:
     """Learn a table for each of S series; see `q_learning` and `sarsa`."""
+    problem.refuse_order_cost("learned tables")
     seed_S = np.asarray(spec.seed, dtype=np.uint64)
     if seed_S.shape not in ((), (problem.n_series,)):
         raise ValueError(f"seed: expected a number or [{problem.n_series}], found shape {seed_S.shape}")
@@ -102,7 +103,7 @@ def learn_table(problem: LostSalesProblem, spec: TabularSpec, is_sarsa: bool) ->
     level_S = np.minimum(problem.backorder_level(), problem.position_cap_S)
     order_cap_S = problem.demand_quantile(1) if spec.order_cap is None else np.full_like(level_S, spec.order_cap)
     order_cap_S = np.clip(order_cap_S, 1, problem.position_cap_S)
-    entries_S = (problem.position_cap_S + 1) ** problem.lead_time * (order_cap_S + 1)
+    entries_S = problem.states_each * (order_cap_S + 1)
     rows = np.flatnonzero(entries_S > MAX_ENTRIES)
     if rows.size:
         raise ValueError(
@@ -139,21 +140,20 @@ def _learn_rows(order_SX, average_S, tried_S, terms, lead_time, limits, seed_S, 
     pmf_SN, _, holding_S, shortage_S, cap_S = terms
     level_S, order_cap_S, least_visits = limits
     for row in range(len(cap_S)):
-        position_X = positions(cap_S[row], lead_time)
-        cost_XA = np.zeros((len(position_X), order_cap_S[row] + 1))
+        states = number_states(cap_S[row], lead_time)
+        cost_XA = np.zeros((len(states.block_X), order_cap_S[row] + 1))
         visits_XA = np.zeros(cost_XA.shape, dtype=np.int32)
-        stock = (holding_S[row], shortage_S[row], cap_S[row] + 1, lead_time, level_S[row])
+        stock = (holding_S[row], shortage_S[row], level_S[row])
         stream_1 = np.array([seed_S[row]], dtype=np.uint64)
-        average_S[row] = _learn(cost_XA, visits_XA, position_X, pmf_SN[row], stock, stream_1, steps, rates, is_sarsa)
-        tried_S[row] = _read_off(cost_XA, visits_XA, position_X, level_S[row], least_visits, order_SX[row])
+        average_S[row] = _learn(cost_XA, visits_XA, states, pmf_SN[row], stock, stream_1, steps, rates, is_sarsa)
+        tried_S[row] = _read_off(cost_XA, visits_XA, states.position_X, level_S[row], least_visits, order_SX[row])
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _learn(cost_XA, visits_XA, position_X, pmf_N, stock, stream_1, steps, rates, is_sarsa):  # type: ignore[no-untyped-def]
+def _learn(cost_XA, visits_XA, states, pmf_N, stock, stream_1, steps, rates, is_sarsa):  # type: ignore[no-untyped-def]
     """Fill the table along one long path; the average cost."""
-    holding, shortage, radix, lead_time, level = stock
+    holding, shortage, level = stock
     first, last, rate_power, average_rate = rates
-    top = radix ** (lead_time - 1)
     cumulative_N = np.cumsum(pmf_N)
     guide = np.empty(_GUIDES, dtype=np.int64)
     for k in range(_GUIDES):
@@ -164,11 +164,12 @@ def _learn(cost_XA, visits_XA, position_X, pmf_N, stock, stream_1, steps, rates,
         demand = guide[int(number * _GUIDES)]
         while cumulative_N[demand] <= number and demand < len(pmf_N) - 1:
             demand += 1
-        sellable = state % radix
+        block = states.block_X[state]
+        sellable = state - states.start_Y[block]
         left = max(sellable - demand, 0)
         cost = holding * left + shortage * max(demand - sellable, 0)
-        next_state = state // radix + top * order + left
-        most = min(cost_XA.shape[1] - 1, max(level - position_X[next_state], 0))
+        next_state = sold_out(states, block, order) + left
+        most = min(cost_XA.shape[1] - 1, max(level - states.position_X[next_state], 0))
         best = 0
         for k in range(1, most + 1):
             if cost_XA[next_state, k] < cost_XA[next_state, best]:

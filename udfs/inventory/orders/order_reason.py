@@ -63,7 +63,7 @@ def order_reasons(lines: OrderLines, planned: Planned, as_of: date) -> list[str]
         [f" Doubtful: {text}." if text else "" for text in planned.doubts_S],
         strict=True,
     )
-    targets = _targets(lines, supply.terms.service_level)
+    targets = _targets(lines, planned)
     columns = (
         lines.order_S,
         supply.terms.pack_qty,
@@ -117,18 +117,23 @@ def _day_words(as_of: date, days: int) -> str:
     return f"{WEEKDAYS[day.weekday()]} {day}"
 
 
-def _targets(lines: OrderLines, service_level_S: FloatArray) -> list[str]:
+def _targets(lines: OrderLines, planned: Planned) -> list[str]:
     """What the policy aims at, with its name: levels at a service level, or levels of least cost."""
     words = []
     rows = zip(
         lines.reorder_point_S.tolist(),
         lines.order_up_to_S.tolist(),
         lines.policy_S.tolist(),
-        service_level_S.tolist(),
+        planned.supply.terms.service_level.tolist(),
+        planned.of_chosen(planned.shared_fill_KS).tolist(),
         strict=True,
     )
-    for reorder_point, order_up_to, policy, service_level in rows:
+    together = f"{100.0 * planned.situation.spec.least_fill_rate:g}% over its bucket"
+    for reorder_point, order_up_to, policy, service_level, shared_fill in rows:
         aim = f"at {100.0 * service_level:g}% service" if POLICIES[policy].aims_at_service else "at least cost"
+        if shared_fill == shared_fill:
+            own = f"{100.0 * shared_fill:.3g}% fill" if shared_fill > 0.0 else "no fill beyond what pays"
+            aim += f" with {own}, its part of {together}"
         if order_up_to != order_up_to:
             words.append(f"as {policy} has learned")
         elif order_up_to > reorder_point:

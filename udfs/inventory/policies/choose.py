@@ -2,8 +2,9 @@
 
 A few replayed weeks of one series are mostly chance, so its costs are shrunk toward those of its demand class, exactly
 as `udfs.contest` does with the scores of forecasts. A policy competes in a class only where it
-served the required share of the class's demand. A learned policy is taken only where it beat the tuned base stock in
-the series' own replays.
+served the required share of the class's demand. A learned policy is taken where the sums of the class prove it, or
+else only where it beat the tuned base stock in the series' own replays: asked series by series, chance alone turns away
+many that it would save money on.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
 from lakehouse.schema.tables import contract
 from udfs.contest.choice import Choice, select
-from udfs.contest.class_sums import class_sums, merge_class_sums
+from udfs.contest.class_sums import class_sums, mean_difference, merge_class_sums
 from udfs.contest.contest_spec import ContestSpec
 from udfs.contest.scores import WindowScores
 from udfs.demand.demand_profile import DEMAND_CLASSES
@@ -27,6 +29,11 @@ from udfs.inventory.policies.policy_registry import learned_names
 
 REPLAY_SUMMARY_SCHEMA = contract("inventory.replay_summary").arrow_schema(with_partitions=False)
 """The class sums of policies, and the units that were wanted and served where a service is required."""
+
+
+PROOF: Final = 3.0
+"""Standard errors by which a class's mean score of a learned policy must be below every other candidate's. Series of a
+class share their weeks, so that their number overstates what they say together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +92,31 @@ def choose(
     fit = _fit_for_service(evidence.summary, spec, cutoff)
     choice = select(scores, class_S, evidence.summary, cutoff, _contest(fit)).choice
     unproven = _unproven_learned(choice.name_S, scores)
+    for demand_class, name in _proven_in_class(evidence.summary, fit, cutoff):
+        unproven &= (class_S != DEMAND_CLASSES.index(demand_class)) | (choice.name_S != name)
     if unproven.any():
         proven = {name: _without_learned(names) for name, names in fit.items()}
         choice.put(unproven, select(scores, class_S, evidence.summary, cutoff, _contest(proven)).choice)
     return choice
+
+
+def _proven_in_class(summary: pa.Table, fit: Mapping[str, tuple[str, ...]], cutoff: date) -> list[tuple[str, str]]:
+    """Class and name of each learned policy that is cheaper than all others there by `PROOF` standard errors.
+
+    Errors of two differences to the first candidate add up at most: how they hang together is not summed.
+    """
+    differences: dict[str, dict[str, tuple[float, float]]] = {}
+    for row in summary.to_pylist():
+        if row["cutoff"] == cutoff and row["policy"] in fit[row["demand_class"]]:
+            differences.setdefault(row["demand_class"], {})[row["policy"]] = mean_difference(row)
+    proven = []
+    for demand_class, found in differences.items():
+        others = [difference for name, difference in found.items() if name not in learned_names()]
+        for name in set(learned_names()) & set(found):
+            mean, error = found[name]
+            if others and all(mean + PROOF * (error + theirs) < other for other, theirs in others):
+                proven.append((demand_class, name))
+    return proven
 
 
 def _unproven_learned(policy_S: np.ndarray, scores: WindowScores) -> np.ndarray:

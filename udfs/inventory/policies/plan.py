@@ -20,12 +20,15 @@ class Plan:
     policy: orders for the days after the cutoff. reorder_point_SH, order_up_to_SH: its levels, units, that steady
     stock is reckoned from; for a policy without levels those that it was started from. wanted_S: the level of the
     first day to which it would order without caps, [S].
+    shared_fill_S: the fill rate that a service budget over the bucket gave each series, 0 for none beyond what pays,
+    NaN where none is asked for, [S]; None where every series has its own.
     """
 
     policy: OrderingPolicy
     reorder_point_SH: FloatArray
     order_up_to_SH: FloatArray
     wanted_S: FloatArray
+    shared_fill_S: FloatArray | None = None
 
     @classmethod
     def of_levels(cls, reorder_point_SH: FloatArray, lot_S: FloatArray) -> Plan:
@@ -40,7 +43,7 @@ class Plan:
             return self
         first_SH, second_SH = np.minimum(self.reorder_point_SH, caps.most), np.minimum(self.order_up_to_SH, caps.most)
         policy = ReorderPoint(first_SH, second_SH) if isinstance(self.policy, ReorderPoint) else self.policy
-        return Plan(policy, first_SH, second_SH, self.wanted_S)
+        return Plan(policy, first_SH, second_SH, self.wanted_S, self.shared_fill_S)
 
 
 def economic_lot(situation: Situation) -> FloatArray:

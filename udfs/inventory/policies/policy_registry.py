@@ -25,8 +25,8 @@ class Policy:
     """Everything that the house knows of a policy.
 
     name, meaning: as settings name it, and what it is in a line. plan: what it would do. aims_at_service: its levels
-    follow from the service level; the others weigh costs. is_learned: it is taken only where it beat the tuned base
-    stock in the series' own replays, and has no levels to tell.
+    follow from the service level; the others weigh costs. is_learned: it is taken only where its class's replays
+    prove it or it beat the tuned base stock in the series' own, and has no levels to tell.
     """
 
     name: str

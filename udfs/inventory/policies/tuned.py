@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
 from udfs.inventory.demand_distribution import FloatArray
 from udfs.inventory.policies.plan import Plan, economic_lot
+from udfs.inventory.policies.service_budget import shared_fill_rates
 from udfs.inventory.policies.situation import Situation
-from udfs.inventory.tuning.tune import Kind, tune
+from udfs.inventory.tuning.tune import Kind, Tuned, tune
 from udfs.inventory.tuning.tuning_spec import TuningSpec
 
 SEARCH = TuningSpec(most_candidates=25)
@@ -39,20 +42,30 @@ def _tuned(kind: Kind, situation: Situation, lot_S: FloatArray) -> Plan:
     first_SNH = torch.from_numpy(here.paths.path_SNH[:, : here.spec.tuning_paths]).float()
     horizon = here.paths.n_days
     level_SH, most_SH = begin.reorder_point_SH[priced], here.caps.most
-    found = tune(
-        kind,
-        torch.cat([first_SNH, first_SNH.roll(1, dims=1)], dim=2),
-        here.simulation_terms(),
-        np.concatenate([level_SH, level_SH], axis=1),
-        lot_S[priced],
-        spec=SEARCH,
-        most=np.concatenate([most_SH, most_SH], axis=1),
-        required_fill_rate=np.where(here.is_service_required, here.spec.least_fill_rate, 0.0),
-        start=here.steady_stock(level_SH[:, 0], begin.order_up_to_SH[priced, 0], first_SNH.shape[1]),
-        warm_up=horizon,
-    )
+
+    def tune_at(fill_rate_S: FloatArray) -> Tuned:
+        return tune(
+            kind,
+            torch.cat([first_SNH, first_SNH.roll(1, dims=1)], dim=2),
+            here.simulation_terms(),
+            np.concatenate([level_SH, level_SH], axis=1),
+            lot_S[priced],
+            spec=SEARCH,
+            most=np.concatenate([most_SH, most_SH], axis=1),
+            required_fill_rate=fill_rate_S,
+            start=here.steady_stock(level_SH[:, 0], begin.order_up_to_SH[priced, 0], first_SNH.shape[1]),
+            warm_up=horizon,
+        )
+
+    is_required_S, least_rate, shared_S = here.is_service_required, here.spec.least_fill_rate, None
+    target_S = np.where(is_required_S, least_rate, 0.0)
+    if here.spec.fill_rate_over == "bucket":
+        target_S = shared_fill_rates(tune_at, least_rate, is_required_S, here.daily_mean)
+        shared_S = np.full(len(situation), np.nan)
+        shared_S[priced] = np.where(is_required_S, target_S, np.nan)
+    found = tune_at(target_S)
     reorder_point_SH, tuned_lot_S = begin.reorder_point_SH.copy(), lot_S.copy()
     reorder_point_SH[priced] = np.maximum(level_SH + found.shift_S[:, None], 0.0)
     most_S = here.spec.most_lot_days * here.daily_mean
     tuned_lot_S[priced] = np.minimum(found.size_S, np.maximum(most_S, 0.0))
-    return Plan.of_levels(reorder_point_SH, tuned_lot_S)
+    return replace(Plan.of_levels(reorder_point_SH, tuned_lot_S), shared_fill_S=shared_S)

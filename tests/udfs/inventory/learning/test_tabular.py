@@ -112,7 +112,7 @@ def test_bad_settings_are_refused(name: str, value: Any, message: str) -> None:
 
 
 def test_a_table_too_large_to_be_learned_is_refused() -> None:
-    problem = LostSalesProblem(poisson_pmf([1.0, 1.0]), 1.0, 4.0, 3, position_cap_S=[10, 100])
+    problem = LostSalesProblem(poisson_pmf([1.0, 1.0]), 1.0, 4.0, 3, position_cap_S=[10, 200])
     with pytest.raises(ValueError, match=r"expected at most 1000000 entries of states by orders, found \d+ in row 1"):
         q_learning(problem, TabularSpec(steps=1))
     with pytest.raises(ValueError, match=r"seed: expected a number or \[2\], found shape \(3,\)"):

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from datetime import timedelta
 
@@ -66,6 +67,17 @@ def test_a_policy_with_a_lot_says_when_it_orders() -> None:
     # EOQ sqrt(2 x .5 x 4 x 365 / .25) = 76.4, less the 8 units of a review's demand
     assert "; up to 104.4 when at or below 36 at 90% service (s_s)" in text
     assert text.startswith("Order 93: ")
+
+
+def test_a_share_of_a_service_budget_is_said() -> None:
+    spec = replace(SPEC, candidates=("tuned_base_stock",), fill_rate_over="bucket", least_fill_rate=0.9)
+    assert " at least cost with no fill beyond what pays, its part of 90% over its bucket (tuned_base_stock)." in (
+        reason(4.0, 1.0, spec=spec)
+    )
+    thin = reason(4.0, 4.0, price=1.001, spec=spec)
+    assert re.search(
+        r" at least cost with 9\d(\.\d)?% fill, its part of 90% over its bucket \(tuned_base_stock\)", thin
+    )
 
 
 def test_what_was_assumed_is_said_with_the_value_taken() -> None:

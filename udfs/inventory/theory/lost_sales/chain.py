@@ -9,6 +9,7 @@ import numpy as np
 
 from udfs.inventory.demand_distribution import FloatArray
 from udfs.inventory.theory.lost_sales.problem import IntArray
+from udfs.inventory.theory.lost_sales.states import States, sold_out
 
 STEP: Final = 0.95
 """Share of each update that is taken. Below 1 it keeps a periodic chain from oscillating (Puterman 1994, 8.5.4)."""
@@ -30,20 +31,6 @@ def stage_costs(pmf_N: FloatArray, mean: float, holding_cost: float, shortage_co
     return cost_2B
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def positions(cap: int, lead_time: int) -> IntArray:
-    """The stock position of each state, units, [X]."""
-    radix = cap + 1
-    position_X = np.empty(radix**lead_time, dtype=np.int64)
-    for state in range(len(position_X)):
-        rest, total = state, 0
-        for _ in range(lead_time):
-            total += rest % radix
-            rest //= radix
-        position_X[state] = total
-    return position_X
-
-
 @numba.njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def expected_value(value_X: FloatArray, after: int, sellable: int, pmf_N: FloatArray, at_least: float) -> float:
     """E[value of the next state]; `after` is the next state of a period that sells out."""
@@ -54,17 +41,16 @@ def expected_value(value_X: FloatArray, after: int, sellable: int, pmf_N: FloatA
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def reachable_states(order_X: IntArray, pmf_N: FloatArray, cap: int, lead_time: int) -> IntArray:
+def reachable_states(order_X: IntArray, pmf_N: FloatArray, states: States) -> IntArray:
     """The states that a policy can come to from an empty stock, in the order in which they are found."""
-    radix = cap + 1
-    top = radix ** (lead_time - 1)
-    is_found_X = np.zeros(radix**lead_time, dtype=np.bool_)
-    found_X = np.empty(radix**lead_time, dtype=np.int64)
+    is_found_X = np.zeros(len(states.block_X), dtype=np.bool_)
+    found_X = np.empty(len(states.block_X), dtype=np.int64)
     found_X[0], is_found_X[0], n_found, k = 0, True, 1, 0
     while k < n_found:
         state = found_X[k]
         k += 1
-        sellable, after = state % radix, state // radix + top * order_X[state]
+        block = states.block_X[state]
+        sellable, after = state - states.start_Y[block], sold_out(states, block, order_X[state])
         at_least = 1.0
         for demand in range(sellable + 1):
             chance = at_least if demand == sellable else (pmf_N[demand] if demand < len(pmf_N) else 0.0)
@@ -81,8 +67,8 @@ def average_cost(
     order_X: IntArray,
     pmf_N: FloatArray,
     cost_2B: FloatArray,
-    cap: int,
-    lead_time: int,
+    order_cost: float,
+    states: States,
     tolerance: float,
     value_X: FloatArray,
 ) -> float:
@@ -90,21 +76,21 @@ def average_cost(
 
     `value_X` is room for the values, kept between calls: the values of one policy are a good start for the next.
     """
-    radix = cap + 1
-    top = radix ** (lead_time - 1)
-    states = reachable_states(order_X, pmf_N, cap, lead_time)
-    change = np.empty(len(states))
+    found_K = reachable_states(order_X, pmf_N, states)
+    change_K = np.empty(len(found_K))
     for _ in range(MAX_SWEEPS):
         least, most = np.inf, -np.inf
-        for k in range(len(states)):
-            state = states[k]
-            sellable, after = state % radix, state // radix + top * order_X[state]
+        for k in range(len(found_K)):
+            state = found_K[k]
+            block, order = states.block_X[state], order_X[state]
+            sellable, after = state - states.start_Y[block], sold_out(states, block, order)
             expected = expected_value(value_X, after, sellable, pmf_N, cost_2B[1, sellable])
-            change[k] = cost_2B[0, sellable] + expected - value_X[state]
-            least, most = min(least, change[k]), max(most, change[k])
+            paid = cost_2B[0, sellable] + (order_cost if order > 0 else 0.0)
+            change_K[k] = paid + expected - value_X[state]
+            least, most = min(least, change_K[k]), max(most, change_K[k])
         if most - least <= tolerance:
             return 0.5 * (least + most)
         middle = 0.5 * (least + most)
-        for k in range(len(states)):
-            value_X[states[k]] += STEP * (change[k] - middle)
+        for k in range(len(found_K)):
+            value_X[found_K[k]] += STEP * (change_K[k] - middle)
     return np.nan

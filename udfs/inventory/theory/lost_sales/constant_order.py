@@ -34,6 +34,7 @@ def best_constant_order(problem: LostSalesProblem) -> ConstantOrder:
     >>> best.quantity_S.tolist(), best.cost_S.round(2).tolist()  # Zipkin (2008), table 2
     ([3], [11.0])
     """
+    problem.refuse_order_cost("a constant order")
     quantity_S, cost_S = np.zeros(problem.n_series, dtype=np.int64), np.empty(problem.n_series)
     for row, mean in enumerate(problem.mean_S):
         # Stock is convex and shortage linear in the order: the cheapest is the last before the cost rises.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from udfs.inventory.theory.lost_sales.chain import positions
 from udfs.inventory.theory.lost_sales.order_table import OrderTable
 from udfs.inventory.theory.lost_sales.problem import LostSalesProblem
+from udfs.inventory.theory.lost_sales.states import number_states
 from udfs.series.series_threads import over_series
 
 
@@ -23,6 +23,7 @@ def myopic_policy(problem: LostSalesProblem) -> OrderTable:
     >>> policy_cost(problem, myopic_policy(problem).order_SX).round(2).tolist()  # Zipkin (2008), table 1
     [4.56]
     """
+    problem.refuse_order_cost("the myopic policy")
     order_SX = np.zeros((problem.n_series, problem.n_states), dtype=np.int64)
     fractile_S = problem.shortage_cost_S / (problem.shortage_cost_S + problem.holding_cost_S)
 
@@ -44,17 +45,16 @@ def _myopic(pmf_SN, fractile_S, cap_S, lead_time, order_SX):  # type: ignore[no-
     for row in range(len(cap_S)):
         cap, pmf_N = cap_S[row], pmf_SN[row]
         radix = cap + 1
-        position_X = positions(cap, lead_time)
+        states = number_states(cap, lead_time)
         at_most_B = np.zeros(radix)
         cumulative = 0.0
         for x in range(radix):
             cumulative += pmf_N[x] if x < len(pmf_N) else 0.0
             at_most_B[x] = cumulative
-        for state in range(len(position_X)):
-            if position_X[state] > cap:
-                continue
-            left_B = _left_before_arrival(state, radix, lead_time, pmf_N)
-            for order in range(cap - position_X[state] + 1):
+        for state in range(len(states.block_X)):
+            block = states.block_X[state]
+            left_B = _left_before_arrival(state - states.start_Y[block], states.ahead_YL[block], radix, pmf_N)
+            for order in range(cap - states.position_X[state] + 1):
                 order_SX[row, state] = order
                 in_stock = 0.0
                 for left in range(radix - order):
@@ -64,12 +64,11 @@ def _myopic(pmf_SN, fractile_S, cap_S, lead_time, order_SX):  # type: ignore[no-
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _left_before_arrival(state, radix, lead_time, pmf_N):  # type: ignore[no-untyped-def]
+def _left_before_arrival(arriving, ahead_L, radix, pmf_N):  # type: ignore[no-untyped-def]
     """P(units left after the demands of the L periods before the order arrives), from no further order."""
     share_B = np.zeros(radix)
     share_B[0] = 1.0
-    for _ in range(lead_time):
-        arriving, state = state % radix, state // radix
+    for at in range(len(ahead_L)):
         next_B = np.zeros(radix)
         for left in range(radix - arriving):
             if share_B[left] == 0.0:
@@ -80,4 +79,6 @@ def _left_before_arrival(state, radix, lead_time, pmf_N):  # type: ignore[no-unt
                 at_least -= pmf_N[demand]
             next_B[0] += share_B[left] * max(at_least, 0.0)
         share_B = next_B
+        if at + 1 < len(ahead_L):
+            arriving = ahead_L[at] - ahead_L[at + 1]
     return share_B

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from udfs.inventory.simulation.state import StockState
 from udfs.inventory.theory.lost_sales.problem import IntArray, LostSalesProblem
+from udfs.inventory.theory.lost_sales.states import number_states, state_number
 
 
 @dataclass(frozen=True)
@@ -17,8 +18,7 @@ class OrderTable:
     """Orders of S series.
 
     Attributes:
-        order_SX: units to order in each of X states, as `problem` numbers them; 0 where a position exceeds the cap,
-            and beyond a series' own number of states.
+        order_SX: units to order in each of X states, as `states` numbers them; 0 beyond a series' own number of states.
         position_cap_S: the greatest position that the table knows, units, [S].
         lead_time: L, whole periods.
     """
@@ -30,13 +30,11 @@ class OrderTable:
     def order_at(self, stock_SPL: IntArray) -> IntArray:
         """Units to order, [S, P], where stock_SPL[..., k] units can be sold from k periods on.
 
-        What lies above the cap of a series counts as the cap, so that such a position orders nothing.
+        A position above the cap of a series orders nothing; what is below 0 counts as 0.
         """
-        cap_S1 = self.position_cap_S[:, None]
-        state_SP = np.zeros(stock_SPL.shape[:2], dtype=np.int64)
-        for slot in range(self.lead_time):
-            state_SP += np.clip(stock_SPL[..., slot], 0, cap_S1) * (cap_S1 + 1) ** slot
-        return np.take_along_axis(self.order_SX, state_SP, axis=1)
+        stock_SPL = np.maximum(stock_SPL[..., : self.lead_time], 0)
+        state_SP, is_known_SP = state_number(stock_SPL, self.position_cap_S[:, None])
+        return np.where(is_known_SP, np.take_along_axis(self.order_SX, state_SP, axis=1), 0)
 
     def order(self, state: StockState) -> Tensor:
         """Units wanted now, (S, P), in a simulation; parts of units count as none."""
@@ -48,9 +46,10 @@ class OrderTable:
 
 def state_digits(problem: LostSalesProblem, row: int) -> IntArray:
     """The states of one series as (X, L): units in each slot, in the order of their numbers."""
-    radix = int(problem.position_cap_S[row]) + 1
-    number_X = np.arange(radix**problem.lead_time)
-    return np.stack([number_X // radix**slot % radix for slot in range(problem.lead_time)], axis=1)
+    states = number_states(int(problem.position_cap_S[row]), problem.lead_time)
+    ahead_XL = states.ahead_YL[states.block_X]
+    sellable_X = states.position_X - ahead_XL[:, 0]
+    return np.column_stack([sellable_X, ahead_XL[:, :-1] - ahead_XL[:, 1:]])
 
 
 def make_table(problem: LostSalesProblem, order_SX: IntArray) -> OrderTable:
@@ -62,7 +61,7 @@ def make_table(problem: LostSalesProblem, order_SX: IntArray) -> OrderTable:
     order_SX = np.asarray(order_SX, dtype=np.int64)
     for row in range(problem.n_series):
         cap, digits_XL = int(problem.position_cap_S[row]), state_digits(problem, row)
-        most_X = np.maximum(cap - digits_XL.sum(1), 0)
+        most_X = cap - digits_XL.sum(1)
         bad = np.flatnonzero((order_SX[row, : len(most_X)] < 0) | (order_SX[row, : len(most_X)] > most_X))
         if bad.size:
             raise ValueError(

@@ -3,13 +3,13 @@
 The state of a series when it orders is (x_0, x_1, ..., x_{L-1}): x_0 units can be sold in this period (on hand and
 arriving now), x_k arrive k periods later. An order of z units arrives after L periods; with demand d the next state
 is ((x_0 - d)+ + x_1, x_2, ..., x_{L-1}, z) and the period costs h (x_0 - d)+ + p (d - x_0)+ (Zipkin 2008, "Old and
-new methods for lost-sales inventory systems"). States are numbered with x_0 as the lowest digit:
-x_0 + B x_1 + B^2 x_2 + ..., with B = position_cap + 1, so that the next state is
-state // B + B^(L-1) z + (x_0 - d)+.
+new methods for lost-sales inventory systems"), and K more where something is ordered. A state's position, the sum of
+its numbers, does not exceed the cap; `states` numbers the C(cap + L, L) states that are left.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -21,7 +21,12 @@ from udfs.inventory.demand_distribution import FloatArray
 IntArray = NDArray[np.int64]
 
 MAX_LEAD_TIME: Final = 4
-MAX_STATES: Final = 2_000_000  # of one series; beyond it a table is no longer a way to solve the problem
+MAX_STATES: Final = 2_000_000
+"""Of one series, C(position cap + L, L): about 40 bytes each while it is solved."""
+
+MAX_TABLE_BYTES: Final = 1 << 30
+"""Of the orders of all series at 8 bytes a state: a row for each series, as long as the longest."""
+
 _SUM_TOLERANCE: Final = 1e-9
 
 
@@ -38,10 +43,12 @@ class LostSalesProblem:
             units >= 1; a number holds for all. None takes the p / (p + h) quantile of the demand of L + 1 periods,
             the base-stock level that would be best if demand waited, and one period's mean demand above it; an
             optimal policy does not go beyond the former (Zipkin 2008, "On the structure of lost-sales inventory
-            models").
+            models"). With a cost per order the economic order quantity comes on top.
+        order_cost_S: currency per order, >= 0; a number holds for all.
 
     Raises:
-        ValueError: a value out of range, a pmf that does not sum to 1, no demand, or too many states for a table.
+        ValueError: a value out of range, a pmf that does not sum to 1, no demand, or more states than `MAX_STATES` or
+            `MAX_TABLE_BYTES` allow.
     """
 
     pmf_SN: FloatArray
@@ -49,6 +56,7 @@ class LostSalesProblem:
     shortage_cost_S: Any
     lead_time: int
     position_cap_S: Any = None
+    order_cost_S: Any = 0.0
     mean_S: FloatArray = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -65,14 +73,15 @@ class LostSalesProblem:
             cost_S = _column(name, getattr(self, name), n_series)
             _refuse(name, "currency > 0", cost_S, ~(np.isfinite(cost_S) & (cost_S > 0.0)))
             object.__setattr__(self, name, cost_S)
+        order_cost_S = _column("order_cost_S", self.order_cost_S, n_series)
+        _refuse("order_cost_S", "currency >= 0", order_cost_S, ~(np.isfinite(order_cost_S) & (order_cost_S >= 0.0)))
+        object.__setattr__(self, "order_cost_S", order_cost_S)
         cap_S = self._default_caps() if self.position_cap_S is None else self.position_cap_S
         cap_S = _column("position_cap_S", cap_S, n_series)
         _refuse("position_cap_S", "whole units >= 1", cap_S, ~((cap_S >= 1.0) & (cap_S == np.floor(cap_S))))
-        n_states_S = (cap_S + 1.0) ** self.lead_time
-        _refuse(
-            "position_cap_S", f"at most {MAX_STATES} states (cap + 1)^lead_time", n_states_S, n_states_S > MAX_STATES
-        )
+        _refuse("position_cap_S", f"at most {MAX_STATES} states of a series", cap_S, cap_S >= MAX_STATES)
         object.__setattr__(self, "position_cap_S", cap_S.astype(np.int64))
+        self._check_size()
 
     @property
     def n_series(self) -> int:
@@ -80,9 +89,14 @@ class LostSalesProblem:
         return len(self.pmf_SN)
 
     @property
+    def states_each(self) -> IntArray:
+        """The number of states of each series, [S]."""
+        return np.array([math.comb(int(cap) + self.lead_time, self.lead_time) for cap in self.position_cap_S])
+
+    @property
     def n_states(self) -> int:
         """X: the number of states of the series that has most of them."""
-        return int((self.position_cap_S.max() + 1) ** self.lead_time)
+        return int(self.states_each.max())
 
     def arrays(self, start: int, stop: int) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, IntArray]:
         """pmf, mean, holding cost, shortage cost and position cap of some series, as kernels take them."""
@@ -100,8 +114,22 @@ class LostSalesProblem:
         pairs = zip(self.pmf_SN, fractile_S, strict=True)
         return np.array([_quantile(pmf_N, n_periods, fractile) for pmf_N, fractile in pairs], dtype=np.int64)
 
+    def _check_size(self) -> None:
+        n_states_S = self.states_each.astype(np.float64)
+        _refuse("position_cap_S", f"at most {MAX_STATES} states of a series", n_states_S, n_states_S > MAX_STATES)
+        if 8.0 * self.n_series * n_states_S.max() > MAX_TABLE_BYTES:
+            raise ValueError(
+                f"position_cap_S: expected tables of at most {MAX_TABLE_BYTES} bytes, found {self.n_series} series of "
+                f"up to {n_states_S.max():.0f} states at 8 bytes; take fewer series at once"
+            )
+
     def _default_caps(self) -> IntArray:
-        return np.maximum(self.backorder_level() + np.ceil(self.mean_S).astype(np.int64), 1)
+        lot_S = np.sqrt(2.0 * self.order_cost_S * self.mean_S / self.holding_cost_S)
+        return np.maximum(self.backorder_level() + np.ceil(self.mean_S + lot_S).astype(np.int64), 1)
+
+    def refuse_order_cost(self, method: str) -> None:
+        """Raise ValueError for `method`, which knows no cost per order, where a series has one."""
+        _refuse("order_cost_S", f"0 for {method}", self.order_cost_S, self.order_cost_S > 0.0)
 
 
 def _quantile(pmf_N: FloatArray, n_periods: int, fractile: float) -> int:

@@ -26,7 +26,9 @@ def period_cost(state: State, pmf_N: np.ndarray, holding: float, shortage: float
     return float(pmf_N @ (holding * left + shortage * short))
 
 
-def least_cost(pmf_N: np.ndarray, holding: float, shortage: float, cap: int, lead_time: int) -> float:
+def least_cost(
+    pmf_N: np.ndarray, holding: float, shortage: float, cap: int, lead_time: int, order_cost: float = 0.0
+) -> float:
     """The optimum over all policies, randomised ones included, as a linear programme over state-order frequencies."""
     known = states(cap, lead_time)
     number = {state: k for k, state in enumerate(known)}
@@ -37,7 +39,7 @@ def least_cost(pmf_N: np.ndarray, holding: float, shortage: float, cap: int, lea
         for demand, chance in enumerate(pmf_N):
             balance[number[next_state(state, order, demand)], k] -= chance
     balance[-1] = 1.0
-    cost = [period_cost(state, pmf_N, holding, shortage) for state, _ in pairs]
+    cost = [period_cost(state, pmf_N, holding, shortage) + order_cost * (order > 0) for state, order in pairs]
     found = linprog(cost, A_eq=balance, b_eq=np.eye(len(known) + 1)[-1], bounds=(0, None))
     assert found.status == 0
     return float(found.fun)

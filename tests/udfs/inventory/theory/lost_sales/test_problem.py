@@ -23,12 +23,18 @@ def test_levels_are_quantiles_of_the_demand_of_several_periods() -> None:
     assert problem.demand_quantile(1).tolist() == stats.poisson.ppf(0.9, [2.0, 5.0]).tolist()
     assert problem.mean_S == pytest.approx([2.0, 5.0])
     assert problem.position_cap_S.tolist() == [stats.poisson.ppf(0.9, 6.0) + 2.0, stats.poisson.ppf(0.9, 15.0) + 5.0]
-    assert problem.n_states == 26**2
+    assert problem.n_states == 351  # pairs of at most 25 units: 26 x 27 / 2
 
 
 def test_a_greatest_demand_bounds_the_quantile() -> None:
     certain = LostSalesProblem(np.array([[0.0, 0.0, 1.0]]), 1e-15, 1.0, lead_time=1)
     assert certain.backorder_level().tolist() == [4]
+
+
+def test_more_than_the_memory_budget_is_refused() -> None:
+    pmf_SN = np.repeat(poisson_pmf(5.0), 1_000, axis=0)
+    with pytest.raises(ValueError, match=r"at most 1073741824 bytes, found 1000 series of up to 135751 states"):
+        LostSalesProblem(pmf_SN, 1.0, 39.0, 4)
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,9 @@ from udfs.inventory.theory.lost_sales.value_iteration import optimal_policy, pol
 def small_problems(draw: st.DrawFn) -> LostSalesProblem:
     weights = np.array(draw(st.lists(st.integers(0, 5), min_size=2, max_size=5)), dtype=float)
     weights[draw(st.integers(1, len(weights) - 1))] += 1.0
-    lead_time = draw(st.integers(1, 3))
+    lead_time = draw(st.integers(1, 4))
     shortage = draw(st.floats(0.5, 50.0))
-    cap = draw(st.integers(1, 7 - lead_time))
+    cap = draw(st.integers(1, 8 - lead_time))
     return LostSalesProblem(weights[None] / weights.sum(), 1.0, shortage, lead_time, cap)
 
 
@@ -37,6 +37,16 @@ def test_the_optimum_is_that_of_the_linear_programme(problem: LostSalesProblem) 
     order = {x: int(z) for x, z in zip(digits, found.policy.order_SX[0], strict=True) if sum(x) <= cap}
     cost = oracle.cost_of(order, problem.pmf_SN[0], 1.0, shortage, problem.lead_time)
     assert cost == pytest.approx(expected, abs=1e-5)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.integers(1, 5), min_size=2, max_size=3), st.integers(1, 3), st.sampled_from([0.7, 4.0, 19.0]))
+def test_orders_beyond_the_bounds_find_nothing_cheaper(weights: list[int], lead_time: int, shortage: float) -> None:
+    """The linear programme may order up to two units more than any bound allows."""
+    problem = LostSalesProblem(np.array([weights]) / sum(weights), 1.0, shortage, lead_time)
+    cap = int(problem.backorder_level()[0]) + 2
+    expected = oracle.least_cost(problem.pmf_SN[0], 1.0, shortage, cap, lead_time)
+    assert optimal_policy(problem).cost_S[0] == pytest.approx(expected, abs=2e-6)
 
 
 @settings(max_examples=40, deadline=None)
@@ -70,10 +80,22 @@ def test_published_optima(demand: str, lead_time: int) -> None:
     assert np.abs(optimal_policy(problem).cost_S - list(expected.values())).max() <= 0.005 + 1e-6
 
 
-def test_longer_lead_times_published_in_the_same_tables() -> None:
-    """Zipkin (2008), tables 1 and 2, p = 4: the optima at a lead time of 3 periods."""
-    for pmf, expected in ((poisson_pmf(5.0), 4.60), (geometric_pmf(5.0), 10.47)):
-        assert optimal_policy(LostSalesProblem(pmf, 1.0, 4.0, 3)).cost_S.round(2).tolist() == [expected]
+LONGER = {
+    ("poisson", 3): [4.60, 6.53, 8.36, 10.04],
+    ("poisson", 4): [4.73, 6.84, 8.89, 10.79],
+    ("geometric", 3): [10.47, 16.14, 22.06, 27.96],
+    ("geometric", 4): [10.61, 16.58, 22.95, 29.36],
+}
+
+
+@pytest.mark.parametrize(("demand", "lead_time"), LONGER)
+def test_longer_lead_times_published_in_the_same_tables(demand: str, lead_time: int) -> None:
+    """Zipkin (2008), tables 1 and 2: the optima at p = 4, 9, 19, 39; the policy's own chain costs the same."""
+    pmf = poisson_pmf(5.0) if demand == "poisson" else geometric_pmf(5.0)
+    problem = LostSalesProblem(np.repeat(pmf, 4, axis=0), 1.0, np.array([4.0, 9.0, 19.0, 39.0]), lead_time)
+    found = optimal_policy(problem, 1e-4)
+    assert np.abs(found.cost_S - LONGER[demand, lead_time]).max() <= 0.005 + 1e-4
+    assert policy_cost(problem, found.policy.order_SX, 1e-4) == pytest.approx(found.cost_S, abs=1e-3)
 
 
 def test_a_higher_cap_finds_nothing_cheaper() -> None:
