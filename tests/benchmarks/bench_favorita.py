@@ -11,7 +11,7 @@ before an order is known in full, lost units included, to every policy alike.
 - neural: one network for all series (`train_neural_policy`) that starts from the tuned base stock.
 - champion: the tuned base stock, but the network on the series where it saved most money on weeks 54 to 89, having
   learned on weeks before 54. How many these are is the most of which a choice made on weeks 54 to 71 would have left
-  96% of all series no worse off on weeks 72 to 89. The network that then orders has learned up to week 89. Money and
+  97% of all series no worse off on weeks 72 to 89. The network that then orders has learned up to week 89. Money and
   not per cent says which: a series is harmed by chance about as often if it is large, and saves more.
 
 Intervals are 95% bootstraps over items, as the stores of an item sell alike.
@@ -47,7 +47,10 @@ WARM_UP = 4
 WINDOW = 26
 SMOOTHING = 0.2
 FACTORS = np.concatenate([np.linspace(0.6, 1.5, 19), np.linspace(1.6, 2.4, 5)])
-WORSE = 0.04  # share of the series that a choice may harm on the weeks that check it
+WORSE = 0.03
+"""Share of the series that a choice may harm on the weeks that check it. Chosen on weeks 44 to 61 and judged on 62 to
+89, it harms as many as .04 with the series ranked by per cent, 2.2 and 1.2%, and keeps 32 and 29% of the network's
+saving where that kept 18 and 11%."""
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,10 @@ REPLAY_SUMMARY_SCHEMA = contract("inventory.replay_summary").arrow_schema(with_p
 
 PROOF: Final = 3.0
 """Standard errors by which a class's mean score of a learned policy must be below every other candidate's. Series of a
-class share their weeks, so that their number overstates what they say together."""
+class share their weeks, so that their number overstates what they say together. Replayed on weekly demand of 6,048
+series, chosen by three windows of six weeks and judged on the 28 weeks after them, the network then keeps 95 to 100% of
+its saving over the tuned base stock in four of four comparisons, where series by series it kept 58 to 93%; the share of
+series that it harms rises from 12 to 22% to 16 to 34%."""
 
 
 @dataclass(frozen=True, slots=True)
