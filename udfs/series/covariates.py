@@ -25,8 +25,8 @@ class Covariates:
             NaN where a value is not known.
         carried: names of those that nobody states ahead: what they are is known once a day has come, and for the days
             after it they are taken to stay what they last were above 0. Prices that only sales tell of are such.
-        averaged: likewise, but taken to be the mean of the last `LOOK_BACK` days, 0 where not known: promotions that only
-            sales tell of. Without any ahead, forecasts would be those of days between promotions.
+        averaged: likewise, but taken to be the mean of the last `LOOK_BACK` days, 0 where not known: promotions that
+            only sales tell of. Without any ahead, forecasts would be those of days between promotions.
 
     Models read days ahead of an origin by `ahead` or `over`, which know what was known at it.
     """
