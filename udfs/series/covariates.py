@@ -25,8 +25,8 @@ class Covariates:
             NaN where a value is not known.
         carried: names of those that nobody states ahead: what they are is known once a day has come, and for the days
             after it they are taken to stay what they last were above 0. Prices that only sales tell of are such.
-        averaged: likewise, but taken to be the mean of the last `LOOK_BACK` days: promotions that only sales tell of.
-            Without any ahead, forecasts would be those of days between promotions.
+        averaged: likewise, but taken to be the mean of the last `LOOK_BACK` days, 0 where not known: promotions that
+            only sales tell of. Without any ahead, forecasts would be those of days between promotions.
 
     Models read days ahead of an origin by `ahead` or `over`, which know what was known at it.
     """
@@ -64,6 +64,8 @@ class Covariates:
         if self.is_foreseen:
             return values_SFK
         past_SLK = self.values_SXK[:, max(origin - LOOK_BACK, 0) : origin]
+        if origin < LOOK_BACK:  # how many days a batch is padded by must not tell
+            past_SLK = torch.nn.functional.pad(past_SLK, (0, 0, LOOK_BACK - origin, 0), value=torch.nan)
         return foreseen(past_SLK, values_SFK, self.names, self.carried, self.averaged)
 
     def over(self, origin: int, horizon: int) -> torch.Tensor:
@@ -90,7 +92,7 @@ def foreseen(
     ahead_SFK = ahead_SFK.clone()
     for name in averaged:
         k = names.index(name)
-        ahead_SFK[:, :, k] = past_SLK[:, -LOOK_BACK:, k].nanmean(1).nan_to_num()[:, None]
+        ahead_SFK[:, :, k] = past_SLK[:, -LOOK_BACK:, k].nan_to_num().mean(1)[:, None]
     for name in carried:
         k = names.index(name)
         ahead_SFK[:, :, k] = _last_usual(past_SLK[:, :, k])[:, None]

@@ -88,8 +88,8 @@ def test_what_nobody_states_ahead_is_what_it_last_was_or_as_it_was_lately() -> N
     assert torch.equal(ahead_SFK[0, :, 2], values_SXK[0, -5:, 2])
     over_SXK = untold.over(10, 2)
     assert torch.equal(over_SXK[0, :10], values_SXK[0, :10])
-    assert over_SXK[0, 10:].tolist() == [[10.0, 5.5, 11.0], [10.0, 5.5, 12.0]]
+    assert over_SXK[0, 10:].tolist() == [[10.0, 55.0 / 28.0, 11.0], [10.0, 55.0 / 28.0, 12.0]]
     assert torch.equal(told.over(10, 2).nan_to_num(), values_SXK[:, :12].nan_to_num())
-    assert untold.select(torch.tensor([0])).ahead(10, 1).tolist() == [[[10.0, 5.5, 11.0]]]
+    assert untold.select(torch.tensor([0])).ahead(10, 1).tolist() == [[[10.0, 55.0 / 28.0, 11.0]]]
     with pytest.raises(ValueError, match=r"carried and averaged covariates among .*, found \['cost'\]"):
         Covariates(names, values_SXK, ("cost",))
