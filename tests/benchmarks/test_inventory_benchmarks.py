@@ -76,8 +76,22 @@ def test_the_champion_takes_the_network_only_where_enough_was_saved() -> None:
     network_S2[:30] = 6.0  # saves much, and goes on to
     network_S2[30:40] = [8.0, 11.0]  # saves less, and is dearer afterwards
     uses_S, least = bench_favorita.choose(base_S2, network_S2)
+    # Three of a hundred may be harmed.
+    assert uses_S.tolist() == [True] * 33 + [False] * 67
+    assert least == 1.0
+    network_S2[30:40] = [8.0, 13.0]  # dearer over both
+    uses_S, least = bench_favorita.choose(base_S2, network_S2)
     assert uses_S.tolist() == [True] * 30 + [False] * 70
-    assert 0.05 < least <= 0.4
+    assert least == 8.0
+
+
+def test_the_champion_takes_the_network_where_it_saves_most_money() -> None:
+    base_S2 = np.array([[100.0, 100.0]] * 10 + [[10.0, 10.0]] * 90)
+    network_S2 = base_S2 * np.array([[0.9]] * 10 + [[0.5]] * 90)
+    network_S2[5:, 1] = 1.1 * base_S2[5:, 1]  # all but five are harmed in the weeks that check
+    uses_S, _ = bench_favorita.choose(base_S2, network_S2)
+    assert uses_S[:5].all()
+    assert uses_S.sum() == 5 + 3
 
 
 def test_a_network_that_never_saves_is_not_taken() -> None:
