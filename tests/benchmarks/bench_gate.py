@@ -24,9 +24,8 @@ import torch
 
 from tests.benchmarks.gate_data import SETS, GateSet
 from udfs.forecasting import metrics
-from udfs.forecasting.choice.auto import AutoForecaster
-from udfs.forecasting.forecast_spec import ForecastSpec, quantile_column
-from udfs.forecasting.frames import forecast
+from udfs.forecasting.forecast_spec import quantile_column
+from udfs.forecasting.frames import INTERMITTENT, REGULAR, forecast
 from udfs.forecasting.registry import AUTO
 from udfs.series.sku_batch import SkuBatch
 
@@ -39,7 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sets", nargs="*", metavar="SET")
     parser.add_argument("--validation", action="store_true")
-    parser.add_argument("--models", default=",".join(AutoForecaster.wanted(ForecastSpec())))
+    parser.add_argument("--models", default=",".join(dict.fromkeys((*REGULAR, *INTERMITTENT))))
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     passed = True
@@ -72,7 +71,8 @@ class Window:
         past, ahead = y[:, : len(grid) - back], y[:, len(grid) - back :][:, : data.horizon]
         past_batch = SkuBatch(known.index.to_numpy(object), past.nan_to_num(), ~past.isnan(), grid[-1 - back].date())
         ds = grid[len(grid) - back :][: data.horizon]
-        scale_S = metrics.difference_scale(past_batch, power=1, lag=data.season_length)
+        lag = data.season_length if past.shape[1] > data.season_length else 1
+        scale_S = metrics.difference_scale(past_batch, power=1, lag=lag)
         return cls(history, known.index.to_numpy(), ds, ahead.nan_to_num(), ~ahead.isnan(), scale_S)
 
     def scores(self, made: pd.DataFrame) -> dict[str, float]:
