@@ -45,12 +45,12 @@ def _prices(n_series: int, n_steps: int, seed: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("freq", ["W", 1])
-def test_a_season_that_a_quarter_of_the_series_has_is_found_and_prices_alone_have_none(freq: str | int) -> None:
+def test_a_season_that_a_tenth_of_the_series_has_is_found_and_prices_alone_have_none(freq: str | int) -> None:
     seen = np.ones((80, 520), dtype=bool)
     for seed in range(5):
         prices = _prices(80, 520, seed)
         assert find_season(prices, seen, freq).length == 1
-        mixed = np.concatenate([prices[:60], _counts(20, 520, 52, 0.5, seed)])
+        mixed = np.concatenate([prices[:72], _counts(8, 520, 52, 0.5, seed)])
         assert find_season(mixed, seen, freq).length == 52
 
 
