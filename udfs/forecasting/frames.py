@@ -161,7 +161,7 @@ def _spec(season_length: int, quantiles: tuple[float, ...], device: str, batch: 
     return ForecastSpec(
         season_length=season_length,
         quantiles=quantiles,
-        min_history=min(14, 2 * season_length),
+        min_history=min(8, 2 * season_length),
         device=device,
         regular_candidates=REGULAR,
         intermittent_candidates=INTERMITTENT,

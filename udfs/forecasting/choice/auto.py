@@ -123,7 +123,8 @@ class AutoForecaster:
         learned = {} if spec.max_members == 1 else _learned(tested, contest.candidates, windows, class_S, quantiles)
         selection = select(_cube(scored, windows), class_S, summary, batch.cutoff, contest, learned)
         if learned:
-            _lend(selection, batch, class_S, spec.max_members)
+            pooling = [name for name, source in self.sources.items() if getattr(source, "pools_series", False)]
+            _lend(selection, batch, class_S, pooling)
         forecasts = {name: (one.mean_WSH, one.sd_WSH) for name, one in tested.items()}
         return selection, summarise_errors(selection, forecasts, windows, class_S)
 
@@ -182,14 +183,17 @@ def _learned(
     return learned
 
 
-def _lend(selection: Selection, batch: SkuBatch, class_S: np.ndarray, max_members: int) -> None:
-    """Give new series the average of what all others have: they have no window, and their mean errs more."""
+def _lend(selection: Selection, batch: SkuBatch, class_S: np.ndarray, pooling: list[str]) -> None:
+    """Give new series, which have no window, the average of what all others have, and of it the models that learn from
+    all series at once where there are any: a new series has little of its own to learn from."""
     is_new_S = (class_S == DEMAND_CLASSES.index("new")) & (batch.mask_ST.sum(1) >= LEAST_OBSERVED).cpu().numpy()
     contested_S = selection.weight_SK.any(1)
     if not is_new_S.any() or not contested_S.any():
         return
     weight_K = selection.weight_SK[contested_S].mean(0)
-    weight_K[np.argsort(-weight_K, kind="stable")[max_members:]] = 0.0
+    pools_K = np.isin(selection.names, pooling)
+    if weight_K[pools_K].any():
+        weight_K[~pools_K] = 0.0
     weight_K /= weight_K.sum()
     selection.weight_SK[is_new_S] = weight_K
     selection.choice.name_S[is_new_S] = JOIN.join(selection.names[k] for k in np.flatnonzero(weight_K))
