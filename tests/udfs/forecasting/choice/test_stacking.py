@@ -35,7 +35,9 @@ def test_a_model_without_forecasts_has_no_weight_and_no_common_day_no_answer() -
     actual_WSH = np.ones((2, 4, 3))
     quantile_KWSHQ = np.ones((2, 2, 4, 3, 5))
     quantile_KWSHQ[1] = np.nan
-    assert stacked_weights(quantile_KWSHQ, actual_WSH, np.ones((2, 4)), LEVELS).tolist() == [1.0, 0.0]
+    weight_K = stacked_weights(quantile_KWSHQ, actual_WSH, np.ones((2, 4)), LEVELS)
+    assert weight_K is not None
+    assert weight_K.tolist() == [1.0, 0.0]
     assert stacked_weights(quantile_KWSHQ, actual_WSH, np.zeros((2, 4)), LEVELS) is None
     assert stacked_weights(quantile_KWSHQ[1:], actual_WSH, np.ones((2, 4)), LEVELS) is None
     assert len(sample(np.arange(5 * SERIES))) == SERIES
@@ -57,7 +59,8 @@ def _history() -> pd.DataFrame:
 
 
 def test_auto_is_no_worse_than_its_best_part_on_held_back_windows() -> None:
-    rows, loss = _history(), {}
+    rows = _history()
+    loss: dict[str, float] = {}
     columns = [quantile_column(level) for level in LEVELS]
     for cutoff in CUTOFFS:
         last = pd.Timestamp(2024, 1, 1) + pd.Timedelta(cutoff - 1, "D")
