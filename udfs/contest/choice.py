@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import date
 
@@ -15,6 +16,9 @@ from udfs.demand.demand_profile import DEMAND_CLASSES
 
 JOIN = "+"
 """Between the members' names in the name of an average."""
+
+OWN_POWER = 2.0
+"""A learned weight moves with this power of how much better a series' shrunk score is than its class's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +71,26 @@ class Selection:
     choice: Choice
 
 
-def select(scores: WindowScores, class_S: np.ndarray, summary: pa.Table, cutoff: date, spec: ContestSpec) -> Selection:
+def select(
+    scores: WindowScores,
+    class_S: np.ndarray,
+    summary: pa.Table,
+    cutoff: date,
+    spec: ContestSpec,
+    learned: Mapping[str, np.ndarray] | None = None,
+) -> Selection:
     """Choose for every series.
 
     Args:
         scores: of these series, from windows whose days end by `cutoff`.
         class_S: index into `DEMAND_CLASSES`, as seen at `cutoff`.
         summary: merged class sums; rows of other cutoffs are ignored.
+        learned: by class the (K,) weights of its candidates in an average, where all series have taught them.
 
     What decides, in this order: a series' own scores shrunk toward its class's; the class's scores, for a series
     without a window; the first candidate of the class, where no series of the class has one. Equal scores go to the
-    earlier candidate. The best `max_members` within `tolerance` of the best are averaged, weighted by 1 / score.
+    earlier candidate. The best `max_members` within `tolerance` of the best are averaged, weighted by 1 / score; with
+    learned weights the `max_members` of most weight, once a series' own scores have moved them.
     """
     every = tuple(dict.fromkeys(name for names in spec.candidates.values() for name in names))
     weight_SK = np.zeros((len(class_S), len(every)))
@@ -87,7 +100,8 @@ def select(scores: WindowScores, class_S: np.ndarray, summary: pa.Table, cutoff:
         index = np.flatnonzero(class_S == DEMAND_CLASSES.index(demand_class))
         if not index.size:
             continue
-        contest = _Contest(demand_class, names, [table.get((demand_class, name)) for name in names], spec)
+        sums = [table.get((demand_class, name)) for name in names]
+        contest = _Contest(demand_class, names, sums, spec, (learned or {}).get(demand_class))
         columns = np.array([every.index(name) for name in names])
         weight_SK[index[:, None], columns] = contest.decide(scores.of(names)[:, :, index], index, choice)
     return Selection(every, weight_SK, choice)
@@ -101,6 +115,7 @@ class _Contest:
     names: tuple[str, ...]
     sums: list[dict[str, float] | None]
     spec: ContestSpec
+    learned_K: np.ndarray | None = None
 
     def decide(self, score_KWS: np.ndarray, index: np.ndarray, choice: Choice) -> np.ndarray:
         """(S, K) weights; fills `choice` at `index`."""
@@ -119,6 +134,10 @@ class _Contest:
         member_KS = (rank_KS < self.spec.max_members) & (score_KS <= score_KS.min(0) * (1.0 + self.spec.tolerance))
         member_KS |= rank_KS == 0
         weight_KS = np.where(member_KS, 1.0 / np.maximum(score_KS, 1e-12), 0.0)
+        if self.learned_K is not None:
+            moved_KS = self._moved(score_KS, self.learned_K)
+            weight_KS = np.where(moved_KS.any(0), moved_KS, weight_KS)
+            member_KS = weight_KS > 0
         weight_KS /= weight_KS.sum(0)
         for s, at in enumerate(index):
             members = np.flatnonzero(member_KS[:, s])
@@ -131,6 +150,15 @@ class _Contest:
             whose = self._whose(shrunk, order_KS[:, s], s)
             choice.rule_S[at] = self._rule(members, weight_KS[:, s], score_KS[:, s], rest, whose) + beside
         return weight_KS.T
+
+    def _moved(self, score_KS: np.ndarray, learned_K: np.ndarray) -> np.ndarray:
+        """(K, S) the learned weights, moved by how a series differs from its class; 0 beyond `max_members`."""
+        class_K = np.array([sums["score_sum"] / sums["series"] if sums else np.inf for sums in self.sums])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            ratio_KS = score_KS / score_KS.min(0) / (class_K / class_K.min())[:, None]
+            moved_KS = learned_K[:, None] * np.nan_to_num(ratio_KS**-OWN_POWER, nan=0.0, posinf=0.0)
+        rank_KS = np.argsort(np.argsort(-moved_KS, axis=0, kind="stable"), axis=0, kind="stable")
+        return np.where(rank_KS < self.spec.max_members, moved_KS, 0.0)
 
     def _whose(self, shrunk: Shrunk, order_K: np.ndarray, s: int) -> str:
         """Whose scores decided for a series: its own, its class's, or both."""
@@ -149,6 +177,9 @@ class _Contest:
         if len(members) == 1:
             return f"lowest {self.spec.score_name}{whose}: {_number(score_K[members[0]])}{against}"
         parts = ", ".join(f"{weight_K[k]:.0%} {self.names[k]} ({_number(score_K[k])})" for k in members)
+        if self.learned_K is not None:
+            least = f"average with the least loss of all {self.demand_class} series"
+            return f"{least}, moved by {self.spec.score_name}{whose}: {parts}{against}"
         return f"average of the lowest {self.spec.score_name}{whose}: {parts}{against}"
 
 

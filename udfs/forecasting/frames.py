@@ -33,6 +33,16 @@ from udfs.series.sku_batch import SkuBatch
 
 Frame = TypeVar("Frame", pd.DataFrame, pa.Table)
 
+REGULAR = ("ets", "theta", "arima", "lag_regression", "tsb", "sba", "historic_mean", "seasonal_naive")
+INTERMITTENT = ("tsb", "count_trees", "ets", "theta", "arima", "lag_regression", "sba", "historic_mean")
+"""Candidates of `auto` for smooth and erratic, and for intermittent and lumpy demand, best guess first."""
+MAX_MEMBERS = 6
+AUTO_SECONDS = 180.0
+"""Nominal seconds on one core that `auto` may cost a frame, backtest included: candidates that the number of series and
+steps would make dearer, the ARIMA first, are left out."""
+_PRICED_CELLS = 1_000 * 391
+"""Series times steps that the costs of the registry are for."""
+
 PATH_LEVELS = (0.01, *QUANTILES)
 """Quantile levels that sample paths are drawn through."""
 
@@ -88,7 +98,8 @@ def forecast(
     """
     check_request(horizon, quantiles)
     panel = panel_of(history, freq, horizon, future, PanelSpec(gap_fill, leading_zeros, outliers))
-    spec = _spec(_season(panel, freq) if season_length is None else season_length, tuple(quantiles), device)
+    season_length = _season(panel, freq) if season_length is None else season_length
+    spec = _spec(season_length, tuple(quantiles), device, panel.batch)
     index, made = _made(panel, _forecaster(model, spec, seed), horizon, spec)
     return _result(panel, index, made, quantiles, history)
 
@@ -121,7 +132,8 @@ def forecast_paths(
     if n_paths < 1:
         raise ValueError(f"expected at least one path, found n_paths={n_paths}")
     panel = panel_of(history, freq, horizon, future, PanelSpec(gap_fill, leading_zeros, outliers))
-    spec = _spec(_season(panel, freq) if season_length is None else season_length, PATH_LEVELS, device)
+    season_length = _season(panel, freq) if season_length is None else season_length
+    spec = _spec(season_length, PATH_LEVELS, device, panel.batch)
     forecaster = _forecaster(model, spec, seed)
     index, made = _made(panel, forecaster, horizon, spec)
     known = panel.batch.to(choose_device(device)).select(index)
@@ -144,9 +156,18 @@ def _past_errors(forecaster: Forecaster, batch: SkuBatch, horizon: int, spec: Fo
     return ScoreSummary.from_backtest(tested.mean_WSH, tested.sd_WSH, actual_WSH, tested.mask_WSH, classes_S, units_S)
 
 
-def _spec(season_length: int, quantiles: tuple[float, ...], device: str) -> ForecastSpec:
-    short = min(14, 2 * season_length)
-    return ForecastSpec(season_length=season_length, quantiles=quantiles, min_history=short, device=device)
+def _spec(season_length: int, quantiles: tuple[float, ...], device: str, batch: SkuBatch) -> ForecastSpec:
+    cells = max(int(batch.mask_ST.sum()), 1)
+    return ForecastSpec(
+        season_length=season_length,
+        quantiles=quantiles,
+        min_history=min(8, 2 * season_length),
+        device=device,
+        regular_candidates=REGULAR,
+        intermittent_candidates=INTERMITTENT,
+        max_members=MAX_MEMBERS,
+        budget_seconds=AUTO_SECONDS * _PRICED_CELLS / cells,
+    )
 
 
 def _season(panel: Panel, freq: str | int) -> int:

@@ -163,6 +163,7 @@ MODELS: Registry[Model] = Registry(
         "count_trees",
         "the whole distribution by LightGBM over classes of demand, fitted to the bucket",
         lambda spec: import_module("udfs.forecasting.models.trees.count_trees").CountTrees(spec.season_length),
+        cost=8.0,
     ),
     Model(
         "class_route",

@@ -27,6 +27,9 @@ MIN_STRETCHES = 8
 """Stretches of time that tell how sure it is."""
 CLEAR = 0.02
 """Correlation below which a season is none worth having."""
+CLEAR_OF_ONE, SURE_OF_ONE, SHARE = 0.3, 4.0, 0.1
+"""A season that only some series have, prices beside sales, is drowned in the mean of all: it is there as well where so
+large a share has, each on its own, at least this correlation and is so many standard errors of as many pairs sure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,27 +71,30 @@ def find_season(y_ST: np.ndarray, mask_ST: np.ndarray, freq: str | int) -> Found
     y_ST, mask_ST = y_ST[every], mask_ST[every]
     natural = natural_season(freq)
     if natural > 1:
-        correlation, error = _correlation(y_ST, mask_ST, natural)
-        doubtful = correlation < max(CLEAR, SURE * error)  # False for NaN: nothing speaks against it
+        correlation, error, own = _correlation(y_ST, mask_ST, natural)
+        # False for NaN: nothing speaks against it.
+        doubtful = correlation < max(CLEAR, SURE * error) and not own > 0
         return FoundSeason(1 if doubtful else natural, natural, correlation)
     if isinstance(freq, str) and not freq.isdigit():
         return FoundSeason(1, 1)
     best = FoundSeason(1, 1)
     for length in COUNTED:
-        correlation, error = _correlation(y_ST, mask_ST, length)
-        if correlation > max(CLEAR, SURE_OF_COUNTED * error) and not correlation <= best.correlation:
-            best = FoundSeason(length, length, correlation)
+        correlation, error, own = _correlation(y_ST, mask_ST, length)
+        found = correlation if correlation > max(CLEAR, SURE_OF_COUNTED * error) else own
+        if found > 0 and not found <= best.correlation:
+            best = FoundSeason(length, length, found)
     return best
 
 
-def _correlation(y_ST: np.ndarray, mask_ST: np.ndarray, length: int) -> tuple[float, float]:
+def _correlation(y_ST: np.ndarray, mask_ST: np.ndarray, length: int) -> tuple[float, float, float]:
     """Mean correlation of values `length` steps apart, less their trend, and its standard error; NaN for too few.
 
+    Then the correlation of the series that are clear each on its own, times their share; 0 where that is below `SHARE`.
     Each series counts by its pairs. The error is told by stretches of time, for what happens to all series at once is
     one piece of evidence, not as many as there are series.
     """
     if y_ST.shape[1] < 2 * length:
-        return float("nan"), float("nan")
+        return float("nan"), float("nan"), 0.0
     rest_ST, seen_ST = _without_trend(y_ST, mask_ST, length)
     pair_ST = seen_ST[:, length:] & seen_ST[:, :-length]
     square_S = (rest_ST**2).sum(1)
@@ -96,16 +102,20 @@ def _correlation(y_ST: np.ndarray, mask_ST: np.ndarray, length: int) -> tuple[fl
     pair_ST = pair_ST[varies_S]
     spread_S = square_S[varies_S] / seen_ST[varies_S].sum(1)
     rest_ST = rest_ST[varies_S] / np.sqrt(spread_S)[:, None]
-    product_T = (rest_ST[:, length:] * rest_ST[:, :-length] * pair_ST).sum(0)
-    pairs_T = pair_ST.sum(0)
+    product_ST = rest_ST[:, length:] * rest_ST[:, :-length] * pair_ST
+    product_T, pairs_T = product_ST.sum(0), pair_ST.sum(0)
     steps = np.flatnonzero(pairs_T)
     if len(steps) < MIN_STRETCHES:
-        return float("nan"), float("nan")
+        return float("nan"), float("nan"), 0.0
     correlation = float(product_T.sum() / pairs_T.sum())
     size = min(length, len(steps) // MIN_STRETCHES)
     stretch_N = np.arange(len(steps)) // size
     off = np.bincount(stretch_N, (product_T - correlation * pairs_T)[steps])
-    return correlation, float(np.sqrt((off**2).sum() * len(off) / (len(off) - 1)) / pairs_T.sum())
+    error = float(np.sqrt((off**2).sum() * len(off) / (len(off) - 1)) / pairs_T.sum())
+    pairs_S = np.maximum(pair_ST.sum(1), 1)
+    own_S = product_ST.sum(1) / pairs_S
+    clear_S = own_S > np.maximum(CLEAR_OF_ONE, SURE_OF_ONE / np.sqrt(pairs_S))
+    return correlation, error, float(own_S[clear_S].sum() / len(own_S)) if clear_S.mean() >= SHARE else 0.0
 
 
 def _without_trend(y_ST: np.ndarray, mask_ST: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:

@@ -39,6 +39,21 @@ def test_a_season_is_found_where_it_is_and_not_where_it_is_not(freq: str, season
     assert all(one.asked == season for one in none)
 
 
+def _prices(n_series: int, n_steps: int, seed: int) -> np.ndarray:
+    """Random walks: detrended, values a season apart go against each other."""
+    return 50.0 * np.exp(np.cumsum(np.random.default_rng(seed).normal(0, 0.03, (n_series, n_steps)), axis=1))
+
+
+@pytest.mark.parametrize("freq", ["W", 1])
+def test_a_season_that_a_tenth_of_the_series_has_is_found_and_prices_alone_have_none(freq: str | int) -> None:
+    seen = np.ones((80, 520), dtype=bool)
+    for seed in range(5):
+        prices = _prices(80, 520, seed)
+        assert find_season(prices, seen, freq).length == 1
+        mixed = np.concatenate([prices[:72], _counts(8, 520, 52, 0.5, seed)])
+        assert find_season(mixed, seen, freq).length == 52
+
+
 def test_shocks_that_all_series_share_are_no_season() -> None:
     rng = np.random.default_rng(3)
     seen = np.ones((200, 100), dtype=bool)

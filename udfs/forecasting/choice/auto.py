@@ -9,9 +9,10 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from udfs.contest.choice import Selection, select
+from udfs.contest.choice import JOIN, Selection, select
 from udfs.contest.scores import WindowScores
 from udfs.demand.demand_profile import DEMAND_CLASSES, demand_statistics
+from udfs.forecasting.choice import stacking
 from udfs.forecasting.choice.backtest import ForecasterSource, Windows, backtest_windows
 from udfs.forecasting.choice.backtest_scores import SCORES, Score, score_windows
 from udfs.forecasting.choice.champions import Champions
@@ -27,15 +28,21 @@ from udfs.forecasting.probability.score_summary import ScoreSummary
 from udfs.forecasting.registry import RUNGS, make_all, rung_of
 from udfs.series.sku_batch import SkuBatch
 
+LEAST_OBSERVED = 3
+"""Days that a series without a contest of its own needs to be forecast by the models of the others."""
+
 
 @dataclass(frozen=True, slots=True)
 class AutoForecaster:
     """Backtest the candidates of each demand class, choose per series, forecast with what was chosen.
 
     The rungs of the ladder are climbed one after the other: a dearer rung is backtested for a class only if the rung
-    below has paid there and the budget allows. Series that never sold are forecast as zero, and those with a history
-    below `min_history` by their mean. So are those that sold once, after days without a sale: no interval between sales
-    was ever seen, and a model that weighs late days more would take a sale on the last day for many to come.
+    below has paid there and the budget allows. The weights of an average are learned over all series of a class
+    (`stacking`); `max_members` of 1 takes the single best by the scores of series. Series that never sold are forecast
+    as zero. Those with a history below `min_history` take the average that the others have on average, and their mean
+    where they have fewer than `LEAST_OBSERVED` days or no other has a contest. So do those that sold once, after days
+    without a sale: no interval between sales was ever seen, and a model that weighs late days more would take a sale on
+    the last day for many to come.
 
     Unlike other models, this one pools over the batch: how the series of a class fare together decides for each of
     them, so that a series' forecast depends on the batch it is in. `Champions` is what remains once the choice is
@@ -102,7 +109,7 @@ class AutoForecaster:
         affordable = spec.ladder().affordable(spec.candidates(), spec.windows)
         contest = spec.selection(affordable)
         scored: dict[str, np.ndarray] = {}
-        forecasts: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
+        tested: dict[str, _Tested] = {}
         summary = CLASS_SUMMARY_SCHEMA.empty_table()
         for rung in range(len(RUNGS)):
             worth = spec.ladder().worth_trying(affordable, summary)
@@ -110,15 +117,21 @@ class AutoForecaster:
             for name in sorted(name for name in todo if rung_of(name) <= rung):
                 classes = [DEMAND_CLASSES.index(c) for c, names in worth.items() if name in names]
                 index = np.flatnonzero(np.isin(class_S, classes))
-                scored[name], forecasts[name] = self._test(name, windows, (index, class_S), quantiles)
+                tested[name] = self._test(name, windows, (index, class_S), quantiles)
+                scored[name] = tested[name].score_WS
             summary = summarise_classes(_cube(scored, windows), class_S, contest, batch.cutoff)
-        selection = select(_cube(scored, windows), class_S, summary, batch.cutoff, contest)
+        learned = {} if spec.max_members == 1 else _learned(tested, contest.candidates, windows, class_S, quantiles)
+        selection = select(_cube(scored, windows), class_S, summary, batch.cutoff, contest, learned)
+        if learned:
+            pooling = [name for name, source in self.sources.items() if getattr(source, "pools_series", False)]
+            _lend(selection, batch, class_S, pooling)
+        forecasts = {name: (one.mean_WSH, one.sd_WSH) for name, one in tested.items()}
         return selection, summarise_errors(selection, forecasts, windows, class_S)
 
     def _test(
         self, name: str, windows: Windows, series: tuple[np.ndarray, np.ndarray], quantiles: tuple[float, ...]
-    ) -> tuple[np.ndarray, tuple[torch.Tensor, torch.Tensor]]:
-        """(W, S) scores of a model, then its mean_WSH and sd_WSH; NaN for series that it was not tested on.
+    ) -> _Tested:
+        """What a model did on the windows; NaN for series that it was not tested on.
 
         Args:
             series: positions of the series to test on, and the classes of all.
@@ -129,7 +142,64 @@ class AutoForecaster:
         result = calibrate_backtest(result, class_S[index], windows.batch.cutoff)
         score = (self.scores or SCORES)[self.spec.score]
         score_WS[:, index] = score_windows(result, {name: score})[name].cpu().numpy()
-        return score_WS, (windows.spread(result.mean_WSH, index), windows.spread(result.sd_WSH, index))
+        quantile_WSHQ = np.where(result.mask_WSH.cpu()[..., None], result.quantile_WSHQ.cpu(), np.nan)
+        taught = {}
+        for c in np.unique(class_S[index]):
+            at = stacking.sample(np.flatnonzero(class_S[index] == c))
+            taught[DEMAND_CLASSES[c]] = quantile_WSHQ[:, at]
+        return _Tested(score_WS, windows.spread(result.mean_WSH, index), windows.spread(result.sd_WSH, index), taught)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tested:
+    """score_WS, mean_WSH, sd_WSH; and by class the quantiles of the series that teach its weights."""
+
+    score_WS: np.ndarray
+    mean_WSH: torch.Tensor
+    sd_WSH: torch.Tensor
+    taught: Mapping[str, np.ndarray]
+
+
+def _learned(
+    tested: Mapping[str, _Tested],
+    candidates: Mapping[str, tuple[str, ...]],
+    windows: Windows,
+    class_S: np.ndarray,
+    quantiles: tuple[float, ...],
+) -> dict[str, np.ndarray]:
+    """By class the weights of its candidates; a candidate that was not tested has 0."""
+    learned = {}
+    for demand_class, names in candidates.items():
+        known = [name for name in names if name in tested and demand_class in tested[name].taught]
+        if not known:
+            continue
+        at = stacking.sample(np.flatnonzero(class_S == DEMAND_CLASSES.index(demand_class)))
+        actual_WSH, scale_WS = windows.actual_WSH[:, at].cpu().numpy(), windows.pinball_scale_WS[:, at].cpu().numpy()
+        quantile_KWSHQ = np.stack([tested[name].taught[demand_class] for name in known])
+        weight_K = stacking.stacked_weights(quantile_KWSHQ, actual_WSH, scale_WS, quantiles)
+        if weight_K is not None:
+            of = dict(zip(known, weight_K, strict=True))
+            learned[demand_class] = np.array([of.get(name, 0.0) for name in names])
+    return learned
+
+
+def _lend(selection: Selection, batch: SkuBatch, class_S: np.ndarray, pooling: list[str]) -> None:
+    """Give new series, which have no window, the average of what all others have, and of it the models that learn from
+    all series at once where there are any: a new series has little of its own to learn from."""
+    is_new_S = (class_S == DEMAND_CLASSES.index("new")) & (batch.mask_ST.sum(1) >= LEAST_OBSERVED).cpu().numpy()
+    contested_S = selection.weight_SK.any(1)
+    if not is_new_S.any() or not contested_S.any():
+        return
+    weight_K = selection.weight_SK[contested_S].mean(0)
+    pools_K = np.isin(selection.names, pooling)
+    if weight_K[pools_K].any():
+        weight_K[~pools_K] = 0.0
+    weight_K /= weight_K.sum()
+    selection.weight_SK[is_new_S] = weight_K
+    selection.choice.name_S[is_new_S] = JOIN.join(selection.names[k] for k in np.flatnonzero(weight_K))
+    selection.choice.rule_S[is_new_S] = (
+        f"too few observed days for a contest: the average of {int(contested_S.sum()):,} other series"
+    )
 
 
 def _sold_once_after_zeros(batch: SkuBatch) -> np.ndarray:

@@ -64,7 +64,11 @@ class Champions:
         forecasts, weights = [], []
         for k in np.flatnonzero(weight_SK.any(0)):
             index = np.flatnonzero(weight_SK[:, k])
-            made = self._model(self.selection.names[k], batch).forecast(batch.select(index), horizon, quantiles)
+            model = self._model(self.selection.names[k], batch)
+            if getattr(model, "pools_series", False):  # it learns from all of them, as in the backtest
+                made = model.forecast(batch, horizon, quantiles).select(index)
+            else:
+                made = model.forecast(batch.select(index), horizon, quantiles)
             # A series that the model has no weight in gets another's row, which its weight of 0 silences.
             row_S = np.zeros(len(batch), dtype=int)
             row_S[index] = np.arange(len(index))

@@ -62,15 +62,24 @@ def test_the_model_that_did_best_on_the_windows_forecasts() -> None:
     assert week.calls == [30, 30, 30]
 
 
-def test_classes_without_a_contest_go_by_rule() -> None:
+def test_what_never_sold_is_zero_and_new_series_take_the_average_of_the_others() -> None:
     batch = batch_of(HAND_MADE)
     made = AutoForecaster.of(ForecastSpec()).forecast(batch, 7, LEVELS)
-    route = ClassRoute().forecast(batch, 7, LEVELS)
     at = {unique_id: s for s, unique_id in enumerate(batch.unique_ids)}
-    for unique_id, model in (("no_sales", "zero"), ("new", "historic_mean")):
-        s = at[unique_id]
-        assert made.choice.name_S[s] == model
-        assert torch.equal(made.quantile_SHQ[s], route.quantile_SHQ[s])
+    assert made.choice is not None
+    assert made.choice.name_S[at["no_sales"]] == "zero"
+    assert not made.quantile_SHQ[at["no_sales"]].any()
+    assert made.choice.rule_S[at["new"]].startswith("too few observed days for a contest: the average of")
+    assert made.mean_SH[at["new"]].min() > 0
+
+
+def test_new_series_among_none_but_new_ones_have_their_mean() -> None:
+    batch = batch_of({"a": np.arange(1.0, 9.0), "b": np.ones(6)})
+    made = AutoForecaster.of(ForecastSpec()).forecast(batch, 7, LEVELS)
+    route = ClassRoute().forecast(batch, 7, LEVELS)
+    assert made.choice is not None
+    assert made.choice.name_S.tolist() == ["historic_mean"] * 2
+    assert torch.equal(made.quantile_SHQ, route.quantile_SHQ)
 
 
 def test_a_short_history_falls_back_on_the_first_candidate() -> None:

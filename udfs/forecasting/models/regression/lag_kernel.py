@@ -128,7 +128,11 @@ def predict(z_N, t, lag_J, coefficient_L) -> float:  # type: ignore[no-untyped-d
 @_jit
 def run_ahead(z_N, lag_J, coefficient_L, margin, path_H, growth_H) -> None:  # type: ignore[no-untyped-def]
     """Fill path_H with the recursion's values, held within the range seen and `margin` of its width around, and
-    growth_H with forecast variance over one-step variance: the sum of the squared responses to a unit error."""
+    growth_H with forecast variance over one-step variance: the sum of the squared responses to a unit error.
+
+    Coefficients that would run away are held by that range; so are responses, by twice the error that they answer: else
+    the variance of a path that is held would grow without end.
+    """
     n, horizon = len(z_N), len(path_H)
     low, high = z_N.min(), z_N.max()
     low, high = low - margin * (high - low), high + margin * (high - low)
@@ -141,5 +145,6 @@ def run_ahead(z_N, lag_J, coefficient_L, margin, path_H, growth_H) -> None:  # t
         for lag in lag_J:
             if lag <= h:
                 response += coefficient_L[lag] * response_H[h - lag]
+        response = min(max(response, -2.0), 2.0)
         response_H[h] = response
         growth_H[h] = response * response + (growth_H[h - 1] if h else 0.0)

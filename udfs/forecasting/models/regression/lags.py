@@ -22,6 +22,10 @@ LONGER_SEASON = {7: 364, 24: 168, 48: 336, 96: 672}
 MIN_LONG_SEASONS = 3
 """Observed days, in seasons, from which a season's lags are used."""
 
+LEAST_REACH = 60.0
+"""Days over which the weight of a day falls by e at least: of fewer, a dozen coefficients fit noise and run away. On
+windows of M5 before the tested ones the pooled quantile loss was .694 without, .592 with 40 days, .577 with 80."""
+
 
 @dataclass(frozen=True, slots=True)
 class LagRegression:
@@ -37,7 +41,7 @@ class LagRegression:
         season_length: m, in days.
         longer_season: p, a season of seasons; None takes `LONGER_SEASON`, 0 none.
         ridge: penalty on squared coefficients of the standardised series, per unit of weight.
-        memory: weight of a day falls by e over this many of the longest season in use.
+        memory: weight of a day falls by e over this many of the longest season in use, `LEAST_REACH` days at least.
         margin: forecasts stay within the range seen, widened on both sides by this share of it.
         name: the forecaster's name in tables.
 
@@ -80,7 +84,14 @@ class LagRegression:
             "unit": np.zeros((n_series, len(_UNIT))),
         }
         arrays = (y_ST.numpy(), mask_ST.numpy(), *out.values())
-        settings = (self.season_length, longer, levels, np.exp(-1.0 / np.maximum(reach, 1.0)), self.ridge, self.margin)
+        settings = (
+            self.season_length,
+            longer,
+            levels,
+            np.exp(-1.0 / np.maximum(reach, LEAST_REACH)),
+            self.ridge,
+            self.margin,
+        )
         over_series(lambda a, b: _fit_numba(*(x[a:b] for x in arrays), *settings), n_series)  # type: ignore[call-arg]
         return _to_demand(out, quantiles, batch.device)
 

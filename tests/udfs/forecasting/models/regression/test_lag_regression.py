@@ -10,7 +10,7 @@ from tests.udfs.forecasting.series import batch_of
 from udfs.forecasting import metrics
 from udfs.forecasting.models.naive2 import Naive2
 from udfs.forecasting.models.regression.lag_kernel import average_coefficients, run_ahead
-from udfs.forecasting.models.regression.lags import LagRegression
+from udfs.forecasting.models.regression.lags import LEAST_REACH, LagRegression
 
 LEVELS = (0.1, 0.5, 0.9)
 SETS = ([1, 2, 3, 6, 7, 8, 14], [1, 2, 7, 8, 9], [1, 2, 3, 5, 6, 7, 8, 9, 14])
@@ -31,7 +31,7 @@ def _brute_force(y: np.ndarray, model: LagRegression, horizon: int) -> np.ndarra
     for lags in SETS:
         first = max(lags)
         x = np.column_stack([z[first - k : len(z) - k] for k in lags] + [np.ones(len(z) - first)])
-        weight = np.exp(-np.arange(len(x) - 1, -1, -1) / (model.memory * 7))
+        weight = np.exp(-np.arange(len(x) - 1, -1, -1) / max(model.memory * 7, LEAST_REACH))
         penalty = np.sqrt(np.r_[np.full(len(lags), model.ridge), 1e-9] * weight.sum())
         rows = np.vstack([x * np.sqrt(weight)[:, None], np.diag(penalty)])
         target = np.r_[z[first:] * np.sqrt(weight), np.zeros(len(lags) + 1)]
@@ -54,6 +54,15 @@ def test_the_forecast_equals_a_brute_force_regression(level: float) -> None:
     ours = model.forecast(batch_of({"a": np.r_[y]}), 21, LEVELS).mean_SH[0].numpy()
     kept = y[np.argmax(y > 0) :]  # days before the first sale are not yet listed
     np.testing.assert_allclose(ours, np.maximum(_brute_force(kept, model, 21), 0.0), rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize(("season", "n_steps"), [(1, 24), (7, 60), (12, 36), (52, 50)])
+def test_quantiles_stay_near_what_was_sold_however_little_was_seen(season: int, n_steps: int) -> None:
+    rng = np.random.default_rng(4)
+    series = {f"s{s:02d}": np.r_[1.0, rng.poisson(0.3 + s % 4, n_steps - 1)] for s in range(60)}
+    made = LagRegression(season).forecast(batch_of(series), 28, LEVELS)
+    most_S = np.array([y.max() for y in series.values()])
+    assert (made.quantile_SHQ.amax((1, 2)).numpy() <= 8 * most_S).all()
 
 
 def test_two_seasons_are_seen_where_the_history_shows_both() -> None:
