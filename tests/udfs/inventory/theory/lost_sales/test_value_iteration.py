@@ -90,7 +90,7 @@ LONGER = {
 
 @pytest.mark.parametrize(("demand", "lead_time"), LONGER)
 def test_longer_lead_times_keep_their_optima(demand: str, lead_time: int) -> None:
-    """The other instances of Zipkin (2008), p = 4, 9, 19, 39, as first solved here: the policy's own chain costs the same.
+    """More instances of Zipkin (2008), p = 4, 9, 19, 39, as first solved here; the policy's own chain costs the same.
 
     That the method finds the optimum is what the linear programmes above say, on smaller instances.
     """
