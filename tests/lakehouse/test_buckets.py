@@ -32,6 +32,7 @@ def champions(ids: list[str], model: str = "ets", days: int = 1) -> pa.Table:
             "model": [model] * count,
             "rule": ["asked for by name"] * count,
             "runner_up": pa.nulls(count, pa.string()),
+            "demand_class": ["smooth"] * count,
             "score": [1.0] * count,
             "runner_up_score": pa.nulls(count, pa.float64()),
             **{f"path_{part}": [0.1] * count for part in ("level", "season", "short", "decay")},
