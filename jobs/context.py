@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import threading
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -21,6 +22,8 @@ from lakehouse.feeds.sources import SourceMapping
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+_ONE_START = threading.Lock()
 
 
 @dataclass
@@ -61,9 +64,10 @@ class RunContext:
 
     @property
     def spark(self) -> SparkSession:
-        if self._spark is None:
-            self._is_spark_ours = not _spark_is_up()
-            self._spark = build_session(self.settings.spark, self.lakehouse.base)
+        with _ONE_START:  # feeds are read side by side: two JVMs that start at once take each other's files
+            if self._spark is None:
+                self._is_spark_ours = not _spark_is_up()
+                self._spark = build_session(self.settings.spark, self.lakehouse.base)
         return self._spark
 
     def close(self) -> None:
