@@ -193,9 +193,11 @@ def _age(n: int, x: np.ndarray, ages_AB: np.ndarray, arrived_B: np.ndarray, t: i
             x[USED + i] -= taken
     last_B = ages_AB[t % n_ages]
     for i in range(n):
-        x[SUM_WASTED + i] += last_B[i]
-        x[SUM_HAND + i] -= last_B[i]
-        x[HAND + i] -= last_B[i]
+        # Stock in parts of a unit and its batches are added up in different orders: none may go below 0 for it.
+        gone = min(last_B[i], x[HAND + i])
+        x[SUM_WASTED + i] += gone
+        x[SUM_HAND + i] -= gone
+        x[HAND + i] -= gone
         last_B[i] = zero
 
 

@@ -323,3 +323,16 @@ def test_infinite_levels_are_limits() -> None:
         assert float(simulate(wrap(ReorderPoint(-np.inf, 5.0)), OK, terms).ordered_SP.sum()) == 0.0
         capped, free = (simulate(wrap(p), OK, terms) for p in (CappedBaseStock(5.0, np.inf), BaseStock(5.0)))
         assert torch.equal(capped.cost, free.cost)
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_what_perishes_in_parts_of_a_unit_leaves_no_stock_below_nothing(compiled: bool) -> None:
+    """All that is left of a day is thrown away, where stock and its batches have been rounded differently."""
+    demand = torch.from_numpy(np.random.default_rng(0).exponential(1.3, (6, N_PATHS, N_PERIODS)))
+    terms = SimulationTerms(holding_cost=1.0, shortage_cost=9.0, lead_time=0, shelf_life=1, backorder_share=0.5)
+    policy: Any = BaseStock(np.linspace(0.1, 3.0, 6))
+    result = simulate(policy if compiled else Opaque(policy), demand, terms)
+    for found in (result.holding_cost_SP, result.end.on_hand_SP, result.wasted_SP):
+        assert (found >= 0.0).all()
+    assert result.holding_cost_SP.max() < 1e-9
+    assert result.wasted_SP.min() > 0.0
