@@ -66,7 +66,7 @@ def kernel(inputs: dict[str, pa.Table], parameters: TrainParameters, unit: str) 
     with tempfile.TemporaryDirectory() as folder:
         tree_totals.save(model, Path(folder))
         row = ("trees", cutoff, n_series, pack(Path(folder)), time.perf_counter() - started)
-    return KernelResult({MODELS: model_rows(MODELS, row)}, ids=n_series)
+    return KernelResult({MODELS: model_rows(MODELS, row)}, ids=1)
 
 
 def parameters(context: RunContext, _sums: Mapping[str, Any]) -> TrainParameters:

@@ -60,7 +60,7 @@ def kernel(inputs: dict[str, pa.Table], parameters: NetworkParameters, unit: str
     if not is_long_enough(batch, horizon):
         return KernelResult({NETWORKS: model_rows(NETWORKS)})
     rows = [_train(batch, cutoff, block, parameters) for block in parameters.blocks]
-    return KernelResult({NETWORKS: model_rows(NETWORKS, *rows)}, ids=len(batch))
+    return KernelResult({NETWORKS: model_rows(NETWORKS, *rows)}, ids=1)
 
 
 def _train(
