@@ -119,12 +119,12 @@ def _work(context: RunContext, stage: Stage, fingerprint: str, inputs: dict[str,
         let_go_of_workers()  # their memory, and the cores that they hold
     if isinstance(stage, UnitStage):
         return run_unit_stage(context, stage, fingerprint, inputs)
+    held, part, lineage = Held(context.lakehouse), stage.part(context), None
     if is_idle(context, stage):
-        record = StageRecord("succeeded")
+        record = StageRecord("succeeded")  # without lineage: nobody looked what the rows that are there go back to
     else:
         record = stage.build(context, Frames(context, stage.name, stage.reads, inputs))
-    held, part = Held(context.lakehouse), stage.part(context)
-    lineage = {part: stage.lineage(context)} if stage.lineage else None
+        lineage = {part: stage.lineage(context)} if stage.lineage else None
     for table in stage.writes:
         held.record(table, [part], lineage)
     return record

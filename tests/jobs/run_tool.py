@@ -37,6 +37,15 @@ ALL_STAGES = [stage.name for stage in all_stages()]
 BUCKET_STAGES = [
     stage.name for stage in all_stages() if isinstance(stage, UnitStage) and stage.name != "train_networks"
 ]
+TREES = (
+    'forecast.regular_candidates=["trees","ets"]',
+    'forecast.intermittent_candidates=["tsb","trees"]',
+    "trees.rounds=5",
+    "trees.min_rows_per_leaf=5",
+    "trees.least_series=1",
+    "trees.least_group_series=3",
+)
+"""Settings by which so few series have trees."""
 LOCAL = [f"runner.{stage}=local" for stage in BUCKET_STAGES]
 
 

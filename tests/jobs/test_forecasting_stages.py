@@ -22,6 +22,7 @@ from jobs.stages.forecasting.model_archive import fitted, load, pack
 from jobs.stages.forecasting.training_plan import wanted, wanted_for
 from lakehouse.delta.files import read_bucket
 from lakehouse.delta.io import Lakehouse
+from tests.jobs import run_tool
 from tests.jobs.run_tool import copied, day, make_context
 from udfs.forecasting.hierarchy.top_down import TopDown, fit_top_down
 from udfs.forecasting.models.regression.log_totals import LogRegression
@@ -31,15 +32,7 @@ from udfs.forecasting.probability.score_summary import ScoreSummary
 from udfs.series.sku_batch import SkuBatch
 
 HORIZON, WINDOWS, SERIES, CUTOFFS = 14, 3, 12, 3
-TREES = (
-    'forecast.regular_candidates=["trees","ets"]',
-    'forecast.intermittent_candidates=["tsb","trees"]',
-    "trees.rounds=5",
-    "trees.min_rows_per_leaf=5",
-    "trees.least_series=1",
-    "trees.least_group_series=3",
-    "trees.cutoffs_per_fit=2",
-)
+TREES = (*run_tool.TREES, "trees.cutoffs_per_fit=2")
 
 
 @pytest.fixture(scope="module")

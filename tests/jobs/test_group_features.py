@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from jobs.engine.rounds import pin
 from jobs.pipeline import run_stages
+from jobs.stages.forecasting import train
 from jobs.stages.forecasting.model_archive import fitted
+from lakehouse.delta.files import read_bucket
 from lakehouse.delta.io import Lakehouse
-from tests.jobs.run_tool import copied, day, make_context
+from tests.jobs.run_tool import TREES, as_written_by, copied, day, make_context
 from udfs.forecasting.hierarchy.top_down import TopDown
 from udfs.forecasting.models.trees.group_features import NAMES
 from udfs.forecasting.models.trees.tree_model import TreeModel
@@ -20,14 +23,6 @@ from udfs.forecasting.models.trees.tree_model import TreeModel
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-TREES = (
-    'forecast.regular_candidates=["trees","ets"]',
-    'forecast.intermittent_candidates=["tsb","trees"]',
-    "trees.rounds=5",
-    "trees.min_rows_per_leaf=5",
-    "trees.least_series=1",
-    "trees.least_group_series=3",
-)
 WITH_GROUPS = (*TREES, "trees.group_features=true")
 TABLE = "features.group_daily"
 
@@ -64,6 +59,25 @@ def test_days_are_added_to_what_a_rebuild_would_write(spark: SparkSession, featu
     assert whole == pytest.approx(sales["y_latent"].sum())
 
 
+def test_a_past_that_changed_while_nobody_looked_is_built_anew(
+    spark: SparkSession, featured: Lakehouse, tmp_path: Path
+) -> None:
+    lake = copied(featured, tmp_path / "lake")
+
+    def run(as_of: int, *settings: str, force: bool = False) -> None:
+        run_stages(make_context(spark, lake, None, day(as_of), *settings, force=force), ["group_features"])
+
+    run(112, *WITH_GROUPS)
+    lake.open("silver.products").update(new_values={"department": "moved"}, predicate="sku_id = 'S01'")
+    as_written_by(lake, "clean", "silver.products")
+    run(112, *TREES)
+    run(119, *WITH_GROUPS)
+    found = rows(lake)
+    assert {row["ds"] for row in found if row["department"] == "moved"} == {day(number) for number in range(1, 120)}
+    run(119, *WITH_GROUPS, force=True)
+    assert rows(lake) == found
+
+
 def test_trees_are_fitted_and_asked_with_them(spark: SparkSession, featured: Lakehouse, tmp_path: Path) -> None:
     lake = copied(featured, tmp_path / "lake")
     context = make_context(spark, lake, None, day(119), *WITH_GROUPS)
@@ -87,3 +101,14 @@ def test_nobody_waits_for_what_is_not_wanted(featured: Lakehouse, tmp_path: Path
     assert reports[0].record.rows == 0
     assert not lake.exists(TABLE)
     assert lake.rows("forecast.model") > 0
+
+
+def test_trees_do_not_read_what_an_earlier_run_has_left(
+    spark: SparkSession, featured: Lakehouse, tmp_path: Path
+) -> None:
+    lake = copied(featured, tmp_path / "lake")
+    run_stages(make_context(spark, lake, None, day(119), *WITH_GROUPS), ["group_features"])
+    (read,) = (read for read in train.STAGE.reads if read.table == TABLE)
+    for settings, is_read in ((TREES, False), (WITH_GROUPS, True)):
+        pinned = pin(make_context(None, lake, None, day(119), *settings), train.STAGE, read)
+        assert (read_bucket(pinned, "whole").num_rows > 0) is is_read

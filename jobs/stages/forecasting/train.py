@@ -76,7 +76,9 @@ def parameters(context: RunContext, _sums: Mapping[str, Any]) -> TrainParameters
 
 
 def _learnt_days(context: RunContext) -> tuple[date | None, date | None]:
-    """From the first day that a series of the earliest fit may reach back to."""
+    """From the first day that a series of the earliest fit may reach back to; no day where nobody wants them."""
+    if not context.settings.trees.group_features:
+        return context.as_of + timedelta(days=1), context.as_of
     fits = tree_fits(context)
     earliest = min((date.fromisoformat(day) for day in fits), default=context.as_of)
     return earliest - timedelta(days=context.settings.forecast.max_history_days), context.as_of
