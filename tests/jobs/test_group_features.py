@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from jobs.stages.forecasting.model_archive import fitted
 from lakehouse.delta.files import read_bucket
 from lakehouse.delta.io import Lakehouse
 from tests.jobs.run_tool import TREES, as_written_by, copied, day, make_context
+from tests.tiny_retailer import write_sales
 from udfs.forecasting.hierarchy.top_down import TopDown
 from udfs.forecasting.models.trees.group_features import NAMES
 from udfs.forecasting.models.trees.tree_model import TreeModel
@@ -75,6 +77,27 @@ def test_a_past_that_changed_while_nobody_looked_is_built_anew(
     found = rows(lake)
     assert {row["ds"] for row in found if row["department"] == "moved"} == {day(number) for number in range(1, 120)}
     run(119, *WITH_GROUPS, force=True)
+    assert rows(lake) == found
+
+
+def test_days_that_a_late_feed_brings_take_the_place_of_what_was_not_known(
+    spark: SparkSession, hundred_days: Path, tmp_path: Path
+) -> None:
+    lake = copied(Lakehouse(str(hundred_days / "lake")), tmp_path / "lake")
+    feeds = Path(shutil.copytree(hundred_days / "feeds", tmp_path / "feeds"))
+
+    def run(as_of: int, *stages: str, force: bool = False) -> None:
+        run_stages(make_context(spark, lake, feeds, day(as_of), *WITH_GROUPS, force=force), stages)
+
+    run(101, "group_features")
+    known = {row["ds"]: row["y_latent"] for row in rows(lake) if row["level"] == "all"}
+    assert known[day(100)] is not None
+    assert known[day(101)] is None
+    write_sales(feeds / "sales" / "second.csv", 100, 102, seed=8)
+    run(102, "ingest", "clean", "group_features")
+    found = rows(lake)
+    assert all(row["y_latent"] is not None for row in found if row["level"] == "all")
+    run(102, "group_features", force=True)
     assert rows(lake) == found
 
 

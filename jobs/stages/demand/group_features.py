@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from jobs.engine.hashing import digest
 from jobs.engine.stage import FrameStage, Read
 from lakehouse.delta.ledger import StageRecord
-from lakehouse.delta.state import Held
+from lakehouse.delta.state import Held, parts
 from lakehouse.transforms.features.group_daily import LOOK_BACK_DAYS, SUMS, group_sums, with_levels
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from jobs.engine.frames import Frames
 
 _SALES, _PRODUCTS, _GROUPS = "silver.sales_daily", "silver.products", "features.group_daily"
+_UNTIL = " until "
 
 
 def build(context: RunContext, frames: Frames) -> StageRecord:
@@ -46,12 +47,20 @@ def _levels(context: RunContext, frames: Frames, reached: date | None) -> DataFr
 
 
 def _reached(context: RunContext) -> date | None:
-    """The last day that the table holds, where all its days go back to what silver still says of them."""
+    """The last day that stands: the table's days until then go back to what silver still says of them."""
     held = Held(context.lakehouse).of(_GROUPS).get("")
-    return held["covers_to"] if held and held["lineage"] == _lineage(context) else None
+    origin, _, known = ((held and held["lineage"]) or "").partition(_UNTIL)
+    return date.fromisoformat(known) if origin == _origin(context) else None
 
 
 def _lineage(context: RunContext) -> str:
+    """What the table goes back to, and the last day of which every bucket of silver has told: later ones may gain rows,
+    as where a feed is late."""
+    told = [part.covers_to for part in parts(context.lakehouse, _SALES, "bucket").values() if part.covers_to]
+    return f"{_origin(context)}{_UNTIL}{min([context.as_of, *told])}"
+
+
+def _origin(context: RunContext) -> str:
     """The code, the past of every bucket of silver, and the departments."""
     past = {name: row["lineage"] for name, row in Held(context.lakehouse).of(_SALES, "bucket").items()}
     products = context.lakehouse.read_arrow(_PRODUCTS, columns=["sku_id", "department"]).sort_by("sku_id")
