@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 Days = Callable[["RunContext"], tuple[date | None, date | None]]
 Columns = Callable[["RunContext"], tuple[str, ...]]
 Runs = Callable[["RunContext"], tuple[str, ...]]
+Units = Callable[["RunContext"], tuple[str, ...]]
 
 
 def this_run(context: RunContext) -> tuple[str, ...]:
@@ -30,9 +31,9 @@ class Read:
     """A table as a stage reads it: `columns` of the rows of `run` and `days`.
 
     A table whose contract hashes the stage's entity into buckets is read bucket by bucket, any other whole by every
-    unit, as is one that is to be read `whole`. `is_past`: rows that an earlier day has left, so that the stage need not
-    come after the one that writes the table. `order_by` restores the order where several files hold a unit;
-    `dictionary` columns stay codes into their distinct values.
+    unit, as is one that is to be read `whole`, of which `only` may name some units ((): all). `is_past`: rows that an
+    earlier day has left, so that the stage need not come after the one that writes the table. `order_by` restores the
+    order where several files hold a unit; `dictionary` columns stay codes into their distinct values.
     """
 
     table: str
@@ -40,6 +41,7 @@ class Read:
     run: Runs | None = None
     days: Days | None = None
     whole: bool = False
+    only: Units | None = None
     is_past: bool = False
     order_by: tuple[str, ...] = ()
     dictionary: tuple[str, ...] = ()

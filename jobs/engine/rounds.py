@@ -23,12 +23,15 @@ def pin(context: RunContext, stage: UnitStage, read: Read, version: int | None =
     declared = contract(read.table)
     first, last = read.days(context) if read.days else (None, None)
     is_by_unit = stage.unit.partition in declared.partitions and declared.unit == stage.unit and not read.whole
+    where = [("run_id", run) for run in read.run(context)] if read.run else []
+    if read.only and declared.unit:
+        where += [(declared.unit.partition, unit) for unit in read.only(context)]
     return PinnedTable(
         read.table,
         lake.uri(read.table),
         lake.version(read.table) if version is None else version,
         read.columns_of(context),
-        where=tuple(("run_id", run) for run in read.run(context)) if read.run else (),
+        where=tuple(where),
         is_bucketed=is_by_unit,
         order_by=read.order_by,
         first_ds=first,

@@ -106,6 +106,24 @@ def test_nothing_is_trained_where_only_local_models_compete(calibrated: Lakehous
     assert wanted_for(load_settings(None, tight).forecast) == []
 
 
+def test_models_of_all_series_learn_from_a_draw_where_there_are_too_many(featured: Lakehouse, tmp_path: Path) -> None:
+    lake = copied(featured, tmp_path / "lake")
+    rows = lake.rows("features.sku_daily")
+    small = f"forecast.max_learnt_rows={rows // 2}"
+    context = make_context(None, lake, None, day(119), *TREES, small)
+    drawn = forecasting_reads.learnt_buckets(context)
+    buckets = frame(lake, "features.sku_daily")[["unique_id", "bucket"]].drop_duplicates()
+    assert 0 < len(drawn) < buckets["bucket"].nunique()
+    run_stages(context, ["train", "train_networks", "backtest", "calibrate", "forecast"])
+    learnt = buckets["bucket"].astype(str).isin(drawn).sum()
+    assert 0 < learnt < SERIES
+    assert frame(lake, "forecast.model")["series"].max() == learnt
+    scored = frame(lake, "forecast.backtest")
+    assert scored[scored["model"] == "trees"]["unique_id"].nunique() > learnt, "the others are forecast all the same"
+    all_of_them = make_context(None, lake, None, day(119), *TREES, f"forecast.max_learnt_rows={rows}")
+    assert forecasting_reads.learnt_buckets(all_of_them) == ()
+
+
 def test_a_model_beyond_the_budget_is_neither_trained_nor_missed(featured: Lakehouse, tmp_path: Path) -> None:
     lake = copied(featured, tmp_path / "lake")
     context = make_context(None, lake, None, day(119), TREES[1], "forecast.budget_seconds=1.0")

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.engine.stage import THIS, Read, Sum
+from lakehouse.delta.state import parts
 from udfs.forecasting.choice.selection import merge_class_summaries
 from udfs.forecasting.probability.score_summary import ScoreSummary
 from udfs.series.closed_days import PLANNED_CLOSURE
@@ -54,8 +55,26 @@ HISTORY = (
 )
 """Demand, and what is known ahead of it."""
 
-WHOLE_HISTORY = tuple(replace(read, whole=True, dictionary=()) for read in HISTORY)
-"""The same of all series at once, for models that learn from them together."""
+
+def learnt_buckets(context: RunContext) -> tuple[str, ...]:
+    """The buckets that models of all series are taught from, () for all: a bucket is a random share of the series.
+
+    Where there is more than `forecast.max_learnt_rows`, an even choice of buckets that holds about so much.
+    """
+    spec, whole = context.settings.forecast, parts(context.lakehouse, FEATURES).get("")
+    if whole is None or whole.covers_from is None:
+        return ()
+    span = max((context.as_of - whole.covers_from).days + 1, 1)
+    rows = context.lakehouse.rows(FEATURES) * min(1.0, spec.max_history_days / span)
+    if rows <= spec.max_learnt_rows:
+        return ()
+    buckets = sorted(parts(context.lakehouse, FEATURES, "bucket"), key=int)
+    n = max(1, int(len(buckets) * spec.max_learnt_rows / rows))
+    return tuple(buckets[k * len(buckets) // n] for k in range(n))
+
+
+WHOLE_HISTORY = tuple(replace(read, whole=True, only=learnt_buckets, dictionary=()) for read in HISTORY)
+"""The same of all series at once, or of a draw of them, for models that learn from them together."""
 
 FITTED = tuple(Read(name, ("model", "cutoff", "artifact"), run=THIS) for name in (MODELS, NETWORKS))
 """The models that this run has trained."""
