@@ -18,6 +18,7 @@ KINDS: Final[dict[str, str]] = {
     "order cut": "the order is above the largest that a planner has set, and is cut to it",
     "spoils unsold": "nothing is ordered, for not even the least order is expected to sell before it spoils",
     "sales implausible": "units of a day of the last 90 that can only be a typing error, and are not used",
+    "unsold": "an order of what has not sold for much longer than is usual for it: perhaps nobody stocks it any more",
     "forecast repaired": "the forecast contradicted itself; what was done is said",
     "stock doubtful": "a count or a quantity on order that is far above the demand of years",
     "stock negative": "a count or a quantity on order below 0, taken as 0",
@@ -47,6 +48,10 @@ class Doubts:
     def add_text(self, row: int, text: str | None) -> None:
         """What was found before, as `texts` gives it."""
         self._found[row] += map(_parted, text.split(BETWEEN)) if text else []
+
+    def drop(self, kind: str, row: int) -> None:
+        """What was found of a kind about a series no longer counts."""
+        self._found[row] = [doubt for doubt in self._found[row] if doubt[0] != kind]
 
     def texts(self) -> list[str | None]:
         """One text for each series, the gravest kind first; None where there is no doubt."""

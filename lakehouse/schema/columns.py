@@ -353,7 +353,12 @@ _ALL: tuple[Column, ...] = (
     _column("step_count", "int", "Equal packs in the run", _FROM_0),
     _column("step_qty", "double", "Units of one pack of the run; the first is the least order", _FROM_0),
     _column("step_cost", "double", "What one of them costs, in currency", _FROM_0),
-    _column("expected_value", "double", "Expected profit of the units to order over not ordering them, in currency"),
+    _column(
+        "expected_value",
+        "double",
+        "Expected profit, before the next order, of the units to order over not ordering them, in currency; 0 where "
+        "they are for service or save order costs later",
+    ),
     _column(
         "is_supply_assumed",
         "boolean",

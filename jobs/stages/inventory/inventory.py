@@ -45,6 +45,7 @@ from udfs.inventory.kernels.plan_bucket import plan_bucket
 from udfs.inventory.kernels.planned_series import PolicyEvidence
 from udfs.inventory.kernels.planning_inputs import PathTerms
 from udfs.inventory.kernels.supply_input import REFUSED
+from udfs.inventory.orders.order_doubts import unsold_doubts
 from udfs.inventory.policies.choose import ReplayEvidence, merge_replay_summaries
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def kernel(inputs: dict[str, pa.Table], parameters: InventoryParameters) -> Kern
         spec=spec,
         path_terms=parameters.path_terms,
         evidence=evidence,
-        doubts=doubts_told(inputs, as_of),
+        doubts=pa.concat_tables([doubts_told(inputs, as_of), unsold_doubts(inputs[FEATURES], as_of)]),
         products=inputs[PRODUCT],
     )
     tables = {_POLICY: plan.policy, PROPOSAL: plan.proposal, STEP: plan.steps}
@@ -115,7 +116,7 @@ def _until_as_of(context: RunContext) -> tuple[date | None, date | None]:
 
 STAGE = UnitStage(
     name="inventory",
-    version=6,
+    version=7,
     unit=SERIES,
     reads=(
         FORECASTS,

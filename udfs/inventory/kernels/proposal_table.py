@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 def proposal_table(planned: Planned, as_of: date, priced: PricedSteps) -> pa.Table:
     """Rows of inventory.order_proposal: order lines before a budget or a capacity is looked at."""
-    terms, stock, lines = planned.supply.terms, planned.stock, _lines(planned)
+    earned_S = _value_of_order(planned, priced)
+    terms, stock, lines = planned.supply.terms, planned.stock, _lines(planned, earned_S)
     is_order_S = lines.order_S > 0.0
     value_S = np.where(is_order_S, lines.order_S * terms.unit_cost, 0.0)
     receipt_S = np.datetime64(as_of, "D") + terms.lead_time_days.astype("timedelta64[D]")
@@ -41,7 +42,7 @@ def proposal_table(planned: Planned, as_of: date, priced: PricedSteps) -> pa.Tab
             "order_date": [as_of] * len(planned.forecast),
             "order_qty": lines.order_S,
             "order_value": null_unless_finite(value_S),
-            "expected_value": null_unless_finite(_value_of_order(planned, priced)),
+            "expected_value": null_unless_finite(earned_S),
             "position_qty": lines.position_S,
             "on_hand_qty": stock.on_hand_S,
             "on_order_qty": stock.on_order_S,
@@ -109,7 +110,7 @@ def _rest(planned: Planned, rows: np.ndarray, runs: pd.DataFrame) -> pd.DataFram
     return pd.concat(parts)
 
 
-def _lines(planned: Planned) -> OrderLines:
+def _lines(planned: Planned, earned_S: FloatArray) -> OrderLines:
     paths, chosen_S = planned.situation.paths, planned.choice.name_S
     sum_SN = planned.protection_SN
     is_learned_S = np.isin(chosen_S.astype(str), learned_names())
@@ -124,6 +125,7 @@ def _lines(planned: Planned) -> OrderLines:
         reorder_point_S=np.where(is_learned_S, np.nan, planned.of_chosen(planned.reorder_point_KS)),
         order_up_to_S=np.where(is_learned_S, np.nan, planned.of_chosen(planned.order_up_to_KS)),
         policy_S=chosen_S,
+        earned_S=earned_S,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from udfs.inventory.demand_distribution import FloatArray
+from udfs.inventory.demand_distribution import BoolArray, FloatArray
 from udfs.inventory.kernels.planned_series import Planned
 from udfs.inventory.kernels.planning_inputs import ForecastInput, IdArray
 from udfs.inventory.kernels.stock_position import StockInput
@@ -34,7 +34,8 @@ class OrderLines:
 
     order_S, raw_order_S: after and before packs and minimum order. cover_days_S: days that the position lasts.
     days_S: lead time and review. p50_S, p90_S: quantiles of the demand of those days. reorder_point_S, order_up_to_S:
-    the policy's levels today; NaN for a policy without. policy_S: its name.
+    the policy's levels today; NaN for a policy without. policy_S: its name. earned_S: what the order is expected to
+    earn before the next one, currency, NaN where no cost is known.
     """
 
     order_S: FloatArray
@@ -47,6 +48,7 @@ class OrderLines:
     reorder_point_S: FloatArray
     order_up_to_S: FloatArray
     policy_S: IdArray
+    earned_S: FloatArray
 
 
 def order_reasons(lines: OrderLines, planned: Planned, as_of: date) -> list[str]:
@@ -54,6 +56,7 @@ def order_reasons(lines: OrderLines, planned: Planned, as_of: date) -> list[str]
     supply = planned.supply
     notes = zip(
         _rounding_notes(lines, supply.terms),
+        _worth_notes(lines, planned),
         limit_notes(planned),
         _review_notes(planned, as_of),
         [_WITHOUT_MONEY.get(decider, "") for decider in planned.decider_S],
@@ -126,14 +129,17 @@ def _targets(lines: OrderLines, planned: Planned) -> list[str]:
         lines.policy_S.tolist(),
         planned.supply.terms.service_level.tolist(),
         planned.of_chosen(planned.shared_fill_KS).tolist(),
+        _must_serve(lines, planned).tolist(),
         strict=True,
     )
-    together = f"{100.0 * planned.situation.spec.least_fill_rate:g}% over its bucket"
-    for reorder_point, order_up_to, policy, service_level, shared_fill in rows:
+    least = f"{100.0 * planned.situation.spec.least_fill_rate:g}%"
+    for reorder_point, order_up_to, policy, service_level, shared_fill, must_serve in rows:
         aim = f"at {100.0 * service_level:g}% service" if POLICIES[policy].aims_at_service else "at least cost"
         if shared_fill == shared_fill:
             own = f"{100.0 * shared_fill:.3g}% fill" if shared_fill > 0.0 else "no fill beyond what pays"
-            aim += f" with {own}, its part of {together}"
+            aim += f" with {own}, its part of {least} over its bucket"
+        elif must_serve and not POLICIES[policy].aims_at_service:
+            aim += f" with {least} fill"
         if order_up_to != order_up_to:
             words.append(f"as {policy} has learned")
         elif order_up_to > reorder_point:
@@ -141,6 +147,22 @@ def _targets(lines: OrderLines, planned: Planned) -> list[str]:
         else:
             words.append(f"up to {units(order_up_to)} {aim} ({policy})")
     return words
+
+
+def _must_serve(lines: OrderLines, planned: Planned) -> BoolArray:
+    """[S]: whether the levels have a service to reach, whatever it costs."""
+    aims_S = np.array([POLICIES[policy].aims_at_service for policy in lines.policy_S.tolist()], dtype=bool)
+    is_tuned_S = ~np.isnan(lines.order_up_to_S) & planned.situation.has_money & planned.situation.is_service_required
+    return np.asarray(aims_S | (is_tuned_S & (planned.situation.spec.least_fill_rate > 0.0)))
+
+
+def _worth_notes(lines: OrderLines, planned: Planned) -> list[str]:
+    """Why something is ordered that earns nothing before the next order."""
+    is_idle_S = (lines.order_S > 0.0) & (lines.earned_S == 0.0)
+    for_service = " By money alone it would not be ordered today: it is for the service asked."
+    for_later = " It earns nothing before the next order, and saves order costs later."
+    rows = zip(is_idle_S.tolist(), _must_serve(lines, planned).tolist(), strict=True)
+    return [(for_service if must_serve else for_later) if is_idle else "" for is_idle, must_serve in rows]
 
 
 def _rounding_notes(lines: OrderLines, terms: SupplyTerms) -> list[str]:
