@@ -28,8 +28,8 @@ from tests.benchmarks import m5_data
 
 FIRST = date(2016, 1, 31)
 """The first evening that plans."""
-LEAD_DAYS, ORDER_COST, MARGIN, COVER_DAYS = 2, 0.2, 0.3, 6
-"""Terms of supply, and the days of demand that are there on the first evening."""
+LEAD_DAYS, ORDER_COST, MARGIN, COVER_DAYS = 2, 0.2, 0.3, (3.0, 31.0)
+"""Terms of supply, and how many days of demand are there on the first evening: orders of a month, spread over it."""
 
 
 @dataclass
@@ -83,7 +83,8 @@ def simulate(folder: Path, days: int, n_series: int, count_every: int, settings:
     today = demand_ST.shape[1] - back - 1
     names = [name.removesuffix("_evaluation").split("_") for name in batch.unique_ids]
     ids = pd.MultiIndex.from_tuples([("_".join(each[:3]), "_".join(each[3:])) for each in names])
-    store = Store(ids, np.ceil(COVER_DAYS * demand_ST[:, today - 27 : today + 1].mean(1)))
+    cover_S = np.random.default_rng(0).uniform(*COVER_DAYS, len(ids))
+    store = Store(ids, np.ceil(cover_S * demand_ST[:, today - 27 : today + 1].mean(1)))
     feeds = write_terms(folder / "feeds", ids, price_SX[:, today])
     started = demand_ST[:, : today + 1].cumsum(1) > 0
     for at in range(today + 1):
