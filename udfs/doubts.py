@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from lakehouse.schema.columns import BETWEEN_DOUBTS
+from lakehouse.schema.codes import BETWEEN_DOUBTS
 
 KINDS: Final[dict[str, str]] = {
     "order cut": "the order is above the largest that a planner has set, and is cut to it",

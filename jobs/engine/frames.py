@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 
 from jobs.engine.reads import Read
 from jobs.engine.side_by_side import side_by_side
+from lakehouse.delta.files import DAY_COLUMNS
 from lakehouse.errors import ContractError
 from lakehouse.schema.tables import contract
 
@@ -41,8 +42,9 @@ class Frames:
             frame = frame.filter(F.col("run_id").isin(*read.run(context)))
         if read.days:
             first, last = read.days(context)
-            frame = frame.filter(F.col("ds") >= F.lit(first)) if first else frame
-            frame = frame.filter(F.col("ds") <= F.lit(last)) if last else frame
+            day = F.col(next(name for name in DAY_COLUMNS if name in contract(table).columns))
+            frame = frame.filter(day >= F.lit(first)) if first else frame
+            frame = frame.filter(day <= F.lit(last)) if last else frame
         columns = read.columns_of(context)
         return frame.select(*columns) if columns else frame
 

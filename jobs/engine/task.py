@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from lakehouse.delta.files import PinnedTable, UnitFiles, read_bucket, write_bucket
 from lakehouse.delta.io import WrittenFile
 from lakehouse.errors import PromiseError
-from lakehouse.schema.columns import OTHER_CANDIDATES
+from lakehouse.schema.codes import OTHER_CANDIDATES
 from lakehouse.schema.entities import Entity
 
 

@@ -15,7 +15,7 @@ from jobs.engine.sales_days import sales_days
 from lakehouse.delta.io import Lakehouse
 from lakehouse.errors import ConfigError
 from lakehouse.faults import nearest
-from lakehouse.schema.columns import POLICY_DECIDERS
+from lakehouse.schema.codes import ORDER_RULES, POLICY_DECIDERS
 from udfs.doubts import KINDS, kinds_of
 from udfs.inventory.group_terms import ALL
 from udfs.inventory.inventory_spec import InventorySpec
@@ -72,6 +72,23 @@ def doubt_words(plan: pa.Table, lakehouse: str) -> str:
             for words, values in sorted(changed.items(), key=lambda each: (-len(each[1]), each[0]))
         )
         text += f"series whose supply terms are not as stated (supply_notes of gold.order_plan): {terms}\n"
+    return text
+
+
+def check_words(checks: pa.Table) -> str:
+    """The order lines that rules find implausible (gold.order_check), by rule, with the largest; '' for none."""
+    if not checks.num_rows:
+        return ""
+    counts = Counter(checks["check_rule"].to_pylist())
+    rules = ", ".join(f"{rule} {counts[rule]:,}" for rule in ORDER_RULES if rule in counts)
+    lines = pc.count_distinct(checks["unique_id"]).as_py()
+    text = f"gold.order_check: {lines:,} orders to look at before they are signed: {rules}\n"
+    largest = checks.sort_by([("order_value", "descending"), ("unique_id", "ascending"), ("check_rule", "ascending")])
+    for row in largest.slice(0, 5).to_pylist():
+        bound = (
+            f" ({row['found_value']:,.1f} against {row['bound_value']:,.1f})" if row["bound_value"] is not None else ""
+        )
+        text += f"  {row['sku_id']} at {row['location_id']}: {row['check_rule']}{bound}: {row['headline']}\n"
     return text
 
 

@@ -45,6 +45,8 @@ _COLUMNS = (
     SheetColumn("expected_receipt_ds", "Expected receipt"),
     SheetColumn("position_qty", "Stock position", decimals=1),
     SheetColumn("days_of_cover", "Days of cover", decimals=1),
+    SheetColumn("cover_after_days", "Days of cover after", decimals=1),
+    SheetColumn("headline", "In short"),
     SheetColumn("reason", "Reason"),
     SheetColumn("doubts", "Doubts"),
 )

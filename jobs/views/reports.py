@@ -13,7 +13,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from jobs.views.doubts import doubt_words, late_words, past_words, policy_words, stock_words, unused_words
+from jobs.views.doubts import check_words, doubt_words, late_words, past_words, policy_words, stock_words, unused_words
 from jobs.views.feed_report import findings
 from lakehouse.delta.content_hash import content_hash
 from lakehouse.delta.io import Lakehouse
@@ -67,7 +67,7 @@ def _order_head(context: RunContext) -> str:
             row["location_id"],
             f"{row['order_qty']:,.0f}",
             f"{row['order_value'] or 0:,.2f}",
-            row["reason"].split(". ")[0].removesuffix("."),
+            row["headline"].split(": ", 1)[-1],
         )
         for row in top.to_pylist()
     ]
@@ -76,6 +76,7 @@ def _order_head(context: RunContext) -> str:
         "the largest orders"
     )
     text = _table(title, ("sku", "product", "location", "qty", currency, "why"), rows) + _policy_words(context)
+    text += check_words(context.lakehouse.read_arrow("gold.order_check", filters=pc.field("as_of") == context.as_of))
     text += doubt_words(plan, context.lakehouse.root)
     text += stock_words(plan) + unused_words(plan, context.settings.inventory)
     return text + _past_words(context)

@@ -14,20 +14,9 @@ import pyarrow as pa
 
 from lakehouse.errors import ContractError
 from lakehouse.schema.checks import Check, OneOf, Range
+from lakehouse.schema.codes import DEMAND_CLASSES, ORDER_REASONS, ORDER_RULES, POLICY_DECIDERS
 from lakehouse.schema.column_types import arrow_type
 from lakehouse.schema.entities import SEPARATOR, SERIES
-
-DEMAND_CLASSES = ("smooth", "erratic", "intermittent", "lumpy", "no_sales", "new")
-"""Syntetos-Boylan classes, a series without a sale, and one too young to tell; kernels number them in this order."""
-
-POLICY_DECIDERS = ("money", "no price or cost", "unit cost of 0", "lead time", "no replays")
-"""What chose a series' policy: its cost in replays, or what left money nothing to decide by."""
-
-BETWEEN_DOUBTS = "; "
-"""Between two doubts in a column `doubts`."""
-
-OTHER_CANDIDATES = "other candidates"
-"""A `fallback`: one candidate failed, others of the same stage did not, so that the id is not lost."""
 
 _FROM_0, _SHARE = Range(0), Range(0, 1)
 _LEVELS = {"p05": 5, "p10": 10, "p25": 25, "p50": 50, "p75": 75, "p90": 90, "p95": 95, "p99": 99}  # in percent
@@ -382,6 +371,29 @@ _ALL: tuple[Column, ...] = (
         "expected_shortage_qty", "double", "Expected demand over the lead time that the position cannot serve", _FROM_0
     ),
     _column("reason", "string", "Why, in plain words and numbers"),
+    _column(
+        "main_reason", "string", "What decided the order's quantity, a few values to filter by", OneOf(ORDER_REASONS)
+    ),
+    _column(
+        "headline", "string", "The line in one sentence: order, stock, need (median to 90% quantile), what decided"
+    ),
+    _column("assumptions", "string", "What the line assumes for want of data, codes with ; between; NULL for nothing"),
+    _column("check_rule", "string", "Rule that finds the order line implausible", OneOf(ORDER_RULES)),
+    _column("found_value", "double", "What the rule looks at: days of cover, expected value or order value"),
+    _column("bound_value", "double", "Beyond which it is implausible; NULL for a rule without a number"),
+    _column("daily_demand_qty", "double", "Expected demand per day of the horizon, in units", _FROM_0),
+    _column(
+        "cover_after_days",
+        "double",
+        "Days of expected demand that stock, open orders and this order last; NULL where none is expected",
+        _FROM_0,
+    ),
+    _column(
+        "order_rank", "int", "Place among the day's orders by expected value, then order value; NULL without order"
+    ),
+    _column(
+        "last_order_qty", "double", "Units that the plan before this one ordered; NULL where it knew no such series"
+    ),
     _column(
         "doubts",
         "string",

@@ -22,7 +22,7 @@ from datetime import date
 import numpy as np
 import torch
 
-from lakehouse.schema.columns import DEMAND_CLASSES
+from lakehouse.schema.codes import DEMAND_CLASSES
 from tests.benchmarks import plausibility_data
 from tests.benchmarks.plausibility_data import DailySales
 from udfs.demand.demand_profile import demand_statistics

@@ -12,7 +12,7 @@ from jobs.cli import main
 from jobs.views.doubts import doubt_words, late_words, past_words, policy_words, stock_words, unused_words
 from jobs.views.reports import run_summary
 from lakehouse.delta.io import Lakehouse
-from lakehouse.schema.columns import POLICY_DECIDERS
+from lakehouse.schema.codes import POLICY_DECIDERS
 from tests.jobs.run_tool import copied, day, make_context
 from udfs.inventory.group_terms import GroupTerms
 from udfs.inventory.inventory_spec import InventorySpec

@@ -271,6 +271,28 @@ def test_a_plan_in_gold_says_what_chose_its_policies_and_what_its_money_rests_on
     np.testing.assert_allclose(risk["value_at_risk"], order["expected_shortage_qty"] * plan["unit_price"])
 
 
+def test_a_line_in_gold_has_its_rank_its_cover_and_what_the_last_plan_ordered(
+    spark: SparkSession, finished: Lakehouse, tmp_path: Path
+) -> None:
+    plan = by_series(finished, "gold.order_plan")
+    ordered = plan[plan["order_qty"] > 0].sort_values(["expected_value", "order_value"], ascending=False)
+    assert 0 < len(ordered) < SERIES
+    assert ordered["order_rank"].tolist() == list(range(1, len(ordered) + 1))
+    assert plan.loc[plan["order_qty"] == 0, "order_rank"].isna().all()
+    has = (plan["position_qty"] + plan["order_qty"]).clip(lower=0.0)
+    np.testing.assert_allclose(plan["cover_after_days"], has / plan["daily_demand_qty"])
+    assert plan["last_order_qty"].isna().all(), "there was no plan before"
+    assert set(plan["main_reason"]) <= {"reorder", "enough stock", "full packs"}
+    assert plan["headline"].str.len().max() <= LONGEST
+
+    lake, next_day = copied(finished, tmp_path / "lake"), AS_OF + timedelta(days=1)
+    context = make_context(spark, lake, None, next_day)
+    run_stages(context, [*STAGES_FROM_FEATURES, "publish"])
+    rows = by_series(lake, "gold.order_plan")
+    np.testing.assert_array_equal(rows.loc[rows["as_of"] == next_day, "last_order_qty"], plan["order_qty"])
+    assert [report.status for report in run_stages(context, ["publish"])] == ["reused"]
+
+
 def test_three_days_after_the_last_sale_money_decides_and_the_last_plan_is_on_its_way(
     spark: SparkSession, finished: Lakehouse, tmp_path: Path
 ) -> None:

@@ -21,8 +21,9 @@ from lakehouse.delta.io import Lakehouse
 from lakehouse.delta.key_guard import is_guarded
 from lakehouse.errors import ContractError
 from lakehouse.schema.checks import Check, OneOf, Range
+from lakehouse.schema.codes import DEMAND_CLASSES
 from lakehouse.schema.column_types import arrow_type
-from lakehouse.schema.columns import COLUMNS, DEMAND_CLASSES, Column, schema_of
+from lakehouse.schema.columns import COLUMNS, Column, schema_of
 from lakehouse.schema.contract import Contract
 from lakehouse.schema.entities import SERIES
 from lakehouse.schema.tables import TABLES, contract, table_of

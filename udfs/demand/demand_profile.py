@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from lakehouse.schema.columns import DEMAND_CLASSES
+from lakehouse.schema.codes import DEMAND_CLASSES
 from lakehouse.schema.tables import table_of
 from udfs.forecasting.masked import first_observed, last_observed, season_profile, time_major, time_mean, time_sum
 from udfs.series.sku_batch import SkuBatch

@@ -130,6 +130,11 @@ def usable_terms(
     return UsableTerms(value, is_assumed, notes_S)
 
 
+def term_name(term: str) -> str:
+    """How a planner calls a term."""
+    return _NAMES[term][0]
+
+
 def value_words(note: TermNote) -> str:
     """A term with the value that the plan takes, such as "lead time 7 days"."""
     noun, unit = _NAMES[note.term]

@@ -11,12 +11,14 @@ from pyspark.sql import DataFrame
 from jobs.engine.frames import write_part
 from jobs.engine.sales_days import sales_days
 from jobs.engine.stage import THIS, FrameStage, Read
+from jobs.stages.inventory.planning_reads import plans_on_order
 from lakehouse.delta.ledger import StageRecord
 from lakehouse.errors import PromiseError
 from lakehouse.transforms.gold.demand_plan import (
     GoldInputs,
     GoldTerms,
     forecast_accuracy,
+    order_check,
     order_plan,
     policy_value,
     stock_risk,
@@ -34,6 +36,7 @@ def build(context: RunContext, frames: Frames) -> StageRecord:
     benchmark = context.settings.forecast.benchmark
     tables: dict[str, Callable[[], DataFrame]] = {
         "gold.order_plan": lambda: order_plan(inputs, terms),
+        "gold.order_check": lambda: order_check(order_plan(inputs, terms), inputs, context.settings.order_check),
         "gold.policy_value": lambda: policy_value(inputs, terms),
         "gold.stock_risk": lambda: stock_risk(inputs, terms),
         "gold.forecast_accuracy": lambda: forecast_accuracy(inputs, terms, benchmark),
@@ -76,6 +79,7 @@ def gold_inputs(frames: Frames) -> GoldInputs:
         actuals=frames["features.sku_daily"],
         products=frames["silver.products"],
         supply=frames["silver.supply"],
+        earlier_orders=frames["gold.order_plan"],
         implausible=frames["silver.sales_daily"],
     )
 
@@ -96,9 +100,19 @@ def _doubtful_days(context: RunContext) -> tuple[date, date]:
     return context.as_of - timedelta(days=90), context.as_of
 
 
+def _usual_plans(context: RunContext) -> list[tuple[str, str]]:
+    published = context.ledger.succeeded("publish")
+    return plans_on_order(published, context.as_of, context.settings.order_check.usual_days)
+
+
+def _usual_days(context: RunContext) -> tuple[date, date]:
+    """The days before this one whose plans say what is usual."""
+    return context.as_of - timedelta(days=context.settings.order_check.usual_days), context.as_of - timedelta(days=1)
+
+
 STAGE = FrameStage(
     name="publish",
-    version=7,
+    version=8,
     reads=(
         Read("forecast.demand", (), run=THIS),
         Read("forecast.champion", (), run=THIS),
@@ -109,10 +123,18 @@ STAGE = FrameStage(
         Read("silver.products", ()),
         Read("silver.sales_daily", ("unique_id", "ds", "y", "y_stated", "y_bound"), days=_doubtful_days),
         Read("silver.supply", ("unique_id", "supplier_id")),
+        Read("gold.order_plan", ("unique_id", "as_of", "order_qty", "order_value"), days=_usual_days, is_past=True),
     ),
-    writes=("gold.order_plan", "gold.policy_value", "gold.stock_risk", "gold.forecast_accuracy", "gold.forecast_total"),
-    settings=("horizon", "forecast", "replays"),
-    identity=lambda context: context.mapping.currency,
+    writes=(
+        "gold.order_plan",
+        "gold.order_check",
+        "gold.policy_value",
+        "gold.stock_risk",
+        "gold.forecast_accuracy",
+        "gold.forecast_total",
+    ),
+    settings=("horizon", "forecast", "replays", "order_check"),
+    identity=lambda context: [context.mapping.currency, _usual_plans(context)],
     part=as_of_part,
     build=build,
 )

@@ -116,7 +116,7 @@ def _until_as_of(context: RunContext) -> tuple[date | None, date | None]:
 
 STAGE = UnitStage(
     name="inventory",
-    version=7,
+    version=8,
     unit=SERIES,
     reads=(
         FORECASTS,

@@ -57,7 +57,7 @@ _PROPOSALS = Sum(PROPOSAL, _all_rows, columns=("order_value", "order_qty", "expe
 _STEPS = Sum(STEP, _all_rows, columns=contract(STEP).file_columns(), when=_has_limit)
 STAGE = UnitStage(
     name="order",
-    version=4,
+    version=5,
     unit=SERIES,
     engine="local",
     reads=(

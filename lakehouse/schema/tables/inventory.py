@@ -15,6 +15,7 @@ _ORDER_LINE = (
     "on_hand_qty",
     "on_order_qty",
     "days_of_cover",
+    "daily_demand_qty",
     "demand_p50",
     "demand_p90",
     "expected_receipt_ds",
@@ -24,6 +25,9 @@ _ORDER_LINE = (
     "stockout_risk",
     "expected_shortage_qty",
     "doubts",
+    "main_reason",
+    "headline",
+    "assumptions",
     "reason",
 )
 

@@ -8,15 +8,16 @@ from datetime import date
 from functools import reduce
 from operator import add
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from lakehouse.schema.columns import BETWEEN_DOUBTS
+from lakehouse.schema.codes import BETWEEN_DOUBTS
 from lakehouse.schema.contract import Contract
 from lakehouse.schema.entities import SERIES
 from lakehouse.schema.tables import contract
 from lakehouse.schema.tables.column_groups import QUANTILES
 from lakehouse.transforms.gold.coverage import coverage, pinball
+from lakehouse.transforms.gold.order_check import OrderCheckSpec, order_checks
 from lakehouse.transforms.keys import parts_of
 from lakehouse.transforms.sums import EXACT
 
@@ -32,6 +33,7 @@ class GoldInputs:
     order_plan: DataFrame
     actuals: DataFrame  # unique_id, ds, y
     products: DataFrame
+    earlier_orders: DataFrame  # unique_id, as_of, order_qty, order_value of earlier plans
     implausible: DataFrame  # unique_id, ds, y, y_stated, y_bound of days of the last months
     supply: DataFrame  # unique_id, supplier_id
 
@@ -72,9 +74,36 @@ def order_plan(inputs: GoldInputs, terms: GoldTerms) -> DataFrame:
         .join(inputs.profile.select("unique_id", "demand_class"), "unique_id", "left")
         .join(inputs.supply, "unique_id", "left")
         .join(_implausible(inputs.implausible), "unique_id", "left")
+        .join(_last_plan(inputs.earlier_orders), "unique_id", "left")
+        .withColumn("cover_after_days", _days_of(F.col("position_qty") + F.col("order_qty")))
+        .withColumn("order_rank", _rank())
         .withColumn("doubts", F.nullif(F.concat_ws(BETWEEN_DOUBTS, "implausible", "doubts"), F.lit("")))
     )
     return _shaped(rows, contract("gold.order_plan"), _constants(terms))
+
+
+def _last_plan(earlier: DataFrame) -> DataFrame:
+    """(unique_id, last_order_qty) of the latest plan before this one, for the series that it knew."""
+    plans = earlier.select("as_of").distinct().agg(F.max("as_of").alias("as_of"))
+    return earlier.join(F.broadcast(plans), "as_of").select("unique_id", F.col("order_qty").alias("last_order_qty"))
+
+
+def _days_of(quantity: Column) -> Column:
+    """Days of expected demand that a quantity lasts; NULL where none is expected."""
+    demand = F.col("daily_demand_qty")
+    return F.when(demand > 0, F.greatest(quantity, F.lit(0.0)) / demand)
+
+
+def _rank() -> Column:
+    """Place among the day's orders, the dearest to miss first."""
+    is_order = F.col("order_qty") > 0
+    best = Window.orderBy(
+        F.when(is_order, 0).otherwise(1),
+        F.desc_nulls_last("expected_value"),
+        F.desc_nulls_last("order_value"),
+        "unique_id",
+    )
+    return F.when(is_order, F.row_number().over(best))
 
 
 def _implausible(days: DataFrame) -> DataFrame:
@@ -91,6 +120,12 @@ def _implausible(days: DataFrame) -> DataFrame:
         F.when(F.col("days") > 1, F.format_string(" (one of %d such days)", "days")).otherwise(""),
     )
     return last.select("unique_id", words.alias("implausible"))
+
+
+def order_check(plan: DataFrame, inputs: GoldInputs, spec: OrderCheckSpec) -> DataFrame:
+    """One row per order line and rule that finds it; see `order_checks`. `plan`: what `order_plan` gives."""
+    placed = inputs.earlier_orders.filter("order_qty > 0").select("unique_id", "order_value")
+    return order_checks(plan, placed, spec).select(*contract("gold.order_check").columns)
 
 
 def policy_value(inputs: GoldInputs, terms: GoldTerms) -> DataFrame:

@@ -14,7 +14,8 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from lakehouse.schema.columns import OTHER_CANDIDATES, schema_of
+from lakehouse.schema.codes import OTHER_CANDIDATES
+from lakehouse.schema.columns import schema_of
 from udfs.contest.scores import WindowScores
 from udfs.demand.demand_profile import DEMAND_CLASSES, demand_statistics
 from udfs.forecasting import registry

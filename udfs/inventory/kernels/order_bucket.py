@@ -11,6 +11,7 @@ from lakehouse.schema.tables import contract, table_of
 from udfs.inventory.demand_distribution import FloatArray
 from udfs.inventory.kernels.plan_tables import PROPOSAL, STEP, series_numbers
 from udfs.inventory.orders.budget_cut import Cut, cut_rate, steps_within
+from udfs.inventory.orders.order_headline import cut_headline
 
 
 def cut_of(proposal: pa.Table, steps: pa.Table, budget: float, capacity_qty: float) -> Cut | None:
@@ -53,7 +54,8 @@ def order_bucket(proposal: pa.Table, steps: pa.Table, cut: Cut | None) -> pa.Tab
     order_S = np.where(is_known_S, total("step_qty"), wanted_S)
     is_cut_S = is_known_S & (order_S < wanted_S)
     value_S = np.where(is_known_S, total("step_cost"), _numbers(proposal, "order_value"))
-    reasons = _reasons(proposal, order_S, is_cut_S, cut)
+    reasons, headlines = _reasons(proposal, order_S, is_cut_S, cut), _headlines(proposal, order_S, is_cut_S, cut)
+    main_reason = np.where(is_cut_S, _binding(cut), proposal["main_reason"].to_numpy(zero_copy_only=False))
     receipt = [
         day if qty > 0 else None for day, qty in zip(proposal["expected_receipt_ds"].to_pylist(), order_S, strict=True)
     ]
@@ -62,6 +64,8 @@ def order_bucket(proposal: pa.Table, steps: pa.Table, cut: Cut | None) -> pa.Tab
         "order_value": pa.array(value_S, mask=~np.isfinite(value_S)),
         "expected_value": pa.array(np.where(is_known_S, total("expected_value"), np.nan), mask=~is_known_S),
         "expected_receipt_ds": receipt,
+        "main_reason": main_reason,
+        "headline": headlines,
         "reason": reasons,
     }
     return table_of(PROPOSAL, {name: changed.get(name, proposal[name]) for name in proposal.column_names})
@@ -98,6 +102,29 @@ def _reasons(proposal: pa.Table, order_S: FloatArray, is_cut_S: np.ndarray, cut:
         else:
             reasons.append(reason)
     return reasons
+
+
+def _headlines(proposal: pa.Table, order_S: FloatArray, is_cut_S: np.ndarray, cut: Cut) -> list[str]:
+    rows = zip(
+        proposal["headline"].to_pylist(),
+        proposal["order_qty"].to_pylist(),
+        order_S.tolist(),
+        is_cut_S.tolist(),
+        strict=True,
+    )
+    why = f"cut by the {_binding(cut)}"
+    return [
+        cut_headline(f"Order {order:g} of {wanted:g}" if order > 0 else f"No order of {wanted:g}", headline, why)
+        if is_cut
+        else headline
+        for headline, wanted, order, is_cut in rows
+    ]
+
+
+def _binding(cut: Cut) -> str:
+    """The limits that cut the list, of `ORDER_REASONS`."""
+    priced = [name for name in ("budget", "capacity") if getattr(cut.prices, name) > 0.0]
+    return " and ".join(priced or [name for name in ("budget", "capacity") if np.isfinite(getattr(cut, name))])
 
 
 def _why(cut: Cut) -> str:

@@ -14,7 +14,8 @@ from udfs.inventory.demand_distribution import FloatArray
 from udfs.inventory.kernels.plan_tables import PROPOSAL, STEP, null_unless_finite
 from udfs.inventory.order_quantity import round_order
 from udfs.inventory.orders.marginal_value import MarginalSteps, marginal_values
-from udfs.inventory.orders.order_reason import OrderLines, order_reasons
+from udfs.inventory.orders.order_headline import assumptions, headlines, main_reasons
+from udfs.inventory.orders.order_reason import OrderLines, next_reviews, order_reasons
 from udfs.inventory.orders.order_terms import OrderTerms
 from udfs.inventory.policies.policy_registry import learned_names
 
@@ -31,6 +32,7 @@ def proposal_table(planned: Planned, as_of: date, priced: PricedSteps) -> pa.Tab
     earned_S = _value_of_order(planned, priced)
     terms, stock, lines = planned.supply.terms, planned.stock, _lines(planned, earned_S)
     is_order_S = lines.order_S > 0.0
+    reason_S = main_reasons(lines, planned)
     value_S = np.where(is_order_S, lines.order_S * terms.unit_cost, 0.0)
     receipt_S = np.datetime64(as_of, "D") + terms.lead_time_days.astype("timedelta64[D]")
     lead_SN = planned.situation.paths.sums(planned.days_to_review_S + terms.lead_time_days)
@@ -47,6 +49,7 @@ def proposal_table(planned: Planned, as_of: date, priced: PricedSteps) -> pa.Tab
             "on_hand_qty": stock.on_hand_S,
             "on_order_qty": stock.on_order_S,
             "days_of_cover": null_unless_finite(lines.cover_days_S),
+            "daily_demand_qty": planned.situation.daily_mean,
             "demand_p50": lines.p50_S,
             "demand_p90": lines.p90_S,
             "expected_receipt_ds": pa.array(receipt_S, pa.date32(), mask=~is_order_S),
@@ -56,6 +59,9 @@ def proposal_table(planned: Planned, as_of: date, priced: PricedSteps) -> pa.Tab
             "stockout_risk": (short_SN > 0.0).mean(1),
             "expected_shortage_qty": short_SN.mean(1),
             "doubts": planned.doubts_S,
+            "main_reason": reason_S,
+            "headline": headlines(lines, planned, reason_S, next_reviews(planned, as_of)),
+            "assumptions": assumptions(planned),
             "reason": order_reasons(lines, planned, as_of),
         },
     )

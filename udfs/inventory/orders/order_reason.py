@@ -79,7 +79,7 @@ def order_reasons(lines: OrderLines, planned: Planned, as_of: date) -> list[str]
     return [
         _decision(target, review, *numbers) + rounding + "." + "".join(rest)
         for numbers, target, review, (rounding, *rest) in zip(
-            zip(*(c.tolist() for c in columns), strict=True), targets, _next_reviews(planned, as_of), notes, strict=True
+            zip(*(c.tolist() for c in columns), strict=True), targets, next_reviews(planned, as_of), notes, strict=True
         )
     ]
 
@@ -104,7 +104,7 @@ def _decision(
     return f"{head}: position {units(position)} {covers}; {due}, {target}; {over}"
 
 
-def _next_reviews(planned: Planned, as_of: date) -> list[str]:
+def next_reviews(planned: Planned, as_of: date) -> list[str]:
     """The next day on which orders are placed, '' where it is today."""
     return [_day_words(as_of, days) if days else "" for days in planned.days_to_review_S.tolist()]
 
