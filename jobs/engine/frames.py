@@ -35,9 +35,12 @@ class Frames:
         return self.versions[table]
 
     def __getitem__(self, table: str) -> DataFrame:
-        """The rows of the declared run and days, with the declared columns."""
+        """The rows of the declared run and days, with the declared columns; none where no earlier day left a table."""
         context, read = self.context, self._declared(table)
-        frame = context.lakehouse.read_spark(context.spark, table, self.version(table))
+        if read.is_past and self.version(table) < 0:
+            frame = context.spark.createDataFrame(contract(table).empty(with_partitions=True))
+        else:
+            frame = context.lakehouse.read_spark(context.spark, table, self.version(table))
         if read.run:
             frame = frame.filter(F.col("run_id").isin(*read.run(context)))
         if read.days:

@@ -28,7 +28,8 @@ PLAN = "gold.order_plan"
 FIRST, LAST = date(2024, 3, 1), date(2024, 3, 2)
 HEADER = [
     *("SKU", "Product", "Location", "Channel", "Supplier", "Quantity", "Packs", "Units per pack", "Unit cost"),
-    *("Order value", "Currency", "Order date", "Expected receipt", "Stock position", "Days of cover", "Reason"),
+    *("Order value", "Currency", "Order date", "Expected receipt", "Stock position", "Days of cover"),
+    *("Days of cover after", "In short", "Reason"),
     "Doubts",
 ]
 

@@ -15,6 +15,7 @@ from jobs.stages.inventory.planning_reads import choices, plans_on_order
 from lakehouse.delta.io import Lakehouse
 from tests.jobs.run_tool import ALL_STAGES, as_written_by, copied, day, make_context
 from tests.tiny_retailer import SKUS, STORES
+from udfs.inventory.orders.order_headline import LONGEST
 
 HORIZON, SERIES = 14, len(SKUS) * len(STORES)
 AS_OF = day(119)
