@@ -128,6 +128,14 @@ def _doubts(options: argparse.Namespace) -> int:
     return 0
 
 
+def _override(options: argparse.Namespace) -> int:
+    from jobs.views.override import Said, override
+
+    names = Said.__slots__
+    print(override(_lakehouse(options), Said(**{name: getattr(options, name) for name in names})), end="")
+    return 0
+
+
 def _export(options: argparse.Namespace) -> int:
     from jobs.views.export import Request, export, style_of
 
@@ -312,6 +320,7 @@ def _reading_commands(commands: argparse._SubParsersAction) -> None:
     migrate.add_argument("--lakehouse", required=True)
     migrate.add_argument("--conf", type=Path)
     migrate.set_defaults(action=_migrate)
+    _override_command(commands)
     _export_command(commands)
     models = commands.add_parser("models", help="forecasting models and ordering policies that settings may name")
     models.set_defaults(action=_models)
@@ -321,6 +330,23 @@ def _reading_commands(commands: argparse._SubParsersAction) -> None:
     demo = commands.add_parser("demo", help="the main job on The Complete Journey's real transactions")
     demo.add_argument("--lakehouse", default="lake/demo")
     demo.set_defaults(action=_demo)
+
+
+def _override_command(commands: argparse._SubParsersAction) -> None:
+    override = commands.add_parser("override", help="set or confirm the order of a series, for the next run to go by")
+    override.add_argument("sku", metavar="SKU", help="a SKU, or a series as sku|location|channel")
+    override.add_argument("--lakehouse", required=True)
+    override.add_argument("--location")
+    override.add_argument("--channel")
+    override.add_argument("--order", type=float, metavar="UNITS", help="order so many instead; 0 for none")
+    override.add_argument("--confirm", metavar="RULE", help="the line is right, whatever this rule says; or all")
+    override.add_argument("--withdraw", action="store_true", help="earlier decisions of these days no longer count")
+    override.add_argument("--author", required=True, help="who decides")
+    override.add_argument("--note", required=True, help="why")
+    override.add_argument("--from", dest="since", type=_day, help="first order day, YYYY-MM-DD (the last published)")
+    override.add_argument("--until", type=_day, help="last order day (the same)")
+    override.add_argument("--conf", type=Path)
+    override.set_defaults(action=_override)
 
 
 def _export_command(commands: argparse._SubParsersAction) -> None:

@@ -77,12 +77,15 @@ def doubt_words(plan: pa.Table, lakehouse: str) -> str:
 
 def check_words(checks: pa.Table) -> str:
     """The order lines that rules find implausible (gold.order_check), by rule, with the largest; '' for none."""
+    confirmed = pc.count_distinct(checks.filter(checks["is_confirmed"])["unique_id"]).as_py()
+    checks = checks.filter(pc.invert(checks["is_confirmed"]))
     if not checks.num_rows:
         return ""
     counts = Counter(checks["check_rule"].to_pylist())
     rules = ", ".join(f"{rule} {counts[rule]:,}" for rule in ORDER_RULES if rule in counts)
     lines = pc.count_distinct(checks["unique_id"]).as_py()
-    text = f"gold.order_check: {lines:,} orders to look at before they are signed: {rules}\n"
+    text = f"gold.order_check: {lines:,} orders to look at before they are signed: {rules}"
+    text += f"; {confirmed:,} confirmed\n" if confirmed else "\n"
     largest = checks.sort_by([("order_value", "descending"), ("unique_id", "ascending"), ("check_rule", "ascending")])
     for row in largest.slice(0, 5).to_pylist():
         bound = (

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pads
-from deltalake import CommitProperties, DeltaTable, Schema
+from deltalake import CommitProperties, DeltaTable, Schema, write_deltalake
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 
@@ -313,6 +313,12 @@ class Lakehouse:
         merge = self.ensure(name).merge(source, condition, source_alias="s", target_alias="t")
         with _one_writer(name):
             merge.when_matched_update_all().when_not_matched_insert_all().execute()
+
+    def append(self, name: str, rows: pa.Table) -> None:
+        """Add rows, which keep the table's contract, to a small table."""
+        table = self.ensure(name)
+        with _one_writer(name):
+            write_deltalake(table, rows, mode="append")
 
     def commit_files(self, name: str, files: Sequence[WrittenFile], replace: dict[str, list[str]]) -> int:
         """Commit files that workers wrote, in one version, in place of the partitions that `replace` selects.

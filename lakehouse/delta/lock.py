@@ -43,9 +43,10 @@ class WriterLock:
     machine whose process has ended at once.
     """
 
-    def __init__(self, lakehouse: Lakehouse) -> None:
+    def __init__(self, lakehouse: Lakehouse, name: str = _NAME) -> None:
+        """`name`: of the lock; another one guards tables that nobody else writes to."""
         base = lakehouse.base
-        self._lock: _FolderLock | _StoreLock = _FolderLock(base) if lakehouse.is_local else _StoreLock(base)
+        self._lock: _FolderLock | _StoreLock = _FolderLock(base, name) if lakehouse.is_local else _StoreLock(base, name)
 
     def __enter__(self) -> WriterLock:
         self._lock.acquire()
@@ -56,13 +57,13 @@ class WriterLock:
 
 
 class _FolderLock:
-    def __init__(self, base: str) -> None:
-        self._base = base
+    def __init__(self, base: str, name: str) -> None:
+        self._base, self._name = base, name
         self._file: IO[str] | None = None
 
     def acquire(self) -> None:
         os.makedirs(self._base, exist_ok=True)
-        file = open(os.path.join(self._base, _NAME), "a+", encoding="utf-8")  # noqa: SIM115 - held until released
+        file = open(os.path.join(self._base, self._name), "a+", encoding="utf-8")  # noqa: SIM115 - held until released
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -88,9 +89,9 @@ class _StoreLock:
     Nobody's clock is compared with another's: a waiting process watches whether the version moves.
     """
 
-    def __init__(self, base: str) -> None:
+    def __init__(self, base: str, name: str) -> None:
         self._base = base
-        self._uri = posixpath.join(base, _NAME)
+        self._uri = posixpath.join(base, name)
         self._me = {"id": uuid.uuid4().hex, "host": socket.gethostname(), "pid": os.getpid()}
         self._table: DeltaTable | None = None
         self._done = threading.Event()

@@ -19,6 +19,7 @@ ORDER_REASONS = (
     "budget",
     "capacity",
     "budget and capacity",
+    "planner",
     "enough stock",
     "no review day",
     "no demand",
@@ -28,6 +29,9 @@ ORDER_REASONS = (
 
 ORDER_RULES = ("no price", "beyond shelf life", "much cover", "no profit", "unusual value")
 """Rules that find order lines to be looked at before they are signed."""
+
+DECISIONS = ("order", "confirm", "withdraw")
+"""What a planner may decide about a series."""
 
 BETWEEN_DOUBTS = "; "
 """Between two doubts in a column `doubts`."""

@@ -12,6 +12,7 @@ from jobs.engine.frames import write_part
 from jobs.engine.sales_days import sales_days
 from jobs.engine.stage import THIS, FrameStage, Read
 from jobs.stages.inventory.planning_reads import plans_on_order
+from lakehouse.delta.decisions import decisions_for
 from lakehouse.delta.ledger import StageRecord
 from lakehouse.errors import PromiseError
 from lakehouse.transforms.gold.demand_plan import (
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 def build(context: RunContext, frames: Frames) -> StageRecord:
     """Write the gold tables of the as-of day, replacing what an earlier run wrote for it."""
-    inputs, terms = gold_inputs(frames), gold_terms(context)
+    inputs, terms = gold_inputs(context, frames), gold_terms(context)
     benchmark = context.settings.forecast.benchmark
     tables: dict[str, Callable[[], DataFrame]] = {
         "gold.order_plan": lambda: order_plan(inputs, terms),
@@ -68,7 +69,7 @@ def as_of_part(context: RunContext) -> str:
     return f"as_of={context.as_of}"
 
 
-def gold_inputs(frames: Frames) -> GoldInputs:
+def gold_inputs(context: RunContext, frames: Frames) -> GoldInputs:
     """This run's results, and the features rows of the days that are compared."""
     return GoldInputs(
         demand=frames["forecast.demand"].drop("run_id", "bucket"),
@@ -80,6 +81,7 @@ def gold_inputs(frames: Frames) -> GoldInputs:
         products=frames["silver.products"],
         supply=frames["silver.supply"],
         earlier_orders=frames["gold.order_plan"],
+        decisions=context.spark.createDataFrame(decisions_for(context.lakehouse, context.as_of)),
         implausible=frames["silver.sales_daily"],
     )
 
@@ -98,6 +100,11 @@ def _compared_days(context: RunContext) -> tuple[date, date]:
 
 def _doubtful_days(context: RunContext) -> tuple[date, date]:
     return context.as_of - timedelta(days=90), context.as_of
+
+
+def _identity(context: RunContext) -> list[object]:
+    decisions = decisions_for(context.lakehouse, context.as_of)["decision_id"].to_pylist()
+    return [context.mapping.currency, _usual_plans(context), sorted(decisions)]
 
 
 def _usual_plans(context: RunContext) -> list[tuple[str, str]]:
@@ -134,7 +141,7 @@ STAGE = FrameStage(
         "gold.forecast_total",
     ),
     settings=("horizon", "forecast", "replays", "order_check"),
-    identity=lambda context: [context.mapping.currency, _usual_plans(context)],
+    identity=_identity,
     part=as_of_part,
     build=build,
 )

@@ -8,40 +8,59 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from jobs.engine.stage import THIS, Read, Sum, UnitStage
 from jobs.engine.task import KernelResult
 from jobs.stages.inventory.planning_reads import PROPOSAL, STEP
+from lakehouse.delta.decisions import decisions_for
 from lakehouse.schema.entities import SERIES
 from lakehouse.schema.tables import contract
 from udfs.inventory.kernels.order_bucket import cut_of, order_bucket
 from udfs.inventory.orders.budget_cut import Cut
+from udfs.inventory.orders.decided_orders import decided_value, orders_of, with_decisions
 
 if TYPE_CHECKING:
     from jobs.context import RunContext
 
-_ORDER_PLAN = "inventory.order_plan"
+_ORDER_PLAN, _POLICY = "inventory.order_plan", "inventory.policy"
 
 
 @dataclass(frozen=True, slots=True)
 class OrderParameters:
-    """`cut`: which packs of all series the budget and the capacity leave; None where there is no limit."""
+    """`cut`: which packs of all series the budget and the capacity leave; None where there is no limit. `decisions`:
+    the planners' of the day."""
 
     cut: Cut | None
+    decisions: pa.Table
 
 
 def kernel(inputs: dict[str, pa.Table], parameters: OrderParameters) -> KernelResult:
     """One bucket of proposals to order lines."""
     plan = order_bucket(inputs[PROPOSAL], inputs[STEP], parameters.cut)
+    plan = with_decisions(plan, parameters.decisions, inputs[_POLICY])
     return KernelResult({_ORDER_PLAN: plan}, ids=plan.num_rows)
 
 
 def parameters(context: RunContext, sums: Mapping[str, Any]) -> OrderParameters:
     """Only the cut looks at all series at once."""
-    spec, proposal = context.settings.inventory, sums[_PROPOSALS.key]
-    return OrderParameters(
-        None if proposal is None else cut_of(proposal, sums[_STEPS.key], spec.budget, spec.capacity_qty)
-    )
+    spec, proposal, decisions = context.settings.inventory, sums[_PROPOSALS.key], _decisions(context)
+    if proposal is None:
+        return OrderParameters(None, decisions)
+    # What planners set is ordered first; the others share what it leaves.
+    value, quantity = decided_value(decisions, sums[_COSTS.key])
+    proposal, steps = (_without(sums[each.key], decisions) for each in (_PROPOSALS, _STEPS))
+    limits = max(spec.budget - value, 0.0), max(spec.capacity_qty - quantity, 0.0)
+    return OrderParameters(cut_of(proposal, steps, *limits), decisions)
+
+
+def _decisions(context: RunContext) -> pa.Table:
+    return decisions_for(context.lakehouse, context.as_of)
+
+
+def _without(rows: pa.Table, decisions: pa.Table) -> pa.Table:
+    """Rows of the series whose orders nobody has decided."""
+    return rows.filter(pc.invert(pc.is_in(rows["unique_id"], orders_of(decisions)["unique_id"].combine_chunks())))
 
 
 def _has_limit(context: RunContext) -> bool:
@@ -53,7 +72,10 @@ def _all_rows(rows: pa.Table) -> pa.Table:
     return rows
 
 
-_PROPOSALS = Sum(PROPOSAL, _all_rows, columns=("order_value", "order_qty", "expected_value"), when=_has_limit)
+_PROPOSALS = Sum(
+    PROPOSAL, _all_rows, columns=("unique_id", "order_value", "order_qty", "expected_value"), when=_has_limit
+)
+_COSTS = Sum(_POLICY, _all_rows, columns=("unique_id", "unit_cost"), when=_has_limit)
 _STEPS = Sum(STEP, _all_rows, columns=contract(STEP).file_columns(), when=_has_limit)
 STAGE = UnitStage(
     name="order",
@@ -63,10 +85,12 @@ STAGE = UnitStage(
     reads=(
         Read(PROPOSAL, contract(PROPOSAL).file_columns(), run=THIS),
         Read(STEP, contract(STEP).file_columns(), run=THIS),
+        Read(_POLICY, ("unique_id", "unit_cost", "lead_time_days"), run=THIS),
     ),
-    sums=(_PROPOSALS, _STEPS),
+    sums=(_PROPOSALS, _STEPS, _COSTS),
     writes=(_ORDER_PLAN,),
     settings=("inventory",),
+    identity=lambda context: sorted(_decisions(context)["decision_id"].to_pylist()),
     kernel=kernel,
     parameters=parameters,
     promise=(PROPOSAL, _ORDER_PLAN),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lakehouse.schema.contract import Contract
 from lakehouse.schema.tables.column_groups import QUANTILES, SERIES_ID
+from lakehouse.schema.tables.planner import ANSWER
 
 CONTRACTS: tuple[Contract, ...] = (
     Contract(
@@ -74,6 +75,7 @@ CONTRACTS: tuple[Contract, ...] = (
             "currency",
             "found_value",
             "bound_value",
+            *ANSWER,
             "headline",
             "run_id",
         ),

@@ -34,6 +34,7 @@ class GoldInputs:
     actuals: DataFrame  # unique_id, ds, y
     products: DataFrame
     earlier_orders: DataFrame  # unique_id, as_of, order_qty, order_value of earlier plans
+    decisions: DataFrame  # rows of planner.decision that count on the as-of day
     implausible: DataFrame  # unique_id, ds, y, y_stated, y_bound of days of the last months
     supply: DataFrame  # unique_id, supplier_id
 
@@ -125,7 +126,8 @@ def _implausible(days: DataFrame) -> DataFrame:
 def order_check(plan: DataFrame, inputs: GoldInputs, spec: OrderCheckSpec) -> DataFrame:
     """One row per order line and rule that finds it; see `order_checks`. `plan`: what `order_plan` gives."""
     placed = inputs.earlier_orders.filter("order_qty > 0").select("unique_id", "order_value")
-    return order_checks(plan, placed, spec).select(*contract("gold.order_check").columns)
+    confirmed = inputs.decisions.filter("decision = 'confirm'")
+    return order_checks(plan, placed, confirmed, spec).select(*contract("gold.order_check").columns)
 
 
 def policy_value(inputs: GoldInputs, terms: GoldTerms) -> DataFrame:

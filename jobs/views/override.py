@@ -1,0 +1,69 @@
+"""A planner's decision about lines of a published plan, as the command line takes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import pyarrow.compute as pc
+
+from jobs.views.series import PLAN, choose_series, published_day
+from lakehouse.delta.decisions import Decision, record
+from lakehouse.delta.io import Lakehouse
+from lakehouse.errors import ConfigError
+
+ALL_RULES = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What was said. Exactly one of `order` (units), `confirm` (a rule, or all) and `withdraw`; `sku` is a SKU or a
+    series of the plan; `location` and `channel` narrow it. No `since`: the last day published; no `until`: that day."""
+
+    sku: str
+    author: str
+    note: str
+    order: float | None = None
+    confirm: str | None = None
+    withdraw: bool = False
+    location: str | None = None
+    channel: str | None = None
+    since: date | None = None
+    until: date | None = None
+
+
+def override(lake: Lakehouse, said: Said) -> str:
+    """Record it and say for what; the next run of these days goes by it.
+
+    Raises ConfigError where nothing or several things are said, and for a SKU that the plan does not have or that
+    stands for several series.
+    """
+    if (said.order is not None) + (said.confirm is not None) + said.withdraw != 1:
+        raise ConfigError("expected one of --order, --confirm and --withdraw; say what is decided")
+    plan = lake.read_arrow(PLAN, filters=pc.field("as_of") == published_day(lake, None)).to_pandas()
+    day = plan["as_of"].iloc[0]
+    lines = choose_series(plan, (said.sku,))
+    for column, wanted in (("location_id", said.location), ("channel_id", said.channel)):
+        lines = lines[lines[column] == wanted] if wanted is not None else lines
+    if len(lines) != 1:
+        known = ", ".join(choose_series(plan, (said.sku,))["unique_id"])
+        raise ConfigError(f"expected one series, found {len(lines)}: {known}; name it, or add --location or --channel")
+    line = lines.iloc[0]
+    decision = Decision(
+        decision="order" if said.order is not None else "confirm" if said.confirm else "withdraw",
+        unique_id=line["unique_id"],
+        author=said.author,
+        note=said.note,
+        valid_from=said.since or day,
+        valid_to=said.until or max(said.since or day, day),
+        decided_qty=said.order if said.order is not None else float(line["order_qty"]) if said.confirm else None,
+        check_rule=said.confirm if said.confirm not in (None, ALL_RULES) else None,
+    )
+    record(lake, [decision])
+    days = str(decision.valid_from) + (f" to {decision.valid_to}" if decision.valid_to > decision.valid_from else "")
+    what = {
+        "order": f"order {said.order:g} instead of {line['order_qty']:g}" if said.order is not None else "",
+        "confirm": f"confirmed up to {line['order_qty']:g} units ({said.confirm})",
+        "withdraw": "earlier decisions withdrawn",
+    }[decision.decision]
+    return f"{line['unique_id']}, {days}: {what}; the next run of these days goes by it\n"

@@ -1,0 +1,99 @@
+"""A planner's order or confirmation, from the command to the next run's tables."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from pyspark.sql import SparkSession
+
+from jobs.cli import main
+from jobs.pipeline import run_stages
+from lakehouse.delta.io import Lakehouse
+from tests.jobs.run_tool import copied, make_context
+from tests.jobs.test_inventory_stages import AS_OF, by_series, frame
+
+BY = ("--author", "Ana", "--note", "a fair in town")
+
+
+def said(lake: Lakehouse, sku: str, *more: str) -> int:
+    return main(["override", sku, "--lakehouse", lake.root, *BY, *more])
+
+
+@pytest.fixture
+def lake(finished: Lakehouse, tmp_path: Path) -> Lakehouse:
+    return copied(finished, tmp_path / "lake")
+
+
+def again(spark: SparkSession, lake: Lakehouse, *settings: str) -> tuple[list[str], pd.DataFrame]:
+    """Statuses of order and publish, and the lines."""
+    reports = run_stages(make_context(spark, lake, None, AS_OF, *settings), ["order", "publish"])
+    return [report.status for report in reports], by_series(lake, "gold.order_plan")
+
+
+def test_a_planners_order_is_honoured_until_it_is_withdrawn(spark: SparkSession, lake: Lakehouse, capsys: Any) -> None:
+    before = by_series(lake, "gold.order_plan")
+    ordered, idle = before[before["order_qty"] > 0].index[0], before[before["order_qty"] == 0].index[0]
+    assert said(lake, ordered, "--order", "0") == said(lake, idle, "--order", "7") == 0
+    assert f"{idle}, {AS_OF}: order 7 instead of 0; the next run" in capsys.readouterr().out
+    status, after = again(spark, lake)
+    assert status == ["done", "done"]
+    assert (after.loc[ordered, "order_qty"], after.loc[ordered, "order_value"]) == (0.0, 0.0)
+    assert pd.isna(after.loc[ordered, "expected_receipt_ds"])
+    line = after.loc[idle]
+    assert (line["order_qty"], line["order_value"], line["main_reason"]) == (7.0, 7.0 * line["unit_cost"], "planner")
+    assert line["expected_receipt_ds"] == AS_OF + timedelta(days=int(line["lead_time_days"]))
+    assert line["headline"].endswith(": Ana decided, the plan wanted 0; a fair in town")
+    assert line["reason"].startswith("Order 7")
+    assert " as Ana decided: a fair in town. The plan: No order: " in line["reason"]
+    others = before.index.difference([ordered, idle])
+    pd.testing.assert_series_equal(after.loc[others, "order_qty"], before.loc[others, "order_qty"])
+    assert again(spark, lake)[0] == ["reused", "reused"]
+    assert said(lake, idle, "--withdraw") == 0
+    _, back = again(spark, lake)
+    assert (back.loc[idle, "order_qty"], back.loc[ordered, "order_qty"]) == (0.0, 0.0)
+    assert len(frame(lake, "planner.decision")) == 3
+
+
+def test_what_planners_order_comes_out_of_the_budget_first(spark: SparkSession, lake: Lakehouse) -> None:
+    before = by_series(lake, "gold.order_plan")
+    chosen, budget = before[before["order_qty"] == 0].index[0], 0.5 * before["order_value"].sum()
+    assert said(lake, chosen, "--order", "12") == 0
+    _, after = again(spark, lake, f"inventory.budget={budget}")
+    assert (after.loc[chosen, "order_qty"], after.loc[chosen, "order_value"]) == (12.0, 18.0)
+    assert 18.0 < after["order_value"].sum() <= budget
+
+
+def test_a_confirmed_line_stays_confirmed_when_the_plan_is_made_again(spark: SparkSession, lake: Lakehouse) -> None:
+    limits = ("order_check.most_cover_days=0.1", "order_check.least_value=0")
+    again(spark, lake, *limits)
+    checks = frame(lake, "gold.order_check")
+    assert len(checks) > 1
+    assert not checks["is_confirmed"].any()
+    first = checks["unique_id"].iloc[0]
+    assert said(lake, first, "--confirm", "much cover") == 0
+    again(spark, lake, *limits)
+    for _ in range(2):
+        checks = frame(lake, "gold.order_check").set_index("unique_id")
+        assert checks.index[checks["is_confirmed"]].tolist() == [first]
+        run_stages(make_context(spark, lake, None, AS_OF, *limits, force=True), ["publish"])
+
+
+def test_what_cannot_be_meant_is_refused(lake: Lakehouse, capsys: Any) -> None:
+    series = by_series(lake, "gold.order_plan").index[0]
+    sku = series.split("|")[0]
+    for arguments, words in (
+        ((series,), "expected one of --order, --confirm and --withdraw"),
+        ((series, "--order", "1", "--withdraw"), "expected one of --order"),
+        ((sku, "--order", "1"), "expected one series, found 2"),
+        (("nothing", "--order", "1"), "expected SKUs or series of the order plan, found nothing"),
+        ((series, "--order", "-1"), "decided_qty: expected units from 0"),
+        ((series, "--confirm", "odd"), "check_rule: expected one of"),
+    ):
+        assert said(lake, *arguments) == 1
+        assert words in capsys.readouterr().err
+    assert not lake.exists("planner.decision")
+    assert said(lake, sku, "--location", series.split("|")[1], "--order", "1") == 0
