@@ -93,7 +93,7 @@ def test_what_cannot_be_meant_is_refused(lake: Lakehouse, capsys: Any) -> None:
         ((series, "--order", "-1"), "decided_qty: expected units from 0"),
         ((series, "--confirm", "odd"), "check_rule: expected one of"),
     ):
-        assert said(lake, *arguments) == 1
+        assert said(lake, *arguments) == 2
         assert words in capsys.readouterr().err
     assert not lake.exists("planner.decision")
     assert said(lake, sku, "--location", series.split("|")[1], "--order", "1") == 0
