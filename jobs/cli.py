@@ -50,6 +50,7 @@ def _run(options: argparse.Namespace) -> int:
     from jobs.engine.warm_up import kernels_compiled_ahead
     from jobs.pipeline import run_stages
     from jobs.settings import load_mapping, load_settings
+    from jobs.views.duckdb_file import duckdb_target, write_duckdb
     from lakehouse.feeds.sql_clauses import mapping_blamed
 
     overrides = list(options.set or [])
@@ -65,10 +66,15 @@ def _run(options: argparse.Namespace) -> int:
         progress=Progress(json_path=options.log_json, quiet=options.quiet),
         force=options.force,
     )
+    if options.duckdb:
+        duckdb_target(options.duckdb, overwrite=True)  # said before hours of work, not after
     compiling = kernels_compiled_ahead(settings, options.stages or list(stage_modules()))
     with WriterLock(context.lakehouse), contextlib.closing(context), compiling, mapping_blamed(context.mapping):
         done = run_stages(context, options.stages)
+        written = write_duckdb(context.lakehouse, options.duckdb, overwrite=True) if options.duckdb else None
     print(reports.run_summary(context, done))
+    if written:
+        print(reports.exported(written))
     return 0
 
 
@@ -137,6 +143,8 @@ def _override(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
+    if options.name == "gold":
+        return _export_gold(options)
     from jobs.views.export import Request, export, style_of
 
     style = style_of(
@@ -152,6 +160,33 @@ def _export(options: argparse.Namespace) -> int:
         overwrite=options.overwrite,
     )
     print(reports.exported(export(_lakehouse(options), request)))
+    return 0
+
+
+def _export_gold(options: argparse.Namespace) -> int:
+    from jobs.views.duckdb_file import write_duckdb
+
+    if any((options.by, options.format, options.as_of, options.all, options.decimal_comma, options.no_bom)):
+        raise ConfigError("gold is exported whole, as one DuckDB file; it takes --to and --overwrite alone")
+    print(reports.exported(write_duckdb(_lakehouse(options), options.to, overwrite=options.overwrite)))
+    return 0
+
+
+def _measures(options: argparse.Namespace) -> int:
+    from jobs.views.measure_sql import statements
+    from jobs.views.measures import measure_table
+
+    if options.catalog and not options.sql:
+        raise ConfigError("--catalog is for --sql databricks")
+    print(statements(options.sql, options.catalog) if options.sql else measure_table())
+    return 0
+
+
+def _serve_sql(options: argparse.Namespace) -> int:
+    from jobs.serve.sql_server import serve_sql
+    from jobs.settings import load_settings
+
+    serve_sql(_lakehouse(options), load_settings(options.conf).spark, options.host, options.port)
     return 0
 
 
@@ -235,6 +270,12 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 65_536:
+        raise argparse.ArgumentTypeError(f"expected a port, 1 to 65535, found {text!r}")
+    return int(text)
+
+
 def _stage_list(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",") if name.strip()]
     known = stage_modules()
@@ -252,11 +293,12 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="run all stages, or those of --stages")
     _run_options(run)
     run.add_argument("--stages", type=_stage_list, help=f"comma-separated, of {','.join(stage_modules())}")
+    run.add_argument("--duckdb", metavar="FILE", help="then also write gold there as `export gold` does, or replace it")
     run.set_defaults(action=_run)
     for name in stage_modules():
         stage = commands.add_parser(name, help=f"run the stage {name} alone, as a scheduler does")
         _run_options(stage)
-        stage.set_defaults(action=_run, stages=[name])
+        stage.set_defaults(action=_run, stages=[name], duckdb=None)
     _mapping_commands(commands)
     _reading_commands(commands)
     return parser
@@ -322,6 +364,7 @@ def _reading_commands(commands: argparse._SubParsersAction) -> None:
     migrate.set_defaults(action=_migrate)
     _override_command(commands)
     _export_command(commands)
+    _bi_commands(commands)
     models = commands.add_parser("models", help="forecasting models and ordering policies that settings may name")
     models.set_defaults(action=_models)
     stages = commands.add_parser("stages", help="every stage in its order: where it runs, what it does, what it writes")
@@ -349,9 +392,28 @@ def _override_command(commands: argparse._SubParsersAction) -> None:
     override.set_defaults(action=_override)
 
 
+def _bi_commands(commands: argparse._SubParsersAction) -> None:
+    measures = commands.add_parser("measures", help="the measures of gold: meaning, unit, expression")
+    measures.add_argument("--sql", choices=("spark", "databricks", "duckdb"), help="as views of that engine")
+    measures.add_argument("--catalog", metavar="NAME", help="with --sql databricks: the catalog of the tables")
+    measures.set_defaults(action=_measures)
+    serve = commands.add_parser("serve", help="processes that stay; sql: gold and its measures for BI tools")
+    kinds = serve.add_subparsers(required=True, metavar="WHAT")
+    sql = kinds.add_parser("sql", help="a Thrift server (JDBC, ODBC, Hive clients) until it is interrupted")
+    sql.add_argument("--lakehouse", required=True)
+    sql.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1: this machine alone)")
+    sql.add_argument("--port", type=_port, default=10000, help="port to listen on (10000)")
+    sql.add_argument("--conf", type=Path)
+    sql.set_defaults(action=_serve_sql)
+
+
 def _export_command(commands: argparse._SubParsersAction) -> None:
-    export = commands.add_parser("export", help="the order list, or any table, as CSV, XLSX or Parquet files")
-    export.add_argument("name", metavar="NAME", help="orders (a buyer's list), or a table as it stands (schema.table)")
+    export = commands.add_parser("export", help="the order list or a table as CSV, XLSX or Parquet; gold as DuckDB")
+    export.add_argument(
+        "name",
+        metavar="NAME",
+        help="orders (a buyer's list), a table as it stands (schema.table), or gold (all its tables in a .duckdb file)",
+    )
     export.add_argument("--lakehouse", required=True)
     export.add_argument("--to", required=True, metavar="PATH", help="the file; with --by the folder of the files")
     export.add_argument("--format", choices=("csv", "xlsx", "parquet"), help="without it: by the ending of PATH")

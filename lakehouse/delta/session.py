@@ -40,6 +40,7 @@ _STORE_PACKAGES = {
     "abfss": (f"org.apache.hadoop:hadoop-azure:{HADOOP_VERSION}",),
     "gs": (f"org.apache.hadoop:hadoop-gcp:{HADOOP_VERSION}",),
 }
+_CLASS_PATH = "spark.driver.extraClassPath"
 _DELTA_JARS = re.compile(r"^(io\.delta_|io\.unitycatalog_|org\.locationtech|delta-|unitycatalog-|jts-)")
 _LEFT_OUT = (
     "software.amazon.awssdk:bundle",
@@ -60,9 +61,10 @@ class SparkSettings(BaseModel):
     conf: dict[str, str] = Field(default_factory=dict)
 
 
-def build_session(settings: SparkSettings, lakehouse: str = "") -> SparkSession:
+def build_session(settings: SparkSettings, lakehouse: str = "", *, for_clients: bool = False) -> SparkSession:
     """A Spark session with Delta that reaches the store of `lakehouse`, an address as `uri.normal` gives it.
 
+    `for_clients`: sessions that clients open beside it know Delta too, which they do by the driver's class path alone.
     Raises EngineError with what to install when an engine is missing or does not fit.
     """
     check_engines()
@@ -81,6 +83,14 @@ def build_session(settings: SparkSettings, lakehouse: str = "") -> SparkSession:
     if kept:
         jars = sorted(str(path) for folder in packages for path in folder.glob("*.jar"))
         builder = builder.config("spark.jars", ",".join(jars))
+        if for_clients:
+            given = settings.conf.get(_CLASS_PATH)
+            builder = builder.config(_CLASS_PATH, os.pathsep.join([*jars, *([given] if given else [])]))
+    elif for_clients:
+        raise EngineError(
+            f"expected the jars of {wanted} in {', '.join(map(str, packages))}; any `shelfcast run` puts them there, or "
+            "`make jars`"
+        )
     else:
         builder = builder.config("spark.jars.packages", wanted).config("spark.jars.excludes", ",".join(_LEFT_OUT))
     try:

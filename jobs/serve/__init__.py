@@ -1,0 +1,1 @@
+"""Processes that stay: what others connect to."""
