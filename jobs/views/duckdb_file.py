@@ -56,28 +56,33 @@ def write_duckdb(lake: Lakehouse, target: str, *, overwrite: bool = False) -> Ex
     tables, path = published(lake), duckdb_target(target, overwrite=overwrite)
     try:
         with all_or_nothing(path) as made, _duckdb().connect(str(made)) as connection:
+            connection.begin()
             rows = sum(_write_table(connection, lake, declared) for declared in tables)
             _write_measures(connection, {declared.name for declared in tables})
+            connection.commit()
             connection.execute("CHECKPOINT")  # nothing is left in a log beside the file
     except (OSError, _duckdb().IOException) as error:
         raise ConfigError(f"{path} was not written: {error}") from error
-    return Exported(f"gold: {', '.join(declared.table_name for declared in tables)}", [Written(path, rows)])
+    return Exported(f"gold: {len(tables)} tables", [Written(path, rows)])
 
 
 def _write_table(connection: DuckDBPyConnection, lake: Lakehouse, declared: Contract) -> int:
-    """One table by streams of Arrow, so that memory holds a batch; returns its rows."""
-    dataset = lake.dataset(declared.name)
-    schema = pa.schema([dataset.schema.field(name) for name in declared.columns])
-    batches = pa.RecordBatchReader.from_batches(schema, batches_of(dataset, declared.columns))
+    """One table, of which memory holds a batch; returns its rows."""
+    dataset, rows = lake.dataset(declared.name), 0
+    empty = dataset.schema.empty_table().select(declared.columns)
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {GOLD}")
-    connection.register("batches", batches)
-    connection.execute(f"CREATE TABLE {declared.name} AS SELECT * FROM batches")
-    connection.unregister("batches")
+    connection.register("batch", empty)
+    connection.execute(f"CREATE TABLE {declared.name} AS SELECT * FROM batch")
+    # A stream handed over as a whole would make an error of reading one of DuckDB, with a trace in it.
+    for batch in batches_of(dataset, declared.columns):
+        connection.register("batch", pa.Table.from_batches([batch]))
+        connection.execute(f"INSERT INTO {declared.name} SELECT * FROM batch")
+        rows += batch.num_rows
     connection.execute(f"COMMENT ON TABLE {declared.name} IS {duckdb_string(declared.comment)}")
     for column in declared.declared():
         of_column = f"{declared.name}.{column.name}"
         connection.execute(f"COMMENT ON COLUMN {of_column} IS {duckdb_string(column.comment)}")
-    return int(connection.execute(f"SELECT count(*) FROM {declared.name}").fetchall()[0][0])
+    return rows
 
 
 def _write_measures(connection: DuckDBPyConnection, tables: set[str]) -> None:

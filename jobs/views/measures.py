@@ -1,7 +1,7 @@
 """Measures of the gold tables, said once: what a figure is called, how it is computed, in which unit, and from what.
 
-Spark's and Databricks' metric views and the views of the DuckDB file are made of these (`measure_sql`), so that a figure
-is the same wherever it is read. Expressions are SQL that all three engines share.
+Spark's and Databricks' metric views and the views of the DuckDB file are made of these (`measure_sql`), so that a
+figure is the same wherever it is read. Expressions are SQL that all three engines share.
 """
 
 from __future__ import annotations

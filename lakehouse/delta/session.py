@@ -88,8 +88,8 @@ def build_session(settings: SparkSettings, lakehouse: str = "", *, for_clients: 
             builder = builder.config(_CLASS_PATH, os.pathsep.join([*jars, *([given] if given else [])]))
     elif for_clients:
         raise EngineError(
-            f"expected the jars of {wanted} in {', '.join(map(str, packages))}; any `shelfcast run` puts them there, or "
-            "`make jars`"
+            f"expected the jars of {wanted} in {', '.join(map(str, packages))}; any `shelfcast run` puts them there, "
+            "or `make jars`"
         )
     else:
         builder = builder.config("spark.jars.packages", wanted).config("spark.jars.excludes", ",".join(_LEFT_OUT))
