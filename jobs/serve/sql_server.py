@@ -67,7 +67,7 @@ def sql_server(lake: Lakehouse, settings: SparkSettings, host: str, port: int) -
         try:
             register(session, lake, tables)
             jvm = session.sparkContext._jvm
-            jvm.java.lang.System.setProperty("derby.system.home", folder)  # type: ignore[union-attr]
+            jvm.java.lang.System.setProperty("derby.stream.error.file", f"{folder}/derby.log")  # type: ignore[union-attr]
             thrift = jvm.org.apache.spark.sql.hive.thriftserver.HiveThriftServer2  # type: ignore[union-attr]
             server = thrift.startWithContext(session._jsparkSession.sqlContext())
             yield session
