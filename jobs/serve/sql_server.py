@@ -39,9 +39,9 @@ def serve_sql(lake: Lakehouse, settings: SparkSettings, host: str, port: int) ->
     Raises ConfigError where nothing is published or the port is taken, EngineError where Spark does not start or ends.
     """
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
     with sql_server(lake, settings, host, port) as session:
+        for number in (signal.SIGINT, signal.SIGTERM):  # behind Spark's start, which sets its own for SIGINT
+            signal.signal(number, lambda *_: stop.set())
         print(f"shelfcast: gold of {lake.base} at jdbc:hive2://{host}:{port}/{BI}; Ctrl-C ends it", flush=True)
         if host not in _LOOPBACK:
             print(f"shelfcast: whoever reaches {host}:{port} may run any SQL, as this user and without a password")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -27,6 +28,7 @@ from lakehouse.errors import ContractError
 from lakehouse.schema.tables import contract
 from lakehouse.schema.tables.column_groups import NO_VALUE
 from tests.jobs.run_tool import copied, day
+from tests.jobs.test_export import line, publish
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -232,6 +234,15 @@ def test_the_command_prints_them(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_docs_show_the_measures_as_they_are() -> None:
     assert measure_table() in DOCS.read_text(encoding="utf-8"), "put what `shelfcast measures` prints into docs/bi.md"
     assert measure_table().count("\n") == len(MEASURES) + 1
+
+
+def test_the_docs_way_to_read_live_works(lake: Lakehouse) -> None:
+    publish(lake, line("A"), line("B"))
+    (snippet,) = re.findall(r"```python\n(.+?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+    assert "'lake/demo/" in snippet
+    names: dict = {}
+    exec(snippet.replace("'lake/demo/", f"'{lake.base}/"), names)
+    assert len(names["plan"].fetchall()) == 2
 
 
 def test_a_level_that_the_source_does_not_have_is_refused() -> None:

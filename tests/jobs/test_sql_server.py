@@ -60,7 +60,7 @@ def server(lake_of_gold: Lakehouse, tmp_path_factory: pytest.TempPathFactory) ->
     first = process.stdout.readline()
     assert f"jdbc:hive2://127.0.0.1:{port}/bi" in first, (folder / "err").read_text()
     yield process, port
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGINT)
     assert process.wait(60) == 0
     assert [path.name for path in folder.iterdir()] != [], "the settings at least"
     assert {path.name for path in folder.iterdir()} == {"small.toml", "err"}, "nothing is left behind"
