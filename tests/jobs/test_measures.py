@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import numpy as np
@@ -134,23 +134,28 @@ def test_a_measure_is_one_figure_everywhere(
         for level, groups in levels.items()
         for key, part in rows.groupby([groups.rename("group_name"), "as_of"])
     }
-    found = duck.sql(f"SELECT level, group_name, as_of, {measure.name} FROM measures.{view.name}").fetchall()
-    in_duckdb = {tuple(key): np.nan if value is None else value for *key, value in found}
-    assert len(in_duckdb) == len(found)
+    figure = f"MEASURE({measure.name}) FROM measures.{view.name}"
+    in_duckdb = by_key(
+        duck.sql(f"SELECT level, group_name, as_of, {measure.name} FROM measures.{view.name}").fetchall()
+    )
     assert in_duckdb == pytest.approx(expected, rel=1e-12, nan_ok=True)
     assert len({value for value in expected.values() if value == value}) > 2, "or nothing is told apart"
 
-    by_day = spark_views.sql(
-        f"SELECT as_of, MEASURE({measure.name}) FROM measures.{view.name} GROUP BY as_of"
-    ).collect()
-    of_all = {key[2]: value for key, value in expected.items() if key[0] == "all"}
-    assert dict(map(tuple, by_day)) == pytest.approx(of_all, rel=1e-12)
-    by_category = f"SELECT category, as_of, MEASURE({measure.name}) FROM measures.{view.name} GROUP BY category, as_of"
-    in_spark = {("category", key or NO_VALUE, of): value for key, of, value in spark_views.sql(by_category).collect()}
-    of_category = {key: value for key, value in expected.items() if key[0] == "category"}
-    assert in_spark == pytest.approx(of_category, rel=1e-12)
-    ((of_both,),) = spark_views.sql(f"SELECT MEASURE({measure.name}) FROM measures.{view.name}").collect()
-    assert of_both == pytest.approx(count(rows), rel=1e-12), "of several days"
+    in_spark = by_key(spark_views.sql(f"SELECT 'all', 'all', as_of, {figure} GROUP BY as_of").collect())
+    category = f"COALESCE(category, '{NO_VALUE}')"
+    by_category = f"SELECT 'category', {category}, as_of, {figure} GROUP BY {category}, as_of"
+    in_spark |= by_key(spark_views.sql(by_category).collect())
+    of_both_levels = {key: value for key, value in expected.items() if key[0] in ("all", "category")}
+    assert in_spark == pytest.approx(of_both_levels, rel=1e-12, nan_ok=True)
+    ((of_both_days,),) = spark_views.sql(f"SELECT {figure}").collect()
+    assert of_both_days == pytest.approx(count(rows), rel=1e-12)
+
+
+def by_key(rows: Sequence[Sequence[Any]]) -> dict[tuple[Any, ...], float]:
+    """Figures by (level, group, day), each of them once."""
+    found = {tuple(key): np.nan if value is None else value for *key, value in map(tuple, rows)}
+    assert len(found) == len(rows)
+    return found
 
 
 @pytest.mark.slow
