@@ -65,8 +65,6 @@ class MeasureView:
         yield from ((measure.name, f"{measure.comment}; unit: {measure.unit}") for measure in self.measures)
 
 
-_STOCK = "SUM(GREATEST(position_qty, 0) * unit_cost)"
-
 VIEWS: tuple[MeasureView, ...] = (
     MeasureView(
         "forecast_quality",
@@ -100,14 +98,15 @@ VIEWS: tuple[MeasureView, ...] = (
                 CURRENCY,
                 "Stock position (on hand and on order, backorders not deducted from other goods) before the day's "
                 "orders, at unit cost; of several days their mean",
-                f"{_STOCK} / COUNT(DISTINCT as_of)",
+                "SUM(GREATEST(position_qty, 0) * unit_cost) / COUNT(DISTINCT as_of)",
             ),
             Measure(
                 "days_of_cover",
                 "days",
-                "Stock at cost over the cost of what a day's demand takes from it, of series that have stock",
-                f"{_STOCK} / NULLIF(SUM(CASE WHEN days_of_cover > 0 THEN position_qty * unit_cost / days_of_cover END)"
-                ", 0)",
+                "Days of expected demand that the stock position lasts, both at unit cost, before the day's orders",
+                # Days published before the plan knew a day's demand count on neither side.
+                "SUM(CASE WHEN daily_demand_qty IS NOT NULL THEN GREATEST(position_qty, 0) * unit_cost END) / "
+                "NULLIF(SUM(daily_demand_qty * unit_cost), 0)",
             ),
             Measure(
                 "planned_spend", CURRENCY, "Value of the orders that are planned, at unit cost", "SUM(order_value)"

@@ -53,9 +53,9 @@ def stock_value(rows: pd.DataFrame) -> float:
 
 
 def days_of_cover(rows: pd.DataFrame) -> float:
-    stocked = rows[rows["days_of_cover"] > 0]
-    daily = (stocked["position_qty"] / stocked["days_of_cover"] * stocked["unit_cost"]).sum()
-    return float((rows["position_qty"].clip(lower=0.0) * rows["unit_cost"]).sum() / daily) if daily else np.nan
+    known = rows[rows["daily_demand_qty"].notna()]
+    daily = (known["daily_demand_qty"] * known["unit_cost"]).sum()
+    return float((known["position_qty"].clip(lower=0.0) * known["unit_cost"]).sum() / daily) if daily else np.nan
 
 
 def planned_spend(rows: pd.DataFrame) -> float:
@@ -94,8 +94,7 @@ def two_days(finished: Lakehouse, tmp_path_factory: pytest.TempPathFactory) -> L
             rows.iloc[1, [last("actual"), last("wape"), last("bias")]] = [0.0, None, None]
         if name == "gold.order_plan":
             rows.iloc[2, last("position_qty")] = -3.0
-            rows.iloc[2, last("days_of_cover")] = 0.0
-            rows.iloc[3, last("days_of_cover")] = None
+            rows.iloc[3, last("daily_demand_qty")] = None
         schema = contract(name).arrow_schema()
         write_deltalake(lake.open(name), pa.Table.from_pandas(rows, schema, preserve_index=False), mode="append")
     return lake
