@@ -14,8 +14,10 @@ import socket
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
+
+from py4j.protocol import Py4JNetworkError
 
 from jobs.views.duckdb_file import GOLD, published
 from jobs.views.measure_sql import spark_view
@@ -73,7 +75,8 @@ def sql_server(lake: Lakehouse, settings: SparkSettings, host: str, port: int) -
             yield session
             server.stop()
         finally:
-            session.stop()
+            with suppress(OSError, Py4JNetworkError):  # a JVM that ended has nothing to stop
+                session.stop()
 
 
 def register(session: SparkSession, lake: Lakehouse, tables: Sequence[Contract]) -> None:
