@@ -56,10 +56,8 @@ def write_duckdb(lake: Lakehouse, target: str, *, overwrite: bool = False) -> Ex
     tables, path = published(lake), duckdb_target(target, overwrite=overwrite)
     try:
         with all_or_nothing(path) as made, _duckdb().connect(str(made)) as connection:
-            connection.begin()
             rows = sum(_write_table(connection, lake, declared) for declared in tables)
             _write_measures(connection, {declared.name for declared in tables})
-            connection.commit()
             connection.execute("CHECKPOINT")  # nothing is left in a log beside the file
     except (OSError, _duckdb().IOException) as error:
         raise ConfigError(f"{path} was not written: {error}") from error
@@ -67,7 +65,7 @@ def write_duckdb(lake: Lakehouse, target: str, *, overwrite: bool = False) -> Ex
 
 
 def _write_table(connection: DuckDBPyConnection, lake: Lakehouse, declared: Contract) -> int:
-    """One table, of which memory holds a batch; returns its rows."""
+    """One table, batch by batch, each committed: one transaction would be held in memory. Returns its rows."""
     dataset, rows = lake.dataset(declared.name), 0
     empty = dataset.schema.empty_table().select(declared.columns)
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {GOLD}")
