@@ -93,7 +93,7 @@ def _learnt_days(context: RunContext) -> tuple[date | None, date | None]:
 
 STAGE = UnitStage(
     name="train",
-    version=4,
+    version=5,
     unit=CUTOFF,
     units=trees_wanted,
     reads=(*WHOLE_HISTORY, Read(GROUPS, ("level", "group_name", "ds", *COLUMNS), days=_learnt_days)),
