@@ -15,7 +15,7 @@ from jobs.engine.sales_days import sales_days
 from lakehouse.delta.io import Lakehouse
 from lakehouse.errors import ConfigError
 from lakehouse.faults import nearest
-from lakehouse.schema.codes import ORDER_RULES, POLICY_DECIDERS
+from lakehouse.schema.codes import BETWEEN_DOUBTS, ORDER_RULES, POLICY_DECIDERS
 from udfs.doubts import KINDS, kinds_of
 from udfs.inventory.group_terms import ALL
 from udfs.inventory.inventory_spec import InventorySpec
@@ -96,14 +96,21 @@ def check_words(checks: pa.Table) -> str:
 
 
 def stock_words(plan: pa.Table) -> str:
-    """Of how many series of gold.order_plan nobody states the stock; '' where all are counted."""
-    assumed = pc.sum(plan["is_stock_assumed"]).as_py() or 0
-    if not assumed:
-        return ""
-    return (
-        f"WARNING: the stock of {assumed:,} of {plan.num_rows:,} series is not stated (is_stock_assumed): their orders "
-        "rest on a position that their own policy would bring about\n"
-    )
+    """Of how many series of gold.order_plan nobody states the stock, or what is on order; '' where all is known."""
+    assumed = [set(codes.split(BETWEEN_DOUBTS)) for codes in plan["assumptions"].drop_null().to_pylist()]
+    uncounted, unknown = (sum(code in codes for codes in assumed) for code in ("stock", "open orders"))
+    text = ""
+    if uncounted:
+        text += (
+            f"WARNING: the stock of {uncounted:,} of {plan.num_rows:,} series is not stated (assumptions): their "
+            "orders rest on a position that their own policy would bring about\n"
+        )
+    if unknown:
+        text += (
+            f"what is on order is not stated for {unknown:,} of {plan.num_rows:,} series: what earlier plans ordered "
+            "counts until its day\n"
+        )
+    return text
 
 
 def unused_words(plan: pa.Table, spec: InventorySpec) -> str:

@@ -91,7 +91,7 @@ def simulate(folder: Path, days: int, n_series: int, count_every: int, settings:
         seen = started[:, at]
         sales = pd.DataFrame({"y": demand_ST[seen, at], "p": price_SX[seen, at]}, index=ids[seen])
         write_day(feeds / "sales.csv", FIRST - timedelta(days=today - at), sales)
-    plans, stock_value, gaps = [], [], []
+    plans, on_hand, gaps = [], [], []
     orders = demanded = 0.0
     for number in range(days):
         as_of = FIRST + timedelta(days=number)
@@ -112,7 +112,7 @@ def simulate(folder: Path, days: int, n_series: int, count_every: int, settings:
         sales = pd.DataFrame({"y": store.sold, "p": price_SX[:, today + 1 + number]}, index=ids)
         write_day(feeds / "sales.csv", as_of + timedelta(days=1), sales)
         orders, demanded = orders + placed.sum(), demanded + demand.sum()
-        stock_value.append(float((store.on_hand * price_SX[:, today] * (1 - MARGIN)).sum()))
+        on_hand.append(float(store.on_hand.sum()))
         line = {"as_of": str(as_of), "seconds": round(seconds, 1), "ordered": placed.sum(), "demanded": demand.sum()}
         line |= {"sold": store.sold.sum(), "on_hand": store.on_hand.sum(), "lines": int((placed > 0).sum())}
         print(json.dumps(line | {"position_gap": round(gaps[-1], 4)}), flush=True)
@@ -122,7 +122,7 @@ def simulate(folder: Path, days: int, n_series: int, count_every: int, settings:
         "ordered_over_demanded": round(orders / demanded, 3),
         "fill_rate": round(1 - store.lost / store.demanded, 4),
         "promised_fill_rate": round(float((promised * weights).sum() / weights.sum()), 4),
-        "mean_stock_days": round(float(np.mean(stock_value)) / (demanded / days * price_SX[:, today].mean()), 2),
+        "mean_stock_days": round(float(np.mean(on_hand)) / (demanded / days), 1),
         "worst_position_gap": max(gaps),
     }
 

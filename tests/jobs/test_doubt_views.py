@@ -69,12 +69,17 @@ def test_terms_of_a_group_or_supplier_that_no_series_has_are_named() -> None:
 
 
 def test_stock_that_nobody_states_is_counted() -> None:
-    assert stock_words(pa.table({"is_stock_assumed": [True, False, None]})) == (
-        "WARNING: the stock of 1 of 3 series is not stated (is_stock_assumed): their orders rest on a position that "
-        "their own policy would bring about\n"
+    def words(*codes: str | None) -> str:
+        return stock_words(pa.table({"assumptions": pa.array(codes, pa.string())}))
+
+    assert words("stock; lead time", "lead time", None) == (
+        "WARNING: the stock of 1 of 3 series is not stated (assumptions): their orders rest on a position that their "
+        "own policy would bring about\n"
     )
-    assert stock_words(pa.table({"is_stock_assumed": pa.array([False, None], pa.bool_())})) == ""
-    assert stock_words(pa.table({"is_stock_assumed": pa.array([], pa.bool_())})) == ""
+    assert words("open orders", "open orders; pack") == (
+        "what is on order is not stated for 2 of 2 series: what earlier plans ordered counts until its day\n"
+    )
+    assert words("pack", None) == words() == ""
 
 
 def test_what_past_cutoffs_take_as_known_is_said() -> None:
