@@ -17,8 +17,8 @@ from jobs.stages import stage_modules
 from jobs.traces import kept_trace, one_line
 from jobs.views import reports
 from lakehouse.delta.io import Lakehouse
-from lakehouse.delta.lock import WriterLock
-from lakehouse.errors import ConfigError, ShelfcastError
+from lakehouse.delta.lock import WriterLock, nothing_left_of_a_refused
+from lakehouse.errors import ConfigError, ShelfcastError, engine_missing
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -38,6 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("shelfcast: interrupted; the same command goes on where this one stopped", file=sys.stderr)
         return 130
+    except ModuleNotFoundError as error:
+        print(f"shelfcast: {engine_missing(error)}", file=sys.stderr)
+        return 1
     except Exception as error:  # a fault of ours, or of an engine: nobody but a developer reads traces
         print(f"shelfcast: unexpected {type(error).__name__}: {one_line(error)}", file=sys.stderr)
         print(f"shelfcast: the whole trace is in {kept_trace(error)}", file=sys.stderr)
@@ -66,7 +69,8 @@ def _run(options: argparse.Namespace) -> int:
         force=options.force,
     )
     compiling = kernels_compiled_ahead(settings, options.stages or list(stage_modules()))
-    with WriterLock(context.lakehouse), contextlib.closing(context), compiling, mapping_blamed(context.mapping):
+    blamed, refused = mapping_blamed(context.mapping), nothing_left_of_a_refused(context.lakehouse)
+    with refused, WriterLock(context.lakehouse), contextlib.closing(context), compiling, blamed:
         done = run_stages(context, options.stages)
     print(reports.run_summary(context, done))
     return 0

@@ -13,10 +13,12 @@ import fcntl
 import json
 import os
 import posixpath
+import shutil
 import socket
 import threading
 import time
 import uuid
+from collections.abc import Iterator
 from typing import IO, Any
 
 import psutil
@@ -26,7 +28,8 @@ from deltalake.schema import PrimitiveType
 
 from lakehouse.delta import uri
 from lakehouse.delta.io import Lakehouse
-from lakehouse.errors import LockedError
+from lakehouse.errors import ConfigError, EngineError, LockedError, SourceError
+from lakehouse.schema.tables import TABLES
 
 _NAME = ".shelfcast.lock"
 _HOLDER = "shelfcast.writer"
@@ -53,6 +56,19 @@ class WriterLock:
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()
+
+
+@contextlib.contextmanager
+def nothing_left_of_a_refused(lakehouse: Lakehouse) -> Iterator[None]:
+    """Within it a run may be refused: a folder that was not there before and has no rows but its log's goes again."""
+    is_new = lakehouse.is_local and not os.path.exists(lakehouse.base)
+    try:
+        yield
+    except (ConfigError, EngineError, SourceError):
+        names = (name for name in TABLES if not name.startswith("ops."))
+        if is_new and not any(lakehouse.rows(name) for name in names if lakehouse.exists(name)):
+            shutil.rmtree(lakehouse.base, ignore_errors=True)
+        raise
 
 
 class _FolderLock:

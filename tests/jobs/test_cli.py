@@ -13,6 +13,7 @@ from lakehouse.delta.io import Lakehouse
 from lakehouse.delta.lock import WriterLock
 from lakehouse.schema.tables import TABLES, contract
 from tests.jobs.run_tool import ALL_STAGES, LOCAL, SMALL, copied, day
+from udfs.forecasting import registry
 
 BASE = [part for setting in (*SMALL, *LOCAL) for part in ("--set", setting)]
 
@@ -67,6 +68,7 @@ def test_a_wrong_request_ends_with_two(
     printed = capsys.readouterr().err
     assert printed.startswith("shelfcast: ")
     assert message in printed
+    assert not Path(lake.root).exists()
 
 
 def test_an_unknown_source_ends_with_two(lake: Lakehouse, capsys: pytest.CaptureFixture[str]) -> None:
@@ -166,4 +168,5 @@ def test_describe_without_a_table_lists_all_and_an_unknown_one_ends_with_an_erro
 
 def test_models_lists_what_forecast_model_may_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models"]) == 0
-    assert {"auto", "ets", "croston", "sba", "tsb", "seasonal_naive"} <= set(capsys.readouterr().out.split())
+    assert set(registry.names()) <= set(capsys.readouterr().out.split())
+    assert {"auto", "ets", "trees", "lstm", "gru", "transformer"} <= set(registry.names())

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -183,11 +186,18 @@ def start_ray(settings: RaySettings) -> None:
         store = {"env_vars": given_options()} if given_options() else None
         ray.init(address=settings.address, log_to_driver=False, runtime_env=store)
         return
-    ray.init(
-        address="local",  # not whatever cluster runs on this machine or RAY_ADDRESS names: conf alone decides
-        include_dashboard=False,
-        log_to_driver=False,
-        object_store_memory=settings.object_store_mb * 2**20,
-        configure_logging=True,
-        logging_level=logging.ERROR,
-    )
+    with _working_folder():
+        ray.init(
+            address="local",  # not whatever cluster runs on this machine or RAY_ADDRESS names: conf alone decides
+            include_dashboard=False,
+            log_to_driver=False,
+            object_store_memory=settings.object_store_mb * 2**20,
+            configure_logging=True,
+            logging_level=logging.ERROR,
+        )
+
+
+def _working_folder() -> contextlib.AbstractContextManager[None]:
+    """Where Ray starts: its workers look for modules there first, so an unsafe folder is left for that moment."""
+    is_unsafe = sys.flags.safe_path or os.environ.get("PYTHONSAFEPATH")
+    return contextlib.chdir(tempfile.mkdtemp(prefix="shelfcast-")) if is_unsafe else contextlib.nullcontext()
