@@ -7,10 +7,11 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Sequence
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from jobs.engine.progress import Progress
 from jobs.stages import stage_modules
@@ -70,7 +71,8 @@ def _run(options: argparse.Namespace) -> int:
     )
     compiling = kernels_compiled_ahead(settings, options.stages or list(stage_modules()))
     blamed, refused = mapping_blamed(context.mapping), nothing_left_of_a_refused(context.lakehouse)
-    with refused, WriterLock(context.lakehouse), contextlib.closing(context), compiling, blamed:
+    lock = WriterLock(context.lakehouse, options.wait * 60, context.progress.say)
+    with refused, lock, contextlib.closing(context), compiling, blamed:
         done = run_stages(context, options.stages)
     print(reports.run_summary(context, done))
     return 0
@@ -196,6 +198,27 @@ def _stages(options: argparse.Namespace) -> int:
     return 0
 
 
+def _deploy(options: argparse.Namespace) -> int:
+    from jobs.deploy.plan import Request
+    from jobs.deploy.write import write_bundle, write_dag
+    from jobs.pipeline import all_stages
+    from jobs.settings import load_mapping, load_settings
+
+    sets = options.set or []
+    settings = load_settings(options.conf, sets)
+    load_mapping(options.source)
+    request = Request(
+        options.source,
+        str(options.input),
+        options.lakehouse,
+        conf=str(options.conf) if options.conf else None,
+        set=tuple(each for each in sets if not each.startswith("deploy")),
+    )
+    write = {"databricks": write_bundle, "airflow": write_dag}[options.scheduler]
+    print("\n".join(str(path) for path in write(options.to, all_stages(), request, settings.deploy)))
+    return 0
+
+
 def _models(_: argparse.Namespace) -> int:
     from udfs.forecasting.registry import MODELS, names
     from udfs.inventory.policies.policy_registry import POLICIES
@@ -223,6 +246,27 @@ def _day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"expected a day as YYYY-MM-DD, found {text!r}") from None
+
+
+def _as_of(text: str) -> date:
+    """A day; or of an instant with a zone (RFC 9557), as schedulers tell the time, the last day that is over there."""
+    instant, bracket, zone = text.partition("[")
+    if not bracket:
+        return _day(text)
+    try:
+        moment, place = datetime.fromisoformat(instant), ZoneInfo(zone.removesuffix("]"))
+    except (ValueError, ZoneInfoNotFoundError, IsADirectoryError):
+        raise argparse.ArgumentTypeError(
+            f"expected a day as YYYY-MM-DD, or an instant as 2024-02-01T03:30:00Z[Europe/Berlin], found {text!r}"
+        ) from None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment.astimezone(place).date() - timedelta(days=1)
+
+
+def _minutes(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number of minutes, found {text!r}")
+    return int(text)
 
 
 def _positive(text: str) -> int:
@@ -262,13 +306,22 @@ def _run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--source", required=True, help="source mapping: a name in conf/sources or a TOML file")
     parser.add_argument("--input", type=Path, help="folder with the source's files (needed by ingest)")
     parser.add_argument("--lakehouse", required=True, help="folder or object-store URI of the Delta tables")
-    parser.add_argument("--as-of", type=_day, required=True, help="last day whose sales are known, YYYY-MM-DD")
+    parser.add_argument(
+        "--as-of",
+        type=_as_of,
+        required=True,
+        help="last day whose sales are known, YYYY-MM-DD; or an instant and a zone, and it is the day before: "
+        "2024-02-01T03:30:00Z[Europe/Berlin]",
+    )
     parser.add_argument("--horizon", type=int, help="days to forecast (28)")
     parser.add_argument("--conf", type=Path, help="settings laid over conf/base.toml (conf/local.toml)")
     parser.add_argument("--set", action="append", metavar="KEY=VALUE", help="one setting, such as forecast.model=ets")
     parser.add_argument("--force", action="store_true", help="do the stages again even where nothing changed")
     parser.add_argument("--log-json", type=Path, metavar="FILE", help="append progress as JSON lines")
     parser.add_argument("--quiet", action="store_true", help="no progress, only the summary")
+    parser.add_argument(
+        "--wait", type=_minutes, default=0, metavar="MINUTES", help="wait so long for another writer to end (0)"
+    )
 
 
 def _mapping_commands(commands: argparse._SubParsersAction) -> None:
@@ -317,6 +370,7 @@ def _reading_commands(commands: argparse._SubParsersAction) -> None:
     migrate.add_argument("--conf", type=Path)
     migrate.set_defaults(action=_migrate)
     _export_command(commands)
+    _deploy_command(commands)
     models = commands.add_parser("models", help="forecasting models and ordering policies that settings may name")
     models.set_defaults(action=_models)
     stages = commands.add_parser("stages", help="every stage in its order: where it runs, what it does, what it writes")
@@ -341,6 +395,20 @@ def _export_command(commands: argparse._SubParsersAction) -> None:
     export.add_argument("--no-bom", action="store_true", help="CSV without the mark by which Excel knows UTF-8")
     export.add_argument("--conf", type=Path)
     export.set_defaults(action=_export)
+
+
+def _deploy_command(commands: argparse._SubParsersAction) -> None:
+    deploy = commands.add_parser("deploy", help="write the stages as a Databricks bundle, or as an Airflow DAG")
+    deploy.add_argument("scheduler", choices=("databricks", "airflow"))
+    deploy.add_argument("--to", type=Path, required=True, metavar="DIR", help="folder of the files")
+    deploy.add_argument("--source", required=True, help="source mapping: a name in conf/sources or a TOML file")
+    deploy.add_argument("--input", type=Path, required=True, help="folder with the source's files, as the tasks see it")
+    deploy.add_argument("--lakehouse", required=True, help="folder or object-store URI of the Delta tables")
+    deploy.add_argument("--conf", type=Path, help="settings laid over conf/base.toml; [deploy] says when and where")
+    deploy.add_argument(
+        "--set", action="append", metavar="KEY=VALUE", help="one setting, such as deploy.cron='0 5 * * *'"
+    )
+    deploy.set_defaults(action=_deploy)
 
 
 if __name__ == "__main__":

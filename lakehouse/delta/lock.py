@@ -18,7 +18,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 import psutil
@@ -38,21 +38,38 @@ _PATIENCE_BEATS = 4
 """A holder that has been silent for so many beats is gone."""
 
 
+_RETRY_SECONDS = 2.0
+
+
 class WriterLock:
     """Held by whoever writes to a lakehouse; a second one is refused and told who holds it.
 
     On a local folder the lock goes with its process. On an object store the holder shows every now and then that it
     lives; one that has stopped doing so (its machine is gone) loses the lock after a minute and a half, one of this
     machine whose process has ended at once.
+
+    With `patience_seconds` whoever comes second waits so long, which it says, before it is refused.
     """
 
-    def __init__(self, lakehouse: Lakehouse) -> None:
+    def __init__(
+        self, lakehouse: Lakehouse, patience_seconds: float = 0, say: Callable[[str], None] | None = None
+    ) -> None:
         base = lakehouse.base
+        self._until, self._say = time.monotonic() + patience_seconds, say
         self._lock: _FolderLock | _StoreLock = _FolderLock(base) if lakehouse.is_local else _StoreLock(base)
 
     def __enter__(self) -> WriterLock:
-        self._lock.acquire()
-        return self
+        while True:
+            try:
+                self._lock.acquire()
+                return self
+            except LockedError as error:
+                if time.monotonic() >= self._until:
+                    raise
+                if self._say:
+                    self._say(f"waiting: {error}")
+                    self._say = None
+                time.sleep(_RETRY_SECONDS)
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()

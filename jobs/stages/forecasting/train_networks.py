@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from jobs.engine.stage import UnitStage
+from jobs.engine.stage import Needs, UnitStage
 from jobs.engine.task import KernelResult
 from jobs.stages.forecasting.forecasting_reads import (
     NETWORKS,
@@ -139,4 +139,5 @@ STAGE = UnitStage(
     kernel=kernel,
     parameters=parameters,
     commit_every=1,
+    needs=Needs(timeout_minutes=720, gpu=True),
 )
