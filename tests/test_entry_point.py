@@ -63,13 +63,17 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next(once(tmp_path_factory, "wheel", build).glob("*.whl"))
 
 
+def plain_environment() -> dict[str, str]:
+    return {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+
+
 @pytest.fixture(scope="module")
 def venv(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A new environment that holds the wheel alone."""
     folder = tmp_path_factory.mktemp("wheel") / "venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
     pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python"), "install", "--quiet"]
-    subprocess.run([*pip, "--no-deps", "--no-index", str(wheel)], check=True)
+    subprocess.run([*pip, "--no-deps", "--no-index", str(wheel)], check=True, env=plain_environment())
     return folder
 
 
@@ -87,10 +91,9 @@ def engines(venv: Path) -> Iterator[Path]:
 
 
 def called(venv: Path, cwd: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
     command = [str(venv / "bin" / "shelfcast"), *arguments]
     return subprocess.run(
-        command, capture_output=True, text=True, cwd=cwd, env=kept | variables, timeout=120, check=False
+        command, capture_output=True, text=True, cwd=cwd, env=plain_environment() | variables, timeout=120, check=False
     )
 
 
@@ -166,3 +169,38 @@ def test_a_package_that_has_written_over_it_is_named(venv: Path, tmp_path: Path)
     assert is_refused(done, "jobs/__init__.py is not the file that it installed", "(others that install `jobs`: jobs)")
     assert is_refused(called(venv, tmp_path, "models"), "expected its own package `jobs`")
     theirs.write_text(ours, encoding="utf-8")
+
+
+# -- extras -------------------------------------------------------------------------------------------------------
+BLOCKER = """
+import sys
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {names}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Missing())
+"""
+
+
+def without(tmp_path: Path, *names: str) -> subprocess.CompletedProcess[str]:
+    """`shelfcast stages`, which loads every stage, where some packages are not installed."""
+    (tmp_path / "sitecustomize.py").write_text(BLOCKER.format(names=set(names)), encoding="utf-8")
+    command = [sys.executable, "-m", "shelfcast", "stages"]
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=120, check=False)
+
+
+def test_stages_are_known_without_ray(tmp_path: Path) -> None:
+    done = without(tmp_path, "ray", "matplotlib", "IPython")
+    assert done.returncode == 0, done.stderr
+    assert "| publish | Spark |" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "extra"), [("pyspark", "spark"), ("torch", "kernels"), ("numba", "kernels"), ("pyarrow", "local")]
+)
+def test_what_an_extra_brings_is_named_with_it(tmp_path: Path, name: str, extra: str) -> None:
+    done = without(tmp_path, name)
+    assert is_refused(done, f"the package {name} is not installed", f"pip install 'shelfcast[{extra}]'"), done.stderr
