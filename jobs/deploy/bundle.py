@@ -38,7 +38,7 @@ def bundle_of(stages: Sequence[Stage], request: Request, settings: DeploySetting
     }
     if settings.emails:
         job["email_notifications"] = {"on_failure": list(settings.emails)}
-    engines = {"spark": _on_spark(stages), "ray": "ray={on_spark=true}"}
+    engines = {"spark": on_spark(stages), "ray": "ray={on_spark=true}"}
     return {
         "bundle": {"name": NAME},
         "variables": _variables(settings),
@@ -54,7 +54,7 @@ def _as_of(settings: DeploySettings) -> str:
     return f"{{{{job.trigger.time.iso_datetime}}}}[{settings.timezone}]"
 
 
-def _on_spark(stages: Iterable[Stage]) -> str:
+def on_spark(stages: Iterable[Stage]) -> str:
     """The setting by which every stage that can choose runs on Spark."""
     units = (stage for stage in stages if isinstance(stage, UnitStage) and not stage.keeps_engine)
     chosen = ", ".join(f'{stage.name}="spark"' for stage in units if stage.engine != "local")
