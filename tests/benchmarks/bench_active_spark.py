@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.bench_active_spark FOLDER JARS [--runner local|spark|ray]
 
-JARS holds the Delta jars of that Spark. Content hashes of the tiny retailer's tables after a whole run are kept in FOLDER,
+JARS holds the Delta jars of that Spark. Content hashes of the tables after a whole run are kept in FOLDER,
 by Spark version and runner, and compared with those that are there.
 """
 
