@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from jobs.deploy.command import deploy_command
 from jobs.engine.progress import Progress
 from jobs.stages import stage_modules
 from jobs.traces import kept_trace, one_line
@@ -198,27 +199,6 @@ def _stages(options: argparse.Namespace) -> int:
     return 0
 
 
-def _deploy(options: argparse.Namespace) -> int:
-    from jobs.deploy.plan import Request
-    from jobs.deploy.write import write_bundle, write_dag
-    from jobs.pipeline import all_stages
-    from jobs.settings import load_mapping, load_settings
-
-    sets = options.set or []
-    settings = load_settings(options.conf, sets)
-    load_mapping(options.source)
-    request = Request(
-        options.source,
-        str(options.input),
-        options.lakehouse,
-        conf=str(options.conf) if options.conf else None,
-        set=tuple(each for each in sets if not each.startswith("deploy")),
-    )
-    write = {"databricks": write_bundle, "airflow": write_dag}[options.scheduler]
-    print("\n".join(str(path) for path in write(options.to, all_stages(), request, settings.deploy)))
-    return 0
-
-
 def _models(_: argparse.Namespace) -> int:
     from udfs.forecasting.registry import MODELS, names
     from udfs.inventory.policies.policy_registry import POLICIES
@@ -370,7 +350,7 @@ def _reading_commands(commands: argparse._SubParsersAction) -> None:
     migrate.add_argument("--conf", type=Path)
     migrate.set_defaults(action=_migrate)
     _export_command(commands)
-    _deploy_command(commands)
+    deploy_command(commands)
     models = commands.add_parser("models", help="forecasting models and ordering policies that settings may name")
     models.set_defaults(action=_models)
     stages = commands.add_parser("stages", help="every stage in its order: where it runs, what it does, what it writes")
@@ -395,20 +375,6 @@ def _export_command(commands: argparse._SubParsersAction) -> None:
     export.add_argument("--no-bom", action="store_true", help="CSV without the mark by which Excel knows UTF-8")
     export.add_argument("--conf", type=Path)
     export.set_defaults(action=_export)
-
-
-def _deploy_command(commands: argparse._SubParsersAction) -> None:
-    deploy = commands.add_parser("deploy", help="write the stages as a Databricks bundle, or as an Airflow DAG")
-    deploy.add_argument("scheduler", choices=("databricks", "airflow"))
-    deploy.add_argument("--to", type=Path, required=True, metavar="DIR", help="folder of the files")
-    deploy.add_argument("--source", required=True, help="source mapping: a name in conf/sources or a TOML file")
-    deploy.add_argument("--input", type=Path, required=True, help="folder with the source's files, as the tasks see it")
-    deploy.add_argument("--lakehouse", required=True, help="folder or object-store URI of the Delta tables")
-    deploy.add_argument("--conf", type=Path, help="settings laid over conf/base.toml; [deploy] says when and where")
-    deploy.add_argument(
-        "--set", action="append", metavar="KEY=VALUE", help="one setting, such as deploy.cron='0 5 * * *'"
-    )
-    deploy.set_defaults(action=_deploy)
 
 
 if __name__ == "__main__":
