@@ -13,11 +13,18 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 LEAST_SPARK = 4
+_DATABRICKS = "DATABRICKS_RUNTIME_VERSION"
+_PLATFORM = {_DATABRICKS, "PYSPARK_GATEWAY_PORT"}
+"""Variables by which a process knows that its JVM is another's: Databricks', or one that `spark-submit` has started."""
 _EXTENSIONS = "spark.sql.extensions"
 
 
 def active_session() -> SparkSession | None:
-    """The session of this process; None where nobody has started one."""
+    """The session of this process, or of the JVM that a platform has started for it; None where there is neither."""
+    if not _PLATFORM.isdisjoint(os.environ):
+        from pyspark.sql import SparkSession
+
+        return SparkSession.builder.getOrCreate()
     module = sys.modules.get("pyspark.sql")
     if module is None:
         return None
@@ -46,7 +53,7 @@ def fitted(session: SparkSession, rests_on: Mapping[str, str]) -> SparkSession:
     if int(session.version.split(".")[0]) < LEAST_SPARK:
         raise EngineError(f"expected Spark {LEAST_SPARK} or newer, found the active session's {session.version}")
     extensions = session.conf.get(_EXTENSIONS, "") or ""
-    if "DeltaSparkSessionExtension" not in extensions and "DATABRICKS_RUNTIME_VERSION" not in os.environ:
+    if "DeltaSparkSessionExtension" not in extensions and _DATABRICKS not in os.environ:
         raise EngineError(
             f"expected the active Spark session to have Delta, found {_EXTENSIONS} = {extensions!r}; start it with "
             "io.delta.sql.DeltaSparkSessionExtension, or stop it, and one is started here"
