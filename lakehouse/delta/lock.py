@@ -75,10 +75,16 @@ class WriterLock:
         self._lock.release()
 
 
+def nothing_left_of_a_refused(lakehouse: Lakehouse) -> contextlib.AbstractContextManager[None]:
+    """Within it, and within the lock, a run may be refused: what it has made of a lakehouse then goes again.
+
+    That is a folder that is not there when this is called, and that has no rows but those of its log.
+    """
+    return _cleared(lakehouse, is_new=lakehouse.is_local and not os.path.exists(lakehouse.base))
+
+
 @contextlib.contextmanager
-def nothing_left_of_a_refused(lakehouse: Lakehouse) -> Iterator[None]:
-    """Within it a run may be refused: a folder that was not there before and has no rows but its log's goes again."""
-    is_new = lakehouse.is_local and not os.path.exists(lakehouse.base)
+def _cleared(lakehouse: Lakehouse, *, is_new: bool) -> Iterator[None]:
     try:
         yield
     except (ConfigError, EngineError, SourceError):

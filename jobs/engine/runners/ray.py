@@ -6,9 +6,9 @@ import contextlib
 import logging
 import os
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -213,13 +213,13 @@ def _on_spark(settings: RaySettings) -> str:
     context: Any = spark.sparkContext
     machines = max(1, len(context._jsc.sc().statusTracker().getExecutorInfos()) - 1)  # one of them is the driver
     gpus = int(context.getConf().get("spark.executor.resource.gpu.amount", "0")) if settings.gpus_per_worker else 0
-    global _is_on_spark
-    _is_on_spark = True
     setup_ray_cluster(
         max_worker_nodes=machines,
         num_cpus_worker_node=max(1, context.defaultParallelism // machines),
         num_gpus_worker_node=gpus,
     )
+    global _is_on_spark
+    _is_on_spark = True
     return os.environ["RAY_ADDRESS"]
 
 
@@ -237,4 +237,4 @@ def leave_spark() -> None:
 def _working_folder() -> contextlib.AbstractContextManager[None]:
     """Where Ray starts: its workers look for modules there first, so an unsafe folder is left for that moment."""
     is_unsafe = sys.flags.safe_path or os.environ.get("PYTHONSAFEPATH")
-    return contextlib.chdir(tempfile.mkdtemp(prefix="shelfcast-")) if is_unsafe else contextlib.nullcontext()
+    return contextlib.chdir(Path(sys.executable).parent) if is_unsafe else contextlib.nullcontext()
