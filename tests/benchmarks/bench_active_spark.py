@@ -38,6 +38,8 @@ def foreign_session(jars: Path) -> SparkSession:
         "spark.sql.session.timeZone": "America/New_York",
         "spark.sql.shuffle.partitions": "2",
         "spark.driver.memory": "3g",
+        "spark.databricks.delta.snapshotPartitions": "2",
+        "spark.ui.showConsoleProgress": "false",
         "spark.driver.host": "127.0.0.1",
         "spark.ui.enabled": "false",
         **UNCOMPILED,
