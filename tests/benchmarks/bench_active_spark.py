@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import sys
 import time
 from pathlib import Path
 
@@ -29,7 +31,8 @@ RUNNERS = {
 
 
 def foreign_session(jars: Path) -> SparkSession:
-    """As a platform starts it: its own jars, its own time zone."""
+    """As a platform starts it: its own jars, its own time zone, this Python for its workers."""
+    os.environ["PYSPARK_PYTHON"] = sys.executable
     builder = SparkSession.builder.master("local[2]").appName("somebody-else")
     settings = {
         "spark.jars": ",".join(sorted(str(path) for path in jars.glob("*.jar"))),
