@@ -7,18 +7,20 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Sequence
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from jobs.deploy.command import deploy_command
 from jobs.engine.progress import Progress
 from jobs.stages import stage_modules
 from jobs.traces import kept_trace, one_line
 from jobs.views import reports
 from lakehouse.delta.io import Lakehouse
-from lakehouse.delta.lock import WriterLock
-from lakehouse.errors import ConfigError, ShelfcastError
+from lakehouse.delta.lock import WriterLock, nothing_left_of_a_refused
+from lakehouse.errors import ConfigError, ShelfcastError, engine_missing
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -38,6 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("shelfcast: interrupted; the same command goes on where this one stopped", file=sys.stderr)
         return 130
+    except ModuleNotFoundError as error:
+        print(f"shelfcast: {engine_missing(error)}", file=sys.stderr)
+        return 1
     except Exception as error:  # a fault of ours, or of an engine: nobody but a developer reads traces
         print(f"shelfcast: unexpected {type(error).__name__}: {one_line(error)}", file=sys.stderr)
         print(f"shelfcast: the whole trace is in {kept_trace(error)}", file=sys.stderr)
@@ -69,7 +74,9 @@ def _run(options: argparse.Namespace) -> int:
     if options.duckdb:
         duckdb_target(options.duckdb, overwrite=True)  # said before hours of work, not after
     compiling = kernels_compiled_ahead(settings, options.stages or list(stage_modules()))
-    with WriterLock(context.lakehouse), contextlib.closing(context), compiling, mapping_blamed(context.mapping):
+    blamed, refused = mapping_blamed(context.mapping), nothing_left_of_a_refused(context.lakehouse)
+    lock = WriterLock(context.lakehouse, options.wait * 60, context.progress.say)
+    with lock, refused, contextlib.closing(context), compiling, blamed:
         done = run_stages(context, options.stages)
         written = write_duckdb(context.lakehouse, options.duckdb, overwrite=True) if options.duckdb else None
     print(reports.run_summary(context, done))
@@ -264,6 +271,27 @@ def _day(text: str) -> date:
         raise argparse.ArgumentTypeError(f"expected a day as YYYY-MM-DD, found {text!r}") from None
 
 
+def _as_of(text: str) -> date:
+    """A day; or of an instant with a zone (RFC 9557), as schedulers tell the time, the last day that is over there."""
+    instant, bracket, zone = text.partition("[")
+    if not bracket:
+        return _day(text)
+    try:
+        moment, place = datetime.fromisoformat(instant), ZoneInfo(zone.removesuffix("]"))
+    except (ValueError, ZoneInfoNotFoundError, IsADirectoryError):
+        raise argparse.ArgumentTypeError(
+            f"expected a day as YYYY-MM-DD, or an instant as 2024-02-01T03:30:00Z[Europe/Berlin], found {text!r}"
+        ) from None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment.astimezone(place).date() - timedelta(days=1)
+
+
+def _minutes(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number of minutes, found {text!r}")
+    return int(text)
+
+
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a number of days, at least 1, found {text!r}")
@@ -308,13 +336,22 @@ def _run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--source", required=True, help="source mapping: a name in conf/sources or a TOML file")
     parser.add_argument("--input", type=Path, help="folder with the source's files (needed by ingest)")
     parser.add_argument("--lakehouse", required=True, help="folder or object-store URI of the Delta tables")
-    parser.add_argument("--as-of", type=_day, required=True, help="last day whose sales are known, YYYY-MM-DD")
+    parser.add_argument(
+        "--as-of",
+        type=_as_of,
+        required=True,
+        help="last day whose sales are known, YYYY-MM-DD; or an instant and a zone, and it is the day before: "
+        "2024-02-01T03:30:00Z[Europe/Berlin]",
+    )
     parser.add_argument("--horizon", type=int, help="days to forecast (28)")
     parser.add_argument("--conf", type=Path, help="settings laid over conf/base.toml (conf/local.toml)")
     parser.add_argument("--set", action="append", metavar="KEY=VALUE", help="one setting, such as forecast.model=ets")
     parser.add_argument("--force", action="store_true", help="do the stages again even where nothing changed")
     parser.add_argument("--log-json", type=Path, metavar="FILE", help="append progress as JSON lines")
     parser.add_argument("--quiet", action="store_true", help="no progress, only the summary")
+    parser.add_argument(
+        "--wait", type=_minutes, default=0, metavar="MINUTES", help="wait so long for another writer to end (0)"
+    )
 
 
 def _mapping_commands(commands: argparse._SubParsersAction) -> None:
@@ -365,6 +402,7 @@ def _reading_commands(commands: argparse._SubParsersAction) -> None:
     _override_command(commands)
     _export_command(commands)
     _bi_commands(commands)
+    deploy_command(commands)
     models = commands.add_parser("models", help="forecasting models and ordering policies that settings may name")
     models.set_defaults(action=_models)
     stages = commands.add_parser("stages", help="every stage in its order: where it runs, what it does, what it writes")

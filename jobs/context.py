@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import threading
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 from jobs.engine.hashing import digest
 from jobs.engine.progress import Progress
 from jobs.engine.setting import Settings
+from lakehouse.delta.active_session import active_session
 from lakehouse.delta.io import Lakehouse
 from lakehouse.delta.ledger import Ledger, RunIdentity
 from lakehouse.delta.session import build_session
@@ -66,7 +66,7 @@ class RunContext:
     def spark(self) -> SparkSession:
         with _ONE_START:  # feeds are read side by side: two JVMs that start at once take each other's files
             if self._spark is None:
-                self._is_spark_ours = not _spark_is_up()
+                self._is_spark_ours = active_session() is None
                 self._spark = build_session(self.settings.spark, self.lakehouse.base)
         return self._spark
 
@@ -79,12 +79,6 @@ class RunContext:
             with contextlib.suppress(Py4JError):
                 self._spark.stop()
             self._spark = None
-
-
-def _spark_is_up() -> bool:
-    """Whether this process has a session already: a notebook's or a platform's."""
-    module = sys.modules.get("pyspark.sql")
-    return module is not None and module.SparkSession.getActiveSession() is not None
 
 
 def run_id_of(as_of: date, config_hash: str) -> str:

@@ -9,11 +9,12 @@ import tomllib
 from collections.abc import Sequence
 from functools import cache, reduce
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 import jobs
+from jobs.deploy.deploy_settings import DeploySettings
 from jobs.engine.setting import Section, Setting, Settings, settings_model, validated
 from jobs.stages import load_declarations, stage_engines
 from lakehouse.delta.session import SparkSettings
@@ -48,6 +49,7 @@ class LakehouseSettings(Section):
 class RaySettings(Section):
     """The Ray cluster to use (`address`, None starts one here) and what each worker asks of it.
 
+    `on_spark`: start one on the machines of the Spark cluster, for as long as a stage of Ray's runs.
     `training_dir`: where trainings keep checkpoints, a folder that every node sees; None is inside a local lakehouse,
     or for a remote one a temporary folder, which a cluster (`address`) would not see and which is then refused.
     """
@@ -60,6 +62,13 @@ class RaySettings(Section):
     max_task_retries: int = Field(default=3, ge=0)
     object_store_mb: int = Field(default=200, ge=80)
     training_dir: str | None = None
+    on_spark: bool = False
+
+    @model_validator(mode="after")
+    def _is_one_cluster(self) -> Self:
+        if self.on_spark and self.address:
+            raise ValueError(f"expected either on_spark or an address, found both (address = {self.address!r})")
+        return self
 
 
 BUCKETS: Setting[int] = Setting(
@@ -79,12 +88,13 @@ MAX_SALES_LAG_DAYS: Setting[int] = Setting(
 LAKEHOUSE = Setting("lakehouse", LakehouseSettings, "where tables are registered", changes_results=False)
 SPARK = Setting("spark", SparkSettings, "the Spark session", changes_results=False)
 RAY = Setting("ray", RaySettings, "the Ray cluster", changes_results=False)
+DEPLOY = Setting("deploy", DeploySettings, "the schedule that other schedulers get", changes_results=False)
 
 
 @cache
 def settings_type() -> type[Settings]:
     """The model of all settings: those above, and what the capabilities declare beside their stages."""
-    own = (BUCKETS, MAX_FAILURE_RATE, MAX_SALES_LAG_DAYS, LAKEHOUSE, SPARK, RAY)
+    own = (BUCKETS, MAX_FAILURE_RATE, MAX_SALES_LAG_DAYS, LAKEHOUSE, SPARK, RAY, DEPLOY)
     return settings_model((*own, *load_declarations()), stage_engines())
 
 

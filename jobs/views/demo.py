@@ -55,11 +55,18 @@ def next_steps(lakehouse: str, seconds: float) -> str:
 The demo took {seconds:.0f} s. Next:
 {listed}
 Pictures of stock with the orders; forecast_review.py has those of forecast against actual:
-  SHELFCAST_LAKEHOUSE={lake} {_here(Path(sys.executable))} notebooks/order_review.py
+  SHELFCAST_LAKEHOUSE={lake} {_here(Path(sys.executable))} {_here(_notebooks() / "order_review.py")}
 Read a table from Python:
   from deltalake import DeltaTable
   DeltaTable("{lakehouse}/gold/order_plan").to_pandas()
 Your own data: docs/feed_layout.md"""
+
+
+def _notebooks() -> Path:
+    """The folder of notebooks: beside the packages in a checkout, inside `jobs` in an installed wheel."""
+    package = Path(__file__).parents[1]
+    beside = package.parent / "notebooks"
+    return beside if (beside / "order_review.py").exists() else package / "notebooks"
 
 
 def how_called() -> str:

@@ -5,7 +5,6 @@ A decision is for a series and some order days. The last one recorded counts; `w
 
 from __future__ import annotations
 
-import time
 import uuid
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
@@ -15,7 +14,7 @@ import pyarrow.compute as pc
 
 from lakehouse.delta.io import Lakehouse
 from lakehouse.delta.lock import WriterLock
-from lakehouse.errors import ConfigError, LockedError
+from lakehouse.errors import ConfigError
 from lakehouse.schema.codes import DECISIONS, ORDER_RULES
 from lakehouse.schema.tables import contract
 
@@ -77,16 +76,8 @@ def record(lake: Lakehouse, decisions: list[Decision]) -> None:
     now, declared = datetime.now(UTC).replace(tzinfo=None), contract(TABLE)
     rows = [asdict(each) | {"decision_id": uuid.uuid4().hex, "recorded_at": now} for each in decisions]
     table = declared.conform(pa.Table.from_pylist(rows, schema=declared.arrow_schema()), with_partitions=True)
-    until = time.monotonic() + _PATIENCE_SECONDS
-    while True:
-        try:
-            with WriterLock(lake, _LOCK):
-                lake.append(TABLE, table)
-                return
-        except LockedError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.1)
+    with WriterLock(lake, _PATIENCE_SECONDS, name=_LOCK):
+        lake.append(TABLE, table)
 
 
 def decisions_for(lake: Lakehouse, day: date) -> pa.Table:

@@ -13,10 +13,12 @@ import fcntl
 import json
 import os
 import posixpath
+import shutil
 import socket
 import threading
 import time
 import uuid
+from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 import psutil
@@ -26,7 +28,8 @@ from deltalake.schema import PrimitiveType
 
 from lakehouse.delta import uri
 from lakehouse.delta.io import Lakehouse
-from lakehouse.errors import LockedError
+from lakehouse.errors import ConfigError, EngineError, LockedError, SourceError
+from lakehouse.schema.tables import TABLES
 
 _NAME = ".shelfcast.lock"
 _HOLDER = "shelfcast.writer"
@@ -35,25 +38,66 @@ _PATIENCE_BEATS = 4
 """A holder that has been silent for so many beats is gone."""
 
 
+_RETRY_SECONDS = 2.0
+
+
 class WriterLock:
     """Held by whoever writes to a lakehouse; a second one is refused and told who holds it.
 
     On a local folder the lock goes with its process. On an object store the holder shows every now and then that it
     lives; one that has stopped doing so (its machine is gone) loses the lock after a minute and a half, one of this
     machine whose process has ended at once.
+
+    With `patience_seconds` whoever comes second waits so long, which it says, before it is refused.
     """
 
-    def __init__(self, lakehouse: Lakehouse, name: str = _NAME) -> None:
+    def __init__(
+        self,
+        lakehouse: Lakehouse,
+        patience_seconds: float = 0,
+        say: Callable[[str], None] | None = None,
+        *,
+        name: str = _NAME,
+    ) -> None:
         """`name`: of the lock; another one guards tables that nobody else writes to."""
         base = lakehouse.base
+        self._until, self._say = time.monotonic() + patience_seconds, say
         self._lock: _FolderLock | _StoreLock = _FolderLock(base, name) if lakehouse.is_local else _StoreLock(base, name)
 
     def __enter__(self) -> WriterLock:
-        self._lock.acquire()
-        return self
+        while True:
+            try:
+                self._lock.acquire()
+                return self
+            except LockedError as error:
+                if time.monotonic() >= self._until:
+                    raise
+                if self._say:
+                    self._say(f"waiting: {error}")
+                    self._say = None
+                time.sleep(_RETRY_SECONDS)
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()
+
+
+def nothing_left_of_a_refused(lakehouse: Lakehouse) -> contextlib.AbstractContextManager[None]:
+    """Within it, and within the lock, a run may be refused: what it has made of a lakehouse then goes again.
+
+    That is a folder that is not there when this is called, and that has no rows but those of its log.
+    """
+    return _cleared(lakehouse, is_new=lakehouse.is_local and not os.path.exists(lakehouse.base))
+
+
+@contextlib.contextmanager
+def _cleared(lakehouse: Lakehouse, *, is_new: bool) -> Iterator[None]:
+    try:
+        yield
+    except (ConfigError, EngineError, SourceError):
+        names = (name for name in TABLES if not name.startswith("ops."))
+        if is_new and not any(lakehouse.rows(name) for name in names if lakehouse.exists(name)):
+            shutil.rmtree(lakehouse.base, ignore_errors=True)
+        raise
 
 
 class _FolderLock:

@@ -1,4 +1,4 @@
-"""The Spark session: versions checked before a JVM starts, one configuration, jars without a manual step."""
+"""The Spark session: one that is there, or one of our own, for which versions are checked before a JVM starts."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlparse
 from pydantic import BaseModel, ConfigDict, Field
 
 from lakehouse.delta import uri
+from lakehouse.delta.active_session import active_session, fitted
 from lakehouse.delta.quiet_start import held_start
 from lakehouse.errors import EngineError
 
@@ -64,9 +65,13 @@ class SparkSettings(BaseModel):
 def build_session(settings: SparkSettings, lakehouse: str = "", *, for_clients: bool = False) -> SparkSession:
     """A Spark session with Delta that reaches the store of `lakehouse`, an address as `uri.normal` gives it.
 
-    `for_clients`: sessions that clients open beside it know Delta too, which they do by the driver's class path alone.
-    Raises EngineError with what to install when an engine is missing or does not fit.
+    One that is active already is used as it is: master, jars, versions and the way to the store are its platform's, and
+    nothing in `settings` counts. `for_clients`: sessions that clients open beside it know Delta too, which they do by
+    the driver's class path alone. Raises EngineError with what to install when an engine is missing or does not fit.
     """
+    if (active := active_session()) is not None:
+        _check_pandas()
+        return fitted(active, _RESTS_ON)
     check_engines()
     from pyspark.sql import SparkSession
 
@@ -172,22 +177,27 @@ def _artifact(jar: str) -> str:
     return re.sub(r"-\d.*$", "", jar)
 
 
+_RESTS_ON = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.ansi.enabled": "true",
+    "spark.sql.execution.arrow.pyspark.enabled": "true",
+    # The fallback is the silent path: a conversion that fails shall fail.
+    "spark.sql.execution.arrow.pyspark.fallback.enabled": "false",
+    "spark.databricks.delta.schema.autoMerge.enabled": "false",
+}
+"""What results rest on, in whosever session."""
+
+
 def _configuration(settings: SparkSettings) -> dict[str, str]:
-    return {
+    return _RESTS_ON | {
         "spark.driver.memory": settings.driver_memory,
         "spark.sql.shuffle.partitions": str(settings.shuffle_partitions),
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
-        "spark.sql.session.timeZone": "UTC",
         "spark.driver.extraJavaOptions": f"-Duser.timezone=UTC -Dlog4j2.configurationFile={_LOGGING.as_uri()}",
         "spark.executor.extraJavaOptions": "-Duser.timezone=UTC",
-        "spark.sql.ansi.enabled": "true",
-        "spark.sql.execution.arrow.pyspark.enabled": "true",
-        # The fallback is the silent path: a conversion that fails shall fail.
-        "spark.sql.execution.arrow.pyspark.fallback.enabled": "false",
         "spark.sql.parquet.compression.codec": "snappy",
         "spark.databricks.delta.snapshotPartitions": "2",
-        "spark.databricks.delta.schema.autoMerge.enabled": "false",
         # Unordered float sums are kept out of results; adaptive joins only change plans, never values.
         "spark.sql.adaptive.enabled": "true",
         "spark.ui.enabled": "false",
@@ -203,22 +213,28 @@ def check_engines() -> None:
         try:
             found = version(package)
         except PackageNotFoundError:
-            raise EngineError(f"{package} is not installed; run `pip install {package}=={expected}`") from None
+            raise EngineError(
+                f"{package} is not installed; run `pip install 'shelfcast[spark]'`, which brings {package} {expected}"
+            ) from None
         if found != expected:
             raise EngineError(
                 f"{package} {expected} is expected, {found} found; run `pip install {package}=={expected}`"
             )
-    pandas_version = version("pandas")
-    if int(pandas_version.split(".")[0]) >= 3:
-        raise EngineError(
-            f"pandas < 3 is expected, {pandas_version} found (it turns NULL into 'nan'); pip install 'pandas<3'"
-        )
+    _check_pandas()
     java = java_version()
     if java is None or java < MINIMUM_JAVA:
         found = f"Java {java}" if java else "no Java"
         raise EngineError(
             f"Java {MINIMUM_JAVA} or newer is expected, {found} found; install a JRE (Debian and Ubuntu: "
             "`apt-get install openjdk-17-jre-headless`, macOS: `brew install openjdk@17`) or set JAVA_HOME"
+        )
+
+
+def _check_pandas() -> None:
+    pandas_version = version("pandas")
+    if int(pandas_version.split(".")[0]) >= 3:
+        raise EngineError(
+            f"pandas < 3 is expected, {pandas_version} found (it turns NULL into 'nan'); pip install 'pandas<3'"
         )
 
 

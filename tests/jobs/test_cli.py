@@ -13,6 +13,7 @@ from lakehouse.delta.io import Lakehouse
 from lakehouse.delta.lock import WriterLock
 from lakehouse.schema.tables import TABLES, contract
 from tests.jobs.run_tool import ALL_STAGES, LOCAL, SMALL, copied, day
+from udfs.forecasting import registry
 
 BASE = [part for setting in (*SMALL, *LOCAL) for part in ("--set", setting)]
 
@@ -50,6 +51,27 @@ def test_a_broken_promise_ends_with_one(
     assert "1 of its units failed" in capsys.readouterr().err
 
 
+def test_a_repair_does_what_failed_and_refuses_to_build_on_other_settings(
+    calibrated: Lakehouse, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lake = copied(calibrated, tmp_path / "lake")
+    spoilt = next(Path(lake.uri("features.sku_daily")).glob("bucket=*"))
+    kept = spoilt.rename(tmp_path / "kept")
+    assert main(run(lake, "--stages", "forecast")) == 1  # one unit; the others are committed
+    kept.rename(spoilt)
+    done, version = lake.rows("ops.run_unit"), lake.version("forecast.demand")
+    assert main(run(lake, "--stages", "replay")) == 1  # what builds on it waits for it
+    capsys.readouterr()
+    assert main(run(lake, "--stages", "forecast", "--log-json", str(tmp_path / "log.jsonl"))) == 0
+    assert (tmp_path / "log.jsonl").read_text("utf-8").count('"event": "unit"') == 1
+    assert lake.version("forecast.demand") == version + 1
+    assert lake.rows("ops.run_unit") == done
+    assert main(run(lake, "--stages", "replay", "--set", "forecast.windows=1")) == 1
+    assert "has not succeeded yet for run" in capsys.readouterr().err
+    assert not lake.exists("inventory.replay")
+    assert main(run(lake, "--stages", "replay")) == 0
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
@@ -67,6 +89,7 @@ def test_a_wrong_request_ends_with_two(
     printed = capsys.readouterr().err
     assert printed.startswith("shelfcast: ")
     assert message in printed
+    assert not Path(lake.root).exists()
 
 
 def test_an_unknown_source_ends_with_two(lake: Lakehouse, capsys: pytest.CaptureFixture[str]) -> None:
@@ -166,4 +189,5 @@ def test_describe_without_a_table_lists_all_and_an_unknown_one_ends_with_an_erro
 
 def test_models_lists_what_forecast_model_may_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models"]) == 0
-    assert {"auto", "ets", "croston", "sba", "tsb", "seasonal_naive"} <= set(capsys.readouterr().out.split())
+    assert set(registry.names()) <= set(capsys.readouterr().out.split())
+    assert {"auto", "ets", "trees", "lstm", "gru", "transformer"} <= set(registry.names())

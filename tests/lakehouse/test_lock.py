@@ -52,6 +52,23 @@ def holding(lake: Lakehouse) -> subprocess.Popen[bytes]:
     return holder
 
 
+def test_a_patient_second_waits_its_turn_and_says_so(lake: Lakehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "_RETRY_SECONDS", 0.05)
+    holder, said = holding(lake), list[str]()
+
+    def end(words: str) -> None:
+        said.append(words)
+        holder.kill()
+        holder.communicate()
+
+    with WriterLock(lake, 60, end):
+        assert len(said) == 1
+        assert f"waiting: another process (pid {holder.pid})" in said[0]
+        with pytest.raises(LockedError), WriterLock(lake, 0.2, said.append):
+            pass
+    assert len(said) == 2
+
+
 def test_a_store_is_locked_too_and_a_dead_process_holds_nothing(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
     lake = Lakehouse(f"{store}/locked")
     with WriterLock(lake):

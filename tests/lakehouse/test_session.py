@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lakehouse.delta import session
+from lakehouse.delta.active_session import fitted
 from lakehouse.delta.session import SparkSettings, build_session, check_engines, jars_folder, java_version
 from lakehouse.errors import EngineError
 
@@ -43,7 +44,7 @@ def test_no_java_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path:
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(EngineError, match=r"Java 17 or newer is expected, no Java found; install.*openjdk-17"):
-        build_session(SparkSettings())
+        check_engines()
 
 
 @pytest.mark.parametrize(
@@ -82,7 +83,7 @@ def test_a_package_of_another_version_is_refused_before_a_jvm_starts(
 ) -> None:
     with_version(monkeypatch, package, found)
     with pytest.raises(EngineError, match=message):
-        build_session(SparkSettings())
+        check_engines()
 
 
 def test_a_folder_of_jars_must_hold_delta(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,3 +104,55 @@ def test_the_session_keeps_off_the_silent_paths(spark: SparkSession) -> None:
     }
     assert {key: spark.conf.get(key) for key in expected} == expected
     assert spark.version == "4.2.0"
+
+
+# -- a session that is there already --------------------------------------------------------------------------------
+def test_an_active_session_is_used_as_it_is(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    for package in ("pyspark", "delta-spark"):
+        with_version(monkeypatch, package, None)  # a runtime's own Spark is no package
+    monkeypatch.setenv("JAVA_HOME", "/nowhere")
+    assert build_session(SparkSettings(master="spark://nowhere:7077", jars_dir="/nowhere")) is spark
+
+
+def test_beside_a_session_with_other_settings_another_one_is_used(spark: SparkSession) -> None:
+    theirs = {"spark.sql.session.timeZone": "Asia/Tokyo", "spark.sql.ansi.enabled": "false"}
+    notebook = spark.newSession()
+    for key, value in theirs.items():
+        notebook.conf.set(key, value)
+    ours = fitted(notebook, session._RESTS_ON)
+    assert ours.sparkContext is spark.sparkContext
+    assert {key: ours.conf.get(key) for key in session._RESTS_ON} == session._RESTS_ON
+    assert {key: notebook.conf.get(key) for key in theirs} == theirs
+    assert ours.sql("SELECT current_timezone()").first()[0] == "UTC"
+
+
+class Foreign:
+    """A session as it is elsewhere, by what is asked of it."""
+
+    def __init__(self, version: str = "4.0.0", extensions: str = "", *, has_context: bool = True) -> None:
+        self.version, self.conf = version, {"spark.sql.extensions": extensions}
+        if has_context:
+            self.sparkContext = object()
+
+    def newSession(self) -> Foreign:  # noqa: N802
+        raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        (Foreign(has_context=False), "found one of Spark Connect .* dedicated access"),
+        (Foreign("3.5.2"), r"expected Spark 4 or newer, found the active session's 3\.5\.2"),
+        (Foreign(extensions="org.apache.iceberg.Extension"), "to have Delta, found .*iceberg"),
+    ],
+)
+def test_a_session_that_cannot_do_it_says_why(monkeypatch: pytest.MonkeyPatch, found: Foreign, message: str) -> None:
+    monkeypatch.delenv("DATABRICKS_RUNTIME_VERSION", raising=False)
+    with pytest.raises(EngineError, match=message):
+        fitted(found, {})  # type: ignore[arg-type]
+
+
+def test_a_databricks_runtime_has_delta_without_saying_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABRICKS_RUNTIME_VERSION", "17.3")
+    found = Foreign()
+    assert fitted(found, {}) is found  # type: ignore[arg-type, comparison-overlap]

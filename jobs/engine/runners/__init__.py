@@ -27,6 +27,8 @@ def runner_for(name: str, context: RunContext) -> Runner:
     if name == "ray":
         from jobs.engine.runners.ray import RayRunner
 
+        if context.settings.ray.on_spark:
+            _ = context.spark  # on whose machines Ray starts
         return RayRunner(context.settings.ray)
     from jobs.engine.runners.local import LocalRunner
 
@@ -36,6 +38,7 @@ def runner_for(name: str, context: RunContext) -> Runner:
 def let_go_of_workers() -> None:
     """End workers that a stage has left for a next one; nothing to do where no engine keeps any."""
     if "jobs.engine.runners.ray" in sys.modules:
-        from jobs.engine.runners.ray import let_go
+        from jobs.engine.runners.ray import leave_spark, let_go
 
         let_go()
+        leave_spark()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -148,6 +151,10 @@ class RayRunner:
         return min(fits, gpus * int(1 / share + 1e-9) if share < 1 else int(gpus / share + 1e-9))
 
 
+_is_on_spark = False
+"""Whether the cluster in use is one that was started here on Spark's machines."""
+
+
 def let_go() -> None:
     """End the actors that were left for a next task: what comes needs their cores or their memory."""
     if ray.is_initialized():
@@ -178,16 +185,56 @@ def start_ray(settings: RaySettings) -> None:
     if ray.is_initialized():
         return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    if settings.address:
+    address = _on_spark(settings) if settings.on_spark else settings.address
+    if address:
         # The cluster's processes do not inherit this one's environment.
         store = {"env_vars": given_options()} if given_options() else None
-        ray.init(address=settings.address, log_to_driver=False, runtime_env=store)
+        ray.init(address=address, log_to_driver=False, runtime_env=store)
         return
-    ray.init(
-        address="local",  # not whatever cluster runs on this machine or RAY_ADDRESS names: conf alone decides
-        include_dashboard=False,
-        log_to_driver=False,
-        object_store_memory=settings.object_store_mb * 2**20,
-        configure_logging=True,
-        logging_level=logging.ERROR,
+    with _working_folder():
+        ray.init(
+            address="local",  # not whatever cluster runs on this machine or RAY_ADDRESS names: conf alone decides
+            include_dashboard=False,
+            log_to_driver=False,
+            object_store_memory=settings.object_store_mb * 2**20,
+            configure_logging=True,
+            logging_level=logging.ERROR,
+        )
+
+
+def _on_spark(settings: RaySettings) -> str:
+    """Start a Ray node on each machine of the Spark cluster, with all of its cores; returns the cluster's address."""
+    from pyspark.sql import SparkSession
+    from ray.util.spark import setup_ray_cluster
+
+    spark = SparkSession.getActiveSession()
+    if spark is None:
+        raise EngineError("ray.on_spark needs a Spark session, found none; run it where a platform has started one")
+    context: Any = spark.sparkContext
+    machines = max(1, len(context._jsc.sc().statusTracker().getExecutorInfos()) - 1)  # one of them is the driver
+    gpus = int(context.getConf().get("spark.executor.resource.gpu.amount", "0")) if settings.gpus_per_worker else 0
+    setup_ray_cluster(
+        max_worker_nodes=machines,
+        num_cpus_worker_node=max(1, context.defaultParallelism // machines),
+        num_gpus_worker_node=gpus,
     )
+    global _is_on_spark
+    _is_on_spark = True
+    return os.environ["RAY_ADDRESS"]
+
+
+def leave_spark() -> None:
+    """End the Ray cluster that was started on Spark's machines: it holds every core that Spark's stages need."""
+    global _is_on_spark
+    if _is_on_spark:
+        from ray.util.spark import shutdown_ray_cluster
+
+        ray.shutdown()
+        shutdown_ray_cluster()
+        _is_on_spark = False
+
+
+def _working_folder() -> contextlib.AbstractContextManager[None]:
+    """Where Ray starts: its workers look for modules there first, so an unsafe folder is left for that moment."""
+    is_unsafe = sys.flags.safe_path or os.environ.get("PYTHONSAFEPATH")
+    return contextlib.chdir(Path(sys.executable).parent) if is_unsafe else contextlib.nullcontext()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from jobs.engine.side_by_side import side_by_side
-from jobs.engine.stage import FrameStage
+from jobs.engine.stage import FrameStage, Needs
 from jobs.stages.demand.input_files import REGISTER, fingerprint, input_dir, known_files, plans_of, zones
 from lakehouse.delta.files import write_bucket
 from lakehouse.delta.io import WrittenFile
@@ -173,4 +173,5 @@ STAGE = FrameStage(
     look=look,
     identity=fingerprint,
     is_by_day=False,
+    needs=Needs(retries=2),  # files come from elsewhere
 )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from jobs.engine.stage import UnitStage
+from jobs.engine.stage import Needs, UnitStage
 from jobs.engine.task import KernelResult
 from jobs.stages.forecasting.forecasting_reads import (
     NETWORKS,
@@ -116,10 +116,11 @@ def _training_folder(context: RunContext) -> Path:
         return Path(settings.training_dir) / context.run.run_id
     if context.lakehouse.is_local:
         return Path(context.lakehouse.base) / ".training" / context.run.run_id
-    if settings.address and networks_wanted(context):
+    if (settings.address or settings.on_spark) and networks_wanted(context):
+        where = f"at {settings.address}" if settings.address else "on Spark"
         raise ConfigError(
-            f"training on the Ray cluster at {settings.address} needs a folder that every node sees, since the "
-            f"lakehouse {context.lakehouse.base} is none: set ray.training_dir to one, such as a mounted volume"
+            f"training on the Ray cluster {where} needs a folder that every node sees, since the lakehouse "
+            f"{context.lakehouse.base} is none: set ray.training_dir to one, such as a mounted volume"
         )
     return Path(tempfile.gettempdir()) / "shelfcast-training" / context.run.run_id
 
@@ -139,4 +140,5 @@ STAGE = UnitStage(
     kernel=kernel,
     parameters=parameters,
     commit_every=1,
+    needs=Needs(timeout_minutes=720, gpu=True),
 )

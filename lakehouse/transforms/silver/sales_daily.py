@@ -74,7 +74,7 @@ def sales_daily(
         events = events.unionByName(_stock_events(stock), allowMissingColumns=True)
     if masks is not None:
         events = events.unionByName(masks, allowMissingColumns=True)
-    by_bucket = events.filter(F.col("ds") <= F.lit(last_day)).repartitionById(n_buckets, F.col("bucket"))
+    by_bucket = _by_bucket(events.filter(F.col("ds") <= F.lit(last_day)), n_buckets)
     known = _carry_forward(_sum_days(by_bucket))
     filled = _masked(_fill_gaps(known, last_day, 0.0 if mapping.clean.gap_fill == "zero" else None), closed)
     columns = contract("silver.sales_daily").columns
@@ -86,6 +86,13 @@ def sales_daily(
         rows = judged(rows, judge, is_masked=mapping.clean.implausible == "mask")
     rows = _with_latent(rows, latent) if latent else rows.withColumns({name: F.col("y") for name in _LATENT})
     return rows.withColumn("y_latent", F.coalesce("y_latent", "y_usual")).select(*columns)
+
+
+def _by_bucket(events: DataFrame, n_buckets: int) -> DataFrame:
+    """A partition for each bucket; in Spark 4.0, which knows hashes alone, some hold several."""
+    if hasattr(events, "repartitionById"):
+        return events.repartitionById(n_buckets, F.col("bucket"))
+    return events.repartition(n_buckets, F.col("bucket"))
 
 
 def _with_latent(rows: DataFrame, latent: EstimateLatent) -> DataFrame:
