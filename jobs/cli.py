@@ -50,6 +50,7 @@ def _run(options: argparse.Namespace) -> int:
     from jobs.engine.warm_up import kernels_compiled_ahead
     from jobs.pipeline import run_stages
     from jobs.settings import load_mapping, load_settings
+    from jobs.tracking.tracked import tracked
     from lakehouse.feeds.sql_clauses import mapping_blamed
 
     overrides = list(options.set or [])
@@ -66,7 +67,12 @@ def _run(options: argparse.Namespace) -> int:
         force=options.force,
     )
     compiling = kernels_compiled_ahead(settings, options.stages or list(stage_modules()))
-    with WriterLock(context.lakehouse), contextlib.closing(context), compiling, mapping_blamed(context.mapping):
+    with contextlib.ExitStack() as around:
+        around.enter_context(WriterLock(context.lakehouse))
+        around.enter_context(tracked(context, options.stages))
+        around.enter_context(contextlib.closing(context))
+        around.enter_context(compiling)
+        around.enter_context(mapping_blamed(context.mapping))
         done = run_stages(context, options.stages)
     print(reports.run_summary(context, done))
     return 0

@@ -109,9 +109,22 @@ def _run_stage(context: RunContext, stage: Stage, fingerprint: str) -> StageRepo
         finally:
             record = replace(record, seconds=time.perf_counter() - started, peak_memory_mb=memory.peak_mb)
             ledger.finish(stage.name, fingerprint, inputs, record)
-            context.progress.event("stage_end", stage=stage.name, status=record.status, seconds=record.seconds)
+            _tell_end(context, stage, record)
     context.progress.say(_summary(stage, record))
     return StageReport(stage.name, "done", record)
+
+
+def _tell_end(context: RunContext, stage: Stage, record: StageRecord) -> None:
+    context.progress.event(
+        "stage_end",
+        stage=stage.name,
+        status=record.status,
+        seconds=record.seconds,
+        rows=record.rows,
+        failed_ids=record.failed_ids,
+        peak_memory_mb=record.peak_memory_mb,
+        error_class=record.error.partition(":")[0] if record.error else None,
+    )
 
 
 def _work(context: RunContext, stage: Stage, fingerprint: str, inputs: dict[str, int]) -> StageRecord:

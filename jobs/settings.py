@@ -16,6 +16,7 @@ from pydantic import Field, SecretStr, field_validator
 import jobs
 from jobs.engine.setting import Section, Setting, Settings, settings_model, validated
 from jobs.stages import load_declarations, stage_engines
+from jobs.tracking.tracking_settings import TRACKING
 from lakehouse.delta.session import SparkSettings
 from lakehouse.delta.uri import use_storage_options
 from lakehouse.errors import ConfigError
@@ -84,7 +85,7 @@ RAY = Setting("ray", RaySettings, "the Ray cluster", changes_results=False)
 @cache
 def settings_type() -> type[Settings]:
     """The model of all settings: those above, and what the capabilities declare beside their stages."""
-    own = (BUCKETS, MAX_FAILURE_RATE, MAX_SALES_LAG_DAYS, LAKEHOUSE, SPARK, RAY)
+    own = (BUCKETS, MAX_FAILURE_RATE, MAX_SALES_LAG_DAYS, LAKEHOUSE, SPARK, RAY, TRACKING)
     return settings_model((*own, *load_declarations()), stage_engines())
 
 
