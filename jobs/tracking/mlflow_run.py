@@ -5,16 +5,16 @@ A run that is done stage by stage, again, or resumed is one run here as it is in
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import os
 import socket
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
+from jobs.run_settings import flat
 from jobs.tracking.gold_figures import gold_figures
 from jobs.tracking.sink import StageEnd
 from jobs.tracking.tracking_settings import TRACKING
@@ -22,7 +22,7 @@ from jobs.tracking.tracking_settings import TRACKING
 # It reports to its makers unless told otherwise, and says at each start which tables its store has.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "true")
-logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.ERROR)
 logging.getLogger("alembic").setLevel(logging.WARNING)
 
 from mlflow.entities import Metric, Param, RunTag  # noqa: E402
@@ -95,7 +95,8 @@ class MlflowRun:
     def _say_settings(self, known: Mapping[str, str]) -> None:
         """What can change a result, and who computes it; a run's parameters are never altered, its limits may be."""
         settings = self._context.settings
-        values = dict(_flat({**settings.result_settings(), "runner": settings.runner.model_dump(mode="json")}))
+        told = {**settings.result_settings(), "runner": settings.runner.model_dump(mode="json")}
+        values = {_key(key): text[:_LONGEST] for key, text in flat(told)}
         new = [Param(key, value) for key, value in values.items() if key not in known]
         for first in range(0, len(new), _MOST_PARAMS):
             self._client.log_batch(self._id, params=new[first : first + _MOST_PARAMS])
@@ -112,9 +113,11 @@ class MlflowRun:
 
 
 def _made(store: str) -> str:
-    """The store's address; the folder of a database that is a file is made."""
+    """The store's address. A database that is a file is made, empty: MLflow would try for minutes where that fails."""
     if store.startswith(_SQLITE):
-        Path(store.removeprefix(_SQLITE)).absolute().parent.mkdir(parents=True, exist_ok=True)
+        path = Path(store.removeprefix(_SQLITE)).absolute()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("ab").close()
     return store
 
 
@@ -131,12 +134,6 @@ def _quoted(text: str) -> str:
     return text.replace("'", "''")
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:
-    """(dotted key, text) of nested settings, in the characters that MLflow takes for a key."""
-    for key, value in values.items():
-        name = "".join(c if c.isalnum() or c in "_-. /:" else "_" for c in f"{prefix}{key}")[:250]
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{name}.")
-        else:
-            text = value if isinstance(value, str) else json.dumps(value, default=str)
-            yield name, text[:_LONGEST]
+def _key(key: str) -> str:
+    """A dotted key in the characters, and as long, as MLflow takes it."""
+    return "".join(c if c.isalnum() or c in "_-. /:" else "_" for c in key)[:250]
