@@ -43,7 +43,8 @@ def existing(lake: Lakehouse) -> list[str]:
 
 def test_a_whole_run_makes_every_table_of_the_house_that_its_feeds_allow(finished: Lakehouse) -> None:
     absent = set(TABLES) - set(existing(finished))
-    assert absent <= {"ops.failure", "features.group_daily"}  # nothing failed; trees ask for groups by a setting
+    # Nothing failed; trees ask for groups by a setting; a change of an order is looked for when somebody asks.
+    assert absent <= {"ops.failure", "features.group_daily", "gold.order_change"}
 
 
 def test_three_readers_see_the_same_rows_columns_and_types(
