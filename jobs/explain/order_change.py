@@ -112,7 +112,9 @@ def _completed(parts: Mapping[str, Fraction], whole: float) -> dict[str, float]:
     """The parts with that of `other`, which sum to the whole."""
     rest = Fraction(whole) - sum(parts.values(), Fraction(0))
     is_rounding = abs(rest) <= Fraction(1, 10**9) * max(Fraction(1), abs(Fraction(whole)))
-    return in_floats(parts if is_rounding and parts else {**parts, _OTHER: rest}, whole)
+    if is_rounding and (parts or not whole):
+        return in_floats(parts, whole)
+    return in_floats({**parts, _OTHER: rest}, whole)
 
 
 def _value_of(line: Mapping[str, Any]) -> float | None:

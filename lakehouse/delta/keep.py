@@ -35,7 +35,7 @@ _MOST_FILES = 16
 _GRACE = timedelta(days=1)
 _PLANS: Final = 7
 """So many of the latest published plans keep the versions that they were made from, so that what made an order another
-can be found. Tables that grow by day share most of their files; those that `clean` writes anew are kept so many times."""
+can be found. Tables that grow by day share most of their files; what `clean` writes anew is kept so many times."""
 _LOG_DAYS: Final = 30
 """Delta keeps a table's log so long where nothing else is said."""
 _SMALL_BYTES = 64 * 2**20
