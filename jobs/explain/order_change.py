@@ -126,7 +126,7 @@ def _words(rerun: Rerun, together: Mapping[str, tuple[str, ...]], one: Outcome, 
     """What differs, in the words of each cause."""
     found = dict.fromkeys(together, "")
     found["sales"] = f"sales until {rerun.before.as_of}, and until {rerun.after.as_of}"
-    found["supply"] = f"position {_number(one.position_qty)}, then {_number(other.position_qty)} with all causes"
+    found["supply"] = f"position {_number(one.position_qty)}, then {_number(other.position_qty)}"
     found["choice"] = f"{one.model} and {one.policy}, then {other.model} and {other.policy}"
     found["pooled"] = "class sums, past errors and trained models of all series"
     found["plan"] = "prices, promotions, holidays and closures ahead"

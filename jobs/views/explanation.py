@@ -7,6 +7,7 @@ from datetime import date
 import pyarrow.compute as pc
 
 from jobs.explain.order_change import OrderChange
+from jobs.explain.plan_side import PlanSide
 from lakehouse.delta.io import Lakehouse
 from lakehouse.errors import ConfigError
 
@@ -15,8 +16,8 @@ def text_of(change: OrderChange) -> str:
     """The change, its parts with their sum, and how they were found."""
     before, after, currency = change.before, change.after, change.after.context.mapping.currency
     head = (
-        f"{after.unique_id}: order {after.published['order_qty']:g} in the plan of {after.as_of}, "
-        f"{before.published['order_qty']:g} in that of {before.as_of}: {change.qty:+g} units, "
+        f"{after.unique_id}: order {after.published['order_qty']:g} in the plan of {_named(after, before)}, "
+        f"{before.published['order_qty']:g} in that of {_named(before, after)}: {change.qty:+g} units, "
         f"{_money(change.value)} {currency}"
     )
     rows = [(part.cause, f"{part.qty:+.2f}", _money(part.value), part.words) for part in change.parts]
@@ -33,6 +34,10 @@ def text_of(change: OrderChange) -> str:
         else "The plans were made from the same inputs for this series"
     )
     return "\n".join([head, *lines, f"{how}.", ""])
+
+
+def _named(plan: PlanSide, other: PlanSide) -> str:
+    return f"{plan.as_of} (run {plan.context.run.run_id})" if plan.as_of == other.as_of else str(plan.as_of)
 
 
 def _money(value: float | None) -> str:
