@@ -113,7 +113,7 @@ def versions_of_plans(lakehouse: Lakehouse, plans: int = _PLANS) -> dict[str, li
     """By table, the versions that the latest published plans were made from, rising."""
     published = lakehouse.read_arrow("gold.order_plan", columns=["as_of", "run_id"])
     runs = dict(zip(published["as_of"].to_pylist(), published["run_id"].to_pylist(), strict=True))
-    latest = [runs[day] for day in sorted(runs)[-plans:]]
+    latest = pa.array([runs[day] for day in sorted(runs)[-plans:]], pa.string())
     columns = ["run_id", "input_versions"]
     rows = lakehouse.read_arrow("ops.run", columns=columns, filters=pc.field("run_id").isin(latest)).to_pylist()
     found: dict[str, set[int]] = {}
