@@ -9,7 +9,7 @@ import traceback
 from datetime import datetime
 
 _MOST_CHARACTERS = 500
-_SECRET = re.compile(r"(?i)([^\s=]*(?:storage_options|secret|password|token|key)[^\s=]*=).*")
+_SECRET = re.compile(r"(?i)([^\s=]*(?:storage_options|secret|password|token|key)[^\s=]*=|://[^/\s:@]*:)[^@]*")
 
 
 def kept_trace(error: BaseException) -> str:
