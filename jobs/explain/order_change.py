@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
-from jobs.explain.plan_side import PlanSide
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from jobs.explain.plan_side import INVENTORY, PlanSide
 from jobs.explain.rerun import Outcome, Rerun
 from jobs.run_settings import flat
 from lakehouse.delta.io import Lakehouse
@@ -125,7 +128,7 @@ def _value_of(line: Mapping[str, Any]) -> float | None:
 def _words(rerun: Rerun, together: Mapping[str, tuple[str, ...]], one: Outcome, other: Outcome) -> dict[str, str]:
     """What differs, in the words of each cause."""
     found = dict.fromkeys(together, "")
-    found["sales"] = f"sales until {rerun.before.as_of}, and until {rerun.after.as_of}"
+    found["sales"] = f"{sold_words(rerun.before)}, then {sold_words(rerun.after)}"
     found["supply"] = f"position {_number(one.position_qty)}, then {_number(other.position_qty)}"
     found["choice"] = f"{one.model} and {one.policy}, then {other.model} and {other.policy}"
     found["pooled"] = "class sums, past errors and trained models of all series"
@@ -142,7 +145,17 @@ def settings_words(before: PlanSide, after: PlanSide) -> str:
     """Every setting that differs, as `key: before -> after`."""
     one, other = (dict(flat(side.context.settings.without_limits().result_settings())) for side in (before, after))
     keys = [key for key in sorted({*one, *other}) if one.get(key) != other.get(key)]
-    return ", ".join(f"{key}: {one.get(key, 'none')} -> {other.get(key, 'none')}" for key in keys)
+    return (
+        ", ".join(f"{key}: {one.get(key, 'none')} -> {other.get(key, 'none')}" for key in keys) or "rules of cleaning"
+    )
+
+
+def sold_words(plan: PlanSide) -> str:
+    """What was sold in the last four weeks that a plan knew."""
+    read = next(read for read in INVENTORY.reads if read.table == "features.sku_daily")
+    daily = plan.table(INVENTORY, read, plan.context)
+    lately = daily.filter(pc.greater(daily["ds"], pa.scalar(plan.as_of - timedelta(days=28), pa.date32())))
+    return f"{pc.sum(lately['y']).as_py() or 0.0:g} sold in the 28 days to {plan.as_of}"
 
 
 def _number(value: float | None) -> str:

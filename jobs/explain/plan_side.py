@@ -98,17 +98,13 @@ class PlanSide:
 
     @cached_property
     def sums(self) -> dict[str, Any]:
-        """What all series left for the stages, by the key of each sum."""
-        found = {}
-        for stage in (FORECAST, INVENTORY, ORDER):
-            for each in stage.sums:
-                found[each.key] = summed(self.context, each, self.versions[stage.name])
-        return found
+        """What all series taught, by the key of each sum."""
+        stages = (FORECAST, INVENTORY)
+        return {s.key: summed(self.context, s, self.versions[stage.name]) for stage in stages for s in stage.sums}
 
     @cached_property
     def order_parameters(self) -> order.OrderParameters:
         """The day's limits, and what they leave of all series' wishes."""
-        # Those of the order stage alone: a key may mean a table that another stage sums up otherwise.
         sums = {each.key: summed(self.context, each, self.versions[ORDER.name]) for each in ORDER.sums}
         found: order.OrderParameters = ORDER.parameters(self.context, sums)
         return found

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from jobs.context import RunContext
@@ -114,7 +115,7 @@ class Rerun:
         if cause == "sales" and one.as_of != other.as_of:
             return True
         if cause == "budget":
-            return one.order_parameters != other.order_parameters
+            return _limits(one) != _limits(other)
         if cause == "pooled" and not _are_equal(_pooled(one, other.context), _pooled(other, other.context)):
             return True
         for stage in (FORECAST, INVENTORY):
@@ -137,6 +138,15 @@ class Rerun:
         known = side.context.settings.result_settings()
         policies = side.context.settings.inventory.candidates
         return {name: known[name] for name in _MAKES_EVIDENCE if name in known}, policies
+
+
+def _limits(side: PlanSide) -> Any:
+    """What the day's limits leave, as plain values."""
+    cut = side.order_parameters.cut
+    if cut is None:
+        return None
+    values = {each.name: getattr(cut, each.name) for each in fields(cut)}
+    return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in values.items()}
 
 
 def _are_equal(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

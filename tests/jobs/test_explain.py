@@ -89,7 +89,7 @@ def test_a_line_made_again_is_the_line_that_was_planned(plans: Plans) -> None:
             rerun, line = Rerun(side, side), side.published
             found = rerun.order(())
             assert (found.qty, found.value) == (line["order_qty"], line["order_value"]), (name, unique_id)
-            assert rerun.differing() == {}
+            assert Rerun(side, PlanSide.of(plans.lake, plans.runs[name], unique_id, None)).differing() == {}
     assert explain(side, side).parts == ()
 
 
