@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from jobs.context import RunContext
 from jobs.engine.stage import UnitStage
@@ -106,7 +107,9 @@ class Rerun:
         """To forecast from the day itself; the forecasts of past days only choose a policy, which replays have done."""
         key = id(sides["settings"]), id(sides["pooled"]), at.as_of
         if key not in self._learnt:  # the errors of all series take longer than the series itself
-            found = FORECAST.parameters(at, _pooled(sides["pooled"], at))
+            sums = _pooled(sides["pooled"], at)
+            sums[ERRORS.key] = sums[ERRORS.key].filter(pc.equal(sums[ERRORS.key]["cutoff"], at.as_of))
+            found = FORECAST.parameters(at, sums)
             self._learnt[key] = replace(found, cutoffs=(at.as_of,))
         return self._learnt[key]
 

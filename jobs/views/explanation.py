@@ -21,7 +21,8 @@ def text_of(change: OrderChange) -> str:
         f"{_money(change.value)} {currency}"
     )
     rows = [(part.cause, f"{part.qty:+.2f}", _money(part.value), part.words) for part in change.parts]
-    rows.append(("sum", f"{change.qty:+.2f}", _money(change.value), ""))
+    held = " then ".join(f"{_units(plan.published['position_qty'])}" for plan in (before, after))
+    rows.append(("sum", f"{change.qty:+.2f}", _money(change.value), f"stock position {held}"))
     widths = [max(len(row[k]) for row in [*rows, ("cause", "units", currency, "")]) for k in range(3)]
     lines = [
         f"  {cause:{widths[0]}}  {qty:>{widths[1]}}  {value:>{widths[2]}}  {words}".rstrip()
@@ -38,6 +39,10 @@ def text_of(change: OrderChange) -> str:
 
 def _named(plan: PlanSide, other: PlanSide) -> str:
     return f"{plan.as_of} (run {plan.context.run.run_id})" if plan.as_of == other.as_of else str(plan.as_of)
+
+
+def _units(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:g}"
 
 
 def _money(value: float | None) -> str:
