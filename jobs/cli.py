@@ -55,6 +55,7 @@ def _run(options: argparse.Namespace) -> int:
     from jobs.engine.warm_up import kernels_compiled_ahead
     from jobs.pipeline import run_stages
     from jobs.settings import load_mapping, load_settings
+    from jobs.tracking.tracked import tracked
     from jobs.views.duckdb_file import duckdb_target, write_duckdb
     from lakehouse.feeds.sql_clauses import mapping_blamed
 
@@ -75,8 +76,13 @@ def _run(options: argparse.Namespace) -> int:
         duckdb_target(options.duckdb, overwrite=True)  # said before hours of work, not after
     compiling = kernels_compiled_ahead(settings, options.stages or list(stage_modules()))
     blamed, refused = mapping_blamed(context.mapping), nothing_left_of_a_refused(context.lakehouse)
-    lock = WriterLock(context.lakehouse, options.wait * 60, context.progress.say)
-    with lock, refused, contextlib.closing(context), compiling, blamed:
+    with contextlib.ExitStack() as around:
+        around.enter_context(WriterLock(context.lakehouse, options.wait * 60, context.progress.say))
+        around.enter_context(refused)
+        around.enter_context(tracked(context, options.stages))
+        around.enter_context(contextlib.closing(context))
+        around.enter_context(compiling)
+        around.enter_context(blamed)
         done = run_stages(context, options.stages)
         written = write_duckdb(context.lakehouse, options.duckdb, overwrite=True) if options.duckdb else None
     print(reports.run_summary(context, done))
@@ -146,6 +152,29 @@ def _override(options: argparse.Namespace) -> int:
 
     names = Said.__slots__
     print(override(_lakehouse(options), Said(**{name: getattr(options, name) for name in names})), end="")
+    return 0
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from jobs.context import RunContext
+    from jobs.explain.order_change import explain, save
+    from jobs.explain.plan_side import PlanSide, series_of
+    from jobs.settings import load_mapping, load_settings
+    from jobs.views.explanation import plans, text_of
+
+    lake = _lakehouse(options)
+    (as_of, run), against = plans(lake, options.as_of, options.against)
+    unique_id = series_of(lake, as_of, options.sku, options.location, options.channel)
+    default = None
+    if options.source:
+        settings, mapping = load_settings(options.conf, options.set or []), load_mapping(options.source)
+        default = RunContext(settings, mapping, lake, as_of)
+    sides = [PlanSide.of(lake, each, unique_id, default) for each in (against, run)]
+    change = explain(*sides)
+    if options.save:
+        with WriterLock(lake):
+            save(lake, change)
+    print(text_of(change), end="")
     return 0
 
 
@@ -382,6 +411,7 @@ def _reading_commands(commands: argparse._SubParsersAction) -> None:
     doubts.add_argument("--as-of", type=_day, help="day of the plan, YYYY-MM-DD (the latest)")
     doubts.add_argument("--conf", type=Path)
     doubts.set_defaults(action=_doubts)
+    _explain_command(commands)
     tables = commands.add_parser("tables", help="tables with rows and versions; --create makes them all")
     tables.add_argument("--lakehouse", required=True)
     tables.add_argument("--create", action="store_true")
@@ -443,6 +473,21 @@ def _bi_commands(commands: argparse._SubParsersAction) -> None:
     sql.add_argument("--port", type=_port, default=10000, help="port to listen on (10000)")
     sql.add_argument("--conf", type=Path)
     sql.set_defaults(action=_serve_sql)
+
+
+def _explain_command(commands: argparse._SubParsersAction) -> None:
+    explain = commands.add_parser("explain", help="why an order is another than in an earlier plan, cause by cause")
+    explain.add_argument("sku", metavar="SKU", help="the SKU, or a series' id (sku|location|channel)")
+    explain.add_argument("--location", help="of the series, where the SKU has several")
+    explain.add_argument("--channel", help="of the series, where the SKU has several")
+    explain.add_argument("--lakehouse", required=True)
+    explain.add_argument("--as-of", type=_day, metavar="DATE", help="day of the plan (the latest)")
+    explain.add_argument("--against", metavar="DATE|RUN_ID", help="the plan to compare it with (the one before)")
+    explain.add_argument("--save", action="store_true", help="put the parts into gold.order_change, too")
+    explain.add_argument("--source", help="source mapping, where a run is too old to have noted its settings")
+    explain.add_argument("--conf", type=Path, help="settings of such a run")
+    explain.add_argument("--set", action="append", metavar="KEY=VALUE", help="one setting of such a run")
+    explain.set_defaults(action=_explain)
 
 
 def _export_command(commands: argparse._SubParsersAction) -> None:

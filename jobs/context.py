@@ -45,6 +45,7 @@ class RunContext:
         config_hash = self.settings.config_hash(self.mapping)
         self.run = RunIdentity(run_id_of(self.as_of, config_hash), self.mapping.name, self.as_of, config_hash)
         self.ledger = Ledger(self.lakehouse, self.run)
+        self.progress.run_id = self.run.run_id
 
     def attempt(self) -> str:
         """A name for what the present stage trains: the same when it is tried again, a new one when it is forced."""

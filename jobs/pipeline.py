@@ -19,6 +19,7 @@ from jobs.engine.memory import MemoryWatch
 from jobs.engine.runners import let_go_of_workers
 from jobs.engine.sales_days import check_as_of, plans_from_sales
 from jobs.engine.stage import FrameStage, Stage, UnitStage, in_order, upstream
+from jobs.run_settings import record_settings
 from jobs.stages import load_stages
 from lakehouse.delta.ledger import StageRecord
 from lakehouse.delta.stamp import Stamp, stamped
@@ -98,6 +99,7 @@ def _run_stage(context: RunContext, stage: Stage, fingerprint: str) -> StageRepo
     inputs = {table: context.lakehouse.version(table) for table in stage.tables_read()}
     context.progress.say(f"{stage.name}: started")
     context.progress.event("stage_begin", stage=stage.name, inputs=inputs)
+    record_settings(context)
     ledger.start(stage.name, fingerprint, inputs)
     started = time.perf_counter()
     with MemoryWatch() as memory, stamped(Stamp(stage.name, fingerprint, context.run.run_id)):
@@ -109,9 +111,22 @@ def _run_stage(context: RunContext, stage: Stage, fingerprint: str) -> StageRepo
         finally:
             record = replace(record, seconds=time.perf_counter() - started, peak_memory_mb=memory.peak_mb)
             ledger.finish(stage.name, fingerprint, inputs, record)
-            context.progress.event("stage_end", stage=stage.name, status=record.status, seconds=record.seconds)
+            _tell_end(context, stage, record)
     context.progress.say(_summary(stage, record))
     return StageReport(stage.name, "done", record)
+
+
+def _tell_end(context: RunContext, stage: Stage, record: StageRecord) -> None:
+    context.progress.event(
+        "stage_end",
+        stage=stage.name,
+        status=record.status,
+        seconds=record.seconds,
+        rows=record.rows,
+        failed_ids=record.failed_ids,
+        peak_memory_mb=record.peak_memory_mb,
+        error_class=record.error.partition(":")[0] if record.error else None,
+    )
 
 
 def _work(context: RunContext, stage: Stage, fingerprint: str, inputs: dict[str, int]) -> StageRecord:

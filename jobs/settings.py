@@ -17,6 +17,7 @@ import jobs
 from jobs.deploy.deploy_settings import DeploySettings
 from jobs.engine.setting import Section, Setting, Settings, settings_model, validated
 from jobs.stages import load_declarations, stage_engines
+from jobs.tracking.tracking_settings import TRACKING
 from lakehouse.delta.session import SparkSettings
 from lakehouse.delta.uri import use_storage_options
 from lakehouse.errors import ConfigError
@@ -94,7 +95,7 @@ DEPLOY = Setting("deploy", DeploySettings, "the schedule that other schedulers g
 @cache
 def settings_type() -> type[Settings]:
     """The model of all settings: those above, and what the capabilities declare beside their stages."""
-    own = (BUCKETS, MAX_FAILURE_RATE, MAX_SALES_LAG_DAYS, LAKEHOUSE, SPARK, RAY, DEPLOY)
+    own = (BUCKETS, MAX_FAILURE_RATE, MAX_SALES_LAG_DAYS, LAKEHOUSE, SPARK, RAY, DEPLOY, TRACKING)
     return settings_model((*own, *load_declarations()), stage_engines())
 
 

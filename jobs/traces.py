@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 import traceback
 from datetime import datetime
 
 _MOST_CHARACTERS = 500
+_SECRET = re.compile(r"(?i)([^\s=]*(?:storage_options|secret|password|token|key)[^\s=]*=|://[^/\s:@]*:)[^@]*")
 
 
 def kept_trace(error: BaseException) -> str:
     """Write the trace, the engine's included, to a file of its own; returns the file's path."""
     name = f"shelfcast-{datetime.now():%Y%m%d-%H%M%S}-"
     with tempfile.NamedTemporaryFile("w", prefix=name, suffix=".log", delete=False, encoding="utf-8") as file:
-        file.write(f"{' '.join(sys.argv)}\n\n{''.join(traceback.format_exception(error))}")
+        called = " ".join(_SECRET.sub(r"\1***", word) for word in sys.argv)
+        file.write(f"{called}\n\n{''.join(traceback.format_exception(error))}")
         if of_java := getattr(error, "_stackTrace", None):
             file.write(f"\n{of_java}\n")
         return file.name

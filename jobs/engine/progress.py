@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,12 +21,16 @@ _EVERY_SECONDS = 2.0
 class Progress:
     """Reports stages and units: plain lines to `stream`, JSON lines to `json_path` when given.
 
-    On a terminal the running line is redrawn in place; elsewhere a line is printed every couple of seconds.
+    On a terminal the running line is redrawn in place; elsewhere a line is printed every couple of seconds. Every JSON
+    line names the run, and none shows a row: of an error it has the class, the ledger the text. `listener` is called
+    with the kind and the values of each event.
     """
 
     stream: IO[str] = field(default_factory=lambda: sys.stderr)
     json_path: Path | None = None
     quiet: bool = False
+    run_id: str = ""
+    listener: Callable[[str, Mapping[str, Any]], None] | None = None
     _stage: str = ""
     _things: str = "series"
     _total: int = 0
@@ -40,11 +45,19 @@ class Progress:
             self._clear_line()
             print(text, file=self.stream, flush=True)
 
+    def warn(self, text: str) -> None:
+        """Say what must not be missed, quiet or not."""
+        self._clear_line()
+        print(text, file=self.stream, flush=True)
+
     def event(self, kind: str, **values: Any) -> None:
         """One JSON line with a UTC time, for machines."""
+        if self.listener is not None:
+            self.listener(kind, values)
         if self.json_path is None:
             return
-        line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": kind, **values}
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        line = {"time": now, "event": kind, "run_id": self.run_id, **values}
         with self.json_path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line, default=str) + "\n")
 
@@ -70,7 +83,7 @@ class Progress:
             failed_ids=result.failed_ids,
             rows=result.rows,
             seconds=round(result.seconds, 3),
-            error=result.error,
+            error_class=result.error_class,
             units_done=self._done,
             units=self._total,
         )

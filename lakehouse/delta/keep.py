@@ -10,14 +10,16 @@ files of an earlier version, and for those a file stays a day after it was let g
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.fs as pafs
+from deltalake import DeltaTable
 
 from lakehouse.delta import uri
 from lakehouse.delta.files import PinnedTable, pinned_files, read_files, write_bucket
@@ -31,6 +33,11 @@ KEPT: Final = "kept"
 _MOST_FILES = 16
 """A part of more small files is folded: fewer would rewrite a table's whole past too often."""
 _GRACE = timedelta(days=1)
+_PLANS: Final = 7
+"""So many of the latest published plans keep the versions that they were made from, so that what made an order another
+can be found. Tables that grow by day share most of their files; what `clean` writes anew is kept so many times."""
+_LOG_DAYS: Final = 30
+"""Delta keeps a table's log so long where nothing else is said."""
 _SMALL_BYTES = 64 * 2**20
 
 
@@ -61,10 +68,10 @@ def keep(
     long a file that was let go stays for those who still read an earlier version.
     """
     runs = runs_to_expire(lakehouse, keep_days) if keep_days is not None else Runs()
-    freed = []
+    freed, needed = [], versions_of_plans(lakehouse)
     for name in (name for name in TABLES if lakehouse.exists(name)):
         let_go = _expire(lakehouse, name, runs.expired, dry_run=dry_run) + _fold(lakehouse, name, dry_run=dry_run)
-        files, size = _vacuum(lakehouse, name, grace, dry_run=dry_run)
+        files, size = _vacuum(lakehouse, name, grace, needed.get(name, []), dry_run=dry_run)
         freed.append(Freed(name, let_go, files, size))
     if not dry_run:
         _forget_trainings(lakehouse, runs.expired)
@@ -100,6 +107,19 @@ def _runs_of_gold(lakehouse: Lakehouse) -> set[str]:
             last = days.filter(pc.equal(days["as_of"], pc.max(days["as_of"])))
             found |= set(last["run_id"].unique().to_pylist())
     return found
+
+
+def versions_of_plans(lakehouse: Lakehouse, plans: int = _PLANS) -> dict[str, list[int]]:
+    """By table, the versions that the latest published plans were made from, rising."""
+    published = lakehouse.read_arrow("gold.order_plan", columns=["as_of", "run_id"])
+    runs = dict(zip(published["as_of"].to_pylist(), published["run_id"].to_pylist(), strict=True))
+    latest = pa.array([runs[day] for day in sorted(runs)[-plans:]], pa.string())
+    columns = ["run_id", "input_versions"]
+    rows = lakehouse.read_arrow("ops.run", columns=columns, filters=pc.field("run_id").isin(latest)).to_pylist()
+    found: dict[str, set[int]] = {}
+    for table, version in (pair for row in rows for pair in json.loads(row["input_versions"]).items()):
+        found.setdefault(table, set()).update([version] if version >= 0 else [])
+    return {table: sorted(versions) for table, versions in found.items()}
 
 
 def _is_by_run(declared: Contract) -> bool:
@@ -182,12 +202,16 @@ def fold_part(lakehouse: Lakehouse, name: str, part: Mapping[str, str], files: p
 
 
 # -- vacuum ---------------------------------------------------------------------------------------------------------
-def _vacuum(lakehouse: Lakehouse, name: str, grace: timedelta, *, dry_run: bool) -> tuple[int, int]:
-    """Delete files that are part of no version of the last while; returns how many, and their bytes."""
+def _vacuum(
+    lakehouse: Lakehouse, name: str, grace: timedelta, needed: Sequence[int], *, dry_run: bool
+) -> tuple[int, int]:
+    """Delete files that are part of no version of the last while and of none that is needed; returns how many, and
+    their bytes."""
     table, hours = lakehouse.open(name), int(grace.total_seconds() // 3600)
+    spared = [version for version in needed if version < table.version()] or None
 
     def vacuum(*, dry: bool) -> list[str]:
-        return table.vacuum(hours, dry_run=dry, enforce_retention_duration=False, full=True)
+        return table.vacuum(hours, dry_run=dry, enforce_retention_duration=False, full=True, keep_versions=spared)
 
     gone = {path.rsplit("/", 1)[-1] for path in vacuum(dry=True)}
     filesystem, root = uri.filesystem_of(lakehouse.uri(name))
@@ -198,5 +222,13 @@ def _vacuum(lakehouse: Lakehouse, name: str, grace: timedelta, *, dry_run: bool)
             vacuum(dry=False)
         table.update_incremental()
         table.create_checkpoint()
-        table.cleanup_metadata()
+        if not spared or not _has_old_log(table, spared[0]):
+            table.cleanup_metadata()
     return len(gone), size
+
+
+def _has_old_log(table: DeltaTable, version: int) -> bool:
+    """Whether the log that a version is read by is so old that a cleaning would take it."""
+    made = [each["timestamp"] for each in table.history() if each.get("version") == version]
+    oldest = datetime.now(UTC) - timedelta(days=_LOG_DAYS)
+    return not made or datetime.fromtimestamp(made[0] / 1000, UTC) <= oldest

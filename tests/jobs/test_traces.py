@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jobs import cli
-from jobs.traces import one_line
+from jobs.traces import kept_trace, one_line
 
 
 def raised(error: Exception) -> None:
@@ -40,6 +40,17 @@ def test_an_unexpected_error_is_one_line_and_a_file_with_its_trace(
     assert "KeyError: 'inner'" in trace
     assert f"{type(error).__name__}" in trace
     assert 'File "' in trace
+
+
+def test_a_trace_keeps_the_call_without_its_secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    told = ["lakehouse.storage_options.AWS_SECRET_ACCESS_KEY=hidden1", "spark.conf.a.password=hidden 2"]
+    told += ["--set=lakehouse.storage_options={AWS_X='hidden3'}", "tracking.mlflow=postgresql://me:hidden4@db/runs"]
+    monkeypatch.setattr("sys.argv", ["shelfcast", "run", "--set", *told, "--horizon", "28"])
+    called = Path(kept_trace(ValueError("x"))).read_text().splitlines()[0]
+    assert "hidden" not in called
+    assert called.startswith("shelfcast run --set lakehouse.storage_options.AWS_SECRET_ACCESS_KEY=*** ")
+    assert called.endswith("tracking.mlflow=postgresql://me:***@db/runs --horizon 28")
 
 
 @pytest.mark.parametrize(

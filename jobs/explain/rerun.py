@@ -1,0 +1,191 @@
+"""A series' order made again from two plans' inputs, some from the one and some from the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from jobs.context import RunContext
+from jobs.engine.stage import UnitStage
+from jobs.explain.plan_side import FORECAST, INVENTORY, ORDER, PlanSide, shifted
+from jobs.stages.forecasting.forecast import ForecastParameters
+from jobs.stages.forecasting.forecasting_reads import CLASSES, ERRORS
+from jobs.stages.inventory import planning_reads as reads
+from lakehouse.errors import PromiseError
+
+_CAUSE_OF = {
+    "features.sku_daily": "sales",
+    "silver.sales_daily": "plan",
+    "silver.planned_daily": "plan",
+    "silver.calendar": "plan",
+    "silver.products": "supply",
+    "silver.locations": "supply",
+    "silver.supply": "supply",
+    "silver.stock": "supply",
+    "inventory.order_plan": "supply",
+    "forecast.backtest": "choice",
+    "inventory.replay": "choice",
+    "forecast.model": "pooled",
+    "forecast.network": "pooled",
+}
+"""Which cause a table belongs to; what all series taught and the limits are no tables of the series."""
+
+_MADE_HERE = (reads.DEMAND, reads.CHAMPION)
+_DATED = ("forecast.backtest", "inventory.replay", "forecast.model", "forecast.network")
+_MAKES_EVIDENCE = ("forecast", "horizon", "replays", "trees", "network")
+"""Settings by which scores and sums come about: those of other settings could not be read with these."""
+
+Sides = Mapping[str, PlanSide]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """An order line, and what it came from. `value`: NULL (None) where a unit's cost is not known."""
+
+    qty: float
+    value: float | None
+    model: str
+    policy: str
+    position_qty: float | None
+
+
+@dataclass
+class Rerun:
+    """Two plans of a series, `before` and `after`; `order` makes the line of any mixture."""
+
+    before: PlanSide
+    after: PlanSide
+    _proposed: dict[Any, dict[str, pa.Table]] = field(default_factory=dict)
+    _learnt: dict[Any, ForecastParameters] = field(default_factory=dict)
+
+    def differing(self) -> dict[str, tuple[str, ...]]:
+        """The causes in which the plans differ; to each, those that are exchanged with it."""
+        found = [cause for cause in ("sales", "plan", "supply", "choice", "pooled", "budget") if self._differs(cause)]
+        together: dict[str, tuple[str, ...]] = {cause: (cause,) for cause in found}
+        if self._told(self.before) != self._told(self.after):
+            together["settings"] = ("settings",)
+        if "settings" in together and self._evidence(self.before) != self._evidence(self.after):
+            for cause in ("choice", "pooled"):
+                if together.pop(cause, None):
+                    together["settings"] += (cause,)
+        return together
+
+    def order(self, exchanged: Iterable[str]) -> Outcome:
+        """The line where these causes are as after and the others as before.
+
+        Raises PromiseError where the mixture gives no line.
+        """
+        chosen = frozenset(exchanged)
+        every = {*_CAUSE_OF.values(), "settings", "budget"}
+        sides = {cause: self.after if cause in chosen else self.before for cause in every}
+        proposed = self._proposal(sides)
+        plan = ORDER.kernel(proposed, sides["budget"].order_parameters).tables["inventory.order_plan"]
+        if plan.num_rows != 1:
+            raise PromiseError(
+                f"{self.before.unique_id}: no order line comes of the inputs {sorted(chosen)} of {self.after.as_of} "
+                f"with the others of {self.before.as_of}; this is a defect: please report it"
+            )
+        row = plan.to_pylist()[0]
+        model = proposed["champion"]["model"][0].as_py()
+        policy = proposed["inventory.policy"]["policy"][0].as_py()
+        return Outcome(row["order_qty"], row["order_value"], model, policy, row["position_qty"])
+
+    def _proposal(self, sides: Sides) -> dict[str, pa.Table]:
+        key = tuple(id(side) for cause, side in sorted(sides.items()) if cause != "budget")
+        if key not in self._proposed:
+            at = _mixed(sides)
+            forecast = FORECAST.kernel(_inputs(FORECAST, sides, at), self._parameters(sides, at)).tables
+            self._proposed[key] = _inventory(sides, at, forecast) | {"champion": forecast[reads.CHAMPION]}
+        return self._proposed[key]
+
+    def _parameters(self, sides: Sides, at: RunContext) -> ForecastParameters:
+        """To forecast from the day itself; the forecasts of past days only choose a policy, which replays have done."""
+        key = id(sides["settings"]), id(sides["pooled"]), at.as_of
+        if key not in self._learnt:  # the errors of all series take longer than the series itself
+            sums = _pooled(sides["pooled"], at)
+            sums[ERRORS.key] = sums[ERRORS.key].filter(pc.equal(sums[ERRORS.key]["cutoff"], at.as_of))
+            found = FORECAST.parameters(at, sums)
+            self._learnt[key] = replace(found, cutoffs=(at.as_of,))
+        return self._learnt[key]
+
+    def _differs(self, cause: str) -> bool:
+        one, other = self.before, self.after
+        if cause == "sales" and one.as_of != other.as_of:
+            return True
+        if cause == "budget":
+            return _limits(one) != _limits(other)
+        if cause == "pooled" and not _are_equal(_pooled(one, other.context), _pooled(other, other.context)):
+            return True
+        for stage in (FORECAST, INVENTORY):
+            for read in stage.reads:
+                if _CAUSE_OF.get(read.table) == cause:
+                    # Each as it would be read for the later plan: days that both had, and those that one lacked.
+                    pair = [
+                        shifted(side.table(stage, read, other.context), side, other.context) for side in (one, other)
+                    ]
+                    if not _same(*pair):
+                        return True
+        return False
+
+    def _told(self, side: PlanSide) -> Any:
+        settings = side.context.settings.without_limits()
+        names = {name for stage in (FORECAST, INVENTORY, ORDER) for name in stage.settings}
+        return settings.named(sorted(names)), side.context.mapping.clean
+
+    def _evidence(self, side: PlanSide) -> Any:
+        known = side.context.settings.result_settings()
+        policies = side.context.settings.inventory.candidates
+        return {name: known[name] for name in _MAKES_EVIDENCE if name in known}, policies
+
+
+def _limits(side: PlanSide) -> Any:
+    """What the day's limits leave, as plain values."""
+    cut = side.order_parameters.cut
+    if cut is None:
+        return None
+    values = {each.name: getattr(cut, each.name) for each in fields(cut)}
+    return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in values.items()}
+
+
+def _are_equal(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return all(a is other[key] or (None not in (a, other[key]) and _same(a, other[key])) for key, a in one.items())
+
+
+def _same(one: pa.Table, other: pa.Table) -> bool:
+    # To Arrow no NaN is equal to another.
+    return one.equals(other) or repr(one.to_pylist()) == repr(other.to_pylist())
+
+
+def _pooled(side: PlanSide, at: RunContext) -> dict[str, Any]:
+    """What all series taught a side, as of the day of `at`."""
+    keys = [CLASSES.key, ERRORS.key, *(each.key for each in INVENTORY.sums)]
+    return {key: side.sums[key] if side.sums[key] is None else shifted(side.sums[key], side, at) for key in keys}
+
+
+def _mixed(sides: Sides) -> RunContext:
+    """What a run would be told that has one side's settings on the other's day."""
+    told, as_of = sides["settings"].context, sides["sales"].as_of
+    return told if told.as_of == as_of else replace(told, as_of=as_of)
+
+
+def _inputs(stage: UnitStage, sides: Sides, at: RunContext) -> dict[str, pa.Table]:
+    found = {}
+    for read in (read for read in stage.reads if read.table not in _MADE_HERE):
+        side = sides[_CAUSE_OF[read.table]]
+        rows = side.table(stage, read, at)
+        found[read.table] = shifted(rows, side, at) if read.table in _DATED else rows
+    return found
+
+
+def _inventory(sides: Sides, at: RunContext, forecast: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
+    inputs = _inputs(INVENTORY, sides, at)
+    for read in (reads.FORECASTS, reads.CHAMPIONS):
+        inputs[read.table] = forecast[read.table].select(read.columns_of(at))
+    parameters = INVENTORY.parameters(at, _pooled(sides["pooled"], at))
+    # The replay that did not choose says what the choice is worth, and nothing about the order.
+    return INVENTORY.kernel(inputs, replace(parameters, held_out=None)).tables

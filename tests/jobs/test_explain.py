@@ -1,0 +1,201 @@
+"""Why an order changed: what was exchanged between two runs is what is blamed, and the parts sum to the change."""
+
+from __future__ import annotations
+
+import csv
+import math
+import shutil
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jobs.cli import main
+from jobs.explain.order_change import OrderChange, explain, save
+from jobs.explain.plan_side import PlanSide
+from jobs.explain.rerun import Rerun
+from jobs.pipeline import run_stages
+from jobs.run_settings import recorded_settings
+from lakehouse.delta.io import Lakehouse
+from lakehouse.delta.keep import keep
+from lakehouse.errors import ContractError
+from tests.jobs.run_tool import ALL_STAGES, copied, day, make_context
+from tests.tiny_retailer import write_stock
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+pytestmark = pytest.mark.slow
+ORDERED = [name for name in ALL_STAGES if name != "publish"]
+PLAIN = ('forecast.model="ets"', 'inventory.candidates=["z_sigma"]')
+"""Settings by which scores choose nothing, so that what is exchanged has the whole effect."""
+SERIES = [f"S{number:02d}|{store}|all" for number in (2, 4, 6) for store in ("north", "south")]
+
+
+@dataclass(frozen=True)
+class Plans:
+    """A lakehouse with several plans of one day; `runs` by what is new in them."""
+
+    lake: Lakehouse
+    feeds: Path
+    runs: dict[str, str]
+
+    def change(self, unique_id: str, before: str, after: str) -> OrderChange:
+        sides = (PlanSide.of(self.lake, self.runs[name], unique_id, None) for name in (before, after))
+        return explain(*sides)
+
+
+def rewritten(path: Path, column: str, value: dict[str, str]) -> None:
+    """A feed's file delivered again with another value of a column, by SKU."""
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        row[column] = value.get(row["sku_id"], row[column])
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+@pytest.fixture(scope="module")
+def plans(spark: SparkSession, finished: Lakehouse, feeds: Path, tmp_path_factory: pytest.TempPathFactory) -> Plans:
+    """Copy what is to be written to."""
+    folder = tmp_path_factory.mktemp("explain")
+    lake, source, runs = copied(finished, folder / "lake"), folder / "feeds", {}
+    shutil.copytree(feeds, source)
+
+    def run(name: str, *told: str, stages: list[str] = ORDERED) -> None:
+        context = make_context(spark, lake, source, day(119), *told)
+        run_stages(context, stages)
+        runs[name] = context.run.run_id
+
+    run("first")
+    write_stock(source / "stock.csv", 118)  # the as-of day's: without it a position is assumed, whatever is exchanged
+    run("plain", *PLAIN)
+    run("service", *PLAIN, "inventory.service_level=0.995")
+    rewritten(source / "supply.csv", "lead_time_days", {f"S{k:02d}": str(10 + k) for k in range(1, 7)})
+    run("slow", *PLAIN, "inventory.service_level=0.995", "inventory.max_price_age_days=365")
+    last = "inventory.max_price_age_days=364"
+    run("cut", *PLAIN, "inventory.service_level=0.995", last, "inventory.budget=60.0", stages=ALL_STAGES)
+    return Plans(lake, source, runs)
+
+
+def test_a_line_made_again_is_the_line_that_was_planned(plans: Plans) -> None:
+    for name in plans.runs:
+        for unique_id in SERIES:
+            side = PlanSide.of(plans.lake, plans.runs[name], unique_id, None)
+            rerun, line = Rerun(side, side), side.published
+            found = rerun.order(())
+            assert (found.qty, found.value) == (line["order_qty"], line["order_value"]), (name, unique_id)
+            assert Rerun(side, PlanSide.of(plans.lake, plans.runs[name], unique_id, None)).differing() == {}
+    assert explain(side, side).parts == ()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "blamed"),
+    [
+        ("plain", "service", "settings"),
+        ("service", "slow", "supply"),
+        ("slow", "cut", "budget"),
+    ],
+)
+def test_what_was_exchanged_is_blamed_and_nothing_else(plans: Plans, before: str, after: str, blamed: str) -> None:
+    changes = [plans.change(unique_id, before, after) for unique_id in SERIES]
+    assert any(change.qty for change in changes), "an exchange without effect proves nothing"
+    for change in changes:
+        parts = {part.cause: part for part in change.parts}
+        assert math.fsum(part.qty for part in change.parts) == change.qty
+        assert math.fsum(part.value for part in change.parts if part.value is not None) == change.value
+        assert "other" not in parts
+        assert parts[blamed].qty == change.qty
+        assert parts[blamed].value == change.value
+        assert [part.cause for part in change.parts if part.qty] in ([], [blamed])
+
+
+def test_scores_that_other_settings_gave_are_exchanged_with_them(plans: Plans) -> None:
+    change = plans.change(SERIES[2], "first", "plain")
+    assert {part.cause for part in change.parts} == {"settings", "supply"}
+    [part] = [part for part in change.parts if part.cause == "settings"]
+    assert "forecast.model: auto -> ets" in part.words
+    assert part.words.endswith("with the scores and sums that follow from them")
+
+
+def test_a_later_day_with_other_sales_blames_sales(spark: SparkSession, plans: Plans, tmp_path: Path) -> None:
+    lake, source = copied(plans.lake, tmp_path / "lake"), tmp_path / "feeds"
+    shutil.copytree(plans.feeds, source)
+    with (source / "sales" / "second.csv").open("w", encoding="utf-8") as file:
+        file.write("sku_id,location_id,ds,units,unit_price,is_promo\n")
+        file.writelines(f"S04,north,{day(119) + timedelta(days=k)},60,5.50,false\n" for k in range(1, 8))
+    told = (*PLAIN, "inventory.service_level=0.995", "inventory.max_price_age_days=365")
+    context = make_context(spark, lake, source, day(126), *told)
+    run_stages(context, ORDERED)
+    sides = [PlanSide.of(lake, run, "S04|north|all", None) for run in (plans.runs["slow"], context.run.run_id)]
+    change = explain(*sides)
+    parts = {part.cause: part.qty for part in change.parts}
+    assert math.fsum(parts.values()) == change.qty
+    assert math.fsum(part.value for part in change.parts) == change.value
+    assert change.qty > 0
+    assert max(parts, key=lambda cause: parts[cause]) == "sales"
+    assert parts.get("settings", 0.0) == 0.0
+    assert parts.get("other", 0.0) == 0.0
+
+
+def test_a_run_notes_what_it_was_told(plans: Plans) -> None:
+    settings, mapping = recorded_settings(plans.lake, plans.runs["cut"])
+    assert settings.inventory.budget == 60.0
+    assert settings.config_hash(mapping)[:10] == plans.runs["cut"].split("-")[1]
+    assert math.isinf(recorded_settings(plans.lake, plans.runs["slow"])[0].inventory.budget)
+
+
+def test_the_command_says_and_saves_it(plans: Plans, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lake = copied(plans.lake, tmp_path / "lake")
+    asked = ["explain", "S04", "--lakehouse", lake.root, "--against", plans.runs["plain"]]
+    assert main(asked) == 2
+    assert "SKU 'S04' is 2 series (S04|north|all, S04|south|all); give --location" in capsys.readouterr().err
+    for _ in range(2):
+        assert main([*asked, "--location", "north", "--save"]) == 0
+    said = capsys.readouterr().out
+    assert "S04|north|all: order " in said
+    assert "Shapley values, exact" in said
+    rows = lake.read_arrow("gold.order_change").to_pylist()
+    change = plans.change("S04|north|all", "plain", "cut")
+    assert {row["cause"]: row["order_qty_change"] for row in rows} == {p.cause: p.qty for p in change.parts}
+    assert math.fsum(row["order_value_change"] for row in rows) == change.value
+    before = change.before
+    save(lake, OrderChange(before, change.after, change.parts[:1], 1, 2))
+    assert lake.rows("gold.order_change") == 1, "what was said of the same plans before is gone"
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["S99", "--against", "2024-04-28"], "no series of SKU 'S99' is in the plan of 2024-04-28"),
+        (["S04", "--as-of", "2024-04-01"], "no plan of 2024-04-01; there are those of 2024-04-28"),
+        (["S04"], "no plan is older than that of 2024-04-28"),
+        (["S04", "--against", "never"], "neither a day with a plan nor a run"),
+    ],
+)
+def test_what_cannot_be_explained_is_refused(
+    plans: Plans, capsys: pytest.CaptureFixture[str], more: list[str], message: str
+) -> None:
+    assert main(["explain", "--lakehouse", plans.lake.root, *more]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_housekeeping_spares_what_published_plans_were_made_from(
+    spark: SparkSession, plans: Plans, tmp_path: Path
+) -> None:
+    lake, source = copied(plans.lake, tmp_path / "lake"), tmp_path / "feeds"
+    shutil.copytree(plans.feeds, source)
+    line = plans.change("S04|north|all", "plain", "cut").after
+    rewritten(source / "supply.csv", "lead_time_days", {"S04": "2"})
+    run_stages(make_context(spark, lake, source, day(119), *PLAIN), ["ingest", "clean"])
+    keep(lake, grace=timedelta(0))
+    kept = PlanSide.of(lake, plans.runs["cut"], "S04|north|all", None)
+    found = Rerun(kept, kept).order(())
+    assert (found.qty, found.value) == (line.published["order_qty"], line.published["order_value"])
+    unpublished = PlanSide.of(lake, plans.runs["service"], "S04|north|all", None)
+    with pytest.raises(ContractError, match=r"of silver\.\w+, which the plan of 2024-04-28 was made from, is gone"):
+        Rerun(unpublished, unpublished).order(())
