@@ -137,6 +137,12 @@ def _words(rerun: Rerun, together: Mapping[str, tuple[str, ...]], one: Outcome, 
     if "choice" in together.get("settings", ()) or "pooled" in together.get("settings", ()):
         found["settings"] += "; with the scores and sums that follow from them"
     found["budget"] = "the day's limits, and what other series want of them"
+    found["override"] = "; ".join(
+        f"{row['author']} on {side.as_of}: {row['decided_qty']:g}, {row['note']}"
+        for side in (rerun.before, rerun.after)
+        for row in side.decisions.to_pylist()
+        if row["decision"] == "order"
+    )
     found[_OTHER] = "what rerunning does not give: a correction by hand, or another version of the code"
     return found
 

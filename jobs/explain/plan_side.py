@@ -18,6 +18,7 @@ from jobs.engine.stage import Read, UnitStage
 from jobs.run_settings import recorded_settings
 from jobs.stages.forecasting import forecast
 from jobs.stages.inventory import inventory, order
+from lakehouse.delta.decisions import decisions_for
 from lakehouse.delta.files import read_bucket
 from lakehouse.delta.io import Lakehouse
 from lakehouse.errors import ConfigError, ContractError
@@ -106,8 +107,17 @@ class PlanSide:
     def order_parameters(self) -> order.OrderParameters:
         """The day's limits, and what they leave of all series' wishes."""
         sums = {each.key: summed(self.context, each, self.versions[ORDER.name]) for each in ORDER.sums}
-        found: order.OrderParameters = ORDER.parameters(self.context, sums)
-        return found
+        return order.order_parameters(self.context.settings.inventory, sums, self._all_decisions)
+
+    @cached_property
+    def decisions(self) -> pa.Table:
+        """What planners had decided about the series when its order was made."""
+        return self._all_decisions.filter(pc.field("unique_id") == self.unique_id)
+
+    @cached_property
+    def _all_decisions(self) -> pa.Table:
+        made = self.context.ledger.stage("order")
+        return decisions_for(self.context.lakehouse, self.as_of, None if made is None else made["started_at"])
 
 
 def shifted(rows: pa.Table, side: PlanSide, at: RunContext) -> pa.Table:

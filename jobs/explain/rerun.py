@@ -35,6 +35,9 @@ _CAUSE_OF = {
 }
 """Which cause a table belongs to; what all series taught and the limits are no tables of the series."""
 
+_OF_THE_LIST = ("budget", "override")
+"""Causes that come after what the series' policy wants."""
+
 _MADE_HERE = (reads.DEMAND, reads.CHAMPION)
 _DATED = ("forecast.backtest", "inventory.replay", "forecast.model", "forecast.network")
 _MAKES_EVIDENCE = ("forecast", "horizon", "replays", "trees", "network")
@@ -65,7 +68,8 @@ class Rerun:
 
     def differing(self) -> dict[str, tuple[str, ...]]:
         """The causes in which the plans differ; to each, those that are exchanged with it."""
-        found = [cause for cause in ("sales", "plan", "supply", "choice", "pooled", "budget") if self._differs(cause)]
+        causes = ("sales", "plan", "supply", "choice", "pooled", *_OF_THE_LIST)
+        found = [cause for cause in causes if self._differs(cause)]
         together: dict[str, tuple[str, ...]] = {cause: (cause,) for cause in found}
         if self._told(self.before) != self._told(self.after):
             together["settings"] = ("settings",)
@@ -81,10 +85,11 @@ class Rerun:
         Raises PromiseError where the mixture gives no line.
         """
         chosen = frozenset(exchanged)
-        every = {*_CAUSE_OF.values(), "settings", "budget"}
+        every = {*_CAUSE_OF.values(), "settings", *_OF_THE_LIST}
         sides = {cause: self.after if cause in chosen else self.before for cause in every}
         proposed = self._proposal(sides)
-        plan = ORDER.kernel(proposed, sides["budget"].order_parameters).tables["inventory.order_plan"]
+        told = replace(sides["budget"].order_parameters, decisions=sides["override"].decisions)
+        plan = ORDER.kernel(proposed, told).tables["inventory.order_plan"]
         if plan.num_rows != 1:
             raise PromiseError(
                 f"{self.before.unique_id}: no order line comes of the inputs {sorted(chosen)} of {self.after.as_of} "
@@ -96,7 +101,7 @@ class Rerun:
         return Outcome(row["order_qty"], row["order_value"], model, policy, row["position_qty"])
 
     def _proposal(self, sides: Sides) -> dict[str, pa.Table]:
-        key = tuple(id(side) for cause, side in sorted(sides.items()) if cause != "budget")
+        key = tuple(id(side) for cause, side in sorted(sides.items()) if cause not in _OF_THE_LIST)
         if key not in self._proposed:
             at = _mixed(sides)
             forecast = FORECAST.kernel(_inputs(FORECAST, sides, at), self._parameters(sides, at)).tables
@@ -119,6 +124,8 @@ class Rerun:
             return True
         if cause == "budget":
             return _limits(one) != _limits(other)
+        if cause == "override":
+            return not one.decisions.equals(other.decisions)
         if cause == "pooled" and not _are_equal(_pooled(one, other.context), _pooled(other, other.context)):
             return True
         for stage in (FORECAST, INVENTORY):

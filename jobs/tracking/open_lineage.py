@@ -88,7 +88,7 @@ class OpenLineage:
             "parent": parent_run.ParentRunFacet(parent_run.Run(parent), parent_run.Job(self._namespace, "run")),
             "nominalTime": nominal_time_run.NominalTimeRunFacet(nominalStartTime=day),
         }
-        kind = {"jobType": job_type_job.JobTypeJobFacet("BATCH", "SHELFCAST", jobType="TASK")}
+        kind: dict[str, Any] = {"jobType": job_type_job.JobTypeJobFacet("BATCH", "SHELFCAST", jobType="TASK")}
         self._client.emit(
             RunEvent(
                 eventType=state,

@@ -80,12 +80,13 @@ def record(lake: Lakehouse, decisions: list[Decision]) -> None:
         lake.append(TABLE, table)
 
 
-def decisions_for(lake: Lakehouse, day: date) -> pa.Table:
-    """Rows of planner.decision that count on an order day: the last order and, per rule, the last confirmation of each
-    series that was not withdrawn since."""
+def decisions_for(lake: Lakehouse, day: date, recorded_by: datetime | None = None) -> pa.Table:
+    """Rows of planner.decision that count on an order day, or did at a moment (UTC): the last order and, per rule, the
+    last confirmation of each series that was not withdrawn since."""
     if not lake.exists(TABLE):
         return contract(TABLE).empty(with_partitions=True)
-    return counting(lake.read_arrow(TABLE), day)
+    rows = lake.read_arrow(TABLE)
+    return counting(rows if recorded_by is None else rows.filter(pc.field("recorded_at") <= recorded_by), day)
 
 
 def counting(rows: pa.Table, day: date) -> pa.Table:

@@ -18,6 +18,7 @@ from jobs.explain.plan_side import PlanSide
 from jobs.explain.rerun import Rerun
 from jobs.pipeline import run_stages
 from jobs.run_settings import recorded_settings
+from lakehouse.delta.decisions import Decision, record
 from lakehouse.delta.io import Lakehouse
 from lakehouse.delta.keep import keep
 from lakehouse.errors import ContractError
@@ -79,6 +80,8 @@ def plans(spark: SparkSession, finished: Lakehouse, feeds: Path, tmp_path_factor
     run("slow", *PLAIN, "inventory.service_level=0.995", "inventory.max_price_age_days=365")
     last = "inventory.max_price_age_days=364"
     run("cut", *PLAIN, "inventory.service_level=0.995", last, "inventory.budget=60.0", stages=ALL_STAGES)
+    record(lake, [Decision("order", SERIES[2], "Ana", "a fair", day(119), day(119), 77.0)])
+    run("decided", *PLAIN, "inventory.service_level=0.995", "inventory.max_price_age_days=363")
     return Plans(lake, source, runs)
 
 
@@ -112,6 +115,15 @@ def test_what_was_exchanged_is_blamed_and_nothing_else(plans: Plans, before: str
         assert parts[blamed].qty == change.qty
         assert parts[blamed].value == change.value
         assert [part.cause for part in change.parts if part.qty] in ([], [blamed])
+
+
+def test_a_planners_order_is_blamed_on_the_planner(plans: Plans) -> None:
+    change = plans.change(SERIES[2], "slow", "decided")
+    parts = {part.cause: part for part in change.parts}
+    assert change.qty
+    assert (parts["override"].qty, parts["override"].value) == (change.qty, change.value)
+    assert parts["override"].words == f"Ana on {day(119)}: 77, a fair"
+    assert "override" not in {part.cause for part in plans.change(SERIES[1], "slow", "decided").parts}
 
 
 def test_scores_that_other_settings_gave_are_exchanged_with_them(plans: Plans) -> None:

@@ -16,6 +16,7 @@ from jobs.stages.inventory.planning_reads import PROPOSAL, STEP
 from lakehouse.delta.decisions import decisions_for
 from lakehouse.schema.entities import SERIES
 from lakehouse.schema.tables import contract
+from udfs.inventory.inventory_spec import InventorySpec
 from udfs.inventory.kernels.order_bucket import cut_of, order_bucket
 from udfs.inventory.orders.budget_cut import Cut
 from udfs.inventory.orders.decided_orders import decided_value, orders_of, with_decisions
@@ -43,8 +44,12 @@ def kernel(inputs: dict[str, pa.Table], parameters: OrderParameters) -> KernelRe
 
 
 def parameters(context: RunContext, sums: Mapping[str, Any]) -> OrderParameters:
-    """Only the cut looks at all series at once."""
-    spec, proposal, decisions = context.settings.inventory, sums[_PROPOSALS.key], _decisions(context)
+    return order_parameters(context.settings.inventory, sums, _decisions(context))
+
+
+def order_parameters(spec: InventorySpec, sums: Mapping[str, Any], decisions: pa.Table) -> OrderParameters:
+    """Only the cut looks at all series at once. `decisions`: rows of planner.decision that count on the day."""
+    proposal = sums[_PROPOSALS.key]
     if proposal is None:
         return OrderParameters(None, decisions)
     # What planners set is ordered first; the others share what it leaves.
