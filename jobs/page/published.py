@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from jobs.views.series import PLAN, published_day
 from lakehouse.delta.decisions import TABLE, Decision, decisions_for, record
 from lakehouse.delta.io import Lakehouse
+from udfs.doubts import kinds_of
 
 CHECK, RISK = "gold.order_check", "gold.stock_risk"
 _LOOK_AGAIN_SECONDS = 2.0
@@ -33,7 +34,7 @@ class Day:
             `value_at_risk` of gold.stock_risk; `rules` that find the line, unconfirmed, and `decided`, what planners
             decided of it, as text; `search`, what is searched for text, in lower case.
         checks: rows of gold.order_check. decisions: rows of planner.decision that count on the day.
-        choices: values of each column of `CHOICES`, sorted; of `rules` those that find a line.
+        choices: values of each column of `CHOICES`, sorted; of `rules` and `doubts` those that there are.
     """
 
     as_of: date
@@ -108,6 +109,7 @@ def _read(lake: Lakehouse) -> Day:
         plan = plan.append_column(name, values)
     choices = {name: sorted(pc.unique(plan[name]).drop_null().to_pylist()) for name in CHOICES}
     choices["rules"] = sorted(pc.unique(checks["check_rule"]).to_pylist())
+    choices["doubts"] = sorted({kind for text in plan["doubts"].drop_null().to_pylist() for kind in kinds_of(text)})
     currencies = sorted(pc.unique(plan["currency"]).drop_null().to_pylist())
     return Day(day, run, " and ".join(currencies), plan, checks, decisions, choices)
 

@@ -21,23 +21,27 @@ SHOWN = {
     "decided": "Decided by planners",
 }
 ANY_RULE = "any"
-_DESCENDING = {
-    "order_qty",
-    "order_value",
-    "expected_value",
-    "cover_after_days",
-    "stockout_risk",
-    "value_at_risk",
-    "change_qty",
+SORTS = {
+    "order_rank": "Rank",
+    "order_value": "Value",
+    "order_qty": "Order",
+    "expected_value": "Expected to earn",
+    "cover_after_days": "Cover after",
+    "stockout_risk": "Risk of running out",
+    "value_at_risk": "Sales at risk",
+    "change_qty": "Change",
+    "product_name": "Product",
+    "sku_id": "SKU",
+    "location_id": "Location",
 }
-SORTS = {"order_rank", "sku_id", "product_name", "location_id", *_DESCENDING}
+_ASCENDING = {"order_rank", "product_name", "sku_id", "location_id"}
 _LONGEST = 200  # characters of what is searched
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The empty text selects everything; `show` is of `SHOWN`, `rules` a rule of gold.order_check or `ANY_RULE`, `sort`
-    a column, with a minus before it the other way round than it is usual for it.
+    """The empty text selects everything; `show` is of `SHOWN`, `rules` a rule of gold.order_check or `ANY_RULE`,
+    `doubts` a kind of doubt, `sort` a column, with a minus before it the other way round than it is usual for it.
 
     Raises:
         ConfigError: what none of these is.
@@ -50,6 +54,7 @@ class Selection:
     supplier_id: str = ""
     main_reason: str = ""
     rules: str = ""
+    doubts: str = ""
     sort: str = "order_rank"
     page: int = field(default=1)
 
@@ -57,7 +62,7 @@ class Selection:
         if self.show not in SHOWN:
             raise ConfigError(f"show: expected one of {', '.join(SHOWN)}, found {self.show!r}")
         if self.sort.removeprefix("-") not in SORTS:
-            raise ConfigError(f"sort: expected one of {', '.join(sorted(SORTS))}, found {self.sort!r}")
+            raise ConfigError(f"sort: expected one of {', '.join(SORTS)}, found {self.sort!r}")
         if len(self.q) > _LONGEST:
             raise ConfigError(f"search: expected at most {_LONGEST} characters, found {len(self.q)}")
 
@@ -84,7 +89,7 @@ class Selection:
 
     @property
     def is_descending(self) -> bool:
-        return (self.sort.removeprefix("-") in _DESCENDING) != self.sort.startswith("-")
+        return (self.sort.removeprefix("-") not in _ASCENDING) != self.sort.startswith("-")
 
     def lines(self, day: Day) -> pa.Table:
         """All the lines selected, in order; lines without what they are sorted by come last."""
@@ -95,6 +100,8 @@ class Selection:
         if self.rules:
             found = rows["rules"]
             kept.append(found.is_valid() if self.rules == ANY_RULE else pc.match_substring(found, self.rules))
+        if self.doubts:
+            kept.append(pc.match_substring(rows["doubts"], self.doubts))
         kept += [pc.match_substring(rows["search"], word) for word in self.q.lower().split()]
         for mask in kept[1:]:
             kept[0] = pc.and_(kept[0].fill_null(False), mask.fill_null(False))

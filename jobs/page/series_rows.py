@@ -24,7 +24,8 @@ _UNUSUAL = 1.6  # times the picture's usual height, from where a day is shown at
 @dataclass(frozen=True, slots=True)
 class SeriesView:
     """`fan`, `stock`: pictures, None without a forecast; `promotions`, `events`: what is marked in the first, in words;
-    `steps`: rows of inventory.order_step; `policy`: the row of gold.policy_value, None where there is none."""
+    `steps`: rows of inventory.order_step, with units and money of all up to them; `policy`: the row of
+    gold.policy_value, None where there is none."""
 
     fan: Markup | None
     stock: Markup | None
@@ -62,9 +63,14 @@ def series_view(lake: Lakehouse, day: Day, line: dict[str, Any]) -> SeriesView:
         _stock(line, summed) if len(summed) else None,
         "; ".join(_spans(promoted)),
         "; ".join(f"{words} ({day_words(when)})" for when, words in events),
-        steps.sort_values("step").to_dict("records"),
+        _added_up(steps.sort_values("step")),
         _policy(lake, day, line),
     )
+
+
+def _added_up(steps: pd.DataFrame) -> list[dict[str, Any]]:
+    units, earned = (steps["step_count"] * steps[name] for name in ("step_qty", "expected_value"))
+    return steps.assign(all_qty=units.cumsum(), all_value=earned.cumsum()).to_dict("records")
 
 
 def _policy(lake: Lakehouse, day: Day, line: dict[str, Any]) -> dict[str, Any] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import date, timedelta
+from itertools import groupby
 
 from markupsafe import Markup, escape
 
@@ -34,7 +35,12 @@ class Plot:
         self._parts.append(Markup('<polygon class="{}" points="{} {}"/>').format(kind, there, " ".join(back)))
 
     def line(self, days: Sequence[date], values: Sequence[float], kind: str) -> None:
-        self._parts.append(Markup('<polyline class="{}" points="{}"/>').format(kind, self._points(days, values)))
+        """A line, broken where a value is unknown."""
+        known = zip(days, values, strict=True)
+        for is_known, run in groupby(known, key=lambda point: not math.isnan(point[1])):
+            if is_known:
+                there = self._points(*zip(*run, strict=True))
+                self._parts.append(Markup('<polyline class="{}" points="{}"/>').format(kind, there))
 
     def level(self, value: float, kind: str) -> None:
         """A line over all days."""
@@ -46,6 +52,8 @@ class Plot:
     def dots(self, days: Sequence[date], values: Sequence[float], kind: str, unit: str) -> None:
         """Points, each told when it is pointed at; one above the picture stands at its edge with its value beside."""
         for day, value in zip(days, values, strict=True):
+            if math.isnan(value):
+                continue
             x, y = f"{self._x(day):.1f}", f"{self._y(value):.1f}"
             said = f"{day_words(day)}: {value:,.4g} {unit}"
             dot = Markup('<circle class="{}" cx="{}" cy="{}" r="2.4"><title>{}</title></circle>')

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -25,7 +26,7 @@ from starlette.exceptions import HTTPException
 from jobs.page.guard import HEADERS, Guard, RefusedError, token_checked
 from jobs.page.published import Published
 from jobs.page.results import results
-from jobs.page.selection import PAGE_ROWS, SHOWN, Selection
+from jobs.page.selection import PAGE_ROWS, SHOWN, SORTS, Selection
 from jobs.page.series_rows import series_view
 from jobs.page.svg_plot import day_words
 from jobs.page.upload import MOST_BYTES, uploaded
@@ -40,6 +41,7 @@ from udfs.doubts import kinds_of
 _HERE = Path(__file__).parent
 _TOP = 15
 _MOST_DECISIONS = 200
+_UNKNOWN = "\N{EN DASH}"
 _MEDIA = {"csv": "text/csv", "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
 _log = logging.getLogger("shelfcast.page")
 
@@ -77,10 +79,7 @@ def first(request: Request) -> Response:
     flagged = Selection(show="all", rules="any", sort="order_value").lines(day)
     doubtful = Selection(show="doubts", sort="order_value").lines(day)
     risky = Selection(show="all", sort="value_at_risk").lines(day)
-    kinds: dict[str, int] = {}
-    for text in doubtful["doubts"].to_pylist():
-        for kind in kinds_of(text):
-            kinds[kind] = kinds.get(kind, 0) + 1
+    kinds = Counter(kind for text in doubtful["doubts"].to_pylist() for kind in kinds_of(text))
     rules = {name: pc.sum(pc.match_substring(flagged["rules"], name)).as_py() or 0 for name in day.choices["rules"]}
     orders = Selection().lines(day)
     tiles = {
@@ -131,7 +130,7 @@ def export(request: Request, ending: str) -> Response:
 
 
 @reads.get("/series")
-def series(request: Request, id: str = "", done: str = "") -> Response:  # noqa: A002 - the address's own word
+def series(request: Request, id: str = "", done: str = "") -> Response:
     """One line of the plan and all that is known of it."""
     published = _published(request)
     day = published.day()
@@ -259,6 +258,7 @@ def _page(request: Request, template: str, status: int = 200, **values: Any) -> 
         "token": getattr(request.state, "token", ""),
         "signed_in": _signed_in(request),
         "shown": SHOWN,
+        "sorts": SORTS,
     }
     return _TEMPLATES.TemplateResponse(request, template, shared | values, status_code=status, headers=HEADERS)
 
@@ -292,12 +292,12 @@ _ERRORS: dict[type[Exception], tuple[int, str]] = {
 
 
 def _number(form: str) -> Callable[[float | None], str]:
-    return lambda value: "–" if value is None or value != value else format(value, form)
+    return lambda value: _UNKNOWN if value is None or value != value else format(value, form)
 
 
 def _quantity(value: float | None) -> str:
     """Whole units without decimals, parts of a unit with what they have."""
-    return "–" if value is None or value != value else f"{value:,.3f}".rstrip("0").rstrip(".")
+    return _UNKNOWN if value is None or value != value else f"{value:,.3f}".rstrip("0").rstrip(".")
 
 
 def _environment() -> Environment:
@@ -311,7 +311,7 @@ def _environment() -> Environment:
         "whole": _number(",.0f"),
         "tenth": _number(",.1f"),
         "percent": _number(".0%"),
-        "day": lambda value: "–" if value is None else day_words(value),
+        "day": lambda value: _UNKNOWN if value is None else day_words(value),
     }
     return environment
 

@@ -44,7 +44,6 @@ def override(lake: Lakehouse, said: Said) -> str:
     if (said.order is not None) + (said.confirm is not None) + said.withdraw != 1:
         raise ConfigError("expected one of --order, --confirm and --withdraw; say what is decided")
     plan = lake.read_arrow(PLAN, filters=pc.field("as_of") == published_day(lake, None)).to_pandas()
-    day = plan["as_of"].iloc[0]
     lines = choose_series(plan, (said.sku,))
     for column, wanted in (("location_id", said.location), ("channel_id", said.channel)):
         lines = lines[lines[column] == wanted] if wanted is not None else lines

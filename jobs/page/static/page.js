@@ -6,6 +6,9 @@ for (const form of document.querySelectorAll("form[data-auto]")) {
     for (const field of form.elements) if (!field.value) field.disabled = true; // short addresses
   });
 }
+window.addEventListener("pageshow", () => {
+  for (const field of document.querySelectorAll("form[data-auto] :disabled")) field.disabled = false;
+});
 for (const field of document.querySelectorAll("input[data-remember]:not([readonly])")) {
   const key = `shelfcast.${field.dataset.remember}`;
   field.value ||= localStorage.getItem(key) ?? "";
