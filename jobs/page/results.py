@@ -51,8 +51,7 @@ def results(lake: Lakehouse, day: Day) -> Results:
     )
     errors = lake.read_arrow(ACCURACY, columns=["as_of", "department", *_ERRORS], filters=where).to_pandas()
     tested = {at: accuracy_overall(rows) for at, rows in errors.groupby("as_of")}
-    scores = pd.DataFrame({at: score[["wape", "naive_wape", "bias"]] for at, score in tested.items()}).T
-    table = table.join(scores) if len(scores) else table
+    table = table.join(pd.DataFrame(tested, index=["wape", "naive_wape", "bias"]).T)
     words, groups = "", []
     if tested:
         last = max(tested)

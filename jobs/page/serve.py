@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 
 from lakehouse.delta.io import Lakehouse
-from lakehouse.errors import ConfigError
+from lakehouse.errors import ConfigError, ShelfcastError
 
 
 def serve(lake: Lakehouse, host: str, port: int, author_header: str | None, *, is_open: bool) -> None:
@@ -30,5 +31,8 @@ def serve(lake: Lakehouse, host: str, port: int, author_header: str | None, *, i
         warning = f"WARNING: whoever reaches {host}:{port} can read the plan and decide orders"
         believed = f"; {author_header} is believed, whoever sends it" if author_header else ", under any name"
         print(warning + believed, file=sys.stderr)
+    page = page_of(lake, PageOptions(author_header, is_loopback))
+    with contextlib.suppress(ShelfcastError):  # the page itself says what is wrong
+        page.state.published.day()
     print(f"http://{host}:{port} shows {lake.base}; Ctrl-C ends it", flush=True)
-    uvicorn.run(page_of(lake, PageOptions(author_header, is_loopback)), host=host, port=port, log_level="warning")
+    uvicorn.run(page, host=host, port=port, log_level="warning")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
+import pyarrow as pa
 import pyarrow.compute as pc
 from fastapi import APIRouter, Depends, FastAPI, Form, Request, Response, UploadFile
 from fastapi.exceptions import RequestValidationError
@@ -118,7 +119,7 @@ def export(request: Request, ending: str) -> Response:
         raise HTTPException(404)
     day, columns = _published(request).day(), list(ORDER_COLUMNS)
     rows = Selection.of(request.query_params).lines(day).combine_chunks()
-    batches = rows.to_batches() or [rows.schema.empty_table().to_batches()[0]]
+    batches = rows.to_batches() or [pa.RecordBatch.from_pylist([], rows.schema)]
     with tempfile.TemporaryDirectory(prefix="shelfcast_") as folder:
         path = Path(folder, f"orders.{ending}")
         style = FileStyle(ending)
