@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -27,9 +28,9 @@ class Results:
     """`days`: one row per published day, the last first. `verdict`: of the last day that could be tested, '' for none.
     `groups`: accuracy of its departments. `total`: picture of all sales and the forecast of all, None without."""
 
-    days: list[dict[str, Any]]
+    days: list[dict[Hashable, Any]]
     verdict: str
-    groups: list[dict[str, Any]]
+    groups: list[dict[Hashable, Any]]
     total: Markup | None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -31,7 +31,7 @@ class SeriesView:
     stock: Markup | None
     promotions: str
     events: str
-    steps: list[dict[str, Any]]
+    steps: list[dict[Hashable, Any]]
     policy: dict[str, Any] | None
 
 
@@ -68,7 +68,7 @@ def series_view(lake: Lakehouse, day: Day, line: dict[str, Any]) -> SeriesView:
     )
 
 
-def _added_up(steps: pd.DataFrame) -> list[dict[str, Any]]:
+def _added_up(steps: pd.DataFrame) -> list[dict[Hashable, Any]]:
     units, earned = (steps["step_count"] * steps[name] for name in ("step_qty", "expected_value"))
     return steps.assign(all_qty=units.cumsum(), all_value=earned.cumsum()).to_dict("records")
 

@@ -6,7 +6,6 @@ import logging
 import math
 import tempfile
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -20,8 +19,6 @@ from fastapi import APIRouter, Depends, FastAPI, Form, Request, Response, Upload
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
-from fastapi.templating import Jinja2Templates
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.exceptions import HTTPException
 
 from jobs.page.guard import HEADERS, Guard, RefusedError, token_checked
@@ -29,7 +26,7 @@ from jobs.page.published import Published
 from jobs.page.results import results
 from jobs.page.selection import PAGE_ROWS, SHOWN, SORTS, Selection
 from jobs.page.series_rows import series_view
-from jobs.page.svg_plot import day_words
+from jobs.page.templating import templates
 from jobs.page.upload import MOST_BYTES, uploaded
 from jobs.views.export import ORDER_COLUMNS, with_packs
 from jobs.views.export_files import FileStyle, write_file
@@ -42,7 +39,6 @@ from udfs.doubts import kinds_of
 _HERE = Path(__file__).parent
 _TOP = 15
 _MOST_DECISIONS = 200
-_UNKNOWN = "\N{EN DASH}"
 _MEDIA = {"csv": "text/csv", "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
 _log = logging.getLogger("shelfcast.page")
 
@@ -183,7 +179,7 @@ def decide(
         )
     said = Said(
         unique_id,
-        _signed_in(request) or author.strip(),
+        _author(request, author),
         note.strip(),
         order=_units(order_qty) if decision == "order" else None,
         confirm=check_rule if decision == "confirm" else None,
@@ -205,12 +201,12 @@ def upload(
     until: Annotated[str, Form()] = "",
 ) -> Response:
     """Record all of a file's orders, or say what is wrong with which row."""
-    published, signed_in = _published(request), _signed_in(request)
+    published = _published(request)
     content = file.file.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
         raise ConfigError(f"the file is larger than {MOST_BYTES:,} bytes; split it")
-    usual = Said("", signed_in or author.strip(), note.strip(), until=_until(until))
-    found = uploaded(file.filename or "", content, published.day(), usual, signed_in is not None)
+    usual = Said("", _author(request, author), note.strip(), until=_until(until))
+    found = uploaded(file.filename or "", content, published.day(), usual, _signed_in(request) is not None)
     if found.errors:
         return _decisions_page(request, status=422, errors=found.errors, file_name=file.filename)
     published.decide(found.decisions)
@@ -253,6 +249,14 @@ def _signed_in(request: Request) -> str | None:
     return request.headers.get(header) or None if header else None
 
 
+def _author(request: Request, typed: str) -> str:
+    """Who decides: whom the platform names, where it is to name somebody, else who says so."""
+    header = request.app.state.options.author_header
+    if header and not _signed_in(request):
+        raise ConfigError(f"nobody is signed in: the proxy is to name a person in {header}, and did not; sign in again")
+    return _signed_in(request) or typed.strip()
+
+
 def _page(request: Request, template: str, status: int = 200, **values: Any) -> Response:
     shared = {
         "day": _published(request).day() if template != "error.html" else None,
@@ -292,29 +296,4 @@ _ERRORS: dict[type[Exception], tuple[int, str]] = {
 }
 
 
-def _number(form: str) -> Callable[[float | None], str]:
-    return lambda value: _UNKNOWN if value is None or value != value else format(value, form)
-
-
-def _quantity(value: float | None) -> str:
-    """Whole units without decimals, parts of a unit with what they have."""
-    return _UNKNOWN if value is None or value != value else f"{value:,.3f}".rstrip("0").rstrip(".")
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    environment.filters |= {
-        "qty": _quantity,
-        "signed": _number("+,.3g"),
-        "money": _number(",.2f"),
-        "whole": _number(",.0f"),
-        "tenth": _number(",.1f"),
-        "percent": _number(".0%"),
-        "day": lambda value: _UNKNOWN if value is None else day_words(value),
-    }
-    return environment
-
-
-_TEMPLATES = Jinja2Templates(env=_environment())
+_TEMPLATES = templates()

@@ -62,7 +62,7 @@ def shop(lake: Lakehouse) -> Lakehouse:
         planned("A", product_name=EVIL, order_rank=2, order_value=5.0),
         planned("B", department="MEAT", supplier_id="acme", order_value=90.0),
         planned("B", "south", order_rank=3, order_value=7.0, main_reason="shelf life"),
-        planned("C", order_rank=4, doubts="unsold: none for 69 days", last_order_qty=2.0),
+        planned("C", order_rank=4, doubts="unsold: none for 69 days", order_qty=1512.0, last_order_qty=2.0),
         planned("D", order_qty=0.0, order_value=0.0, order_rank=None, main_reason="enough stock", last_order_qty=0.0),
         planned("E", order_rank=5, product_name="=cmd|' /C calc'!A0", channel_id="shop"),
     ]
@@ -102,6 +102,7 @@ def decide(page: TestClient, unique_id: str, **said: str) -> Any:
 
 # -- reading --------------------------------------------------------------------------------------------------------
 def test_exceptions_come_first(page: TestClient) -> None:
+    assert "+1,510" in page.get("/orders?show=changed").text
     text = page.get("/").text
     assert text.index("Implausible orders") < text.index("Doubtful data") < text.index("Largest risks")
     assert "much cover <b>1</b>" in text
@@ -314,6 +315,9 @@ def test_who_is_signed_in_decides_under_no_other_name(shop: Lakehouse) -> None:
     assert decide(page, "B|north|all", decision="order", order_qty="1", author="Mallory").status_code == 303
     content = b"unique_id,order_qty,author\nC|north|all,2,Mallory\n"
     assert upload(page, "a.csv", content).status_code == 303
+    del page.headers["X-Forwarded-Email"]
+    nobody = decide(page, "A|north|all", decision="order", order_qty="1")
+    assert (nobody.status_code, "nobody is signed in" in nobody.text) == (400, True)
     assert set(decisions_for(shop, LAST)["author"].to_pylist()) == {"ana@shop.example"}
 
 
@@ -394,7 +398,7 @@ def test_the_filtered_list_is_exported_without_formulas(page: TestClient, ending
     read = pd.read_csv if ending == "csv" else pd.read_excel
     frame = read(io.BytesIO(answer.content))
     assert frame["SKU"].tolist() == ["E", "D", "C", "B", "A"]
-    assert frame["Quantity"].tolist() == [12, 0, 12, 12, 12]
+    assert frame["Quantity"].tolist() == [12, 0, 1512, 12, 12]
     if ending == "csv":
         assert frame["Product"][0].startswith("'=cmd")
     else:
