@@ -6,7 +6,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from jobs.views.series import PLAN, published_day
 from lakehouse.delta.decisions import TABLE, Decision, decisions_for, record
 from lakehouse.delta.io import Lakehouse
+from lakehouse.schema.tables import contract
 from udfs.doubts import kinds_of
 
 CHECK, RISK = "gold.order_check", "gold.stock_risk"
@@ -69,16 +70,20 @@ class Published:
         """To be held by whoever reads `lake`: its opened tables are shared."""
         self._writing = threading.Lock()
         self._looked_at = float("-inf")
-        self._versions: tuple[int, ...] = ()
+        self._gold: list[int] = []
+        self._decided = -1
+        self._published: Day | None = None
         self._day: Day | None = None
 
     def day(self) -> Day:
         """The latest day. Raises ConfigError where none is published."""
         with self.lock:
             if self._day is None or time.monotonic() - self._looked_at > _LOOK_AGAIN_SECONDS:
-                versions = tuple(self.lake.version(name) for name in (PLAN, CHECK, RISK, TABLE))
-                if self._day is None or versions != self._versions:
-                    self._day, self._versions = _read(self.lake), versions
+                *gold, decided = (self.lake.version(name) for name in (PLAN, CHECK, RISK, TABLE))
+                if self._published is None or gold != self._gold:
+                    self._published, self._gold, self._day = _read(self.lake), gold, None
+                if self._day is None or decided != self._decided:
+                    self._day, self._decided = _with_decisions(self._published, self.lake), decided
                 self._looked_at = time.monotonic()
             return self._day
 
@@ -95,14 +100,11 @@ def _read(lake: Lakehouse) -> Day:
     plan = lake.read_arrow(PLAN, filters=of_day).combine_chunks()
     run = plan["run_id"][0].as_py()
     checks, risk = (lake.read_arrow(name, filters=of_day & (pc.field("run_id") == run)) for name in (CHECK, RISK))
-    decisions = decisions_for(lake, day)
     found = _texts(checks.filter(pc.invert(checks["is_confirmed"].fill_null(False))), "check_rule")
-    decided = {row["unique_id"]: _decision_words(row) for row in decisions.to_pylist()}
     columns = {
         "change_qty": pc.subtract(plan["order_qty"], plan["last_order_qty"]),
         "value_at_risk": risk["value_at_risk"].take(pc.index_in(plan["unique_id"], risk["unique_id"])),
         "rules": _looked_up(plan, found),
-        "decided": _looked_up(plan, decided),
         "search": _search_text(plan),
     }
     for name, values in columns.items():
@@ -111,7 +113,15 @@ def _read(lake: Lakehouse) -> Day:
     choices["rules"] = sorted(pc.unique(checks["check_rule"]).to_pylist())
     choices["doubts"] = sorted({kind for text in plan["doubts"].drop_null().to_pylist() for kind in kinds_of(text)})
     currencies = sorted(pc.unique(plan["currency"]).drop_null().to_pylist())
-    return Day(day, run, " and ".join(currencies), plan, checks, decisions, choices)
+    return Day(day, run, " and ".join(currencies), plan, checks, contract(TABLE).empty(with_partitions=True), choices)
+
+
+def _with_decisions(day: Day, lake: Lakehouse) -> Day:
+    """The day as published, and what was decided of it since."""
+    decisions = decisions_for(lake, day.as_of)
+    decided = {row["unique_id"]: _decision_words(row) for row in decisions.to_pylist()}
+    lines = day.lines.append_column("decided", _looked_up(day.lines, decided))
+    return replace(day, lines=lines, decisions=decisions)
 
 
 def _texts(rows: pa.Table, column: str) -> dict[str, str]:

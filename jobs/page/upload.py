@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from python_calamine import CalamineError, CalamineWorkbook
 
 from jobs.page.published import Day
@@ -52,9 +54,9 @@ def uploaded(name: str, content: bytes, day: Day, usual: Said, fixed_author: boo
             + (", ".join(filter(None, headers))[:200] or "none")
         )
     found, seen = Uploaded(), dict[str, int]()
-    finder = _finder(day)
-    for number, cells in enumerate(rows[1:], start=2):
-        row = dict(zip(headers, cells, strict=False))
+    named = [dict(zip(headers, cells, strict=False)) for cells in rows[1:]]
+    finder = _finder(day, named)
+    for number, (row, cells) in enumerate(zip(named, rows[1:], strict=True), start=2):
         if not any(_text(cell) for cell in cells):
             continue
         try:
@@ -79,10 +81,13 @@ def _decision(
     return decision_of(line, order)
 
 
-def _finder(day: Day) -> Callable[[dict[str, str]], dict[str, Any]]:
-    """Finds the one line that a row names."""
+def _finder(day: Day, rows: Sequence[dict[str, Any]]) -> Callable[[dict[str, str]], dict[str, Any]]:
+    """Finds the one line that a row names, one of `rows`."""
     columns = ("unique_id", "sku_id", "location_id", "channel_id")
-    lines = day.lines.select([*columns, "as_of", "order_qty"]).to_pylist()
+    known_by = ("unique_id", "sku_id")
+    asked = [pa.array([_text(row[name]) for row in rows if name in row], pa.string()) for name in known_by]
+    are_asked = (pc.is_in(day.lines[name], values) for name, values in zip(known_by, asked, strict=True))
+    lines = day.lines.filter(pc.or_(*are_asked)).select([*columns, "as_of", "order_qty"]).to_pylist()
     of_series = {line["unique_id"]: line for line in lines}
     of_place: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for line in lines:
