@@ -63,7 +63,14 @@ class Guard:
 
 def token_checked(request: Request, token: Annotated[str, Form()] = "") -> None:
     """Raise RefusedError unless form and cookie hold one token and the browser names no other site."""
-    known, origin = request.cookies.get(COOKIE, ""), request.headers.get("origin")
-    is_own = origin is None or urlsplit(origin).netloc == request.headers.get("host")
-    if not (known and is_own and secrets.compare_digest(known.encode(), token.encode())):
+    known = request.cookies.get(COOKIE, "")
+    if not (known and _is_own(request) and secrets.compare_digest(known.encode(), token.encode())):
         raise RefusedError
+
+
+def _is_own(request: Request) -> bool:
+    """By what the browser says of the page that sent the form; behind a proxy the host may be another than it knows."""
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    if site is not None:
+        return site == "same-origin"
+    return origin is None or urlsplit(origin).netloc == request.headers.get("host")

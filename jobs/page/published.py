@@ -52,8 +52,9 @@ class Day:
         return None if at < 0 else self.lines.slice(at, 1).to_pylist()[0]
 
     def places_of(self, sku: str) -> list[dict[str, Any]]:
-        """The rows of a SKU, without what is searched."""
-        return self.lines.filter(pc.equal(self.lines["sku_id"], sku)).drop_columns(["search"]).to_pylist()
+        """The rows of a SKU by location, without what is searched."""
+        rows = self.lines.filter(pc.equal(self.lines["sku_id"], sku)).drop_columns(["search"])
+        return rows.sort_by([("location_id", "ascending"), ("channel_id", "ascending")]).to_pylist()
 
     def namesakes(self, line: dict[str, Any]) -> int:
         """How many other SKUs have the name of this one's product."""

@@ -283,11 +283,11 @@ def test_what_cannot_be_decided_is_refused(page: TestClient, shop: Lakehouse, sa
     assert not shop.exists(TABLE)
 
 
-@pytest.mark.parametrize("kind", ["no token", "wrong token", "no cookie", "other site"])
+@pytest.mark.parametrize("kind", ["no token", "wrong token", "no cookie", "other site", "other origin"])
 @pytest.mark.parametrize("address", ["/decide", "/upload"])
 def test_posts_from_elsewhere_are_refused(page: TestClient, shop: Lakehouse, address: str, kind: str) -> None:
     form = {"token": token(page), "unique_id": "B|north|all", "decision": "order", "order_qty": "1", **BY}
-    headers = {"origin": "https://evil.example"} if kind == "other site" else {}
+    headers = {"other site": {"sec-fetch-site": "cross-site"}, "other origin": {"origin": "https://evil.example"}}
     if kind == "no token":
         del form["token"]
     elif kind == "wrong token":
@@ -295,7 +295,7 @@ def test_posts_from_elsewhere_are_refused(page: TestClient, shop: Lakehouse, add
     elif kind == "no cookie":
         page.cookies.clear()
     files = {"file": ("a.csv", b"unique_id,order_qty\nB|north|all,1\n")} if address == "/upload" else None
-    answer = page.post(address, data=form, files=files, headers=headers)
+    answer = page.post(address, data=form, files=files, headers=headers.get(kind))
     assert answer.status_code == 403
     assert not shop.exists(TABLE)
 
