@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from markupsafe import Markup
 
 from jobs.page.published import Day
 from jobs.page.svg_plot import Plot, day_words
-from jobs.views.series import read_series
+from jobs.views.series import buckets_of, read_series
 from lakehouse.delta.io import Lakehouse
 
 _PAST_DAYS = 84
@@ -24,8 +25,8 @@ _UNUSUAL = 1.6  # times the picture's usual height, from where a day is shown at
 @dataclass(frozen=True, slots=True)
 class SeriesView:
     """`fan`, `stock`: pictures, None without a forecast; `promotions`, `events`: what is marked in the first, in words;
-    `steps`: rows of inventory.order_step, with units and money of all up to them; `policy`: the row of
-    gold.policy_value, None where there is none."""
+    `steps`: rows of inventory.order_step, with units and money of all up to them; `policy`: what gold.policy_value
+    says of its policy, None where there is none."""
 
     fan: Markup | None
     stock: Markup | None
@@ -39,19 +40,16 @@ def series_view(lake: Lakehouse, day: Day, line: dict[str, Any]) -> SeriesView:
     """Read what a page about one line of the plan shows."""
     chosen = pd.DataFrame([{"unique_id": line["unique_id"], "run_id": day.run_id}])
     since, at = day.as_of - timedelta(days=_PAST_DAYS), pc.field("cutoff") == day.as_of
-    sold = read_series(lake, "silver.sales_daily", chosen, ["ds", "y", "is_promo"], pc.field("ds") > since)
-    planned = read_series(lake, "silver.planned_daily", chosen, ["ds", "is_promo"], pc.field("ds") > day.as_of)
+    read = partial(read_series, lake, chosen=chosen, buckets=buckets_of(lake, chosen))
+    sold = read("silver.sales_daily", columns=["ds", "y", "is_promo"], where=pc.field("ds") > since)
+    planned = read("silver.planned_daily", columns=["ds", "is_promo"], where=pc.field("ds") > day.as_of)
     quantiles = ["ds", "mean", "p05", "p25", "p50", "p75", "p95"]
-    made = read_series(lake, "forecast.demand", chosen, quantiles, at & (pc.field("model") == line["model"]))
-    summed = read_series(
-        lake, "forecast.lead_time_demand", chosen, ["unique_id", "days", "mean", "p90"], at
-    ).sort_values("days")
-    steps = read_series(
-        lake,
-        "inventory.order_step",
-        chosen,
-        ["unique_id", "step", "step_count", "step_qty", "step_cost", "expected_value"],
+    made = read("forecast.demand", columns=quantiles, where=at & (pc.field("model") == line["model"]))
+    summed = read("forecast.lead_time_demand", columns=["unique_id", "days", "mean", "p90"], where=at).sort_values(
+        "days"
     )
+    money = ["step", "step_count", "step_qty", "step_cost", "expected_value"]
+    steps = read("inventory.order_step", columns=["unique_id", *money])
     until = day.as_of + timedelta(days=max(len(made), 1))
     events = _events(lake, line["location_id"], since, until)
     for frame in (sold, planned, made):
@@ -75,7 +73,8 @@ def _added_up(steps: pd.DataFrame) -> list[dict[Hashable, Any]]:
 
 def _policy(lake: Lakehouse, day: Day, line: dict[str, Any]) -> dict[str, Any] | None:
     where = (pc.field("as_of") == day.as_of) & (pc.field("unique_id") == line["unique_id"])
-    rows = lake.read_arrow("gold.policy_value", filters=where).to_pylist()
+    columns = ["rule", "expected_fill_rate", "expected_cost", "benchmark_cost"]
+    rows = lake.read_arrow("gold.policy_value", columns=columns, filters=where).to_pylist()
     return rows[0] if rows else None
 
 
