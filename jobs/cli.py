@@ -226,6 +226,13 @@ def _serve_sql(options: argparse.Namespace) -> int:
     return 0
 
 
+def _page(options: argparse.Namespace) -> int:
+    from jobs.page.serve import serve
+
+    serve(_lakehouse(options), options.host, options.port, options.author_header, is_open=options.open_to_network)
+    return 0
+
+
 def _keep(options: argparse.Namespace) -> int:
     from lakehouse.delta.keep import keep
 
@@ -433,6 +440,7 @@ def _reading_commands(commands: argparse._SubParsersAction) -> None:
     _export_command(commands)
     _bi_commands(commands)
     deploy_command(commands)
+    _page_command(commands)
     models = commands.add_parser("models", help="forecasting models and ordering policies that settings may name")
     models.set_defaults(action=_models)
     stages = commands.add_parser("stages", help="every stage in its order: where it runs, what it does, what it writes")
@@ -508,6 +516,17 @@ def _export_command(commands: argparse._SubParsersAction) -> None:
     export.add_argument("--no-bom", action="store_true", help="CSV without the mark by which Excel knows UTF-8")
     export.add_argument("--conf", type=Path)
     export.set_defaults(action=_export)
+
+
+def _page_command(commands: argparse._SubParsersAction) -> None:
+    page = commands.add_parser("page", help="a planner's page in the browser: orders, why, decisions")
+    page.add_argument("--lakehouse", required=True)
+    page.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
+    page.add_argument("--port", type=int, default=8080, help="(8080)")
+    page.add_argument("--author-header", metavar="NAME", help="header in which a proxy says who is signed in")
+    page.add_argument("--open-to-network", action="store_true", help="a --host that other machines reach is meant")
+    page.add_argument("--conf", type=Path)
+    page.set_defaults(action=_page)
 
 
 if __name__ == "__main__":

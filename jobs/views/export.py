@@ -29,7 +29,7 @@ GROUPS = {"supplier": "supplier_id", "location": "location_id"}
 """What orders may be split by, and the column that says it."""
 
 _MONEY = 2  # decimals of an amount
-_COLUMNS = (
+ORDER_COLUMNS = (
     SheetColumn("sku_id", "SKU"),
     SheetColumn("product_name", "Product"),
     SheetColumn("location_id", "Location"),
@@ -50,6 +50,8 @@ _COLUMNS = (
     SheetColumn("reason", "Reason"),
     SheetColumn("doubts", "Doubts"),
 )
+"""Of the order list; packs are not in the table but follow from it: see `with_packs`."""
+
 _DERIVED = ("packs",)
 _SORT = ("supplier_id", "location_id", "sku_id", "channel_id")
 _FILE_OF_GROUP = re.compile(rf"{ORDERS}_\d{{4}}-\d\d-\d\d_.+\.({'|'.join(FORMATS)})")
@@ -126,7 +128,7 @@ def export(lake: Lakehouse, request: Request) -> Exported:
 def _orders(lake: Lakehouse, request: Request, target: Path, made: Path) -> Exported:
     day = published_day(lake, request.as_of)
     rows, of_day = _sorted_plan(lake, request, day, made.parent)
-    columns = [column for column in _COLUMNS if column.name in (*rows.table.schema.names, *_DERIVED)]
+    columns = [column for column in ORDER_COLUMNS if column.name in (*rows.table.schema.names, *_DERIVED)]
     currencies = sorted(rows.table["currency"].unique().drop_null().to_pylist())
     title = f"{ORDERS} as of {day}: {rows.table.num_rows:,} of {of_day:,} series"
     exported = Exported(title, notes=_notes(rows.table, day, request.by), currency=" and ".join(currencies))
@@ -147,7 +149,7 @@ def _orders(lake: Lakehouse, request: Request, target: Path, made: Path) -> Expo
 
 def _sorted_plan(lake: Lakehouse, request: Request, day: date, folder: Path) -> tuple[SortedRows, int]:
     """The day's lines in a buyer's order, the column that they are split by first; and the day's series."""
-    kept = {column.name for column in _COLUMNS}
+    kept = {column.name for column in ORDER_COLUMNS}
     wanted = [name for name in contract(PLAN).columns if name in kept]
     dataset, of_day = lake.dataset(PLAN), pc.field("as_of") == day
     where = of_day if request.with_zero else of_day & (pc.field("order_qty") > 0)
@@ -162,7 +164,12 @@ def _valued(batches: Iterator[pa.RecordBatch], written: Written) -> Iterator[pa.
     """Batches with the packs that follow from a line; their value is added up on the way, as the lines show it."""
     for batch in batches:
         written.value = (written.value or 0.0) + (pc.sum(in_decimals(batch["order_value"], _MONEY)).as_py() or 0.0)
-        yield batch.append_column("packs", pc.divide(batch["order_qty"], batch["pack_qty"]))
+        yield with_packs(batch)
+
+
+def with_packs(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """A batch of order lines and their packs."""
+    return batch.append_column("packs", pc.divide(batch["order_qty"], batch["pack_qty"]))
 
 
 def _notes(plan: pa.Table, day: date, by: str | None) -> list[str]:

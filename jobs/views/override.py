@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
+import pandas as pd
 import pyarrow.compute as pc
 
 from jobs.views.series import PLAN, choose_series, published_day
@@ -41,7 +44,6 @@ def override(lake: Lakehouse, said: Said) -> str:
     if (said.order is not None) + (said.confirm is not None) + said.withdraw != 1:
         raise ConfigError("expected one of --order, --confirm and --withdraw; say what is decided")
     plan = lake.read_arrow(PLAN, filters=pc.field("as_of") == published_day(lake, None)).to_pandas()
-    day = plan["as_of"].iloc[0]
     lines = choose_series(plan, (said.sku,))
     for column, wanted in (("location_id", said.location), ("channel_id", said.channel)):
         lines = lines[lines[column] == wanted] if wanted is not None else lines
@@ -49,7 +51,15 @@ def override(lake: Lakehouse, said: Said) -> str:
         known = ", ".join(choose_series(plan, (said.sku,))["unique_id"])
         raise ConfigError(f"expected one series, found {len(lines)}: {known}; name it, or add --location or --channel")
     line = lines.iloc[0]
-    decision = Decision(
+    decision = decision_of(line, said)
+    record(lake, [decision])
+    return f"{decided_words(line, decision)}\n"
+
+
+def decision_of(line: Mapping[str, Any] | pd.Series, said: Said) -> Decision:
+    """What was said of a line, a row of gold.order_plan. Raises ConfigError for what cannot be decided."""
+    day = line["as_of"]
+    return Decision(
         decision="order" if said.order is not None else "confirm" if said.confirm else "withdraw",
         unique_id=line["unique_id"],
         author=said.author,
@@ -59,11 +69,16 @@ def override(lake: Lakehouse, said: Said) -> str:
         decided_qty=said.order if said.order is not None else float(line["order_qty"]) if said.confirm else None,
         check_rule=said.confirm if said.confirm not in (None, ALL_RULES) else None,
     )
-    record(lake, [decision])
+
+
+def decided_words(line: Mapping[str, Any] | pd.Series, decision: Decision) -> str:
+    """For what series and days something is decided, what, and when it counts."""
     days = str(decision.valid_from) + (f" to {decision.valid_to}" if decision.valid_to > decision.valid_from else "")
     what = {
-        "order": f"order {said.order:g} instead of {line['order_qty']:g}" if said.order is not None else "",
-        "confirm": f"confirmed up to {line['order_qty']:g} units ({said.confirm})",
+        "order": f"order {decision.decided_qty:g} instead of {line['order_qty']:g}"
+        if decision.decided_qty is not None
+        else "",
+        "confirm": f"confirmed up to {line['order_qty']:g} units ({decision.check_rule or ALL_RULES})",
         "withdraw": "earlier decisions withdrawn",
     }[decision.decision]
-    return f"{line['unique_id']}, {days}: {what}; the next run of these days goes by it\n"
+    return f"{line['unique_id']}, {days}: {what}; the next run of these days goes by it"

@@ -121,16 +121,21 @@ def choose_series(plan: pd.DataFrame, skus: Sequence[str]) -> pd.DataFrame:
 
 
 def read_series(
-    lake: Lakehouse, name: str, chosen: pd.DataFrame, columns: Sequence[str], where: Any = None
+    lake: Lakehouse,
+    name: str,
+    chosen: pd.DataFrame,
+    columns: Sequence[str],
+    where: Any = None,
+    buckets: Sequence[int] | None = None,
 ) -> pd.DataFrame:
     """Rows of the chosen series alone, sorted by the columns as given; `where` is a further pyarrow expression.
 
     Every table below gold is partitioned by bucket, so the other buckets' files are not opened. A table of results
-    is read for the run that the chosen rows belong to.
+    is read for the run that the chosen rows belong to. `buckets`: those of the series, where they are known already.
     """
     ids = chosen["unique_id"].tolist()
     rows = pc.field("unique_id").isin(ids)
-    buckets = _buckets(lake, chosen)
+    buckets = buckets_of(lake, chosen) if buckets is None else buckets
     if buckets:
         rows = rows & pc.field("bucket").isin(buckets)
     if name.partition(".")[0] in ("forecast", "inventory"):
@@ -139,7 +144,8 @@ def read_series(
     return _frame(found.sort_by([(column, "ascending") for column in columns if column in ("unique_id", "ds")]))
 
 
-def _buckets(lake: Lakehouse, chosen: pd.DataFrame) -> list[int]:
+def buckets_of(lake: Lakehouse, chosen: pd.DataFrame) -> list[int]:
+    """The buckets of the chosen series, as the run that they belong to has them."""
     rows = pc.field("unique_id").isin(chosen["unique_id"].tolist())
     rows = rows & (pc.field("run_id") == chosen["run_id"].iloc[0])
     return pc.unique(lake.read_arrow("inventory.policy", columns=["bucket"], filters=rows)["bucket"]).to_pylist()

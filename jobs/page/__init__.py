@@ -1,0 +1,1 @@
+"""A planner's page in the browser: exceptions, orders, series, decisions and uploads, results over time."""

@@ -1,0 +1,149 @@
+"""The latest day published, in memory: gold's rows once per version, ready to be filtered."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from jobs.views.series import PLAN, published_day
+from lakehouse.delta.decisions import TABLE, Decision, decisions_for, record
+from lakehouse.delta.io import Lakehouse
+from lakehouse.schema.tables import contract
+from udfs.doubts import kinds_of
+
+CHECK, RISK = "gold.order_check", "gold.stock_risk"
+_LOOK_AGAIN_SECONDS = 2.0
+"""A new version is seen so late at most; on an object store each look costs a request per table."""
+_SEARCHED = ("unique_id", "product_name", "category", "supplier_id")
+CHOICES = ("department", "location_id", "supplier_id", "main_reason")
+
+
+@dataclass(frozen=True)
+class Day:
+    """What one run published for one day.
+
+    Attributes:
+        lines: rows of gold.order_plan, and: packs' units as there; `change_qty`, units above the last plan's;
+            `value_at_risk` of gold.stock_risk; `rules` that find the line, unconfirmed, and `decided`, what planners
+            decided of it, as text; `search`, what is searched for text, in lower case.
+        checks: rows of gold.order_check. decisions: rows of planner.decision that count on the day.
+        choices: values of each column of `CHOICES`, sorted; of `rules` and `doubts` those that there are.
+    """
+
+    as_of: date
+    run_id: str
+    currency: str
+    lines: pa.Table
+    checks: pa.Table
+    decisions: pa.Table
+    choices: dict[str, list[str]]
+
+    def line(self, unique_id: str) -> dict[str, Any] | None:
+        """A series' row; None for a series that the plan does not have."""
+        at = pc.index(self.lines["unique_id"], unique_id).as_py()
+        return None if at < 0 else self.lines.slice(at, 1).to_pylist()[0]
+
+    def places_of(self, sku: str) -> list[dict[str, Any]]:
+        """The rows of a SKU by location, without what is searched."""
+        rows = self.lines.filter(pc.equal(self.lines["sku_id"], sku)).drop_columns(["search"])
+        return rows.sort_by([("location_id", "ascending"), ("channel_id", "ascending")]).to_pylist()
+
+    def namesakes(self, line: dict[str, Any]) -> int:
+        """How many other SKUs have the name of this one's product."""
+        same = self.lines.filter(pc.equal(self.lines["product_name"], pa.scalar(line["product_name"], pa.string())))
+        return max(0, pc.count_distinct(same["sku_id"]).as_py() - 1)
+
+
+class Published:
+    """Reads the day, and records decisions; safe to ask from several threads."""
+
+    def __init__(self, lake: Lakehouse) -> None:
+        self.lake = lake
+        self.lock = threading.RLock()
+        """To be held by whoever reads `lake`: its opened tables are shared."""
+        self._writing = threading.Lock()
+        self._looked_at = float("-inf")
+        self._gold: list[int] = []
+        self._decided = -1
+        self._published: Day | None = None
+        self._day: Day | None = None
+
+    def day(self) -> Day:
+        """The latest day. Raises ConfigError where none is published."""
+        with self.lock:
+            if self._day is None or time.monotonic() - self._looked_at > _LOOK_AGAIN_SECONDS:
+                *gold, decided = (self.lake.version(name) for name in (PLAN, CHECK, RISK, TABLE))
+                if self._published is None or gold != self._gold:
+                    self._published, self._gold, self._day = _read(self.lake), gold, None
+                if self._day is None or decided != self._decided:
+                    self._day, self._decided = _with_decisions(self._published, self.lake), decided
+                self._looked_at = time.monotonic()
+            return self._day
+
+    def decide(self, decisions: list[Decision]) -> None:
+        """Record decisions in one commit; the next `day` has them."""
+        with self._writing:
+            record(Lakehouse(self.lake.root, self.lake.catalog), decisions)
+        self._looked_at = float("-inf")
+
+
+def _read(lake: Lakehouse) -> Day:
+    day = published_day(lake, None)
+    of_day = pc.field("as_of") == day
+    plan = lake.read_arrow(PLAN, filters=of_day).combine_chunks()
+    run = plan["run_id"][0].as_py()
+    checks, risk = (lake.read_arrow(name, filters=of_day & (pc.field("run_id") == run)) for name in (CHECK, RISK))
+    found = _texts(checks.filter(pc.invert(checks["is_confirmed"].fill_null(False))), "check_rule")
+    columns = {
+        "change_qty": pc.subtract(plan["order_qty"], plan["last_order_qty"]),
+        "value_at_risk": risk["value_at_risk"].take(pc.index_in(plan["unique_id"], risk["unique_id"])),
+        "rules": _looked_up(plan, found),
+        "search": _search_text(plan),
+    }
+    for name, values in columns.items():
+        plan = plan.append_column(name, values)
+    choices = {name: sorted(pc.unique(plan[name]).drop_null().to_pylist()) for name in CHOICES}
+    choices["rules"] = sorted(pc.unique(checks["check_rule"]).to_pylist())
+    choices["doubts"] = sorted({kind for text in plan["doubts"].drop_null().to_pylist() for kind in kinds_of(text)})
+    currencies = sorted(pc.unique(plan["currency"]).drop_null().to_pylist())
+    return Day(day, run, " and ".join(currencies), plan, checks, contract(TABLE).empty(with_partitions=True), choices)
+
+
+def _with_decisions(day: Day, lake: Lakehouse) -> Day:
+    """The day as published, and what was decided of it since."""
+    decisions = decisions_for(lake, day.as_of)
+    decided = {row["unique_id"]: _decision_words(row) for row in decisions.to_pylist()}
+    lines = day.lines.append_column("decided", _looked_up(day.lines, decided))
+    return replace(day, lines=lines, decisions=decisions)
+
+
+def _texts(rows: pa.Table, column: str) -> dict[str, str]:
+    """A column's values by series, in one text."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for series, value in zip(rows["unique_id"].to_pylist(), rows[column].to_pylist(), strict=True):
+        found[series].append(value)
+    return {series: "; ".join(values) for series, values in found.items()}
+
+
+def _looked_up(plan: pa.Table, words: dict[str, str]) -> pa.Array:
+    return pa.array([words.get(series) for series in plan["unique_id"].to_pylist()], pa.string())
+
+
+def _decision_words(row: dict[str, Any]) -> str:
+    what = (
+        f"order {row['decided_qty']:g}" if row["decision"] == "order" else f"confirmed ({row['check_rule'] or 'all'})"
+    )
+    return f"{what} by {row['author']} until {row['valid_to']}: {row['note']}"
+
+
+def _search_text(plan: pa.Table) -> Any:
+    texts: Sequence[Any] = [pc.fill_null(plan[name], "") for name in _SEARCHED]
+    return pc.utf8_lower(pc.binary_join_element_wise(*texts, " "))

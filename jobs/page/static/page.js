@@ -1,0 +1,24 @@
+// The page works without this: it saves clicks and remembers who decides.
+"use strict";
+for (const form of document.querySelectorAll("form[data-auto]")) {
+  form.addEventListener("change", (event) => event.target.tagName === "SELECT" && form.requestSubmit());
+  form.addEventListener("submit", () => {
+    for (const field of form.elements) if (!field.value) field.disabled = true; // short addresses
+  });
+}
+window.addEventListener("pageshow", () => {
+  for (const field of document.querySelectorAll("form[data-auto] :disabled")) field.disabled = false;
+});
+for (const field of document.querySelectorAll("input[data-remember]:not([readonly])")) {
+  const key = `shelfcast.${field.dataset.remember}`;
+  field.value ||= localStorage.getItem(key) ?? "";
+  field.form.addEventListener("submit", () => localStorage.setItem(key, field.value));
+}
+document.addEventListener("keydown", (event) => {
+  const search = document.querySelector("#q");
+  const typing = ["INPUT", "SELECT", "TEXTAREA"].includes(document.activeElement?.tagName);
+  if (event.key === "/" && search && !typing) {
+    event.preventDefault();
+    search.focus();
+  }
+});
