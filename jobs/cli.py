@@ -7,14 +7,15 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from jobs.deploy.command import deploy_command
+from jobs.arguments import as_of_day, day, lakehouse_of, minutes, port, positive, stage_list
+from jobs.deploy.deploy_command import deploy_command
 from jobs.engine.progress import Progress
+from jobs.explain.explain_command import explain_command
+from jobs.page.page_command import page_command
 from jobs.stages import stage_modules
 from jobs.traces import kept_trace, one_line
 from jobs.views import reports
@@ -136,14 +137,14 @@ def _describe(options: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
-    print(reports.status(_lakehouse(options), options.run, with_hashes=options.hashes))
+    print(reports.status(lakehouse_of(options), options.run, with_hashes=options.hashes))
     return 0
 
 
 def _doubts(options: argparse.Namespace) -> int:
     from jobs.views.doubts import doubts
 
-    print(doubts(_lakehouse(options), options.as_of), end="")
+    print(doubts(lakehouse_of(options), options.as_of), end="")
     return 0
 
 
@@ -151,30 +152,7 @@ def _override(options: argparse.Namespace) -> int:
     from jobs.views.override import Said, override
 
     names = Said.__slots__
-    print(override(_lakehouse(options), Said(**{name: getattr(options, name) for name in names})), end="")
-    return 0
-
-
-def _explain(options: argparse.Namespace) -> int:
-    from jobs.context import RunContext
-    from jobs.explain.order_change import explain, save
-    from jobs.explain.plan_side import PlanSide, series_of
-    from jobs.settings import load_mapping, load_settings
-    from jobs.views.explanation import plans, text_of
-
-    lake = _lakehouse(options)
-    (as_of, run), against = plans(lake, options.as_of, options.against)
-    unique_id = series_of(lake, as_of, options.sku, options.location, options.channel)
-    default = None
-    if options.source:
-        settings, mapping = load_settings(options.conf, options.set or []), load_mapping(options.source)
-        default = RunContext(settings, mapping, lake, as_of)
-    sides = [PlanSide.of(lake, each, unique_id, default) for each in (against, run)]
-    change = explain(*sides)
-    if options.save:
-        with WriterLock(lake):
-            save(lake, change)
-    print(text_of(change), end="")
+    print(override(lakehouse_of(options), Said(**{name: getattr(options, name) for name in names})), end="")
     return 0
 
 
@@ -195,7 +173,7 @@ def _export(options: argparse.Namespace) -> int:
         with_zero=options.all,
         overwrite=options.overwrite,
     )
-    print(reports.exported(export(_lakehouse(options), request)))
+    print(reports.exported(export(lakehouse_of(options), request)))
     return 0
 
 
@@ -204,7 +182,7 @@ def _export_gold(options: argparse.Namespace) -> int:
 
     if any((options.by, options.format, options.as_of, options.all, options.decimal_comma, options.no_bom)):
         raise ConfigError("gold is exported whole, as one DuckDB file; it takes --to and --overwrite alone")
-    print(reports.exported(write_duckdb(_lakehouse(options), options.to, overwrite=options.overwrite)))
+    print(reports.exported(write_duckdb(lakehouse_of(options), options.to, overwrite=options.overwrite)))
     return 0
 
 
@@ -222,21 +200,14 @@ def _serve_sql(options: argparse.Namespace) -> int:
     from jobs.serve.sql_server import serve_sql
     from jobs.settings import load_settings
 
-    serve_sql(_lakehouse(options), load_settings(options.conf).spark, options.host, options.port)
-    return 0
-
-
-def _page(options: argparse.Namespace) -> int:
-    from jobs.page.serve import serve
-
-    serve(_lakehouse(options), options.host, options.port, options.author_header, is_open=options.open_to_network)
+    serve_sql(lakehouse_of(options), load_settings(options.conf).spark, options.host, options.port)
     return 0
 
 
 def _keep(options: argparse.Namespace) -> int:
     from lakehouse.delta.keep import keep
 
-    lake = _lakehouse(options)
+    lake = lakehouse_of(options)
     with contextlib.nullcontext() if options.dry_run else WriterLock(lake):
         freed, runs = keep(lake, options.keep_days, dry_run=options.dry_run)
     print(reports.kept(lake, freed, runs, is_dry=options.dry_run))
@@ -247,7 +218,7 @@ def _migrate(options: argparse.Namespace) -> int:
     from lakehouse.delta.migrate import rewrite
     from lakehouse.schema.tables import TABLES
 
-    lake = _lakehouse(options)
+    lake = lakehouse_of(options)
     with WriterLock(lake):
         for name in (name for name in TABLES if lake.exists(name)):
             print(f"{name}: {'; '.join(rewrite(TABLES[name], lake.open(name))) or 'as its contract says'}")
@@ -264,7 +235,7 @@ def _tables(options: argparse.Namespace) -> int:
         with WriterLock(lake):
             reports.create_tables(lake, settings)
     else:
-        lake = _lakehouse(options)
+        lake = lakehouse_of(options)
     print(reports.tables(lake))
     return 0
 
@@ -289,66 +260,6 @@ def _models(_: argparse.Namespace) -> int:
     return 0
 
 
-def _lakehouse(options: argparse.Namespace) -> Lakehouse:
-    lake = Lakehouse(options.lakehouse)
-    if not lake.is_local:
-        from jobs.settings import load_settings
-
-        load_settings(options.conf).lakehouse.use_store()
-    elif not Path(lake.base).is_dir():
-        raise ConfigError(f"no lakehouse at {lake.base}; `shelfcast run --lakehouse {options.lakehouse} ...` makes one")
-    return lake
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected a day as YYYY-MM-DD, found {text!r}") from None
-
-
-def _as_of(text: str) -> date:
-    """A day; or of an instant with a zone (RFC 9557), as schedulers tell the time, the last day that is over there."""
-    instant, bracket, zone = text.partition("[")
-    if not bracket:
-        return _day(text)
-    try:
-        moment, place = datetime.fromisoformat(instant), ZoneInfo(zone.removesuffix("]"))
-    except (ValueError, ZoneInfoNotFoundError, IsADirectoryError):
-        raise argparse.ArgumentTypeError(
-            f"expected a day as YYYY-MM-DD, or an instant as 2024-02-01T03:30:00Z[Europe/Berlin], found {text!r}"
-        ) from None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return moment.astimezone(place).date() - timedelta(days=1)
-
-
-def _minutes(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"expected a whole number of minutes, found {text!r}")
-    return int(text)
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a number of days, at least 1, found {text!r}")
-    return int(text)
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or not 0 < int(text) < 65_536:
-        raise argparse.ArgumentTypeError(f"expected a port, 1 to 65535, found {text!r}")
-    return int(text)
-
-
-def _stage_list(text: str) -> list[str]:
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    known = stage_modules()
-    unknown = [name for name in names if name not in known]
-    if unknown or not names:
-        raise argparse.ArgumentTypeError(f"unknown stages {unknown}; the stages are {', '.join(known)}")
-    return names
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="shelfcast", description="A retailer's raw feeds go in, tomorrow's orders come out, all as Delta tables."
@@ -356,7 +267,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="run all stages, or those of --stages")
     _run_options(run)
-    run.add_argument("--stages", type=_stage_list, help=f"comma-separated, of {','.join(stage_modules())}")
+    run.add_argument("--stages", type=stage_list, help=f"comma-separated, of {','.join(stage_modules())}")
     run.add_argument("--duckdb", metavar="FILE", help="then also write gold there as `export gold` does, or replace it")
     run.set_defaults(action=_run)
     for name in stage_modules():
@@ -374,7 +285,7 @@ def _run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lakehouse", required=True, help="folder or object-store URI of the Delta tables")
     parser.add_argument(
         "--as-of",
-        type=_as_of,
+        type=as_of_day,
         required=True,
         help="last day whose sales are known, YYYY-MM-DD; or an instant and a zone, and it is the day before: "
         "2024-02-01T03:30:00Z[Europe/Berlin]",
@@ -386,7 +297,7 @@ def _run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--log-json", type=Path, metavar="FILE", help="append progress as JSON lines")
     parser.add_argument("--quiet", action="store_true", help="no progress, only the summary")
     parser.add_argument(
-        "--wait", type=_minutes, default=0, metavar="MINUTES", help="wait so long for another writer to end (0)"
+        "--wait", type=minutes, default=0, metavar="MINUTES", help="wait so long for another writer to end (0)"
     )
 
 
@@ -415,10 +326,10 @@ def _reading_commands(commands: argparse._SubParsersAction) -> None:
     status.set_defaults(action=_status)
     doubts = commands.add_parser("doubts", help="series of an order plan to look at before the orders are believed")
     doubts.add_argument("--lakehouse", required=True)
-    doubts.add_argument("--as-of", type=_day, help="day of the plan, YYYY-MM-DD (the latest)")
+    doubts.add_argument("--as-of", type=day, help="day of the plan, YYYY-MM-DD (the latest)")
     doubts.add_argument("--conf", type=Path)
     doubts.set_defaults(action=_doubts)
-    _explain_command(commands)
+    explain_command(commands)
     tables = commands.add_parser("tables", help="tables with rows and versions; --create makes them all")
     tables.add_argument("--lakehouse", required=True)
     tables.add_argument("--create", action="store_true")
@@ -426,9 +337,7 @@ def _reading_commands(commands: argparse._SubParsersAction) -> None:
     tables.set_defaults(action=_tables)
     keep = commands.add_parser("keep", help="fold small files, expire old runs, delete files that no version needs")
     keep.add_argument("--lakehouse", required=True)
-    keep.add_argument(
-        "--keep-days", type=_positive, metavar="N", help="expire runs older than N days before the newest"
-    )
+    keep.add_argument("--keep-days", type=positive, metavar="N", help="expire runs older than N days before the newest")
     keep.add_argument("--dry-run", action="store_true", help="say what would go, and touch nothing")
     keep.add_argument("--conf", type=Path)
     keep.set_defaults(action=_keep)
@@ -440,7 +349,7 @@ def _reading_commands(commands: argparse._SubParsersAction) -> None:
     _export_command(commands)
     _bi_commands(commands)
     deploy_command(commands)
-    _page_command(commands)
+    page_command(commands)
     models = commands.add_parser("models", help="forecasting models and ordering policies that settings may name")
     models.set_defaults(action=_models)
     stages = commands.add_parser("stages", help="every stage in its order: where it runs, what it does, what it writes")
@@ -462,8 +371,8 @@ def _override_command(commands: argparse._SubParsersAction) -> None:
     override.add_argument("--withdraw", action="store_true", help="earlier decisions of these days no longer count")
     override.add_argument("--author", required=True, help="who decides")
     override.add_argument("--note", required=True, help="why")
-    override.add_argument("--from", dest="since", type=_day, help="first order day, YYYY-MM-DD (the last published)")
-    override.add_argument("--until", type=_day, help="last order day (the same)")
+    override.add_argument("--from", dest="since", type=day, help="first order day, YYYY-MM-DD (the last published)")
+    override.add_argument("--until", type=day, help="last order day (the same)")
     override.add_argument("--conf", type=Path)
     override.set_defaults(action=_override)
 
@@ -478,24 +387,9 @@ def _bi_commands(commands: argparse._SubParsersAction) -> None:
     sql = kinds.add_parser("sql", help="a Thrift server (JDBC, ODBC, Hive clients) until it is interrupted")
     sql.add_argument("--lakehouse", required=True)
     sql.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1: this machine alone)")
-    sql.add_argument("--port", type=_port, default=10000, help="port to listen on (10000)")
+    sql.add_argument("--port", type=port, default=10000, help="port to listen on (10000)")
     sql.add_argument("--conf", type=Path)
     sql.set_defaults(action=_serve_sql)
-
-
-def _explain_command(commands: argparse._SubParsersAction) -> None:
-    explain = commands.add_parser("explain", help="why an order is another than in an earlier plan, cause by cause")
-    explain.add_argument("sku", metavar="SKU", help="the SKU, or a series' id (sku|location|channel)")
-    explain.add_argument("--location", help="of the series, where the SKU has several")
-    explain.add_argument("--channel", help="of the series, where the SKU has several")
-    explain.add_argument("--lakehouse", required=True)
-    explain.add_argument("--as-of", type=_day, metavar="DATE", help="day of the plan (the latest)")
-    explain.add_argument("--against", metavar="DATE|RUN_ID", help="the plan to compare it with (the one before)")
-    explain.add_argument("--save", action="store_true", help="put the parts into gold.order_change, too")
-    explain.add_argument("--source", help="source mapping, where a run is too old to have noted its settings")
-    explain.add_argument("--conf", type=Path, help="settings of such a run")
-    explain.add_argument("--set", action="append", metavar="KEY=VALUE", help="one setting of such a run")
-    explain.set_defaults(action=_explain)
 
 
 def _export_command(commands: argparse._SubParsersAction) -> None:
@@ -508,7 +402,7 @@ def _export_command(commands: argparse._SubParsersAction) -> None:
     export.add_argument("--lakehouse", required=True)
     export.add_argument("--to", required=True, metavar="PATH", help="the file; with --by the folder of the files")
     export.add_argument("--format", choices=("csv", "xlsx", "parquet"), help="without it: by the ending of PATH")
-    export.add_argument("--as-of", type=_day, metavar="DATE", help="a published day (orders: the latest; tables: all)")
+    export.add_argument("--as-of", type=day, metavar="DATE", help="a published day (orders: the latest; tables: all)")
     export.add_argument("--by", choices=("supplier", "location"), help="orders in a file for each, in the folder PATH")
     export.add_argument("--all", action="store_true", help="orders: also the series that need none today")
     export.add_argument("--overwrite", action="store_true", help="replace what is at PATH; without it that is refused")
@@ -516,17 +410,6 @@ def _export_command(commands: argparse._SubParsersAction) -> None:
     export.add_argument("--no-bom", action="store_true", help="CSV without the mark by which Excel knows UTF-8")
     export.add_argument("--conf", type=Path)
     export.set_defaults(action=_export)
-
-
-def _page_command(commands: argparse._SubParsersAction) -> None:
-    page = commands.add_parser("page", help="a planner's page in the browser: orders, why, decisions")
-    page.add_argument("--lakehouse", required=True)
-    page.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
-    page.add_argument("--port", type=int, default=8080, help="(8080)")
-    page.add_argument("--author-header", metavar="NAME", help="header in which a proxy says who is signed in")
-    page.add_argument("--open-to-network", action="store_true", help="a --host that other machines reach is meant")
-    page.add_argument("--conf", type=Path)
-    page.set_defaults(action=_page)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from jobs import cli
+from jobs.arguments import as_of_day
 from jobs.deploy import write
 from jobs.deploy.bundle_check import check_bundle
 from jobs.deploy.cron import check_quartz, checked_cron, quartz
@@ -267,7 +268,7 @@ def test_a_field_that_is_none_is_refused(line: str) -> None:
     ],
 )
 def test_the_as_of_day_is_the_last_that_is_over_there(text: str, day: str) -> None:
-    assert str(cli._as_of(text)) == day
+    assert str(as_of_day(text)) == day
 
 
 @pytest.mark.parametrize(
@@ -275,4 +276,4 @@ def test_the_as_of_day_is_the_last_that_is_over_there(text: str, day: str) -> No
 )
 def test_an_instant_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(cli.argparse.ArgumentTypeError, match="expected a day as YYYY-MM-DD, or an instant"):
-        cli._as_of(text)
+        as_of_day(text)
