@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from jobs.engine.stage import THIS, Read, Sum, UnitStage
 from jobs.engine.task import KernelResult
 from jobs.stages.inventory.planning_reads import PROPOSAL, STEP
+from lakehouse.delta.decisions import TABLE as DECISIONS
 from lakehouse.delta.decisions import decisions_for
 from lakehouse.schema.entities import SERIES
 from lakehouse.schema.tables import contract
@@ -33,7 +34,7 @@ class OrderParameters:
     the planners' of the day."""
 
     cut: Cut | None
-    decisions: pa.Table
+    decisions: pa.Table = field(default_factory=lambda: contract(DECISIONS).empty(with_partitions=True))
 
 
 def kernel(inputs: dict[str, pa.Table], parameters: OrderParameters) -> KernelResult:
