@@ -95,6 +95,21 @@ def check_words(checks: pa.Table) -> str:
     return text
 
 
+def decision_words(plan: pa.Table, decisions: pa.Table) -> str:
+    """Orders that planners set, and those of them for series that gold.order_plan has no line of; '' for none.
+
+    decisions: rows of planner.decision that count on the day.
+    """
+    ids = decisions.filter(pc.equal(decisions["decision"], "order"))["unique_id"].to_pylist()
+    if not ids:
+        return ""
+    lost = sorted(set(ids) - set(plan["unique_id"].to_pylist()))
+    text = f"planner.decision: {len(ids) - len(lost):,} orders are as planners set them\n"
+    if lost:
+        text += f"WARNING: {len(lost):,} more are for series without a line today: {', '.join(lost[:5])}\n"
+    return text
+
+
 def stock_words(plan: pa.Table) -> str:
     """Of how many series of gold.order_plan nobody states the stock, or what is on order; '' where all is known."""
     assumed = [set(codes.split(BETWEEN_DOUBTS)) for codes in plan["assumptions"].drop_null().to_pylist()]

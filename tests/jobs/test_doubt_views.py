@@ -9,7 +9,15 @@ import pyarrow as pa
 import pytest
 
 from jobs.cli import main
-from jobs.views.doubts import doubt_words, late_words, past_words, policy_words, stock_words, unused_words
+from jobs.views.doubts import (
+    decision_words,
+    doubt_words,
+    late_words,
+    past_words,
+    policy_words,
+    stock_words,
+    unused_words,
+)
 from jobs.views.reports import run_summary
 from lakehouse.delta.io import Lakehouse
 from lakehouse.schema.codes import POLICY_DECIDERS
@@ -80,6 +88,16 @@ def test_stock_that_nobody_states_is_counted() -> None:
         "what is on order is not stated for 2 of 2 series: what earlier plans ordered counts until its day\n"
     )
     assert words("pack", None) == words() == ""
+
+
+def test_what_planners_set_is_counted_and_what_has_no_line_is_named() -> None:
+    plan, kinds = pa.table({"unique_id": ["a", "b"]}), ["order", "order", "confirm"]
+    decisions = pa.table({"unique_id": ["a", "gone", "b"], "decision": kinds})
+    assert decision_words(plan, decisions) == (
+        "planner.decision: 1 orders are as planners set them\n"
+        "WARNING: 1 more are for series without a line today: gone\n"
+    )
+    assert decision_words(plan, decisions.slice(2)) == ""
 
 
 def test_what_past_cutoffs_take_as_known_is_said() -> None:
