@@ -27,9 +27,10 @@ def explain_command(commands: argparse._SubParsersAction) -> None:
 def _explain(options: argparse.Namespace) -> int:
     from jobs.context import RunContext
     from jobs.explain.order_change import explain, save
-    from jobs.explain.plan_side import PlanSide, series_of
+    from jobs.explain.plan_side import PlanSide
     from jobs.settings import load_mapping, load_settings
     from jobs.views.explanation import plans, text_of
+    from jobs.views.series import series_of
 
     lake = lakehouse_of(options)
     (as_of, run), against = plans(lake, options.as_of, options.against)

@@ -146,25 +146,4 @@ def _context(lakehouse: Lakehouse, run_id: str, as_of: date, default: RunContext
     return context
 
 
-def series_of(
-    lakehouse: Lakehouse, as_of: date, sku: str, location: str | None = None, channel: str | None = None
-) -> str:
-    """The one series of a day's plan that a SKU, or an id, names. Raises ConfigError for none and for several."""
-    condition = pc.field("as_of") == as_of
-    columns = [SERIES.id, *SERIES.parts]
-    rows = lakehouse.read_arrow("gold.order_plan", columns=columns, filters=condition).to_pylist()
-    wanted = dict(zip(SERIES.parts, (sku, location, channel), strict=True))
-    found = sorted(
-        row[SERIES.id]
-        for row in rows
-        if row[SERIES.id] == sku or all(value in (None, row[part]) for part, value in wanted.items())
-    )
-    if len(found) == 1:
-        return str(found[0])
-    if not found:
-        raise ConfigError(f"no series of SKU {sku!r} is in the plan of {as_of}; `shelfcast export orders` lists them")
-    listed = ", ".join(found[:5]) + (", ..." if len(found) > 5 else "")
-    raise ConfigError(f"SKU {sku!r} is {len(found)} series ({listed}); give --location and --channel, or such an id")
-
-
 assert contract(_ORDER_PLAN).unit == SERIES, "a plan is read by the bucket of its series"

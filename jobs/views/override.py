@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-import pandas as pd
 import pyarrow.compute as pc
 
-from jobs.views.series import PLAN, choose_series, published_day
+from jobs.views.series import PLAN, published_day, series_of
 from lakehouse.delta.decisions import Decision, record
 from lakehouse.delta.io import Lakehouse
 from lakehouse.errors import ConfigError
@@ -43,20 +42,16 @@ def override(lake: Lakehouse, said: Said) -> str:
     """
     if (said.order is not None) + (said.confirm is not None) + said.withdraw != 1:
         raise ConfigError("expected one of --order, --confirm and --withdraw; say what is decided")
-    plan = lake.read_arrow(PLAN, filters=pc.field("as_of") == published_day(lake, None)).to_pandas()
-    lines = choose_series(plan, (said.sku,))
-    for column, wanted in (("location_id", said.location), ("channel_id", said.channel)):
-        lines = lines[lines[column] == wanted] if wanted is not None else lines
-    if len(lines) != 1:
-        known = ", ".join(choose_series(plan, (said.sku,))["unique_id"])
-        raise ConfigError(f"expected one series, found {len(lines)}: {known}; name it, or add --location or --channel")
-    line = lines.iloc[0]
+    day = published_day(lake, None)
+    unique_id = series_of(lake, day, said.sku, said.location, said.channel)
+    of_series = (pc.field("as_of") == day) & (pc.field("unique_id") == unique_id)
+    [line] = lake.read_arrow(PLAN, filters=of_series).to_pylist()
     decision = decision_of(line, said)
     record(lake, [decision])
     return f"{decided_words(line, decision)}\n"
 
 
-def decision_of(line: Mapping[str, Any] | pd.Series, said: Said) -> Decision:
+def decision_of(line: Mapping[str, Any], said: Said) -> Decision:
     """What was said of a line, a row of gold.order_plan. Raises ConfigError for what cannot be decided."""
     day = line["as_of"]
     return Decision(
@@ -71,7 +66,7 @@ def decision_of(line: Mapping[str, Any] | pd.Series, said: Said) -> Decision:
     )
 
 
-def decided_words(line: Mapping[str, Any] | pd.Series, decision: Decision) -> str:
+def decided_words(line: Mapping[str, Any], decision: Decision) -> str:
     """For what series and days something is decided, what, and when it counts."""
     days = str(decision.valid_from) + (f" to {decision.valid_to}" if decision.valid_to > decision.valid_from else "")
     what = {

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from lakehouse.delta.io import Lakehouse
 from lakehouse.errors import ConfigError
+from lakehouse.schema.entities import SERIES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -118,6 +119,29 @@ def choose_series(plan: pd.DataFrame, skus: Sequence[str]) -> pd.DataFrame:
             f"such as {chosen['unique_id'].iloc[0]}"
         )
     return chosen.reset_index(drop=True)
+
+
+def series_of(lake: Lakehouse, as_of: date, sku: str, location: str | None = None, channel: str | None = None) -> str:
+    """The one series of a day's plan that a SKU, or an id, names. Raises ConfigError for none and for several."""
+    rows = lake.read_arrow(PLAN, columns=[SERIES.id, *SERIES.parts], filters=pc.field("as_of") == as_of).to_pylist()
+    wanted = dict(zip(SERIES.parts, (sku, location, channel), strict=True))
+    found = sorted(
+        row[SERIES.id]
+        for row in rows
+        if row[SERIES.id] == sku or all(value in (None, row[part]) for part, value in wanted.items())
+    )
+    if len(found) == 1:
+        return str(found[0])
+    if not found:
+        raise ConfigError(
+            f"expected SKUs or series of the order plan, found {sku}: no series of SKU {sku!r} is in the plan of "
+            f"{as_of}; `shelfcast export orders` lists them"
+        )
+    listed = ", ".join(found[:5]) + (", ..." if len(found) > 5 else "")
+    raise ConfigError(
+        f"expected one series, found {len(found)} of SKU {sku!r} ({listed}); give --location and --channel, or such "
+        "an id"
+    )
 
 
 def read_series(

@@ -14,6 +14,7 @@ from jobs.cli import main
 from jobs.pipeline import run_stages
 from lakehouse.delta.io import Lakehouse
 from tests.jobs.run_tool import copied, make_context
+from tests.jobs.test_export import line, publish
 from tests.jobs.test_inventory_stages import AS_OF, by_series, frame
 
 BY = ("--author", "Ana", "--note", "a fair in town")
@@ -97,3 +98,10 @@ def test_what_cannot_be_meant_is_refused(lake: Lakehouse, capsys: Any) -> None:
         assert words in capsys.readouterr().err
     assert not lake.exists("planner.decision")
     assert said(lake, sku, "--location", series.split("|")[1], "--order", "1") == 0
+
+
+def test_a_place_is_told_apart_however_many_there_are(tmp_path: Path) -> None:
+    lake = Lakehouse(str(tmp_path))
+    publish(lake, *(line("A", f"store{k}", None) for k in range(12)))
+    assert said(lake, "A", "--location", "store7", "--order", "3") == 0
+    assert frame(lake, "planner.decision")["unique_id"].tolist() == ["A|store7|all"]
