@@ -73,6 +73,16 @@ def learnt_buckets(context: RunContext) -> tuple[str, ...]:
     return tuple(buckets[k * len(buckets) // n] for k in range(n))
 
 
+def say_what_is_drawn(context: RunContext, stage: str) -> None:
+    """A stage that teaches models of all series says where it looks at a part of them."""
+    if drawn := learnt_buckets(context):
+        settings = context.settings
+        context.progress.say(
+            f"  {stage}: models of all series learn from {len(drawn)} of {settings.buckets} buckets, since there are "
+            f"more than forecast.max_learnt_rows = {settings.forecast.max_learnt_rows:,} days of series"
+        )
+
+
 WHOLE_HISTORY = tuple(replace(read, whole=True, only=learnt_buckets, dictionary=()) for read in HISTORY)
 """The same of all series at once, or of a draw of them, for models that learn from them together."""
 

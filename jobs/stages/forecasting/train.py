@@ -26,7 +26,7 @@ from jobs.stages.forecasting.forecasting_reads import (
     batch_maker,
     history_of,
     known_then,
-    learnt_buckets,
+    say_what_is_drawn,
 )
 from jobs.stages.forecasting.model_archive import model_rows, pack
 from jobs.stages.forecasting.training_plan import is_long_enough, tree_fits, trees_wanted
@@ -72,12 +72,7 @@ def kernel(inputs: dict[str, pa.Table], parameters: TrainParameters, unit: str) 
 
 def parameters(context: RunContext, _sums: Mapping[str, Any]) -> TrainParameters:
     settings, then = context.settings, known_then(context)
-    drawn = learnt_buckets(context)
-    if drawn:
-        context.progress.say(
-            f"  train: models of all series learn from {len(drawn)} of {settings.buckets} buckets, since there are "
-            f"more than forecast.max_learnt_rows = {settings.forecast.max_learnt_rows:,} days of series"
-        )
+    say_what_is_drawn(context, "train")
     days = settings.forecast.max_history_days
     return TrainParameters(tree_fits(context), settings.horizon, days, settings.trees, then)
 

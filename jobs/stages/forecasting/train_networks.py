@@ -25,6 +25,7 @@ from jobs.stages.forecasting.forecasting_reads import (
     batch_maker,
     history_of,
     known_then,
+    say_what_is_drawn,
 )
 from jobs.stages.forecasting.model_archive import model_rows, pack
 from jobs.stages.forecasting.training_plan import fitted_as, is_long_enough, networks_wanted, wanted
@@ -94,6 +95,7 @@ def _earlier(cutoff: date, block: str, parameters: NetworkParameters) -> Path | 
 
 def parameters(context: RunContext, _sums: Mapping[str, Any]) -> NetworkParameters:
     settings = context.settings
+    say_what_is_drawn(context, "train_networks")
     return NetworkParameters(
         settings.horizon,
         settings.forecast.max_history_days,
