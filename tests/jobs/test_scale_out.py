@@ -45,19 +45,30 @@ def spark_home(folder: Path) -> Path:
     return folder
 
 
-def test_spark_cluster_of_two_executors_gives_the_same_content(
-    cleaned: Lakehouse, finished: Lakehouse, tmp_path: Path
+def test_a_spark_cluster_of_two_executors_and_ray_on_its_machines_give_the_same_content(
+    calibrated: Lakehouse, finished: Lakehouse, tmp_path: Path
 ) -> None:
-    lake, home = copied(cleaned, tmp_path / "lake"), spark_home(tmp_path / "spark")
+    lake, home = copied(calibrated, tmp_path / "lake"), spark_home(tmp_path / "spark")
     shutil.rmtree(lake.uri("silver.sales_daily"))
-    settings = ["runner.features=spark", "spark.master=local-cluster[2,1,1024]", "spark.driver_memory=1g"]
-    command = [*arguments(lake, "clean,features", *settings), "--force"]
-    done = run("jobs.cli", command, SPARK_LOCAL_IP="127.0.0.1", SPARK_HOME=str(home), PYTHONPATH=str(ROOT))
+    shutil.rmtree(lake.uri("features.sku_daily"))
+    cluster = [
+        "spark.master=local-cluster[2,1,1024]",
+        "spark.driver_memory=1g",
+        'spark.conf."spark.executor.cores"="1"',
+    ]
+    engines = ["runner.features=spark", "runner.forecast=ray", "ray.on_spark=true"]
+    command = arguments(lake, "clean,features,forecast", *cluster, *engines)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # of the machines, which start Ray by it
+    local = {"SPARK_LOCAL_IP": "127.0.0.1", "SPARK_HOME": str(home), "PYTHONPATH": str(ROOT), "PATH": path}
+    waits = {"RAY_ON_SPARK_BACKGROUND_JOB_STARTUP_WAIT": "2", "RAY_ON_SPARK_RAY_WORKER_NODE_STARTUP_INTERVAL": "1"}
+    done = run("jobs.cli", command, **local, **waits)
     assert done.returncode == 0, done.stderr[-3000:]
     executors = {path.name for path in home.glob("work/app-*/*")}
     assert {"0", "1"} <= executors, "two executors, in processes of their own, did the work"
+    assert any("ray" in path.read_text(errors="replace") for path in home.glob("work/app-*/*/stderr"))
     expected, found = hashes(finished), hashes(lake)
-    for name in ("silver.sales_daily", "silver.products", "silver.calendar", "silver.stock", "features.sku_daily"):
+    silver = ("silver.sales_daily", "silver.products", "silver.calendar", "silver.stock")
+    for name in (*silver, "features.sku_daily", "features.sku_profile", "forecast.demand", "forecast.champion"):
         assert found[name] == expected[name] != "absent", name
 
 

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -205,22 +206,34 @@ def start_ray(settings: RaySettings) -> None:
 def _on_spark(settings: RaySettings) -> str:
     """Start a Ray node on each machine of the Spark cluster, with all of its cores; returns the cluster's address."""
     from pyspark.sql import SparkSession
-    from ray.util.spark import setup_ray_cluster
+    from ray.util.spark import MAX_NUM_WORKER_NODES, setup_ray_cluster
 
     spark = SparkSession.getActiveSession()
     if spark is None:
         raise EngineError("ray.on_spark needs a Spark session, found none; run it where a platform has started one")
-    context: Any = spark.sparkContext
-    machines = max(1, len(context._jsc.sc().statusTracker().getExecutorInfos()) - 1)  # one of them is the driver
-    gpus = int(context.getConf().get("spark.executor.resource.gpu.amount", "0")) if settings.gpus_per_worker else 0
-    setup_ray_cluster(
-        max_worker_nodes=machines,
-        num_cpus_worker_node=max(1, context.defaultParallelism // machines),
-        num_gpus_worker_node=gpus,
-    )
+    context = spark.sparkContext
+    if context.master == "local" or context.master.startswith("local["):
+        raise EngineError(f"ray.on_spark needs a Spark cluster, found {context.master}; without it Ray starts here")
+    if find_spec("grpc") is None:
+        raise EngineError("ray.on_spark needs grpcio, found none; install ray[client]")
+    # Ray looks for its own command by PATH, which an environment that is not activated does not lead.
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    # A token in this user's home would lock the head: the other machines do not have it. Who has put it there says so.
+    os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+    context.parallelize([0], 1).count()  # machines that have not answered yet would not be counted
+    setup_ray_cluster(max_worker_nodes=MAX_NUM_WORKER_NODES, **_worker_node(context, settings))
     global _is_on_spark
     _is_on_spark = True
     return os.environ["RAY_ADDRESS"]
+
+
+def _worker_node(context: Any, settings: RaySettings) -> dict[str, int]:
+    """What a Ray node takes of a machine: all that an executor has; nothing is said where Spark does not say it."""
+    cores = context.getConf().get("spark.executor.cores")
+    if cores is None:
+        return {}
+    gpus = context.getConf().get("spark.executor.resource.gpu.amount", "0") if settings.gpus_per_worker else "0"
+    return {"num_cpus_worker_node": int(cores), "num_gpus_worker_node": int(gpus)}
 
 
 def leave_spark() -> None:
