@@ -227,7 +227,7 @@ def _on_spark(settings: RaySettings) -> str:
     return os.environ["RAY_ADDRESS"]
 
 
-def _worker_node(context: Any, settings: RaySettings) -> dict[str, int]:
+def _worker_node(context: Any, settings: RaySettings) -> dict[str, Any]:
     """What a Ray node takes of a machine: all that an executor has; nothing is said where Spark does not say it."""
     cores = context.getConf().get("spark.executor.cores")
     if cores is None:
