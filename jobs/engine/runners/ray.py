@@ -212,8 +212,9 @@ def _on_spark(settings: RaySettings) -> str:
     if spark is None:
         raise EngineError("ray.on_spark needs a Spark session, found none; run it where a platform has started one")
     context = spark.sparkContext
-    if context.master == "local" or context.master.startswith("local["):
-        raise EngineError(f"ray.on_spark needs a Spark cluster, found {context.master}; without it Ray starts here")
+    master = str(context.master)
+    if master == "local" or master.startswith("local["):
+        raise EngineError(f"ray.on_spark needs a Spark cluster, found {master}; without it Ray starts here")
     if find_spec("grpc") is None:
         raise EngineError("ray.on_spark needs grpcio, found none; install ray[client]")
     # Ray looks for its own command by PATH, which an environment that is not activated does not lead.
