@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, num2date
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 # Okabe and Ito's palette: told apart with any kind of colour vision.
 BLACK, BLUE, SKY, GREEN = "#000000", "#0072B2", "#56B4E9", "#009E73"
@@ -39,6 +40,8 @@ MODEL_WORDS: Final = {
     "tsb": "Teunter-Syntetos-Babai",
     "historic_mean": "Historic mean",
     "zero": "Zero demand",
+    "theta": "Theta",
+    "trees": "Gradient-boosted trees",
 }
 _TITLE_WIDTH = 100  # characters of a panel's small print
 
@@ -67,8 +70,9 @@ def shared_legend(figure: Figure, panels: list[Axes]) -> None:
 
 
 def panel_title(axes: Axes, head: str, small_print: str) -> None:
-    """A bold line that names the panel, and wrapped small print below it."""
-    lines = textwrap.wrap(small_print, _TITLE_WIDTH, break_on_hyphens=False)
+    """A bold line that names the panel, and wrapped small print below it, each of its lines begun anew."""
+    paragraphs = (textwrap.wrap(each, _TITLE_WIDTH, break_on_hyphens=False) for each in small_print.splitlines())
+    lines = [line for paragraph in paragraphs for line in paragraph]
     axes.set_title("\n".join(lines), fontsize=8.5, color="#333333")
     axes.annotate(
         textwrap.shorten(head, 70, placeholder="..."),
@@ -92,8 +96,9 @@ def series_name(row: Any, *, product_width: int = 48) -> str:
 
 
 def model_words(model: object) -> str:
-    """A model's name in words; one that has none here under its own name."""
-    return MODEL_WORDS.get(str(model), str(model))
+    """A model's name in words, or those of an average; one that has none here under its own name."""
+    names = [MODEL_WORDS.get(name, name) for name in str(model).split("+")]
+    return names[0] if len(names) == 1 else f"Average of {', '.join(names[:-1])} and {names[-1]}"
 
 
 def day_axis(axes: Axes) -> None:
@@ -129,3 +134,36 @@ def bar_labels(axes: Axes, values: np.ndarray, places: np.ndarray, texts: list[s
         axes.annotate(
             text, (reach, place), xytext=offset, textcoords="offset points", ha=side, va="center", fontsize=8.5
         )
+
+
+def labelled_bars(axes: Axes, names: list[str], values: np.ndarray, texts: list[str], color: str) -> None:
+    """Horizontal bars of values from zero, the first on top, each with its name before it and its text behind it."""
+    places = np.arange(len(values))[::-1].astype(float)
+    limit = max(float(np.nanmax(values, initial=0.0)), 1e-9)
+    axes.barh(places, values, 0.7, color=color)
+    bar_labels(axes, values, places, texts, limit)
+    axes.set_xlim(0, 1.35 * limit)
+    axes.set_ylim(-0.6, max(len(places), 3) - 0.4)  # a lone bar is no wall
+    axes.set_yticks(places, names)
+    axes.grid(visible=False, axis="y")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.10g}")
+
+
+def table_panel(axes: Axes, header: list[str], cells: list[list[str]], widths: list[float], most: int) -> None:
+    """A table in place of a picture, its first column to the left, as high as `most` rows would make it at most."""
+    axes.axis("off")
+    height = 0.95 * (len(cells) + 1) / (most + 1)
+    box = Bbox.from_bounds(0.0, 0.95 - height, 1.0, height)
+    table = axes.table(cells, colLabels=header, colWidths=widths, bbox=box, edges="horizontal")
+    table.auto_set_font_size(False)
+    table.set_fontsize(8.5)
+    for (_, column), cell in table.get_celld().items():
+        cell.set_edgecolor("#D0D0D0")
+        cell.set_text_props(ha="left" if column == 0 else "right")
+        cell.PAD = 0.02
+
+
+def empty_panel(axes: Axes, words: str) -> None:
+    """Words where there is nothing to draw."""
+    axes.axis("off")
+    axes.annotate(words, (0.5, 0.5), xycoords="axes fraction", ha="center")

@@ -90,7 +90,7 @@ def read_day(review: ReviewParameters, name: str) -> pd.DataFrame:
             f"{name} has no rows as of {review.as_of}; run `shelfcast run --stages publish`, or take a later day: "
             "accuracy needs a history longer than the horizon"
         )
-    return _frame(rows)
+    return frame_of(rows)
 
 
 def grouping_column(rows: pd.DataFrame, otherwise: str) -> str:
@@ -165,7 +165,7 @@ def read_series(
     if name.partition(".")[0] in ("forecast", "inventory"):
         rows = rows & (pc.field("run_id") == chosen["run_id"].iloc[0])
     found = lake.read_arrow(name, columns=columns, filters=rows if where is None else rows & where)
-    return _frame(found.sort_by([(column, "ascending") for column in columns if column in ("unique_id", "ds")]))
+    return frame_of(found.sort_by([(column, "ascending") for column in columns if column in ("unique_id", "ds")]))
 
 
 def buckets_of(lake: Lakehouse, chosen: pd.DataFrame) -> list[int]:
@@ -175,7 +175,7 @@ def buckets_of(lake: Lakehouse, chosen: pd.DataFrame) -> list[int]:
     return pc.unique(lake.read_arrow("inventory.policy", columns=["bucket"], filters=rows)["bucket"]).to_pylist()
 
 
-def _frame(table: pa.Table) -> pd.DataFrame:
+def frame_of(table: pa.Table) -> pd.DataFrame:
     """Arrow as pandas, days as timestamps at midnight (a chart's axis wants them so)."""
     frame = table.to_pandas()
     for field in table.schema:

@@ -1,0 +1,99 @@
+"""What was or will be special about a day of a series: promoted, closed, a holiday or an event, out of stock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.compute as pc
+from matplotlib.axes import Axes
+
+from jobs.views.charts import GREEN, GREY
+from jobs.views.series import frame_of, read_series
+from lakehouse.delta.io import Lakehouse
+
+_MOST_NAMED = 8  # events of a panel whose names can be read beside each other
+_HALF_DAY = pd.Timedelta(hours=12)
+
+
+@dataclass(frozen=True, slots=True)
+class DayMarks:
+    """`promoted`: unique_id, ds, of days sold and days ahead whose promotion a feed states. `events`: location_id, ds,
+    is_closed, words. `is_planned`: unique_ids that a feed states the days ahead of."""
+
+    promoted: pd.DataFrame
+    events: pd.DataFrame
+    is_planned: frozenset[str]
+
+
+def read_day_marks(lake: Lakehouse, chosen: pd.DataFrame, since: date, until: date) -> DayMarks:
+    """Of chosen rows of gold.order_plan, the days after `since` up to `until`."""
+    days = (pc.field("ds") > since) & (pc.field("ds") <= until)
+    columns = ["unique_id", "ds", "is_promo"]
+    sold = read_series(lake, "silver.sales_daily", chosen, columns, days)
+    planned = read_series(lake, "silver.planned_daily", chosen, columns, days)
+    stated = planned[planned["is_promo"].notna()]
+    both = pd.concat([sold, stated])
+    promoted = both.loc[both["is_promo"] == True, ["unique_id", "ds"]].drop_duplicates()  # noqa: E712
+    return DayMarks(promoted, calendar_events(lake, set(chosen["location_id"]), since, until), frozenset(stated["unique_id"]))
+
+
+def calendar_events(lake: Lakehouse, locations: set[str], since: date, until: date) -> pd.DataFrame:
+    """Holidays, events and closed days of locations after `since` up to `until`: location_id, ds, is_closed, words."""
+    where = pc.field("location_id").isin(sorted(locations)) & (pc.field("ds") > since) & (pc.field("ds") <= until)
+    columns = ["location_id", "ds", "is_holiday", "is_event", "is_closed", "is_closed_planned", "event_name"]
+    rows = frame_of(lake.read_arrow("silver.calendar", columns=columns, filters=where))
+    rows["is_closed"] |= rows["is_closed_planned"].fillna(value=False).astype(bool)
+    rows = rows[rows["is_holiday"] | rows["is_event"] | rows["is_closed"]].sort_values(["location_id", "ds"])
+    named = rows["event_name"].where(rows["is_holiday"] | rows["is_event"])
+    words = [
+        "; ".join(["closed"] * bool(closed) + [name if isinstance(name, str) else "event"] * bool(special))
+        for closed, name, special in zip(rows["is_closed"], named, rows["is_holiday"] | rows["is_event"], strict=True)
+    ]
+    return rows.assign(words=words)[["location_id", "ds", "is_closed", "words"]].reset_index(drop=True)
+
+
+def mark_days(axes: Axes, marks: DayMarks, row: Any) -> None:
+    """Bands behind the promoted and closed days of a row of gold.order_plan, and the names of its events on top."""
+    promoted = marks.promoted.loc[marks.promoted["unique_id"] == row.unique_id, "ds"]
+    for first, last in spans(promoted):
+        axes.axvspan(first - _HALF_DAY, last + _HALF_DAY, color=GREEN, alpha=0.14, lw=0, label="promoted", zorder=0)
+    events = marks.events[marks.events["location_id"] == row.location_id]
+    closed = events[events["is_closed"]]
+    for first, last in spans(closed["ds"]):
+        band: dict[str, Any] = {"facecolor": "#D9D9D9", "edgecolor": GREY, "hatch": "////", "lw": 0}
+        axes.axvspan(first - _HALF_DAY, last + _HALF_DAY, label="closed", zorder=0, **band)
+    for number, event in enumerate(events.itertuples()):
+        axes.axvline(event.ds, color=GREY, lw=0.8, ls=":", label="holiday, event or closed day", zorder=1)
+        if len(events) <= _MOST_NAMED:
+            _name(axes, event, number)
+
+
+def _name(axes: Axes, event: Any, number: int) -> None:
+    """Along its line, from the top; the names of neighbouring days would lie on each other, so they alternate."""
+    words = event.words if len(event.words) <= 26 else event.words[:24].rstrip() + "..."
+    at = (event.ds, 0.99)
+    offset = (-2, 0) if number % 2 else (2, 0)
+    style: dict[str, Any] = {"rotation": 90, "fontsize": 7.5, "color": GREY, "va": "top", "zorder": 6}
+    axes.annotate(
+        words,
+        at,
+        xycoords=("data", "axes fraction"),
+        xytext=offset,
+        textcoords="offset points",
+        ha="right" if number % 2 else "left",
+        **style,
+    )
+
+
+def spans(days: pd.Series) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
+    """First and last of each run of days that follow on each other."""
+    ordered = np.sort(days.drop_duplicates().to_numpy())
+    if not len(ordered):
+        return []
+    breaks = np.flatnonzero(np.diff(ordered) > np.timedelta64(timedelta(days=1)))
+    firsts, lasts = np.append(0, breaks + 1), np.append(breaks, len(ordered) - 1)
+    return [(pd.Timestamp(ordered[a]), pd.Timestamp(ordered[b])) for a, b in zip(firsts, lasts, strict=True)]
