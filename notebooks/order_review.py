@@ -13,15 +13,17 @@
 
 import pyarrow.compute as pc
 
-from jobs.views.order_charts import order_overview, stock_projections
+from jobs.views.order_charts import largest_checks, order_overview
 from jobs.views.series import choose_series, keep, read_day, read_series, review_parameters
 from jobs.views.sql_functions import register
+from jobs.views.stock_charts import stock_projections
 
 # COMMAND ----------
 
 review = review_parameters(globals().get("dbutils"))
 plan = read_day(review, "gold.order_plan")
 risk = read_day(review, "gold.stock_risk")
+check = read_day(review, "gold.order_check", may_be_empty=True)
 chosen = choose_series(plan, review.skus)
 print(f"{review.lakehouse.base} as of {review.as_of}: {len(plan):,} series")
 
@@ -32,26 +34,26 @@ print(f"{review.lakehouse.base} as of {review.as_of}: {len(plan):,} series")
 # MAGIC
 # MAGIC Risks are ranked by what running out would cost: the demand over the lead time that today's position is expected
 # MAGIC to leave unserved, at the selling price. The chance in brackets is that of running out at all. An order placed
-# MAGIC today cannot change it, since it arrives after the lead time.
+# MAGIC today cannot change it, since it arrives after the lead time. Cover is counted in ranges that widen: a day more or
+# MAGIC less decides about today, a month about money that lies on the shelf. What the policies behind the orders cost
+# MAGIC and serve is in `policy_review`.
 
 # COMMAND ----------
 
-keep(order_overview(plan, risk), "order_overview", review)
+keep(order_overview(plan, risk, check), "order_overview", review)
 
 # COMMAND ----------
 
 # MAGIC %md
-# MAGIC ## The policies behind it, in money
+# MAGIC ## Lines to look at before signing
 # MAGIC
-# MAGIC Cost a year of holding, ordering and lost margin: *held out* is the last replay, which did not take part in the
-# MAGIC choice that it tests; the benchmark is a safety stock of z x sigma x sqrt(lead time + review).
+# MAGIC Rules find lines that can hardly be meant: they last too long or longer than the goods keep, have no price, earn
+# MAGIC nothing, or are worth far more than the series' orders usually are. `found` is what the line has, `bound` what it
+# MAGIC is beyond; thresholds are `[order_check]` of the settings. `shelfcast override` confirms a line or changes it.
 
 # COMMAND ----------
 
-value = read_day(review, "gold.policy_value")
-money = ["held_out_cost", "held_out_benchmark_cost", "expected_cost", "benchmark_cost"]
-by_policy = value.groupby("policy").agg(series=("unique_id", "count"), **{name: (name, "sum") for name in money})
-print(by_policy.round(0).to_string())
+print(largest_checks(check).round(1).to_string(index=False) if len(check) else "gold.order_check lists no line.")
 
 # COMMAND ----------
 
@@ -73,7 +75,8 @@ print(by_policy.round(0).to_string())
 # MAGIC the grey dashed line the next review's order would help. Demand below zero is not served in time. The
 # MAGIC picture ends at the lowest level before that line. The order-up-to level is one for the position, which the
 # MAGIC order reaches today; the stock itself stays below it, unless the order was rounded up to a pack or a
-# MAGIC minimum.
+# MAGIC minimum. The blue dotted line is where stock and order end at the day's expected demand (`cover_after_days`); an
+# MAGIC order that lasts beyond the picture says until when.
 
 # COMMAND ----------
 

@@ -77,7 +77,7 @@ def _of_bucket(
 
 
 def _summed(daily: pd.DataFrame) -> pd.DataFrame:
-    is_promo = daily["is_promo"].fillna(value=False).astype(bool)
+    is_promo = daily["is_promo"] == True  # noqa: E712 (NULL where no feed says)
     kind = np.where(daily["is_censored"], DAY_KINDS[2], np.where(is_promo, DAY_KINDS[1], DAY_KINDS[0]))
     level_Q = np.array([LEVELS[name] for name in QUANTILES])
     covered = covered_shares(daily["y"].to_numpy(), daily[list(QUANTILES)].to_numpy(), level_Q)

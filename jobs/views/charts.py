@@ -33,16 +33,24 @@ STYLE: Final[dict[str, Any]] = {
 }
 
 MODEL_WORDS: Final = {
-    "seasonal_naive": "Seasonal naive",
-    "ets": "Exponential smoothing",
+    "seasonal_naive": "seasonal naive",
+    "ets": "exponential smoothing",
     "croston": "Croston",
     "sba": "Syntetos-Boylan approximation",
     "tsb": "Teunter-Syntetos-Babai",
-    "historic_mean": "Historic mean",
-    "zero": "Zero demand",
+    "historic_mean": "historic mean",
+    "zero": "zero demand",
     "theta": "Theta",
-    "trees": "Gradient-boosted trees",
+    "trees": "gradient-boosted trees",
 }
+_ROUND_DAYS = 30  # from where a tenth of a day says nothing
+POLICY_WORDS: Final = {
+    "tuned_s_s": "tuned (s, S)",
+    "s_s": "(s, S)",
+    "tuned_base_stock": "tuned base stock",
+    "z_sigma": "z x sigma",
+}
+_CHARACTERS_AN_INCH, _HANDLE_WIDTH = 13, 8  # of a legend: what its widest entry leaves room for
 _TITLE_WIDTH = 100  # characters of a panel's small print
 
 
@@ -66,7 +74,9 @@ def shared_legend(figure: Figure, panels: list[Axes]) -> None:
     for axes in panels:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             named.setdefault(label, handle)
-    figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=min(len(named), 5))
+    widest = max(map(len, named), default=1) + _HANDLE_WIDTH
+    ncols = max(1, min(len(named), 5, int(_CHARACTERS_AN_INCH * figure.get_figwidth() / widest)))
+    figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=ncols)
 
 
 def panel_title(axes: Axes, head: str, small_print: str) -> None:
@@ -95,10 +105,23 @@ def series_name(row: Any, *, product_width: int = 48) -> str:
     return " · ".join(part for part in parts if part and part != "all")
 
 
+def series_lines(row: Any, *, product_width: int = 28) -> str:
+    """The same in two lines, product above, where names stand beside bars."""
+    product = row.product_name if isinstance(row.product_name, str) else ""
+    parts = [part for part in (row.sku_id, row.location_id, row.channel_id) if part != "all"]
+    return "\n".join(filter(None, [textwrap.shorten(product, product_width, placeholder="..."), " · ".join(parts)]))
+
+
 def model_words(model: object) -> str:
     """A model's name in words, or those of an average; one that has none here under its own name."""
     names = [MODEL_WORDS.get(name, name) for name in str(model).split("+")]
-    return names[0] if len(names) == 1 else f"Average of {', '.join(names[:-1])} and {names[-1]}"
+    words = names[0] if len(names) == 1 else f"average of {', '.join(names[:-1])} and {names[-1]}"
+    return words[0].upper() + words[1:]
+
+
+def policy_words(policy: object) -> str:
+    """A policy's name as textbooks write it; one that has none here under its own name."""
+    return POLICY_WORDS.get(str(policy), group_words(str(policy)))
 
 
 def day_axis(axes: Axes) -> None:
@@ -112,6 +135,13 @@ def day_axis(axes: Axes) -> None:
 
 def day_words(day: pd.Timestamp) -> str:
     return f"{day.day} {day:%b %Y}"
+
+
+def days_words(days: float) -> str:
+    """A number of days as a planner says it; nothing runs out without demand."""
+    if np.isnan(days):
+        return "no demand"
+    return f"{days:,.1f} days" if days < _ROUND_DAYS else f"{days:,.0f} days"
 
 
 def group_words(name: str) -> str:
@@ -143,7 +173,7 @@ def labelled_bars(axes: Axes, names: list[str], values: np.ndarray, texts: list[
     axes.barh(places, values, 0.7, color=color)
     bar_labels(axes, values, places, texts, limit)
     axes.set_xlim(0, 1.35 * limit)
-    axes.set_ylim(-0.6, max(len(places), 3) - 0.4)  # a lone bar is no wall
+    axes.set_ylim(len(places) - max(len(places), 4) - 0.6, len(places) - 0.4)  # a lone bar is no wall
     axes.set_yticks(places, names)
     axes.grid(visible=False, axis="y")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.10g}")

@@ -46,7 +46,7 @@ def calendar_events(lake: Lakehouse, locations: set[str], since: date, until: da
     where = pc.field("location_id").isin(sorted(locations)) & (pc.field("ds") > since) & (pc.field("ds") <= until)
     columns = ["location_id", "ds", "is_holiday", "is_event", "is_closed", "is_closed_planned", "event_name"]
     rows = frame_of(lake.read_arrow("silver.calendar", columns=columns, filters=where))
-    rows["is_closed"] |= rows["is_closed_planned"].fillna(value=False).astype(bool)
+    rows["is_closed"] |= rows["is_closed_planned"] == True  # noqa: E712 (NULL in rows of earlier versions)
     rows = rows[rows["is_holiday"] | rows["is_event"] | rows["is_closed"]].sort_values(["location_id", "ds"])
     named = rows["event_name"].where(rows["is_holiday"] | rows["is_event"])
     words = [

@@ -43,14 +43,16 @@ class ReviewParameters:
     figures: Path
 
 
-def review_parameters(dbutils: Any = None) -> ReviewParameters:
+def review_parameters(dbutils: Any = None, *, of: str = PLAN) -> ReviewParameters:
     """From the widgets of a notebook on Databricks (its `dbutils`), else from SHELFCAST_LAKEHOUSE and its like.
 
-    Raises ConfigError where the lakehouse has no order plan or the as-of day is none of its days.
+    of: the table whose days there are to choose from; with "ops.run" a run counts that published nothing.
+    Raises ConfigError where the lakehouse has no such day or the as-of day is none of them.
     """
     given = {name: _parameter(dbutils, name) for name in _WIDGETS}
     lake = Lakehouse(given["lakehouse"])
-    as_of = published_day(lake, _day(given["as_of"]) if given["as_of"] else None)
+    asked = _day(given["as_of"]) if given["as_of"] else None
+    as_of = published_day(lake, asked) if of == PLAN else run_day(lake, asked)
     skus = tuple(part.strip() for part in given["skus"].split(",") if part.strip())
     return ReviewParameters(lake, skus, as_of, Path(given["figures"]))
 
@@ -60,10 +62,22 @@ def published_day(lake: Lakehouse, as_of: date | None) -> date:
     published = lake.partition_values(PLAN, "as_of")
     if not published:
         raise ConfigError(f"no order plan in {lake.base}; make one with `shelfcast run`, or name another lakehouse")
-    if as_of is not None and str(as_of) not in published:
-        days = ("the last ones are " if len(published) > 10 else "") + ", ".join(published[-10:])
-        raise ConfigError(f"as of: expected a published day ({days}), found {as_of}")
-    return as_of or date.fromisoformat(published[-1])
+    return _one_of("published day", published, as_of) or date.fromisoformat(published[-1])
+
+
+def run_day(lake: Lakehouse, as_of: date | None) -> date:
+    """The as-of day asked for, or that of the run which started last. Raises ConfigError where no run is of it."""
+    rows = lake.read_arrow("ops.run", columns=["as_of", "started_at"]).sort_by("started_at")["as_of"].to_pylist()
+    if not rows:
+        raise ConfigError(f"no run yet in {lake.base}; start one with `shelfcast run`, or name another lakehouse")
+    return _one_of("day of a run", sorted({str(day) for day in rows}), as_of) or rows[-1]
+
+
+def _one_of(what: str, days: Sequence[str], asked: date | None) -> date | None:
+    if asked is not None and str(asked) not in days:
+        named = ("the last ones are " if len(days) > 10 else "") + ", ".join(days[-10:])
+        raise ConfigError(f"as of: expected a {what} ({named}), found {asked}")
+    return asked
 
 
 def _parameter(dbutils: Any, name: str) -> str:
@@ -82,10 +96,10 @@ def _day(text: str) -> date:
         raise ConfigError(f"as_of: expected a day as YYYY-MM-DD, found {text!r}") from None
 
 
-def read_day(review: ReviewParameters, name: str) -> pd.DataFrame:
+def read_day(review: ReviewParameters, name: str, *, may_be_empty: bool = False) -> pd.DataFrame:
     """A gold table's rows of the as-of day: one per series. Raises ConfigError where there are none."""
     rows = review.lakehouse.read_arrow(name, filters=pc.field("as_of") == review.as_of)
-    if not rows.num_rows:
+    if not rows.num_rows and not may_be_empty:
         raise ConfigError(
             f"{name} has no rows as of {review.as_of}; run `shelfcast run --stages publish`, or take a later day: "
             "accuracy needs a history longer than the horizon"
