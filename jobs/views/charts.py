@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Collection
 from contextlib import ContextDecorator
 from typing import Any, Final
 
@@ -68,12 +69,13 @@ def panel_grid(count: int, *, row_height: float = 4.2) -> tuple[Figure, list[Axe
     return figure, [figure.add_subplot(rows, columns, number + 1) for number in range(count)]
 
 
-def shared_legend(figure: Figure, panels: list[Axes]) -> None:
-    """One legend below all panels, each thing named once."""
+def shared_legend(figure: Figure, panels: list[Axes], only: Collection[str] | None = None) -> None:
+    """One legend below all panels, each thing named once; `only`: those names, where panels have legends of their own."""
     named: dict[str, Any] = {}
     for axes in panels:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-            named.setdefault(label, handle)
+            if only is None or label in only:
+                named.setdefault(label, handle)
     widest = max(map(len, named), default=1) + _HANDLE_WIDTH
     ncols = max(1, min(len(named), 5, int(_CHARACTERS_AN_INCH * figure.get_figwidth() / widest)))
     figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=ncols)
@@ -166,7 +168,7 @@ def bar_labels(axes: Axes, values: np.ndarray, places: np.ndarray, texts: list[s
         )
 
 
-def labelled_bars(axes: Axes, names: list[str], values: np.ndarray, texts: list[str], color: str) -> None:
+def labelled_bars(axes: Axes, names: list[str], values: np.ndarray, texts: list[str], color: str | list[str]) -> None:
     """Horizontal bars of values from zero, the first on top, each with its name before it and its text behind it."""
     places = np.arange(len(values))[::-1].astype(float)
     limit = max(float(np.nanmax(values, initial=0.0)), 1e-9)

@@ -15,6 +15,9 @@ from jobs.views.charts import GREEN, GREY
 from jobs.views.series import frame_of, read_series
 from lakehouse.delta.io import Lakehouse
 
+PROMOTED, CLOSED, EVENT = "promoted", "closed", "holiday, event or closed day"
+MARKS = (PROMOTED, CLOSED, EVENT)
+"""What `mark_days` calls its bands and lines in a legend."""
 _MOST_NAMED = 8  # events of a panel whose names can be read beside each other
 _HALF_DAY = pd.Timedelta(hours=12)
 
@@ -56,20 +59,26 @@ def calendar_events(lake: Lakehouse, locations: set[str], since: date, until: da
     return rows.assign(words=words)[["location_id", "ds", "is_closed", "words"]].reset_index(drop=True)
 
 
-def mark_days(axes: Axes, marks: DayMarks, row: Any) -> None:
-    """Bands behind the promoted and closed days of a row of gold.order_plan, and the names of its events on top."""
+def mark_days(axes: Axes, marks: DayMarks, row: Any, *, with_names: bool = True) -> None:
+    """Bands behind the promoted and closed days of a row of gold.order_plan, lines at its events with their names."""
     promoted = marks.promoted.loc[marks.promoted["unique_id"] == row.unique_id, "ds"]
     for first, last in spans(promoted):
-        axes.axvspan(first - _HALF_DAY, last + _HALF_DAY, color=GREEN, alpha=0.14, lw=0, label="promoted", zorder=0)
+        axes.axvspan(first - _HALF_DAY, last + _HALF_DAY, color=GREEN, alpha=0.14, lw=0, label=PROMOTED, zorder=0)
     events = marks.events[marks.events["location_id"] == row.location_id]
     closed = events[events["is_closed"]]
     for first, last in spans(closed["ds"]):
         band: dict[str, Any] = {"facecolor": "#D9D9D9", "edgecolor": GREY, "hatch": "////", "lw": 0}
-        axes.axvspan(first - _HALF_DAY, last + _HALF_DAY, label="closed", zorder=0, **band)
+        axes.axvspan(first - _HALF_DAY, last + _HALF_DAY, label=CLOSED, zorder=0, **band)
     for number, event in enumerate(events.itertuples()):
-        axes.axvline(event.ds, color=GREY, lw=0.8, ls=":", label="holiday, event or closed day", zorder=1)
-        if len(events) <= _MOST_NAMED:
+        axes.axvline(event.ds, color=GREY, lw=0.8, ls=":", label=EVENT, zorder=1)
+        if with_names and len(events) <= _MOST_NAMED:
             _name(axes, event, number)
+
+
+def event_words(marks: DayMarks, row: Any) -> str:
+    """The events of a row's location with their days, '' for none."""
+    events = marks.events[marks.events["location_id"] == row.location_id]
+    return ", ".join(f"{event.words} ({event.ds.day} {event.ds:%b})" for event in events.itertuples())
 
 
 def _name(axes: Axes, event: Any, number: int) -> None:
