@@ -5,8 +5,9 @@
 # MAGIC What do the policies behind the orders cost, what service do they give, and what would more of it cost?
 # MAGIC Everything shown is read from tables; `shelfcast describe TABLE` explains their columns.
 # MAGIC
-# MAGIC Widgets (on Databricks) or environment variables `SHELFCAST_LAKEHOUSE`, `SHELFCAST_AS_OF` and `SHELFCAST_FIGURES`
-# MAGIC choose the lakehouse, the as-of day (without it, the latest published) and the folder for figures.
+# MAGIC Widgets (on Databricks) or environment variables `SHELFCAST_LAKEHOUSE`, `SHELFCAST_AS_OF` and
+# MAGIC `SHELFCAST_FIGURES` choose the lakehouse, the as-of day (without it, the latest published) and the folder for
+# MAGIC figures.
 
 # COMMAND ----------
 
@@ -28,14 +29,15 @@ print(f"{review.lakehouse.base} as of {review.as_of}: {len(value):,} series, {mo
 # MAGIC ## Service and money
 # MAGIC
 # MAGIC Every candidate policy has ordered for past days, on the forecasts of then, and met the demand that came
-# MAGIC (`inventory.replay`). A square is one policy for all series. A dot lets each series take the candidate that suits
-# MAGIC it, where a lost unit is reckoned to cost so many times its margin: 1x is what the settings know, more stands for
-# MAGIC customers who do not come back. It was chosen by earlier replays and is judged on the last one, so that hindsight
-# MAGIC promises nothing. The line is the frontier: nothing drawn serves as much for less. The star is what is in use; that
-# MAGIC choice has seen this replay, so that it may lie a little below the line.
+# MAGIC (`inventory.replay`). A square is one policy for all series. A dot lets each series take the candidate that
+# MAGIC suits it, where a lost unit is reckoned to cost so many times its margin: 1x is what the settings know, more
+# MAGIC stands for customers who do not come back. It was chosen by earlier replays and is judged on the last one, so
+# MAGIC that hindsight promises nothing. The line is the frontier: nothing drawn serves as much for less. The star is
+# MAGIC what is in use; that choice has seen this replay, so that it may lie a little below the line.
 # MAGIC
-# MAGIC Left of the star money is saved and demand turned away; right of it service is bought, at the price of the line's
-# MAGIC slope. A star well above the line: another choice serves as much for less, within what one replay can tell.
+# MAGIC Left of the star money is saved and demand turned away; right of it service is bought, at the price of the
+# MAGIC line's slope. A star well above the line: another choice serves as much for less, within what one replay can
+# MAGIC tell.
 # MAGIC
 # MAGIC *Held out* is the last replay, which did not take part in the choice that it tests; the benchmark is a safety
 # MAGIC stock of z x sigma x sqrt(lead time + review).
@@ -75,8 +77,8 @@ print(by_policy.round(0).to_string())
 # MAGIC %md
 # MAGIC ## In SQL
 # MAGIC
-# MAGIC Where this notebook has a Spark session, SQL cells know these tables as `gold_policy_value`,
-# MAGIC `inventory_replay` and `inventory_policy` from here on.
+# MAGIC Where this notebook has a Spark session, SQL cells know these tables as `gold_policy_value`, `inventory_replay`
+# MAGIC and `inventory_policy` from here on.
 
 # COMMAND ----------
 

@@ -2,12 +2,13 @@
 # MAGIC %md
 # MAGIC # Run health
 # MAGIC
-# MAGIC Did the last run do all that it should, how long did it take and with how much memory, what failed, what is late,
-# MAGIC and how large have the tables grown? Everything shown is read from the ledger (`ops.*`) and the tables' logs; a
-# MAGIC run that never came to publish is shown as well.
+# MAGIC Did the last run do all that it should, how long did it take and with how much memory, what failed, what is
+# MAGIC late, and how large have the tables grown? Everything shown is read from the ledger (`ops.*`) and the tables'
+# MAGIC logs; a run that never came to publish is shown as well.
 # MAGIC
-# MAGIC Widgets (on Databricks) or environment variables `SHELFCAST_LAKEHOUSE`, `SHELFCAST_AS_OF` and `SHELFCAST_FIGURES`
-# MAGIC choose the lakehouse, the as-of day (without it, that of the latest run) and the folder for figures.
+# MAGIC Widgets (on Databricks) or environment variables `SHELFCAST_LAKEHOUSE`, `SHELFCAST_AS_OF` and
+# MAGIC `SHELFCAST_FIGURES` choose the lakehouse, the as-of day (without it, that of the latest run) and the folder for
+# MAGIC figures.
 
 # COMMAND ----------
 
@@ -78,7 +79,8 @@ print(days_held(lake, review.as_of).to_string(index=False))
 # MAGIC %md
 # MAGIC ## Every table
 # MAGIC
-# MAGIC Where this notebook has a Spark session, SQL cells know the ledger as `ops_run`, `ops_run_unit` and `ops_failure`.
+# MAGIC Where this notebook has a Spark session, SQL cells know the ledger as `ops_run`, `ops_run_unit` and
+# MAGIC `ops_failure`.
 
 # COMMAND ----------
 

@@ -2,12 +2,13 @@
 # MAGIC %md
 # MAGIC # Silver review
 # MAGIC
-# MAGIC What became of the feeds: is every source row accounted for, what was set aside and why, which values are doubtful,
-# MAGIC which days are late or missing? Everything shown is read from tables; `shelfcast describe TABLE` explains their
-# MAGIC columns, `docs/cleaning.md` the rules.
+# MAGIC What became of the feeds: is every source row accounted for, what was set aside and why, which values are
+# MAGIC doubtful, which days are late or missing? Everything shown is read from tables; `shelfcast describe TABLE`
+# MAGIC explains their columns, `docs/cleaning.md` the rules.
 # MAGIC
-# MAGIC Widgets (on Databricks) or environment variables `SHELFCAST_LAKEHOUSE`, `SHELFCAST_AS_OF` and `SHELFCAST_FIGURES`
-# MAGIC choose the lakehouse, the as-of day (without it, that of the latest run) and the folder for figures.
+# MAGIC Widgets (on Databricks) or environment variables `SHELFCAST_LAKEHOUSE`, `SHELFCAST_AS_OF` and
+# MAGIC `SHELFCAST_FIGURES` choose the lakehouse, the as-of day (without it, that of the latest run) and the folder for
+# MAGIC figures.
 
 # COMMAND ----------
 
@@ -42,8 +43,8 @@ print(sentence)
 # MAGIC %md
 # MAGIC ## From bronze to silver
 # MAGIC
-# MAGIC Each row of a feed is used, quarantined by a rule, a duplicate, or out of scope (a series that sells too rarely to
-# MAGIC plan). The sum is what bronze holds; `unaccounted` is 0, or something was lost.
+# MAGIC Each row of a feed is used, quarantined by a rule, a duplicate, or out of scope (a series that sells too rarely
+# MAGIC to plan). The sum is what bronze holds; `unaccounted` is 0, or something was lost.
 
 # COMMAND ----------
 

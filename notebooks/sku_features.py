@@ -6,8 +6,8 @@
 # MAGIC features.sku_daily` explains the columns.
 # MAGIC
 # MAGIC Widgets (on Databricks) or environment variables `SHELFCAST_LAKEHOUSE`, `SHELFCAST_SKUS`, `SHELFCAST_AS_OF` and
-# MAGIC `SHELFCAST_FIGURES` choose the lakehouse, the SKUs (or series, as `sku|location|channel`), the as-of day and the
-# MAGIC folder for figures. One series is shown: the first of those named, or that of the largest order value.
+# MAGIC `SHELFCAST_FIGURES` choose the lakehouse, the SKUs (or series, as `sku|location|channel`), the as-of day and
+# MAGIC the folder for figures. One series is shown: the first of those named, or that of the largest order value.
 
 # COMMAND ----------
 
@@ -52,8 +52,8 @@ keep(feature_panels(row, shown, groups, marks), "sku_features", review)
 # MAGIC %md
 # MAGIC ## Point in time
 # MAGIC
-# MAGIC Lags, levels, spreads and shares made again here, from the units of earlier days alone. `differ` is 0, or a feature
-# MAGIC knows more than it could have known.
+# MAGIC Lags, levels, spreads and shares made again here, from the units of earlier days alone. `differ` is 0, or a
+# MAGIC feature knows more than it could have known.
 
 # COMMAND ----------
 
@@ -64,9 +64,9 @@ print(point_in_time(features).to_string(index=False))
 # MAGIC %md
 # MAGIC ## What models read
 # MAGIC
-# MAGIC Values of the last day. Every model is given demand (`y_latent`), price and promotion, and takes of them what it can
-# MAGIC use; holidays and events come from `silver.calendar`. Trees learn from all series at once, and from the statistics
-# MAGIC as they are on the day after the last one known.
+# MAGIC Values of the last day. Every model is given demand (`y_latent`), price and promotion, and takes of them what
+# MAGIC it can use; holidays and events come from `silver.calendar`. Trees learn from all series at once, and from the
+# MAGIC statistics as they are on the day after the last one known.
 
 # COMMAND ----------
 

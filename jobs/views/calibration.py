@@ -1,4 +1,4 @@
-"""Whether quantiles keep their promise: by demand class, and apart for days that promotions or empty shelves make others.
+"""Whether quantiles keep their promise: by demand class, and apart for promoted days and empty shelves.
 
 A day that ran out of stock sold no more than there was, so that it lies below a quantile of demand more often than it
 should; it tells nothing of the forecast and is kept apart. Promoted days are those that a forecast without a plan of
@@ -31,7 +31,9 @@ def covered_shares(actual_N: np.ndarray, quantile_NQ: np.ndarray, level_Q: np.nd
     levels rise along Q.
     """
     same_NQQ = quantile_NQ[:, :, None] == quantile_NQ[:, None, :]
-    below_NQQ, above_NQQ = (compare(quantile_NQ[:, None, :], quantile_NQ[:, :, None]) for compare in (np.less, np.greater))
+    below_NQQ, above_NQQ = (
+        compare(quantile_NQ[:, None, :], quantile_NQ[:, :, None]) for compare in (np.less, np.greater)
+    )
     before, first = np.where(below_NQQ, level_Q, 0.0).max(2), np.where(same_NQQ, level_Q, 1.0).min(2)
     last, after = np.where(same_NQQ, level_Q, 0.0).max(2), np.where(above_NQQ, level_Q, 1.0).min(2)
     low = np.where(quantile_NQ <= 0, 0.0, (before + first) / 2)
@@ -55,9 +57,7 @@ def calibration(lake: Lakehouse, accuracy: pd.DataFrame) -> pd.DataFrame:
     return whole.groupby([CLASS, KIND], observed=True)[_SUMS].sum().reset_index()
 
 
-def _of_bucket(
-    lake: Lakehouse, bucket: int, run_id: str, days: tuple[date, date], classes: pd.Series
-) -> pd.DataFrame:
+def _of_bucket(lake: Lakehouse, bucket: int, run_id: str, days: tuple[date, date], classes: pd.Series) -> pd.DataFrame:
     here = pc.field("bucket") == bucket
     of_run = here & (pc.field("run_id") == run_id) & (pc.field("cutoff") == days[0])
     columns = ["unique_id", "model", "ds", "mean", *QUANTILES]
@@ -131,7 +131,7 @@ def calibration_words(sums: pd.DataFrame) -> str:
     )
     if len(plain) and len(promoted):
         words += (
-            f" Below the 90% quantile lie {observed(plain)['p90']:.1%} of plain days and {observed(promoted)['p90']:.1%} "
-            f"of {promoted['days'].sum():,} promoted ones."
+            f" Below the 90% quantile lie {observed(plain)['p90']:.1%} of plain days and "
+            f"{observed(promoted)['p90']:.1%} of {promoted['days'].sum():,} promoted ones."
         )
     return words

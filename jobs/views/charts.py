@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Collection
 from contextlib import ContextDecorator
+from datetime import timedelta
 from typing import Any, Final
 
 import matplotlib
@@ -70,7 +71,7 @@ def panel_grid(count: int, *, row_height: float = 4.2) -> tuple[Figure, list[Axe
 
 
 def shared_legend(figure: Figure, panels: list[Axes], only: Collection[str] | None = None) -> None:
-    """One legend below all panels, each thing named once; `only`: those names, where panels have legends of their own."""
+    """One legend below all panels, each thing named once; `only`: of those names, where panels have legends too."""
     named: dict[str, Any] = {}
     for axes in panels:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
@@ -131,7 +132,7 @@ def day_axis(axes: Axes) -> None:
     locator = AutoDateLocator(minticks=4, maxticks=8)
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(lambda value, _: f"{num2date(value).day} {num2date(value):%b}")
-    years = sorted({num2date(end).year for end in axes.get_xlim()})
+    years = sorted({num2date(end).year for end in axes.dataLim.intervalx})
     axes.set_xlabel(f"day, {' to '.join(str(year) for year in years)}")
 
 
@@ -166,6 +167,23 @@ def bar_labels(axes: Axes, values: np.ndarray, places: np.ndarray, texts: list[s
         axes.annotate(
             text, (reach, place), xytext=offset, textcoords="offset points", ha=side, va="center", fontsize=8.5
         )
+
+
+def day_bands(axes: Axes, days: pd.Series, **style: Any) -> None:
+    """A band over each run of days that follow on each other, from the middle of the night before to that after."""
+    half: Any = pd.Timedelta(hours=12)
+    for first, last in spans(days):
+        axes.axvspan(first - half, last + half, **style)
+
+
+def spans(days: pd.Series) -> list[tuple[Any, Any]]:
+    """First and last of each run of days that follow on each other."""
+    ordered = np.sort(days.drop_duplicates().to_numpy())
+    if not len(ordered):
+        return []
+    breaks = np.flatnonzero(np.diff(ordered) > np.timedelta64(timedelta(days=1)))
+    firsts, lasts = np.append(0, breaks + 1), np.append(breaks, len(ordered) - 1)
+    return [(pd.Timestamp(ordered[a]), pd.Timestamp(ordered[b])) for a, b in zip(firsts, lasts, strict=True)]
 
 
 def labelled_bars(axes: Axes, names: list[str], values: np.ndarray, texts: list[str], color: str | list[str]) -> None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
 from matplotlib.axes import Axes
 
-from jobs.views.charts import GREEN, GREY
+from jobs.views.charts import GREEN, GREY, day_bands
 from jobs.views.series import frame_of, read_series
 from lakehouse.delta.io import Lakehouse
 
@@ -19,7 +18,6 @@ PROMOTED, CLOSED, EVENT = "promoted", "closed", "holiday, event or closed day"
 MARKS = (PROMOTED, CLOSED, EVENT)
 """What `mark_days` calls its bands and lines in a legend."""
 _MOST_NAMED = 8  # events of a panel whose names can be read beside each other
-_HALF_DAY = pd.Timedelta(hours=12)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +39,9 @@ def read_day_marks(lake: Lakehouse, chosen: pd.DataFrame, since: date, until: da
     stated = planned[planned["is_promo"].notna()]
     both = pd.concat([sold, stated])
     promoted = both.loc[both["is_promo"] == True, ["unique_id", "ds"]].drop_duplicates()  # noqa: E712
-    return DayMarks(promoted, calendar_events(lake, set(chosen["location_id"]), since, until), frozenset(stated["unique_id"]))
+    return DayMarks(
+        promoted, calendar_events(lake, set(chosen["location_id"]), since, until), frozenset(stated["unique_id"])
+    )
 
 
 def calendar_events(lake: Lakehouse, locations: set[str], since: date, until: date) -> pd.DataFrame:
@@ -62,13 +62,10 @@ def calendar_events(lake: Lakehouse, locations: set[str], since: date, until: da
 def mark_days(axes: Axes, marks: DayMarks, row: Any, *, with_names: bool = True) -> None:
     """Bands behind the promoted and closed days of a row of gold.order_plan, lines at its events with their names."""
     promoted = marks.promoted.loc[marks.promoted["unique_id"] == row.unique_id, "ds"]
-    for first, last in spans(promoted):
-        axes.axvspan(first - _HALF_DAY, last + _HALF_DAY, color=GREEN, alpha=0.14, lw=0, label=PROMOTED, zorder=0)
+    day_bands(axes, promoted, color=GREEN, alpha=0.14, lw=0, label=PROMOTED, zorder=0)
     events = marks.events[marks.events["location_id"] == row.location_id]
-    closed = events[events["is_closed"]]
-    for first, last in spans(closed["ds"]):
-        band: dict[str, Any] = {"facecolor": "#D9D9D9", "edgecolor": GREY, "hatch": "////", "lw": 0}
-        axes.axvspan(first - _HALF_DAY, last + _HALF_DAY, label=CLOSED, zorder=0, **band)
+    closed: dict[str, Any] = {"facecolor": "#D9D9D9", "edgecolor": GREY, "hatch": "////", "lw": 0}
+    day_bands(axes, events.loc[events["is_closed"], "ds"], label=CLOSED, zorder=0, **closed)
     for number, event in enumerate(events.itertuples()):
         axes.axvline(event.ds, color=GREY, lw=0.8, ls=":", label=EVENT, zorder=1)
         if with_names and len(events) <= _MOST_NAMED:
@@ -96,13 +93,3 @@ def _name(axes: Axes, event: Any, number: int) -> None:
         ha="right" if number % 2 else "left",
         **style,
     )
-
-
-def spans(days: pd.Series) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
-    """First and last of each run of days that follow on each other."""
-    ordered = np.sort(days.drop_duplicates().to_numpy())
-    if not len(ordered):
-        return []
-    breaks = np.flatnonzero(np.diff(ordered) > np.timedelta64(timedelta(days=1)))
-    firsts, lasts = np.append(0, breaks + 1), np.append(breaks, len(ordered) - 1)
-    return [(pd.Timestamp(ordered[a]), pd.Timestamp(ordered[b])) for a, b in zip(firsts, lasts, strict=True)]

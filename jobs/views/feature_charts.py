@@ -65,7 +65,9 @@ def _demand(axes: Axes, features: pd.DataFrame, events: str) -> None:
         days = features[differs]
         axes.plot(days["ds"], days["y_latent"], "D", color=VERMILLION, ms=4, label="y_latent where it is not y")
     for color, window in zip(_COLORS, (7, 28, 56), strict=True):
-        axes.plot(features["ds"], features[f"rolling_mean_{window}"], color=color, lw=1.6, label=f"rolling_mean_{window}")
+        axes.plot(
+            features["ds"], features[f"rolling_mean_{window}"], color=color, lw=1.6, label=f"rolling_mean_{window}"
+        )
     axes.set_ylim(0, None)
     axes.set_ylabel("units a day")
     panel_title(axes, "Demand and its level", f"A level holds the days before, never its own. {events}")
@@ -77,7 +79,9 @@ def _weekdays(axes: Axes, features: pd.DataFrame) -> None:
         axes.plot(features["ds"], features[f"weekday_mean_{weeks}"], color=color, lw=1.4, label=f"weekday_mean_{weeks}")
     axes.set_ylim(0, None)
     axes.set_ylabel("units a day")
-    panel_title(axes, "The same weekday of earlier weeks", "A saw-tooth that meets the units: the week's season is real.")
+    panel_title(
+        axes, "The same weekday of earlier weeks", "A saw-tooth that meets the units: the week's season is real."
+    )
 
 
 def _spread(axes: Axes, features: pd.DataFrame) -> None:
@@ -110,7 +114,9 @@ def _prices(axes: Axes, features: pd.DataFrame) -> None:
     axes.plot(known["ds"], usual, color=ORANGE, lw=1.2, ls="--", label="unit_price / price_ratio_28: its usual price")
     axes.set_ylim(0, None)
     axes.set_ylabel("price")
-    panel_title(axes, "Price against the 28 days before", "A day below its usual price sells more: price_ratio_28 says so.")
+    panel_title(
+        axes, "Price against the 28 days before", "A day below its usual price sells more: price_ratio_28 says so."
+    )
 
 
 def _groups(axes: Axes, _: pd.DataFrame, groups: pd.DataFrame) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import textwrap
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
 import pandas as pd
 import pyarrow as pa
@@ -39,8 +39,9 @@ def rule_counts(lake: Lakehouse) -> pd.DataFrame:
 def quarantine_examples(lake: Lakehouse, most: int = 2) -> pd.DataFrame:
     """The first rows that each rule set aside: feed, rule_id, source_file, source_row, reason, payload."""
     columns = ["feed", "rule_id", "source_file", "source_row", "reason", "payload"]
-    found: dict[tuple[str, str], list[dict[str, object]]] = {}
-    wanted = {(row.feed, row.rule_id) for row in rule_counts(lake).itertuples() if row.outcome == "quarantined"}
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    counts = lake.read_arrow("ops.row_count").to_pylist()
+    wanted = {(row["feed"], row["rule_id"]) for row in counts if row["outcome"] == "quarantined"}
     if lake.exists("ops.quarantine"):
         for batch in batches_of(lake.dataset("ops.quarantine"), columns):
             for row in _first_of_rules(batch, wanted, most):
@@ -51,7 +52,7 @@ def quarantine_examples(lake: Lakehouse, most: int = 2) -> pd.DataFrame:
     return pd.DataFrame([row for key in sorted(found) for row in found[key]], columns=columns)
 
 
-def _first_of_rules(batch: pa.RecordBatch, wanted: set[tuple[str, str]], most: int) -> list[dict[str, object]]:
+def _first_of_rules(batch: pa.RecordBatch, wanted: set[tuple[str, str]], most: int) -> list[dict[str, Any]]:
     """At most so many rows of each rule of a batch: a batch holds tens of thousands."""
     rules = pa.table([batch["feed"], batch["rule_id"]], ["feed", "rule_id"]).to_pandas()
     rules = rules[[pair in wanted for pair in zip(rules["feed"], rules["rule_id"], strict=True)]]
@@ -61,7 +62,8 @@ def _first_of_rules(batch: pa.RecordBatch, wanted: set[tuple[str, str]], most: i
 def example_words(examples: pd.DataFrame) -> str:
     """Rows of `quarantine_examples`, two lines each: rule, place and reason, then what the row states."""
     told = []
-    for row in examples.itertuples():
+    rows: list[Any] = list(examples.itertuples())
+    for row in rows:
         stated = {name: value for name, value in json.loads(row.payload).items() if value is not None}
         told.append(f"{row.feed}, {row.rule_id} ({row.source_file} row {row.source_row}): {row.reason}")
         told.append(textwrap.shorten("    " + ", ".join(f"{name} {value}" for name, value in stated.items()), 170))
@@ -105,12 +107,12 @@ def accounts_words(accounts: pd.DataFrame) -> str:
     """Whether every source row is accounted for, in a plain sentence."""
     lost = accounts[accounts["unaccounted"] != 0]
     if len(lost):
-        named = ", ".join(f"{feed} {int(row['unaccounted']):,}" for feed, row in lost.iterrows())
+        named = ", ".join(f"{feed} {rows:,}" for feed, rows in lost["unaccounted"].to_dict().items())
         return f"NOT every source row is accounted for: {named}. Run clean again; if they stay, this is a defect."
     used = accounts["used"].sum() if "used" in accounts else 0
     return (
-        f"Every one of {accounts['bronze'].sum():,} source rows is accounted for: {used:,} are used, the others are set "
-        "aside by a rule that is named."
+        f"Every one of {accounts['bronze'].sum():,} source rows is accounted for: {used:,} are used, the others are "
+        "set aside by a rule that is named."
     )
 
 
@@ -121,7 +123,9 @@ def day_words_of(days: pd.DataFrame, until: date) -> str:
         return f"silver.sales_daily holds no day up to {until}."
     last, idle = seen.index.max(), seen.index[(seen["reported"] == 0)]
     late = (pd.Timestamp(until) - last).days
-    words = f"The last day of sales is {last.date()}" + (f", {late} days before {until}." if late else ", the as-of day.")
+    words = f"The last day of sales is {last.date()}" + (
+        f", {late} days before {until}." if late else ", the as-of day."
+    )
     if len(idle):
         named = ", ".join(f"{day.date()}{_why(seen, day)}" for day in idle[:10])
         words += f" Days on which nothing was reported: {named}{' and more' if len(idle) > 10 else ''}."
@@ -130,4 +134,4 @@ def day_words_of(days: pd.DataFrame, until: date) -> str:
 
 def _why(days: pd.DataFrame, day: pd.Timestamp) -> str:
     reason = days.loc[day, "masked_by"]
-    return f" ({reason})" if reason else ""
+    return f" ({reason!s})" if reason else ""

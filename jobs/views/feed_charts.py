@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -18,6 +20,7 @@ from jobs.views.charts import (
     SKY,
     VERMILLION,
     day_axis,
+    day_bands,
     empty_panel,
     group_words,
     headline,
@@ -26,11 +29,9 @@ from jobs.views.charts import (
     panel_title,
     styled,
 )
-from jobs.views.day_marks import spans
 from jobs.views.feed_accounts import OUTCOMES
 
 RULES_SHOWN = 12
-_HALF_DAY = pd.Timedelta(hours=12)
 _COLORS = dict(zip(OUTCOMES, (BLUE, VERMILLION, ORANGE, SKY), strict=True))
 
 
@@ -78,9 +79,12 @@ def _rules(axes: Axes, rules: pd.DataFrame) -> None:
         empty_panel(axes, "Every row was used.")
         return
     top = rules.head(RULES_SHOWN)
-    names = [f"{row.feed}: {row.rule_id or row.outcome}" for row in top.itertuples()]
-    texts = [f"{row.rows:,} {group_words(row.outcome)}" for row in top.itertuples()]
-    labelled_bars(axes, names, top["rows"].to_numpy(dtype=float), texts, [_COLORS.get(name, PURPLE) for name in top["outcome"]])
+    rows: list[Any] = list(top.itertuples())
+    names = [f"{row.feed}: {row.rule_id or row.outcome}" for row in rows]
+    texts = [f"{row.rows:,} {group_words(row.outcome)}" for row in rows]
+    labelled_bars(
+        axes, names, top["rows"].to_numpy(dtype=float), texts, [_COLORS.get(name, PURPLE) for name in top["outcome"]]
+    )
     axes.set_xlabel("rows")
 
 
@@ -92,7 +96,9 @@ def _units(axes: Axes, days: pd.DataFrame) -> None:
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.legend(loc="upper left", fontsize=8.5, ncols=3)
     day_axis(axes)
-    panel_title(axes, "Units sold a day", "A gap, or a drop of all series at once: a closed day, or a feed that failed.")
+    panel_title(
+        axes, "Units sold a day", "A gap, or a drop of all series at once: a closed day, or a feed that failed."
+    )
 
 
 def _masked_days(axes: Axes, days: pd.DataFrame) -> None:
@@ -102,8 +108,7 @@ def _masked_days(axes: Axes, days: pd.DataFrame) -> None:
         (is_masked & (days["series"] > 0), GREY, "demand unknown for all (closed)"),
         (days["series"].isna(), VERMILLION, "no row of the day: late or missing"),
     ):
-        for first, last in spans(pd.Series(days.index[mask])):
-            axes.axvspan(first - _HALF_DAY, last + _HALF_DAY, color=color, alpha=0.35, lw=0, label=label)
+        day_bands(axes, pd.Series(days.index[mask]), color=color, alpha=0.35, lw=0, label=label)
 
 
 def _series(axes: Axes, days: pd.DataFrame) -> None:
@@ -115,7 +120,9 @@ def _series(axes: Axes, days: pd.DataFrame) -> None:
         ("implausible", PURPLE, "units or price beyond belief"),
     ):
         if days[column].sum() > 0 or column == "reported":
-            axes.plot(days.index, days[column] / series, color=color, lw=1.1, label=f"{label}: {days[column].sum():,.0f}")
+            axes.plot(
+                days.index, days[column] / series, color=color, lw=1.1, label=f"{label}: {days[column].sum():,.0f}"
+            )
     axes.set_ylim(0, None)
     axes.margins(y=0.15)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
@@ -124,4 +131,6 @@ def _series(axes: Axes, days: pd.DataFrame) -> None:
     low, high = axes.get_ylim()
     axes.set_ylim(low, 1.35 * high)
     day_axis(axes)
-    panel_title(axes, "Series a day", "A day without a row counts as none sold, unless the shop was closed or out of stock.")
+    panel_title(
+        axes, "Series a day", "A day without a row counts as none sold, unless the shop was closed or out of stock."
+    )

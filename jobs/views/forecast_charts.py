@@ -43,8 +43,8 @@ def forecast_fans(
     """One panel per chosen series: units sold, and the fan of each cutoff's champion, seasonal naive beside it.
 
     chosen: rows of gold.order_plan. sales: unique_id, ds, y, is_promo, is_censored. demand: rows of forecast.demand of
-    all cutoffs to draw. champion: unique_id, cutoff, model, rule. marks: of the days drawn. Right of the fan stands what
-    promoted and other days have sold: a fan that may meet either is as wide as both.
+    all cutoffs to draw. champion: unique_id, cutoff, model, rule. marks: of the days drawn. Right of the fan stands
+    what promoted and other days have sold: a fan that may meet either is as wide as both.
     """
     figure, panels = panel_grid(len(chosen), row_height=4.6)
     rows: list[Any] = list(chosen.itertuples())
@@ -107,7 +107,7 @@ def _past_ranges(axes: Axes, sold: pd.DataFrame, last: pd.Timestamp) -> None:
     """What 90% of the promoted and of the other days shown have sold, right of the fan."""
     colors = {"promoted": GREEN, "other": BLACK}
     for number, (name, y) in enumerate(_by_promotion(sold).items()):
-        at = last + pd.Timedelta(days=2 + 2 * number)
+        at: Any = last + pd.Timedelta(days=2 + 2 * number)
         label = f"90% of the {name} days shown, and their mean"
         axes.vlines(at, y.quantile(0.05), y.quantile(0.95), color=colors[name], lw=4, label=label, zorder=4)
         axes.plot(at, y.mean(), "D", ms=5, mfc="white", mec=colors[name], zorder=5)

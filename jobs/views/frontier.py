@@ -34,8 +34,8 @@ class ServiceCost:
 
     `policies`, `choices`: one row per candidate, per weight of `WEIGHTS`; `chosen`: of the policies that plan today,
     which that replay helped to choose. Columns: the costs by kind, `demand_qty`, `sales_qty`, `kept_cost` (all but lost
-    margin), `cost` (all) and `fill_rate`. `series`: those that every candidate was replayed for, the one in use among them; `is_held_out`: whether
-    the choices were made by other replays than that one.
+    margin), `cost` (all) and `fill_rate`. `series`: those that every candidate was replayed for, the one in use among
+    them; `is_held_out`: whether the choices were made by other replays than that one.
     """
 
     policies: pd.DataFrame
@@ -47,7 +47,10 @@ class ServiceCost:
 
 
 def service_cost(lake: Lakehouse, run_id: str) -> ServiceCost:
-    """Of one run, bucket by bucket, so that memory does not grow with the series. ConfigError where nothing is replayed."""
+    """Of one run, bucket by bucket, so that memory does not grow with the series.
+
+    Raises ConfigError where no series was replayed.
+    """
     of_run = pc.field("run_id") == run_id
     cutoffs = pc.unique(lake.read_arrow(_REPLAY, columns=["cutoff"], filters=of_run)["cutoff"]).to_pylist()
     if not cutoffs:
@@ -63,11 +66,10 @@ def service_cost(lake: Lakehouse, run_id: str) -> ServiceCost:
     sums = pd.concat(parts).groupby(["kind", "name"], sort=False)[[*_MONEY, *_UNITS, "series"]].sum()
     sums = sums.assign(kept_cost=sums[list(KEPT)].sum(axis=1), cost=sums[list(_MONEY)].sum(axis=1))
     sums["fill_rate"] = sums["sales_qty"] / sums["demand_qty"].where(sums["demand_qty"] > 0)
-    choices = sums.loc["choice"].rename(index=float).sort_index()
-    chosen = sums.loc["chosen"].iloc[0]
-    return ServiceCost(
-        sums.loc["policy"], choices, chosen, int(chosen["series"]), pd.Timestamp(last), is_held_out=len(cutoffs) > 1
-    )
+    policies, choices, chosen = (sums.xs(kind) for kind in ("policy", "choice", "chosen"))
+    choices = choices.rename(index=float).sort_index()
+    series, at = int(chosen["series"].iloc[0]), pd.Timestamp(last)
+    return ServiceCost(policies, choices, chosen.iloc[0], series, at, is_held_out=len(cutoffs) > 1)
 
 
 def _of_bucket(lake: Lakehouse, bucket: int, of_run: pc.Expression, last: object) -> list[pd.DataFrame]:
@@ -108,8 +110,8 @@ def service_words(money: ServiceCost, currency: str) -> str:
     chosen = money.chosen
     words = (
         f"In the replay of {money.series:,} series from {money.cutoff.date()} on, the policies in use serve "
-        f"{chosen['fill_rate']:.1%} of demand from stock; to keep that up costs {chosen['kept_cost']:,.0f} {currency} a "
-        f"year, and {chosen[LOST]:,.0f} of margin is lost."
+        f"{chosen['fill_rate']:.1%} of demand from stock; to keep that up costs {chosen['kept_cost']:,.0f} {currency} "
+        f"a year, and {chosen[LOST]:,.0f} of margin is lost."
     )
     best = undominated(money).iloc[-1]
     points = 100.0 * (best["fill_rate"] - chosen["fill_rate"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -140,8 +141,7 @@ def _cover_bars(axes: Axes, plan: pd.DataFrame, check: pd.DataFrame) -> None:
 
 def cover_names() -> list[str]:
     """The ranges of `COVER_EDGES` in words."""
-    pairs = list(zip(COVER_EDGES[:-1], COVER_EDGES[1:], strict=True))
-    return [f"{low:g}-{high:g}" if np.isfinite(high) else f"{low:g}+" for low, high in pairs]
+    return [f"{low:g}-{high:g}" if np.isfinite(high) else f"{low:g}+" for low, high in pairwise(COVER_EDGES)]
 
 
 def _cover_notes(plan: pd.DataFrame, ordered: pd.DataFrame, bound: float) -> str:
@@ -150,7 +150,9 @@ def _cover_notes(plan: pd.DataFrame, ordered: pd.DataFrame, bound: float) -> str
     if not np.isnan(bound):
         beyond = ordered[ordered["cover_after_days"] > bound]
         share = beyond["order_value"].sum() / max(ordered["order_value"].sum(), 1e-9)
-        notes.append(f"{len(beyond) / len(ordered):.0%} of lines, {share:.0%} of the money, last beyond {bound:g} days.")
+        notes.append(
+            f"{len(beyond) / len(ordered):.0%} of lines, {share:.0%} of the money, last beyond {bound:g} days."
+        )
     others = plan.loc[plan["order_qty"] <= 0, "days_of_cover"]
     if others.notna().any():
         notes.append(f"{len(others):,} series without an order have {days_words(others.median())} in the middle.")
@@ -161,7 +163,9 @@ def _cover_notes(plan: pd.DataFrame, ordered: pd.DataFrame, bound: float) -> str
 
 
 def _risk_bars(axes: Axes, risk: pd.DataFrame) -> None:
-    panel_title(axes, "Largest risks of running out before an order can arrive", "In brackets: the chance of running out.")
+    panel_title(
+        axes, "Largest risks of running out before an order can arrive", "In brackets: the chance of running out."
+    )
     top = _ranked(risk[risk["value_at_risk"] > 0], "value_at_risk")
     if top.empty:
         empty_panel(axes, "No series is at risk before an order can arrive, or none has a price.")
@@ -186,9 +190,11 @@ def _check_bars(axes: Axes, check: pd.DataFrame) -> None:
     )
     totals = totals.sort_values("lines", ascending=False)
     currency = check["currency"].iloc[0]
+    rules: list[Any] = list(totals.itertuples())
     texts = [
-        f"{row.lines:,} lines, {row.value:,.0f} {currency}" + (f"; {row.confirmed:,} confirmed" if row.confirmed else "")
-        for row in totals.itertuples()
+        f"{row.lines:,} lines, {row.value:,.0f} {currency}"
+        + (f"; {row.confirmed:,} confirmed" if row.confirmed else "")
+        for row in rules
     ]
     labelled_bars(axes, [str(name) for name in totals.index], totals["lines"].to_numpy(dtype=float), texts, ORANGE)
     axes.set_xlabel("order lines; one that two rules find counts in both")
@@ -219,7 +225,9 @@ def largest_checks(check: pd.DataFrame, most: int = TOP) -> pd.DataFrame:
     """The largest lines of gold.order_check that nobody has confirmed, to be read before signing."""
     open_lines = check[~is_confirmed(check)]
     ranked = open_lines.sort_values(["order_value", "unique_id", "check_rule"], ascending=[False, True, True])
-    return ranked.head(most)[["check_rule", "sku_id", "product_name", "order_qty", "order_value", "found_value", "bound_value"]]
+    return ranked.head(most)[
+        ["check_rule", "sku_id", "product_name", "order_qty", "order_value", "found_value", "bound_value"]
+    ]
 
 
 def _ranked(rows: pd.DataFrame, column: str) -> pd.DataFrame:

@@ -57,7 +57,9 @@ def policy_overview(money: ServiceCost, value: pd.DataFrame) -> Figure:
 
 def _frontier(axes: Axes, money: ServiceCost, currency: str) -> None:
     best, by_weight = undominated(money), money.choices
-    axes.plot(best["fill_rate"], best["kept_cost"], color=BLUE, lw=1.8, label="frontier: no other serves as much for less")
+    axes.plot(
+        best["fill_rate"], best["kept_cost"], color=BLUE, lw=1.8, label="frontier: no other serves as much for less"
+    )
     axes.plot(by_weight["fill_rate"], by_weight["kept_cost"], ".", color=BLUE, ms=6, label="each series' own choice")
     for weight in (1.0, 4.0, 16.0):
         point = money.choices.loc[weight]
@@ -71,7 +73,9 @@ def _frontier(axes: Axes, money: ServiceCost, currency: str) -> None:
             policy_words(name), at, xytext=(0, 7), textcoords="offset points", ha="center", fontsize=8.5, color=GREY
         )
     chosen = money.chosen
-    axes.plot(chosen["fill_rate"], chosen["kept_cost"], "*", color=VERMILLION, ms=13, mec=BLACK, zorder=6, label=_CHOSEN)
+    axes.plot(
+        chosen["fill_rate"], chosen["kept_cost"], "*", color=VERMILLION, ms=13, mec=BLACK, zorder=6, label=_CHOSEN
+    )
     axes.margins(x=0.12, y=0.12)
     axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axes.yaxis.set_major_formatter(lambda cost, _: f"{cost:,.0f}")
@@ -80,8 +84,8 @@ def _frontier(axes: Axes, money: ServiceCost, currency: str) -> None:
     axes.legend(loc="upper left", fontsize=8.5)
     how = "chosen by the replays before it" if money.is_held_out else "chosen by the same replay, for there is no other"
     small_print = (
-        f"Replay from {money.cutoff.date()} on. Squares: one policy for all series. Dots: each series' cheapest where a "
-        f"lost unit costs 1/16 to 128 times its margin, {how}."
+        f"Replay from {money.cutoff.date()} on. Squares: one policy for all series. Dots: each series' cheapest where "
+        f"a lost unit costs 1/16 to 128 times its margin, {how}."
     )
     panel_title(axes, "What service costs", small_print)
 
@@ -127,16 +131,20 @@ def _savings(axes: Axes, value: pd.DataFrame, currency: str) -> None:
         empty_panel(axes, "No replay was held out: one is needed beside those that choose.")
         return
     column = grouping_column(value, "demand_class")
-    sums = known.assign(group=known[column].fillna("unknown")).groupby("group")[
-        ["held_out_cost", "held_out_benchmark_cost"]
-    ].sum()
+    sums = (
+        known.assign(group=known[column].fillna("unknown"))
+        .groupby("group")[["held_out_cost", "held_out_benchmark_cost"]]
+        .sum()
+    )
     sums = sums.sort_values("held_out_benchmark_cost", ascending=False).head(GROUPS_SHOWN)
     change = (sums["held_out_cost"] / sums["held_out_benchmark_cost"].where(sums["held_out_benchmark_cost"] > 0)) - 1.0
     places = np.arange(len(sums))[::-1].astype(float)
     axes.barh(places, change, 0.7, color=[GREEN if each < 0 else VERMILLION for each in change])
     for place, each, (_, row) in zip(places, change, sums.iterrows(), strict=True):
         text = f"{each:+.1%}: {row['held_out_cost']:,.0f} against {row['held_out_benchmark_cost']:,.0f} {currency}"
-        axes.annotate(text, (max(each, 0.0), place), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8.5)
+        axes.annotate(
+            text, (max(each, 0.0), place), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8.5
+        )
     reach = max(float(np.nan_to_num(change.abs()).max()), 0.01)
     axes.set_xlim(-1.15 * reach if (change < 0).any() else 0.0, max(1.1 * reach, 2.0 * reach))
     axes.axvline(0.0, color=BLACK, lw=0.9)

@@ -79,19 +79,22 @@ def days_held(lake: Lakehouse, as_of: date) -> pd.DataFrame:
         parts=("covers_to", "size"), first_day=("covers_from", "min"), last_day=("covers_to", "max")
     )
     behind = [max((as_of - day).days, 0) for day in last["last_day"]]
-    return last.assign(days_behind=behind).sort_values(["days_behind", "last_day"], ascending=[False, True]).reset_index()
+    return (
+        last.assign(days_behind=behind).sort_values(["days_behind", "last_day"], ascending=[False, True]).reset_index()
+    )
 
 
 def health_words(lake: Lakehouse, stages: pd.DataFrame, units: pd.DataFrame) -> str:
     """Whether a run kept its promise, how long it took and what is wrong, in plain sentences."""
     broken = stages[stages["status"] != "succeeded"]
     failed_units, retried = units[units["status"] != "succeeded"], units[units["attempts"] > 1]
-    slowest = stages.loc[stages["seconds"].idxmax()]
+    slowest = stages.sort_values("seconds").iloc[-1]
     finished = stages["finished_at"].max()
     words = (
-        f"Run {stages['run_id'].iloc[0]}, finished {finished:%Y-%m-%d %H:%M} UTC: {len(stages) - len(broken)} of {len(stages)} stages succeeded in "
-        f"{stages['seconds'].sum():,.0f} s, {slowest['stage']} {slowest['seconds']:,.0f} s of it; peak memory "
-        f"{stages['peak_memory_mb'].max() / 1024:.1f} GiB; {stages['failed_ids'].sum():,} ids failed."
+        f"Run {stages['run_id'].iloc[0]}, finished {finished:%Y-%m-%d %H:%M} UTC: {len(stages) - len(broken)} of "
+        f"{len(stages)} stages succeeded in {stages['seconds'].sum():,.0f} s, {slowest['stage']} "
+        f"{slowest['seconds']:,.0f} s of it; peak memory {stages['peak_memory_mb'].max() / 1024:.1f} GiB; "
+        f"{stages['failed_ids'].sum():,} ids failed."
     )
     if len(broken):
         words += f" NOT succeeded: {', '.join(f'{row.stage} ({row.status})' for row in broken.itertuples())}."

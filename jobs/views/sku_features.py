@@ -19,7 +19,15 @@ FEATURES, GROUPS = "features.sku_daily", "features.group_daily"
 FEATURE_COLUMNS: Final = tuple(name for name in contract(FEATURES).columns if name not in ("bucket", "run_id"))
 ALL_READ: Final = ("y_latent", "unit_price", "is_promo")
 """What every model may read of the table; holidays and events of days ahead come from silver.calendar."""
-TREES_READ: Final = ("lag_", "rolling_", "zero_share_", "weekday_mean_", "days_since_sale", "price_ratio_", "day_of_week")
+TREES_READ: Final = (
+    "lag_",
+    "rolling_",
+    "zero_share_",
+    "weekday_mean_",
+    "days_since_sale",
+    "price_ratio_",
+    "day_of_week",
+)
 """Beginnings of the columns that trees read besides, as they are on the day after the last one known."""
 _TOLERANCE = 1e-9  # of a value: sums in another order
 
@@ -78,7 +86,9 @@ def _rule(name: str) -> Callable[[pd.Series, pd.Series], pd.Series] | None:
     windows: dict[str, Callable[[pd.Series, int], pd.Series]] = {
         "rolling_mean": lambda before, n: before.rolling(n, min_periods=1).mean(),
         "rolling_std": lambda before, n: before.rolling(n, min_periods=2).std(),
-        "zero_share": lambda before, n: (before == 0.0).where(before.notna()).astype(float).rolling(n, min_periods=1).mean(),
+        "zero_share": lambda before, n: (
+            (before == 0.0).where(before.notna()).astype(float).rolling(n, min_periods=1).mean()
+        ),
     }
     if stem == "lag":
         return lambda y, _: y.shift(int(number))

@@ -58,11 +58,13 @@ def cover_words(row: Any) -> str:
     now = f"Cover at {row.daily_demand_qty:,.3g} a day: {days_words(row.days_of_cover)}"
     if row.order_qty <= 0:
         return f"{now}, until {day_words(_until(row, row.days_of_cover))}."
-    with_order = f"with the order {days_words(row.cover_after_days)}, until {day_words(_until(row, row.cover_after_days))}"
+    with_order = (
+        f"with the order {days_words(row.cover_after_days)}, until {day_words(_until(row, row.cover_after_days))}"
+    )
     return f"{now}, {with_order}" + (f"; spoils after {row.shelf_life_days:g}." if row.shelf_life_days > 0 else ".")
 
 
-def _until(row: Any, cover_days: float) -> pd.Timestamp:
+def _until(row: Any, cover_days: float) -> Any:
     return row.as_of + pd.Timedelta(days=min(int(cover_days), _MOST_DAYS))
 
 
