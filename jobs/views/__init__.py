@@ -1,1 +1,1 @@
-"""What the review notebooks show: whose series, how accurate, in pictures a planner reads."""
+"""What the command line and the notebooks show: tables in words, and in pictures that a planner or an engineer reads."""

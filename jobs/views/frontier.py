@@ -66,7 +66,10 @@ def service_cost(lake: Lakehouse, run_id: str) -> ServiceCost:
     sums = pd.concat(parts).groupby(["kind", "name"], sort=False)[[*_MONEY, *_UNITS, "series"]].sum()
     sums = sums.assign(kept_cost=sums[list(KEPT)].sum(axis=1), cost=sums[list(_MONEY)].sum(axis=1))
     sums["fill_rate"] = sums["sales_qty"] / sums["demand_qty"].where(sums["demand_qty"] > 0)
-    policies, choices, chosen = (sums.xs(kind) for kind in ("policy", "choice", "chosen"))
+    kinds = sums.reset_index("kind")
+    policies, choices, chosen = (
+        kinds[kinds["kind"] == kind].drop(columns="kind") for kind in ("policy", "choice", "chosen")
+    )
     choices = choices.rename(index=float).sort_index()
     series, at = int(chosen["series"].iloc[0]), pd.Timestamp(last)
     return ServiceCost(policies, choices, chosen.iloc[0], series, at, is_held_out=len(cutoffs) > 1)
