@@ -1,1 +1,1 @@
-"""What the command line and the notebooks show: tables in words, and in pictures that a planner or an engineer reads."""
+"""What the command line and the notebooks show: tables in words, and in pictures that planners and engineers read."""
