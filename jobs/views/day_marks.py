@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from matplotlib.axes import Axes
 
 from jobs.views.charts import GREEN, GREY, day_bands
-from jobs.views.series import frame_of, read_series
+from jobs.views.series import calendar_events, read_series
 from lakehouse.delta.io import Lakehouse
 
 PROMOTED, CLOSED, EVENT = "promoted", "closed", "holiday, event or closed day"
@@ -42,21 +42,6 @@ def read_day_marks(lake: Lakehouse, chosen: pd.DataFrame, since: date, until: da
     return DayMarks(
         promoted, calendar_events(lake, set(chosen["location_id"]), since, until), frozenset(stated["unique_id"])
     )
-
-
-def calendar_events(lake: Lakehouse, locations: set[str], since: date, until: date) -> pd.DataFrame:
-    """Holidays, events and closed days of locations after `since` up to `until`: location_id, ds, is_closed, words."""
-    where = pc.field("location_id").isin(sorted(locations)) & (pc.field("ds") > since) & (pc.field("ds") <= until)
-    columns = ["location_id", "ds", "is_holiday", "is_event", "is_closed", "is_closed_planned", "event_name"]
-    rows = frame_of(lake.read_arrow("silver.calendar", columns=columns, filters=where))
-    rows["is_closed"] |= rows["is_closed_planned"] == True  # noqa: E712 (NULL in rows of earlier versions)
-    rows = rows[rows["is_holiday"] | rows["is_event"] | rows["is_closed"]].sort_values(["location_id", "ds"])
-    named = rows["event_name"].where(rows["is_holiday"] | rows["is_event"])
-    words = [
-        "; ".join(["closed"] * bool(closed) + [name if isinstance(name, str) else "event"] * bool(special))
-        for closed, name, special in zip(rows["is_closed"], named, rows["is_holiday"] | rows["is_event"], strict=True)
-    ]
-    return rows.assign(words=words)[["location_id", "ds", "is_closed", "words"]].reset_index(drop=True)
 
 
 def mark_days(axes: Axes, marks: DayMarks, row: Any, *, with_names: bool = True) -> None:

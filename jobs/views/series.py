@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -187,6 +187,21 @@ def buckets_of(lake: Lakehouse, chosen: pd.DataFrame) -> list[int]:
     rows = pc.field("unique_id").isin(chosen["unique_id"].tolist())
     rows = rows & (pc.field("run_id") == chosen["run_id"].iloc[0])
     return pc.unique(lake.read_arrow("inventory.policy", columns=["bucket"], filters=rows)["bucket"]).to_pylist()
+
+
+def calendar_events(lake: Lakehouse, locations: Collection[str], since: date, until: date) -> pd.DataFrame:
+    """Holidays, events and closed days of locations after `since` up to `until`: location_id, ds, is_closed, words."""
+    where = pc.field("location_id").isin(sorted(locations)) & (pc.field("ds") > since) & (pc.field("ds") <= until)
+    columns = ["location_id", "ds", "is_closed", "is_holiday", "is_event", "event_name"]
+    rows = frame_of(lake.read_arrow("silver.calendar", columns=columns, filters=where))
+    is_special = rows["is_holiday"] | rows["is_event"]
+    rows = rows[is_special | rows["is_closed"]].sort_values(["location_id", "ds"], ignore_index=True)
+    listed: list[Any] = list(rows.itertuples())
+    words = [
+        "; ".join([row.event_name or "event"] * bool(row.is_holiday or row.is_event) + ["closed"] * bool(row.is_closed))
+        for row in listed
+    ]
+    return rows[["location_id", "ds", "is_closed"]].assign(words=words)
 
 
 def frame_of(table: pa.Table) -> pd.DataFrame:
