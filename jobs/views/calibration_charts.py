@@ -50,7 +50,7 @@ def _reliability(axes: Axes, title: str, rows: pd.DataFrame) -> None:
         of_kind = rows[rows[KIND] == kind]
         days = of_kind["days"].sum()
         if 0 < days < _FEWEST_DAYS:
-            left_out.append(f"{days:,} days {kind}")
+            left_out.append(f"{kind} {days:,}")
         if days >= _FEWEST_DAYS:
             axes.plot(levels, observed(of_kind)[list(LEVELS)], ms=6, lw=1.5, label=kind, **_STYLES[kind])
             at = (0.97, 0.16 - 0.065 * number)

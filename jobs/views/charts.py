@@ -14,13 +14,19 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, num2date
 from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager
 from matplotlib.transforms import Bbox
 
 # Okabe and Ito's palette: told apart with any kind of colour vision.
 BLACK, BLUE, SKY, GREEN = "#000000", "#0072B2", "#56B4E9", "#009E73"
 ORANGE, VERMILLION, PURPLE, GREY = "#E69F00", "#D55E00", "#CC79A7", "#6E6E6E"
 
+# The first draws Latin, Greek and Cyrillic and is always there; a product's other scripts want one of the others.
+_FONTS = ("DejaVu Sans", "Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Zen Hei", "PingFang SC", "Microsoft YaHei")
+_INSTALLED = frozenset(font.name for font in fontManager.ttflist)
+
 STYLE: Final[dict[str, Any]] = {
+    "font.family": [name for name in _FONTS if name in _INSTALLED],
     "figure.dpi": 110,
     "font.size": 9.5,
     "axes.titlesize": 10,

@@ -109,11 +109,9 @@ def accounts_words(accounts: pd.DataFrame) -> str:
     if len(lost):
         named = ", ".join(f"{feed} {rows:,}" for feed, rows in lost["unaccounted"].to_dict().items())
         return f"NOT every source row is accounted for: {named}. Run clean again; if they stay, this is a defect."
-    used = accounts["used"].sum() if "used" in accounts else 0
-    return (
-        f"Every one of {accounts['bronze'].sum():,} source rows is accounted for: {used:,} are used, the others are "
-        "set aside by a rule that is named."
-    )
+    used, whole = accounts["used"].sum() if "used" in accounts else 0, accounts["bronze"].sum()
+    others = f"{whole - used:,} are set aside by a rule that is named" if used < whole else "none is set aside"
+    return f"Every one of {whole:,} source rows is accounted for: {used:,} are used, {others}."
 
 
 def day_words_of(days: pd.DataFrame, until: date) -> str:

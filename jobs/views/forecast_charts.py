@@ -156,7 +156,7 @@ def _champion_words(champions: pd.DataFrame) -> str:
     earlier, last = made[-2:]
     words = f"{model_words(last.model)}. Rule: {last.rule}."
     if earlier is not None and earlier.model != last.model:
-        words += f" On {day_words(earlier.cutoff)} it was {model_words(earlier.model)}."
+        words += f" Model on {day_words(earlier.cutoff)}: {model_words(earlier.model)}."
     return words
 
 

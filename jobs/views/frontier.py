@@ -62,7 +62,10 @@ def service_cost(lake: Lakehouse, run_id: str) -> ServiceCost:
     buckets = lake.partition_values(_REPLAY, "bucket")
     parts = [each for bucket in buckets for each in _of_bucket(lake, int(bucket), of_run, last)]
     if not parts:
-        raise ConfigError(f"{_REPLAY}: expected series with a price that were replayed from {last}, found none")
+        raise ConfigError(
+            f"{_REPLAY}: expected series whose every candidate was replayed from {last}, with its costs by kind, found "
+            "none; rows of an earlier version have no such costs: run the replay stage again"
+        )
     sums = pd.concat(parts).groupby(["kind", "name"], sort=False)[[*_MONEY, *_UNITS, "series"]].sum()
     sums = sums.assign(kept_cost=sums[list(KEPT)].sum(axis=1), cost=sums[list(_MONEY)].sum(axis=1))
     sums["fill_rate"] = sums["sales_qty"] / sums["demand_qty"].where(sums["demand_qty"] > 0)

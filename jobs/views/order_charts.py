@@ -66,7 +66,7 @@ def order_words(plan: pd.DataFrame, check: pd.DataFrame) -> str:
         words += f" Stock and order last {days_words(after.median())} in the middle, {days_words(after.max())} at most."
     lines = check.loc[~is_confirmed(check), ["unique_id", "order_value"]].drop_duplicates("unique_id")
     if len(lines):
-        words += f" {len(lines):,} lines ({lines['order_value'].sum():,.0f} {currency}) are to be looked at first."
+        words += f" Lines to look at first: {len(lines):,}, of {lines['order_value'].sum():,.0f} {currency}."
     return words
 
 

@@ -49,11 +49,11 @@ def review_parameters(dbutils: Any = None, *, of: str = PLAN) -> ReviewParameter
     of: the table whose days there are to choose from; with "ops.run" a run counts that published nothing.
     Raises ConfigError where the lakehouse has no such day or the as-of day is none of them.
     """
-    given = {name: _parameter(dbutils, name) for name in _WIDGETS}
+    given = {name: _parameter(dbutils, name) for name in _WIDGETS if of == PLAN or name != "skus"}
     lake = Lakehouse(given["lakehouse"])
     asked = _day(given["as_of"]) if given["as_of"] else None
     as_of = published_day(lake, asked) if of == PLAN else run_day(lake, asked)
-    skus = tuple(part.strip() for part in given["skus"].split(",") if part.strip())
+    skus = tuple(part.strip() for part in given.get("skus", "").split(",") if part.strip())
     return ReviewParameters(lake, skus, as_of, Path(given["figures"]))
 
 

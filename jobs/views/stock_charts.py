@@ -44,7 +44,7 @@ def stock_projections(chosen: pd.DataFrame, policy: pd.DataFrame, lead_time: pd.
         summed = lead_time[lead_time["unique_id"] == row.unique_id].sort_values("days")
         terms = policies[row.unique_id]
         _projection(axes, row, summed, int(terms["lead_time_days"] + terms["review_days"]))
-        panel_title(axes, series_name(row), f"{row.headline}\n{cover_words(row)}")
+        panel_title(axes, series_name(row), f"{row.headline or row.reason}\n{cover_words(row)}")
         axes.set_ylabel("units")
         day_axis(axes)
     shared_legend(figure, panels)
@@ -58,6 +58,8 @@ def cover_words(row: Any) -> str:
     now = f"Cover at {row.daily_demand_qty:,.3g} a day: {days_words(row.days_of_cover)}"
     if row.order_qty <= 0:
         return f"{now}, until {day_words(_until(row, row.days_of_cover))}."
+    if np.isnan(row.cover_after_days):  # a plan of an earlier version
+        return f"{now}, before the order."
     with_order = (
         f"with the order {days_words(row.cover_after_days)}, until {day_words(_until(row, row.cover_after_days))}"
     )
@@ -132,7 +134,9 @@ def _cover_line(axes: Axes, row: Any, days: pd.DatetimeIndex) -> None:
 def _order_arrow(axes: Axes, row: Any, days: pd.DatetimeIndex, expected: np.ndarray) -> None:
     """What arrives and when: beside the jump, or in words where it lies beyond the picture."""
     day = row.expected_receipt_ds
-    words = f"+{row.order_qty:,.0f} on {day.day} {day:%b}, {days_words(row.cover_after_days)} of cover"
+    words = f"+{row.order_qty:,.0f} on {day.day} {day:%b}"
+    if not np.isnan(row.cover_after_days):
+        words += f", {days_words(row.cover_after_days)} of cover"
     bold: dict[str, Any] = {"fontsize": 9, "fontweight": "bold", "color": BLUE}
     if day > days[-1]:
         axes.annotate(words, (0.98, 0.9), xycoords="axes fraction", ha="right", **bold)

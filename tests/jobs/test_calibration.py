@@ -83,4 +83,4 @@ def test_days_out_of_stock_count_in_no_other_line() -> None:
 def test_too_few_days_are_named_and_not_drawn() -> None:
     figure = calibration_overview(rows(plain=(300, 0.8), promoted=(3, 0.0)))
     assert "promoted" not in [line.get_label() for line in figure.axes[0].get_lines()]
-    assert "too few to show: 3 days promoted" in figure.axes[0].get_title(loc="left")
+    assert "too few to show: promoted 3" in figure.axes[0].get_title(loc="left")

@@ -77,8 +77,8 @@ def test_the_sentence_says_how_long_orders_last_and_what_is_to_be_looked_at() ->
     words = order_words(LINES, CHECK)
     assert "4 of 5 series to order, for 42 EUR" in words
     assert "Stock and order last 92 days in the middle, 400 days at most." in words
-    assert "1 lines (20 EUR) are to be looked at first." in words
-    assert "looked at" not in order_words(LINES, CHECK.iloc[:0])
+    assert "Lines to look at first: 1, of 20 EUR." in words
+    assert "look at" not in order_words(LINES, CHECK.iloc[:0])
 
 
 def test_lines_that_a_planner_confirmed_are_not_asked_again() -> None:
