@@ -103,8 +103,8 @@ keep(stock_projections(chosen, policy, lead_time), "stock_projections", review)
 # MAGIC %md
 # MAGIC ## In SQL
 # MAGIC
-# MAGIC Where this notebook has a Spark session, SQL cells know these tables as `gold_order_plan`, `gold_order_check` and
-# MAGIC `gold_stock_risk` from here on, and the stock formulas `eoq`, `safety_stock`, `reorder_point` and
+# MAGIC Where this notebook has a Spark session, SQL cells know these tables as `gold_order_plan`, `gold_order_check`
+# MAGIC and `gold_stock_risk` from here on, and the stock formulas `eoq`, `safety_stock`, `reorder_point` and
 # MAGIC `newsvendor_quantity`; `jobs/views/sql_functions.py` lists their parameters, and serves DuckDB as well.
 
 # COMMAND ----------

@@ -39,6 +39,9 @@ print(f"{review.lakehouse.base} as of {review.as_of}: {len(value):,} series, {mo
 # MAGIC line's slope. A star well above the line: another choice serves as much for less, within what one replay can
 # MAGIC tell.
 # MAGIC
+# MAGIC Goods whose shelf life makes the required service spoil too many units are left to money (`is_service_required`
+# MAGIC is false): they are served less, which draws the share of all down.
+# MAGIC
 # MAGIC *Held out* is the last replay, which did not take part in the choice that it tests; the benchmark is a safety
 # MAGIC stock of z x sigma x sqrt(lead time + review).
 

@@ -133,7 +133,9 @@ def _cover_bars(axes: Axes, plan: pd.DataFrame, check: pd.DataFrame) -> None:
     bound = check.loc[check["check_rule"] == _UNUSUAL, "bound_value"].min()
     if not np.isnan(bound):
         at = np.interp(bound, COVER_EDGES[:-1], np.arange(len(COVER_EDGES) - 1)) - 0.5
-        axes.axvline(at, color=ORANGE, lw=1.8, ls="--", label=f"{bound:g} days, beyond which gold.order_check lists")
+        axes.axvline(
+            at, color=ORANGE, lw=1.8, ls="--", label=f"{bound:g} days: larger lines beyond are in gold.order_check"
+        )
     axes.set_ylim(0, 1.3 * axes.get_ylim()[1])
     axes.legend(loc="upper left", fontsize=8.5)
     panel_title(axes, "Days of cover of the lines to order, before and after", _cover_notes(plan, ordered, bound))

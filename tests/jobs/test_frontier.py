@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -40,6 +41,10 @@ def test_policies_and_choices_equal_sql_over_the_replays(finished: Lakehouse, ru
         in_use = connection.execute(
             "SELECT sum(kept), sum(lost), count(*) FROM tested JOIN policy USING (unique_id, policy)"
         ).fetchone()
+        by_duty = connection.execute(
+            """SELECT is_service_required, sum(sales_qty) / sum(demand_qty), count(*)
+            FROM tested JOIN policy USING (unique_id, policy) GROUP BY 1"""
+        ).fetchall()
         doubled = connection.execute(
             f"""WITH learnt AS (
                 SELECT unique_id, policy, sum({KEPT}) + 2 * sum({LOST}) AS score FROM replay
@@ -56,6 +61,9 @@ def test_policies_and_choices_equal_sql_over_the_replays(finished: Lakehouse, ru
     assert in_use is not None
     assert doubled is not None
     assert (money.chosen["kept_cost"], money.chosen[LOST], money.series) == pytest.approx(in_use)
+    for duty, fill_rate, series in by_duty:
+        assert money.by_duty.loc[duty, ["fill_rate", "series"]].tolist() == pytest.approx([fill_rate, series])
+    assert money.by_duty["series"].sum() == money.series
     assert (money.choices.loc[2.0, "kept_cost"], money.choices.loc[2.0, LOST]) == pytest.approx(doubled)
 
 
@@ -78,17 +86,13 @@ def test_a_lakehouse_without_replays_says_what_brings_them(tmp_path: Path) -> No
 
 
 def test_the_frontier_holds_what_nothing_serves_as_much_for_less_than() -> None:
-    points = pd.DataFrame(
-        {"fill_rate": [0.90, 0.95, 0.94, 0.95, 0.80], "kept_cost": [10.0, 20.0, 25.0, 30.0, 10.0], LOST: 1.0},
-        list("abcde"),
-    )
-    money = ServiceCost(
-        points.iloc[:2], points.iloc[2:], points.iloc[0], 7, pd.Timestamp("2024-01-01"), is_held_out=True
-    )
+    rows = {"fill_rate": [0.90, 0.95, 0.94, 0.95, 0.80], "kept_cost": [10.0, 20.0, 25.0, 30.0, 10.0], LOST: 1.0}
+    points = pd.DataFrame(rows, list("abcde"))
+    duty = pd.DataFrame({"fill_rate": [0.97, 0.6], "series": [5, 2]}, [True, False])
+    money = ServiceCost(points[:2], points[2:], points.iloc[0], duty, 7, pd.Timestamp("2024-01-01"), is_held_out=True)
     assert undominated(money).index.tolist() == ["a", "b"]
     words = service_words(money, "EUR")
+    assert "90.0% of demand from stock (97.0% where a service is required, 60.0% of 2 series whose shelf life" in words
     assert "The most that these candidates serve is 95.0%, for +10 a year (2 a point)" in words
-    best = ServiceCost(
-        points.iloc[:2], points.iloc[2:], points.iloc[1], 7, pd.Timestamp("2024-01-01"), is_held_out=True
-    )
-    assert "The most" not in service_words(best, "EUR")
+    assert "The most" not in service_words(replace(money, chosen=points.iloc[1]), "EUR")
+    assert "required" not in service_words(replace(money, by_duty=duty.assign(series=[7, 0])), "EUR")
