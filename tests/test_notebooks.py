@@ -25,6 +25,7 @@ from matplotlib.image import imread
 
 from jobs.pipeline import run_stages
 from jobs.views.accuracy import accuracy_by, accuracy_overall, verdict
+from jobs.views.charts import days_words
 from jobs.views.day_marks import PROMOTED, read_day_marks
 from jobs.views.forecast_charts import forecast_fans
 from jobs.views.series import MOST_SERIES, ReviewParameters, choose_series, read_day, read_series, review_parameters
@@ -207,7 +208,7 @@ def test_notebook_runs_where_spark_and_widgets_are_given(
     assert {path.stem for path in tmp_path.iterdir()} == set(NOTEBOOKS[name])
     source = (ROOT / "notebooks" / f"{name}.py").read_text(encoding="utf-8")
     named = re.findall(r"`((?:gold|ops|silver|features|forecast|inventory)_\w+)`", source)
-    views = {view.name for view in session.catalog.listTables() if view.isTemporary}
+    views = {view["tableName"] for view in session.sql("SHOW TABLES").collect() if view["isTemporary"]}
     there = {view for view in named if finished.exists(view.replace("_", ".", 1))}
     assert there
     assert views == there
@@ -338,7 +339,7 @@ def test_projected_stock_is_the_ledger_of_the_days(review: ReviewParameters) -> 
         assert cover_words(row) in title
         if row.order_qty > 0:
             assert f"{row.order_qty:,.0f} on" in words_of(figure.axes[panel])
-            assert f"{row.cover_after_days:,.1f}".removesuffix(".0")[:2] in words_of(figure.axes[panel])
+            assert f"{days_words(row.cover_after_days)} of cover" in words_of(figure.axes[panel])
 
 
 @pytest.mark.slow
@@ -364,14 +365,15 @@ def test_the_fans_are_the_champions_of_both_cutoffs(review: ReviewParameters) ->
         of_series = sales[sales["unique_id"] == row.unique_id]
         assert len(drawn(figure, panel, "units sold")) == len(of_series)
         promoted = of_series[of_series["is_promo"] == True]  # noqa: E712
-        assert len(promoted) > 5
+        assert len(promoted) > 2
         assert drawn(figure, panel, "sold on a promoted day") == list(
             zip(promoted["ds"].dt.date, promoted["y"], strict=True)
         )
         bands = [patch for patch in figure.axes[panel].patches if patch.get_label() == PROMOTED]
         assert [num2date(band.get_x() + 0.5).date() for band in bands] == promoted["ds"].dt.date.tolist()
         words = figure.axes[panel].get_title(loc="left").replace("\n", " ")
-        assert f"{len(promoted)} promoted days sold {promoted['y'].mean():,.3g} each" in words
+        is_told = f"{len(promoted)} promoted days sold {promoted['y'].mean():,.3g} each" in words
+        assert is_told == (len(promoted) >= 5)
         assert "No feed states promotions ahead" in words
 
 

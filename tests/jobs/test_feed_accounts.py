@@ -53,16 +53,16 @@ def test_days_equal_sql_over_the_table_and_missing_ones_are_named(finished: Lake
             f"""SELECT ds, count(*), sum(y), sum((NOT is_filled)::INT), sum(is_promo::INT) FROM sales
             WHERE ds > DATE '{day(100)}' GROUP BY 1 ORDER BY 1"""
         ).fetchall()
-    assert len(rows) == 19
-    known = days.head(19)
+    assert len(rows) == 20
+    known = days.head(20)
     assert [
         *zip(known.index.date, *(known[name] for name in ("series", "units", "reported", "promoted")), strict=True)
     ] == rows
-    assert days.tail(3)["series"].isna().all()
-    assert day_words_of(days, until).startswith(f"The last day of sales is {day(119)}, 3 days before {until}.")
+    assert days.tail(2)["series"].isna().all()
+    assert day_words_of(days, until).startswith(f"The last day of sales is {day(120)}, 2 days before {until}.")
     idle = days.assign(reported=0, masked_by="closed")
     assert f"nothing was reported: {day(101)} (closed)" in day_words_of(idle, until)
-    assert "holds no day" in day_words_of(days.tail(3), until)
+    assert "holds no day" in day_words_of(days.tail(2), until)
 
 
 def test_examples_are_the_first_rows_of_each_rule(lake: Lakehouse) -> None:
