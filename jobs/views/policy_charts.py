@@ -77,11 +77,11 @@ def _frontier(axes: Axes, money: ServiceCost, currency: str) -> None:
         chosen["fill_rate"], chosen["kept_cost"], "*", color=VERMILLION, ms=13, mec=BLACK, zorder=6, label=_CHOSEN
     )
     axes.margins(x=0.12, y=0.12)
-    axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     axes.yaxis.set_major_formatter(lambda cost, _: f"{cost:,.0f}")
     axes.set_xlabel("share of demand served from stock")
     axes.set_ylabel(f"holding, ordering and waste, {currency} a year")
-    axes.legend(loc="upper left", fontsize=8.5)
+    axes.legend(loc="best", fontsize=8.5)
     how = "chosen by the replays before it" if money.is_held_out else "chosen by the same replay, for there is no other"
     small_print = (
         f"Replay from {money.cutoff.date()} on. Squares: one policy for all series. Dots: each series' cheapest where "
@@ -150,7 +150,7 @@ def _savings(axes: Axes, value: pd.DataFrame, currency: str) -> None:
     axes.axvline(0.0, color=BLACK, lw=0.9)
     axes.set_yticks(places, [group_words(str(name)) for name in sums.index])
     axes.grid(visible=False, axis="y")
-    axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     axes.set_xlabel("cost over the benchmark's, less one")
     whole = known["held_out_cost"].sum() / max(known["held_out_benchmark_cost"].sum(), 1e-9) - 1.0
     small_print = f"The last replay, which did not choose: {whole:+.1%} in all. Lost margin counts; green is saved."
