@@ -1,11 +1,13 @@
-"""The review notebooks: Databricks source format, run as scripts on a finished lakehouse, and what they draw."""
+"""The notebooks: Databricks source format, run on a finished lakehouse with Spark and without, and what they draw."""
 
 from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -16,15 +18,18 @@ import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.dates import num2date
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from jobs.pipeline import run_stages
 from jobs.views.accuracy import accuracy_by, accuracy_overall, verdict
+from jobs.views.charts import days_words
+from jobs.views.day_marks import PROMOTED, read_day_marks
 from jobs.views.forecast_charts import forecast_fans
-from jobs.views.order_charts import stock_projections
 from jobs.views.series import MOST_SERIES, ReviewParameters, choose_series, read_day, read_series, review_parameters
+from jobs.views.stock_charts import cover_words, stock_projections
 from lakehouse.delta.io import Lakehouse
 from lakehouse.errors import ConfigError
 from tests.jobs.run_tool import copied, day, make_context
@@ -34,8 +39,12 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = {
-    "forecast_review": ("forecast_accuracy", "forecast_fans"),
+    "silver_review": ("feed_overview",),
+    "sku_features": ("sku_features",),
+    "forecast_review": ("forecast_accuracy", "forecast_calibration", "forecast_fans"),
     "order_review": ("order_overview", "stock_projections"),
+    "policy_review": ("policy_overview",),
+    "run_health": ("run_overview",),
 }
 MAY_IMPORT = {"jobs", "lakehouse", "udfs", "matplotlib", "pandas", "pyarrow"} | set(sys.stdlib_module_names)
 HEADER, SEPARATOR, MAGIC = "# Databricks notebook source", "# COMMAND ----------", "# MAGIC"
@@ -147,16 +156,65 @@ def test_an_empty_picture_counts_as_not_drawn(tmp_path: Path) -> None:
     assert not is_drawn(tmp_path / "blank.png")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", NOTEBOOKS)
-def test_notebook_runs_as_a_script_and_draws_its_figures(name: str, run_notebook: Callable) -> None:
-    done, figures = run_notebook(name)
-    assert done.returncode == 0, done.stderr
+def executed(name: str, given: dict[str, object]) -> None:
+    """The notebook's cells in the names that are given, as a notebook or a script has them."""
+    source = (ROOT / "notebooks" / f"{name}.py").read_text(encoding="utf-8")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        warnings.simplefilter("error", FutureWarning)
+        exec(compile(source, name, "exec"), {"__name__": "__main__"} | given)
+
+
+def check_figures(name: str, figures: Path, told: str) -> None:
     assert {path.stem for path in figures.iterdir()} == set(NOTEBOOKS[name])
     for path in figures.iterdir():
         assert is_drawn(path), path.name
-        assert str(path) in done.stdout
-    assert str(AS_OF) in done.stdout
+        assert str(path) in told
+    assert str(AS_OF) in told
+
+
+@pytest.mark.slow
+def test_a_notebook_runs_as_a_script(run_notebook: Callable) -> None:
+    done, figures = run_notebook("order_review")
+    assert done.returncode == 0, done.stderr
+    check_figures("order_review", figures, done.stdout)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_notebook_runs_without_spark_and_draws_its_figures(
+    name: str,
+    finished: Lakehouse,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.delenv("SHELFCAST_SKUS", raising=False)
+    monkeypatch.setenv("SHELFCAST_LAKEHOUSE", finished.root)
+    monkeypatch.setenv("SHELFCAST_FIGURES", str(tmp_path))
+    executed(name, {})
+    check_figures(name, tmp_path, capsys.readouterr().out)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_notebook_runs_where_spark_and_widgets_are_given(
+    name: str, spark: SparkSession, finished: Lakehouse, tmp_path: Path
+) -> None:
+    """As on Databricks: every table that the text names for SQL cells is one, and is the lakehouse's."""
+    dbutils = Dbutils(lakehouse=finished.root, skus="S06|north|all", figures=str(tmp_path))
+    session = spark.newSession()
+    executed(name, {"spark": session, "dbutils": dbutils})
+    assert {path.stem for path in tmp_path.iterdir()} == set(NOTEBOOKS[name])
+    source = (ROOT / "notebooks" / f"{name}.py").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:gold|ops|silver|features|forecast|inventory)_\w+)`", source)
+    views = {view["tableName"] for view in session.sql("SHOW TABLES").collect() if view["isTemporary"]}
+    there = {view for view in named if finished.exists(view.replace("_", ".", 1))}
+    assert there
+    assert views == there
+    if name == "order_review":
+        (rows,) = session.sql("SELECT count(*), sum(eoq(order_qty + 1, 1, 1)) > 0 FROM gold_order_plan").collect()
+        assert tuple(rows) == (finished.rows("gold.order_plan"), True)
 
 
 @pytest.mark.slow
@@ -230,6 +288,10 @@ def test_only_the_chosen_series_are_read(review: ReviewParameters) -> None:
     assert set(sales["unique_id"]) == set(SHOWN)
 
 
+def words_of(axes: Axes) -> str:
+    return " ".join(text.get_text() for text in axes.texts)
+
+
 # -- what is drawn ------------------------------------------------------------------------------------------------
 def drawn(figure: Figure, panel: int, label: str) -> list[tuple[object, float]]:
     """(day, value) of each point of the lines of one name."""
@@ -272,19 +334,25 @@ def test_projected_stock_is_the_ledger_of_the_days(review: ReviewParameters) -> 
         # The later of a day's two points counts, and the order arrives before the protection interval ends.
         end = AS_OF + timedelta(days=int(row.lead_time_days) + 1)
         assert fast[end] == pytest.approx(row.position_qty + row.order_qty - row.demand_p90)
-        assert row.reason[:20] in figure.axes[panel].get_title(loc="left")
+        title = figure.axes[panel].get_title(loc="left").replace("\n", " ")
+        assert row.headline in title
+        assert cover_words(row) in title
+        if row.order_qty > 0:
+            assert f"{row.order_qty:,.0f} on" in words_of(figure.axes[panel])
+            assert f"{days_words(row.cover_after_days)} of cover" in words_of(figure.axes[panel])
 
 
 @pytest.mark.slow
 def test_the_fans_are_the_champions_of_both_cutoffs(review: ReviewParameters) -> None:
     chosen = choose_series(read_day(review, "gold.order_plan"), SHOWN)
     lake = review.lakehouse
-    sales = read_series(lake, "silver.sales_daily", chosen, ["unique_id", "ds", "y"])
+    sales = read_series(lake, "silver.sales_daily", chosen, ["unique_id", "ds", "y", "is_promo", "is_censored"])
+    marks = read_day_marks(lake, chosen, day(0), AS_OF + timedelta(days=HORIZON))
     quantiles = ["mean", "p05", "p25", "p50", "p75", "p95"]
     of_both = pc.field("cutoff").isin([AS_OF - timedelta(days=HORIZON), AS_OF])
     demand = read_series(lake, "forecast.demand", chosen, ["unique_id", "cutoff", "model", "ds", *quantiles], of_both)
     champion = read_series(lake, "forecast.champion", chosen, ["unique_id", "cutoff", "model", "rule"], of_both)
-    figure = forecast_fans(chosen, sales, demand, champion)
+    figure = forecast_fans(chosen, sales, demand, champion, marks)
     tables = {"demand": demand, "champion": champion}
     for panel, row in enumerate(chosen.itertuples()):
         expected = query(
@@ -294,7 +362,19 @@ def test_the_fans_are_the_champions_of_both_cutoffs(review: ReviewParameters) ->
         )
         assert len(expected) == 2 * HORIZON
         assert drawn(figure, panel, "forecast mean") == expected
-        assert len(drawn(figure, panel, "units sold")) == (sales["unique_id"] == row.unique_id).sum()
+        of_series = sales[sales["unique_id"] == row.unique_id]
+        assert len(drawn(figure, panel, "units sold")) == len(of_series)
+        promoted = of_series[of_series["is_promo"] == True]  # noqa: E712
+        assert len(promoted) > 2
+        assert drawn(figure, panel, "sold on a promoted day") == list(
+            zip(promoted["ds"].dt.date, promoted["y"], strict=True)
+        )
+        bands = [patch for patch in figure.axes[panel].patches if patch.get_label() == PROMOTED]
+        assert [num2date(band.get_x() + 0.5).date() for band in bands] == promoted["ds"].dt.date.tolist()
+        words = figure.axes[panel].get_title(loc="left").replace("\n", " ")
+        is_told = f"{len(promoted)} promoted days sold {promoted['y'].mean():,.3g} each" in words
+        assert is_told == (len(promoted) >= 5)
+        assert "No feed states promotions ahead" in words
 
 
 def query(tables: dict[str, pd.DataFrame], sql: str) -> list[tuple]:

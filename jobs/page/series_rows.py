@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from jobs.page.published import Day
 from jobs.page.svg_plot import Plot, day_words
-from jobs.views.series import buckets_of, read_series
+from jobs.views.series import buckets_of, calendar_events, read_series
 from lakehouse.delta.io import Lakehouse
 
 _PAST_DAYS = 84
@@ -80,19 +80,8 @@ def _policy(lake: Lakehouse, day: Day, line: dict[str, Any]) -> dict[str, Any] |
 
 def _events(lake: Lakehouse, location: str, since: date, until: date) -> list[tuple[date, str]]:
     """Holidays, events and closed days of a location, in words."""
-    where = (pc.field("location_id") == location) & (pc.field("ds") > since) & (pc.field("ds") <= until)
-    rows = lake.read_arrow("silver.calendar", filters=where).sort_by("ds").to_pylist()
-    said = (
-        (
-            row["ds"],
-            "; ".join(
-                [row["event_name"] or "event"] * bool(row["is_holiday"] or row["is_event"])
-                + ["closed"] * bool(row["is_closed"])
-            ),
-        )
-        for row in rows
-    )
-    return [(when, words) for when, words in said if words]
+    events = calendar_events(lake, {location}, since, until)
+    return list(zip(events["ds"].dt.date, events["words"], strict=True))
 
 
 def _spans(days: list[date]) -> Iterator[str]:

@@ -1,1 +1,1 @@
-"""What the review notebooks show: whose series, how accurate, in pictures a planner reads."""
+"""What the command line and the notebooks show: tables in words, and in pictures that planners and engineers read."""

@@ -54,7 +54,7 @@ def next_steps(lakehouse: str, seconds: float) -> str:
     return f"""
 The demo took {seconds:.0f} s. Next:
 {listed}
-Pictures of stock with the orders; forecast_review.py has those of forecast against actual:
+Pictures of the orders; beside it lie forecast_review.py, policy_review.py and others (docs/notebooks.md):
   SHELFCAST_LAKEHOUSE={lake} {_here(Path(sys.executable))} {_here(_notebooks() / "order_review.py")}
 Read a table from Python:
   from deltalake import DeltaTable

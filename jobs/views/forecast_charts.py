@@ -13,6 +13,7 @@ from matplotlib.ticker import PercentFormatter
 from jobs.views.charts import (
     BLACK,
     BLUE,
+    GREEN,
     GREY,
     ORANGE,
     SKY,
@@ -28,34 +29,88 @@ from jobs.views.charts import (
     shared_legend,
     styled,
 )
+from jobs.views.day_marks import DayMarks, mark_days
 
 _BAR = 0.38
+_FEWEST_DAYS = 5  # of a kind, below which a range says nothing
 _FULL_AXIS = 4.0  # 400%: a bar beyond it leaves the axis and is labelled at its end
 
 
 @styled()
-def forecast_fans(chosen: pd.DataFrame, sales: pd.DataFrame, demand: pd.DataFrame, champion: pd.DataFrame) -> Figure:
+def forecast_fans(
+    chosen: pd.DataFrame, sales: pd.DataFrame, demand: pd.DataFrame, champion: pd.DataFrame, marks: DayMarks
+) -> Figure:
     """One panel per chosen series: units sold, and the fan of each cutoff's champion, seasonal naive beside it.
 
-    chosen: rows of gold.order_plan. sales: unique_id, ds, y. demand: rows of forecast.demand of all cutoffs to draw.
-    champion: unique_id, cutoff, model, rule.
+    chosen: rows of gold.order_plan. sales: unique_id, ds, y, is_promo, is_censored. demand: rows of forecast.demand of
+    all cutoffs to draw. champion: unique_id, cutoff, model, rule. marks: of the days drawn. Right of the fan stands
+    what promoted and other days have sold: a fan that may meet either is as wide as both.
     """
-    figure, panels = panel_grid(len(chosen))
-    for axes, row in zip(panels, chosen.itertuples(), strict=True):
+    figure, panels = panel_grid(len(chosen), row_height=4.6)
+    rows: list[Any] = list(chosen.itertuples())
+    for axes, row in zip(panels, rows, strict=True):
         sold, forecasts, champions = (frame[frame["unique_id"] == row.unique_id] for frame in (sales, demand, champion))
-        axes.plot(sold["ds"], sold["y"], color=BLACK, lw=0.9, marker="o", ms=2.6, label="units sold", zorder=4)
+        _sold(axes, sold)
         fans = forecasts.merge(champions, on=["unique_id", "cutoff", "model"])
         for _, made in fans.groupby("cutoff"):
             _fan(axes, made)
         for _, naive in forecasts[forecasts["model"] == "seasonal_naive"].groupby("cutoff"):
             axes.plot(naive["ds"], naive["mean"], color=ORANGE, lw=1.4, ls="--", label="seasonal naive", zorder=3)
         _cutoff_lines(axes, champions["cutoff"])
-        panel_title(axes, series_name(row), _champion_words(champions))
+        words = [_promotion_words(row, sold, marks), _champion_words(champions)]
+        panel_title(axes, series_name(row), "\n".join(words))
         axes.set_ylabel("units a day")
         _unit_axis(axes, sold, fans)
+        _past_ranges(axes, sold, max(fans["ds"].max(), sold["ds"].max()))
         day_axis(axes)
+        mark_days(axes, marks, row)
     shared_legend(figure, panels)
     return figure
+
+
+def _sold(axes: Axes, sold: pd.DataFrame) -> None:
+    axes.plot(sold["ds"], sold["y"], color=BLACK, lw=0.9, marker="o", ms=2.6, label="units sold", zorder=4)
+    for is_kind, color, label in (
+        (sold["is_promo"] == True, GREEN, "sold on a promoted day"),  # noqa: E712
+        (sold["is_censored"], "white", "sold on a day that ran out of stock"),
+    ):
+        days = sold[is_kind]
+        if len(days):
+            axes.plot(days["ds"], days["y"], "o", ms=5, mfc=color, mec=BLACK, mew=0.8, label=label, zorder=5)
+
+
+def _by_promotion(sold: pd.DataFrame) -> dict[str, pd.Series]:
+    """Units of the promoted and of the other days in stock, where there are enough of both to say what is usual."""
+    known = sold[sold["y"].notna() & ~sold["is_censored"]]
+    is_promo = known["is_promo"] == True  # noqa: E712
+    kinds = {"promoted": known.loc[is_promo, "y"], "other": known.loc[~is_promo, "y"]}
+    return kinds if min(map(len, kinds.values())) >= _FEWEST_DAYS else {}
+
+
+def _promotion_words(row: Any, sold: pd.DataFrame, marks: DayMarks) -> str:
+    kinds = _by_promotion(sold)
+    told = [
+        f"{len(y)} {name} days sold {y.mean():,.3g} each (90%: {y.quantile(0.05):,.3g} to {y.quantile(0.95):,.3g})"
+        for name, y in kinds.items()
+    ]
+    words = f"{', '.join(told)}. " if told else ""
+    of_series = marks.promoted.loc[marks.promoted["unique_id"] == row.unique_id, "ds"]
+    ahead = int((of_series > row.as_of).sum())
+    if row.unique_id in marks.is_planned:
+        return words + (f"{ahead} days ahead are promoted." if ahead else "No promotion is planned ahead.")
+    if of_series.empty:
+        return words + "No day shown was promoted."
+    return words + "No feed states promotions ahead: the fan allows for both kinds of days."
+
+
+def _past_ranges(axes: Axes, sold: pd.DataFrame, last: pd.Timestamp) -> None:
+    """What 90% of the promoted and of the other days shown have sold, right of the fan."""
+    colors = {"promoted": GREEN, "other": BLACK}
+    for number, (name, y) in enumerate(_by_promotion(sold).items()):
+        at: Any = last + pd.Timedelta(days=2 + 2 * number)
+        label = f"90% of the {name} days shown, and their mean"
+        axes.vlines(at, y.quantile(0.05), y.quantile(0.95), color=colors[name], lw=4, label=label, zorder=4)
+        axes.plot(at, y.mean(), "D", ms=5, mfc="white", mec=colors[name], zorder=5)
 
 
 def _fan(axes: Axes, made: pd.DataFrame) -> None:
@@ -101,7 +156,7 @@ def _champion_words(champions: pd.DataFrame) -> str:
     earlier, last = made[-2:]
     words = f"{model_words(last.model)}. Rule: {last.rule}."
     if earlier is not None and earlier.model != last.model:
-        words += f" On {day_words(earlier.cutoff)} it was {model_words(earlier.model)}."
+        words += f" Model on {day_words(earlier.cutoff)}: {model_words(earlier.model)}."
     return words
 
 
@@ -112,25 +167,31 @@ def accuracy_overview(groupings: dict[str, pd.DataFrame], sentence: str, service
     groupings: title of a grouping to the rows of `accuracy_by`. sentence: what the picture says, set above it.
     """
     figure, panels = panel_grid(len(groupings) + 2, row_height=3.9)
-    for axes, (title, groups) in zip(panels, groupings.items(), strict=False):
-        _wape_bars(axes, title, groups)
-    first = next(iter(groupings.values()))
+    named = {title: groups.set_axis(_names(groups)) for title, groups in groupings.items()}
+    for axes, (title, groups) in zip(panels, named.items(), strict=False):
+        wape_bars(axes, f"Error by {title}, most units sold first", groups)
+    first = next(iter(named.values()))
     bias_axes, coverage_axes = panels[len(groupings) :]
-    _ratio_bars(bias_axes, first["bias"], first, "{:+.0%}")
+    _ratio_bars(bias_axes, first["bias"], "{:+.0%}")
     bias_axes.axvline(0.0, color=BLACK, lw=0.9)
     bias_axes.set_title("Bias: forecast over units sold, less one")
     bias_axes.set_xlabel("too low  <  bias  >  too high")
-    _ratio_bars(coverage_axes, first["share_below_p90"], first, "{:.0%}", label_at=1.0)
-    coverage_axes.axvline(service, color=BLACK, lw=1.6, ls="--", label=f"wanted: {service:.0%}")
+    _ratio_bars(coverage_axes, first["coverage_p90"], "{:.1%}", label_at=1.0)
+    coverage_axes.axvline(service, color=BLACK, lw=1.6, ls="--", label=f"promised: {service:.0%}")
     coverage_axes.set_xlim(0, 1.15)
-    coverage_axes.set_title("Coverage: days that sold no more than the 90% quantile")
+    coverage_axes.set_title("Coverage: days below the 90% quantile, those that equal it in part")
     coverage_axes.set_xlabel("share of series-days")
     shared_legend(figure, panels)
     headline(figure, sentence)
     return figure
 
 
-def _wape_bars(axes: Axes, title: str, groups: pd.DataFrame) -> None:
+def _names(groups: pd.DataFrame) -> list[str]:
+    return [f"{group_words(str(name))}\n({count:,} series)" for name, count in groups["series"].items()]
+
+
+def wape_bars(axes: Axes, title: str, groups: pd.DataFrame) -> None:
+    """Bars of WAPE and seasonal naive's for each row of `groups` (wape, naive_wape), named by its index."""
     places = np.arange(len(groups))[::-1].astype(float)
     limit = min(_FULL_AXIS, float(np.nan_to_num(groups[["wape", "naive_wape"]].to_numpy()).max(initial=0.1)))
     kinds: tuple[tuple[str, float, str, str], ...] = (
@@ -143,13 +204,13 @@ def _wape_bars(axes: Axes, title: str, groups: pd.DataFrame) -> None:
         texts = ["nothing sold" if np.isnan(value) else f"{value:.0%}" for value in values]
         bar_labels(axes, values, places + offset, texts, limit)
     axes.set_xlim(0, 1.18 * limit)
-    _group_axis(axes, groups, places)
-    axes.set_title(f"Error by {title}, most units sold first")
+    _group_axis(axes, list(groups.index), places)
+    axes.set_title(title)
     axes.set_xlabel("WAPE per series and day: units missed / units sold (lower is better)")
 
 
-def _ratio_bars(axes: Axes, ratios: pd.Series, groups: pd.DataFrame, form: str, label_at: float | None = None) -> None:
-    places = np.arange(len(groups))[::-1].astype(float)
+def _ratio_bars(axes: Axes, ratios: pd.Series, form: str, label_at: float | None = None) -> None:
+    places = np.arange(len(ratios))[::-1].astype(float)
     values = ratios.to_numpy(dtype=float)
     limit = min(_FULL_AXIS, float(np.nan_to_num(np.abs(values)).max(initial=0.1)))
     axes.barh(places, values, 2 * _BAR, color=BLUE, label="our forecast")
@@ -158,11 +219,10 @@ def _ratio_bars(axes: Axes, ratios: pd.Series, groups: pd.DataFrame, form: str, 
     bar_labels(axes, ends, places, texts, max(limit, label_at or 0.0))
     lowest = -limit if np.nanmin(values, initial=0.0) < 0 else 0.0
     axes.set_xlim(1.3 * lowest, 1.3 * limit)
-    _group_axis(axes, groups, places)
+    _group_axis(axes, list(ratios.index), places)
 
 
-def _group_axis(axes: Axes, groups: pd.DataFrame, places: np.ndarray) -> None:
-    names: list[Any] = [f"{group_words(str(name))}\n({count:,} series)" for name, count in groups["series"].items()]
+def _group_axis(axes: Axes, names: list[str], places: np.ndarray) -> None:
     axes.set_yticks(places, names)
     axes.set_ylim(-0.6, len(places) - 0.4)  # a group without a bar keeps its place
     axes.grid(visible=False, axis="y")

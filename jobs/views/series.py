@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -43,15 +43,17 @@ class ReviewParameters:
     figures: Path
 
 
-def review_parameters(dbutils: Any = None) -> ReviewParameters:
+def review_parameters(dbutils: Any = None, *, of: str = PLAN) -> ReviewParameters:
     """From the widgets of a notebook on Databricks (its `dbutils`), else from SHELFCAST_LAKEHOUSE and its like.
 
-    Raises ConfigError where the lakehouse has no order plan or the as-of day is none of its days.
+    of: the table whose days there are to choose from; with "ops.run" a run counts that published nothing.
+    Raises ConfigError where the lakehouse has no such day or the as-of day is none of them.
     """
-    given = {name: _parameter(dbutils, name) for name in _WIDGETS}
+    given = {name: _parameter(dbutils, name) for name in _WIDGETS if of == PLAN or name != "skus"}
     lake = Lakehouse(given["lakehouse"])
-    as_of = published_day(lake, _day(given["as_of"]) if given["as_of"] else None)
-    skus = tuple(part.strip() for part in given["skus"].split(",") if part.strip())
+    asked = _day(given["as_of"]) if given["as_of"] else None
+    as_of = published_day(lake, asked) if of == PLAN else run_day(lake, asked)
+    skus = tuple(part.strip() for part in given.get("skus", "").split(",") if part.strip())
     return ReviewParameters(lake, skus, as_of, Path(given["figures"]))
 
 
@@ -60,10 +62,22 @@ def published_day(lake: Lakehouse, as_of: date | None) -> date:
     published = lake.partition_values(PLAN, "as_of")
     if not published:
         raise ConfigError(f"no order plan in {lake.base}; make one with `shelfcast run`, or name another lakehouse")
-    if as_of is not None and str(as_of) not in published:
-        days = ("the last ones are " if len(published) > 10 else "") + ", ".join(published[-10:])
-        raise ConfigError(f"as of: expected a published day ({days}), found {as_of}")
-    return as_of or date.fromisoformat(published[-1])
+    return _one_of("published day", published, as_of) or date.fromisoformat(published[-1])
+
+
+def run_day(lake: Lakehouse, as_of: date | None) -> date:
+    """The as-of day asked for, or that of the run which started last. Raises ConfigError where no run is of it."""
+    rows = lake.read_arrow("ops.run", columns=["as_of", "started_at"]).sort_by("started_at")["as_of"].to_pylist()
+    if not rows:
+        raise ConfigError(f"no run yet in {lake.base}; start one with `shelfcast run`, or name another lakehouse")
+    return _one_of("day of a run", sorted({str(day) for day in rows}), as_of) or rows[-1]
+
+
+def _one_of(what: str, days: Sequence[str], asked: date | None) -> date | None:
+    if asked is not None and str(asked) not in days:
+        named = ("the last ones are " if len(days) > 10 else "") + ", ".join(days[-10:])
+        raise ConfigError(f"as of: expected a {what} ({named}), found {asked}")
+    return asked
 
 
 def _parameter(dbutils: Any, name: str) -> str:
@@ -82,15 +96,15 @@ def _day(text: str) -> date:
         raise ConfigError(f"as_of: expected a day as YYYY-MM-DD, found {text!r}") from None
 
 
-def read_day(review: ReviewParameters, name: str) -> pd.DataFrame:
+def read_day(review: ReviewParameters, name: str, *, may_be_empty: bool = False) -> pd.DataFrame:
     """A gold table's rows of the as-of day: one per series. Raises ConfigError where there are none."""
     rows = review.lakehouse.read_arrow(name, filters=pc.field("as_of") == review.as_of)
-    if not rows.num_rows:
+    if not rows.num_rows and not may_be_empty:
         raise ConfigError(
             f"{name} has no rows as of {review.as_of}; run `shelfcast run --stages publish`, or take a later day: "
             "accuracy needs a history longer than the horizon"
         )
-    return _frame(rows)
+    return frame_of(rows)
 
 
 def grouping_column(rows: pd.DataFrame, otherwise: str) -> str:
@@ -165,7 +179,7 @@ def read_series(
     if name.partition(".")[0] in ("forecast", "inventory"):
         rows = rows & (pc.field("run_id") == chosen["run_id"].iloc[0])
     found = lake.read_arrow(name, columns=columns, filters=rows if where is None else rows & where)
-    return _frame(found.sort_by([(column, "ascending") for column in columns if column in ("unique_id", "ds")]))
+    return frame_of(found.sort_by([(column, "ascending") for column in columns if column in ("unique_id", "ds")]))
 
 
 def buckets_of(lake: Lakehouse, chosen: pd.DataFrame) -> list[int]:
@@ -175,7 +189,22 @@ def buckets_of(lake: Lakehouse, chosen: pd.DataFrame) -> list[int]:
     return pc.unique(lake.read_arrow("inventory.policy", columns=["bucket"], filters=rows)["bucket"]).to_pylist()
 
 
-def _frame(table: pa.Table) -> pd.DataFrame:
+def calendar_events(lake: Lakehouse, locations: Collection[str], since: date, until: date) -> pd.DataFrame:
+    """Holidays, events and closed days of locations after `since` up to `until`: location_id, ds, is_closed, words."""
+    where = pc.field("location_id").isin(sorted(locations)) & (pc.field("ds") > since) & (pc.field("ds") <= until)
+    columns = ["location_id", "ds", "is_closed", "is_holiday", "is_event", "event_name"]
+    rows = frame_of(lake.read_arrow("silver.calendar", columns=columns, filters=where))
+    is_special = rows["is_holiday"] | rows["is_event"]
+    rows = rows[is_special | rows["is_closed"]].sort_values(["location_id", "ds"], ignore_index=True)
+    listed: list[Any] = list(rows.itertuples())
+    words = [
+        "; ".join([row.event_name or "event"] * bool(row.is_holiday or row.is_event) + ["closed"] * bool(row.is_closed))
+        for row in listed
+    ]
+    return rows[["location_id", "ds", "is_closed"]].assign(words=words)
+
+
+def frame_of(table: pa.Table) -> pd.DataFrame:
     """Arrow as pandas, days as timestamps at midnight (a chart's axis wants them so)."""
     frame = table.to_pandas()
     for field in table.schema:
