@@ -16,7 +16,7 @@ from jobs.deploy.deploy_command import deploy_command
 from jobs.engine.progress import Progress
 from jobs.explain.explain_command import explain_command
 from jobs.page.page_command import page_command
-from jobs.stages import stage_modules
+from jobs.stages import first_sentence, stage_docstrings, stage_modules
 from jobs.traces import kept_trace, one_line
 from jobs.views import reports
 from lakehouse.delta.io import Lakehouse
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0 only when what was asked for is done and holds; 1 for a failed promise, 2 for a wrong request."""
-    options = _parser().parse_args(arguments)
+    options = command_parser().parse_args(arguments)
     try:
         return int(options.action(options) or 0)
     except ConfigError as error:
@@ -260,9 +260,11 @@ def _models(_: argparse.Namespace) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="shelfcast", description="A retailer's raw feeds go in, tomorrow's orders come out, all as Delta tables."
+        prog="shelfcast",
+        description="A retailer's raw feeds go in, tomorrow's orders come out, all as Delta tables.",
+        epilog="`shelfcast COMMAND --help` says what a command or a stage does; `shelfcast stages` has the stages in order.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="run all stages, or those of --stages")
@@ -270,13 +272,22 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--stages", type=stage_list, help=f"comma-separated, of {','.join(stage_modules())}")
     run.add_argument("--duckdb", metavar="FILE", help="then also write gold there as `export gold` does, or replace it")
     run.set_defaults(action=_run)
-    for name in stage_modules():
-        stage = commands.add_parser(name, help=f"run the stage {name} alone, as a scheduler does")
-        _run_options(stage)
-        stage.set_defaults(action=_run, stages=[name], duckdb=None)
     _mapping_commands(commands)
     _reading_commands(commands)
+    _stage_commands(commands)
     return parser
+
+
+def _stage_commands(commands: argparse._SubParsersAction) -> None:
+    for name, docstring in stage_docstrings().items():
+        stage = commands.add_parser(
+            name,
+            help=f"stage: {first_sentence(docstring)}",
+            description=f"{docstring}\n\nRuns this stage alone, as a scheduler does.",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        _run_options(stage)
+        stage.set_defaults(action=_run, stages=[name], duckdb=None)
 
 
 def _run_options(parser: argparse.ArgumentParser) -> None:
