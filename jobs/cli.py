@@ -264,7 +264,7 @@ def command_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="shelfcast",
         description="A retailer's raw feeds go in, tomorrow's orders come out, all as Delta tables.",
-        epilog="`shelfcast COMMAND --help` says what a command or a stage does; `shelfcast stages` has the stages in order.",
+        epilog="`shelfcast COMMAND --help` says what a command or a stage does; `shelfcast stages` has their order.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="run all stages, or those of --stages")

@@ -38,8 +38,8 @@ SCHEMAS = {
 
 _OF_COLUMNS = (
     "Columns of a key are bold; they and partitions are never NULL. Units are in the names: `_qty` is in units of the "
-    "SKU, `_days` in days, `_cost`, `_price` and `_value` in the currency of the source; where the meaning says otherwise "
-    "it counts."
+    "SKU, `_days` in days, `_cost`, `_price` and `_value` in the currency of the source. Where the meaning says "
+    "otherwise, it counts."
 )
 _MODES = {
     "append": "Rows are added, never changed",
@@ -87,8 +87,8 @@ def _table(declared: Contract) -> str:
         facts += f" Partitions: {_names(declared.partitions)}."
     rows = "\n".join(_column(declared, column) for column in declared.declared())
     return (
-        f"## `{declared.name}` {{ #{declared.table_name} }}\n\n{declared.comment}.\n\n{facts} {_MODES[declared.mode]}.\n\n"
-        f"| column | type | meaning |\n|---|---|---|\n{rows}\n"
+        f"## `{declared.name}` {{ #{declared.table_name} }}\n\n{declared.comment}.\n\n"
+        f"{facts} {_MODES[declared.mode]}.\n\n| column | type | meaning |\n|---|---|---|\n{rows}\n"
     )
 
 
@@ -120,8 +120,9 @@ def stages_page() -> str:
     """Every stage: the table of `shelfcast stages`, then what its file says, what it reads and what it writes."""
     said = stage_docstrings()
     parts = [
-        "# Stages\n\nIn the order in which `shelfcast run` goes through them; each is a command of its own. How they fit "
-        f"together is said in [the plan of the house](../architecture.md).\n\n{stage_table(all_stages(), load_settings())}\n"
+        "# Stages\n\nIn the order in which `shelfcast run` goes through them; each is a command of its own. How they "
+        "fit together is said in [the plan of the house](../architecture.md).\n\n"
+        f"{stage_table(all_stages(), load_settings())}\n"
     ]
     for stage in all_stages():
         settings = _names(stage.settings) or "none"
@@ -136,8 +137,8 @@ def stages_page() -> str:
 def settings_page() -> str:
     """`conf/base.toml` as it is."""
     return (
-        "# Settings\n\nThe file `conf/base.toml`, which every run begins from. `conf/local.toml`, or the file given with "
-        "`--conf`, is laid over it, and `--set key=value` over both. An unknown key is refused.\n\n"
+        "# Settings\n\nThe file `conf/base.toml`, which every run begins from. `conf/local.toml`, or the file given "
+        "with `--conf`, is laid over it, and `--set key=value` over both. An unknown key is refused.\n\n"
         f"```toml\n{(conf_dir() / 'base.toml').read_text(encoding='utf-8').rstrip()}\n```\n"
     )
 
@@ -152,8 +153,9 @@ def models_page() -> str:
     policies = "\n".join(f"| `{policy.name}` | {_cell(policy.meaning)} |" for policy in POLICIES.entries())
     return (
         "# Models and policies\n\n## Forecasting models\n\nFor `forecast.model`, `forecast.regular_candidates` and "
-        "`forecast.intermittent_candidates`. The cost is seconds of one core for a forecast of a thousand series, 28 days "
-        "after 391: measured for naive and local models, nominal for the others. See [Add a model](../add_model.md).\n\n"
+        "`forecast.intermittent_candidates`. The cost is seconds of one core for a forecast of a thousand series, 28 "
+        "days after 391: measured for naive and local models, nominal for others. See "
+        "[Add a model](../add_model.md).\n\n"
         f"| name | what it is | rung | cost |\n|---|---|---|---|\n{models}\n\n"
         "## Ordering policies\n\nFor `inventory.candidates`. See [Add a policy](../add_policy.md).\n\n"
         f"| name | what it is |\n|---|---|\n{policies}\n"
