@@ -269,7 +269,7 @@ def command_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="run all stages, or those of --stages")
     _run_options(run)
-    run.add_argument("--stages", type=stage_list, help=f"comma-separated, of {','.join(stage_modules())}")
+    run.add_argument("--stages", type=stage_list, help=f"comma-separated, of {', '.join(stage_modules())}")
     run.add_argument("--duckdb", metavar="FILE", help="then also write gold there as `export gold` does, or replace it")
     run.set_defaults(action=_run)
     _mapping_commands(commands)
