@@ -100,6 +100,8 @@ def _check(options: argparse.Namespace) -> int:
         raise ConfigError(f"--input {options.input} is not a folder")
     report = check_source(load_mapping(options.source), options.input, _spark_for_sql(options))
     print(json.dumps(report.as_json(), ensure_ascii=False, indent=2) if options.json else text_of(report))
+    if not options.json and (step := report.next_step(options.source, options.input)):
+        print(step)
     return 1 if report.refusals else 0
 
 

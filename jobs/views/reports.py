@@ -89,7 +89,8 @@ def _order_head(context: RunContext) -> str:
     text += check_words(context.lakehouse.read_arrow("gold.order_check", filters=pc.field("as_of") == context.as_of))
     text += decision_words(plan, decisions_for(context.lakehouse, context.as_of))
     text += doubt_words(plan, context.lakehouse.root)
-    text += stock_words(plan) + unused_words(plan, context.settings.inventory)
+    later = context.lakehouse.read_arrow("silver.stock", columns=["ds"], filters=pc.field("ds") > context.as_of)
+    text += stock_words(plan, later.num_rows) + unused_words(plan, context.settings.inventory)
     return text + _past_words(context)
 
 

@@ -18,8 +18,8 @@ from jobs.cli import command_parser, main
 from jobs.settings import load_settings
 from jobs.views.reference_pages import commands
 from lakehouse.delta.io import Lakehouse
-from tests.docs.german_shop import write_german_shop
 from tests.docs.pages import PAGES, ROOT, Command, blocks, prose, shell_commands
+from tests.german_shop import write_german_shop
 from tests.jobs.run_tool import copied, day
 
 PARSERS = dict(commands(command_parser()))
