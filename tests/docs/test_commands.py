@@ -18,7 +18,7 @@ from jobs.cli import command_parser, main
 from jobs.settings import load_settings
 from jobs.views.reference_pages import commands
 from lakehouse.delta.io import Lakehouse
-from tests.docs.pages import PAGES, ROOT, Command, blocks, prose, shell_commands
+from tests.docs.pages import PAGES, ROOT, Command, prose, shell_commands
 from tests.german_shop import write_german_shop
 from tests.jobs.run_tool import copied, day
 
@@ -181,17 +181,3 @@ def test_the_mapping_of_own_data_is_the_one_that_is_proposed(shop: Path, tmp_pat
     for name in ("verkauf.csv", "artikel_bestand.csv"):
         head = (shop / "exports" / name).read_text(encoding="windows-1252").splitlines()[0]
         assert head in page.splitlines()
-
-
-def test_settings_of_a_page_are_settings(tmp_path: Path) -> None:
-    """Blocks of TOML that begin with a section of the settings are one."""
-    sections = set(load_settings().model_dump())
-    taken = 0
-    for page in PAGES:
-        for block in blocks(page):
-            if block.language == "toml" and set(tomllib.loads(block.text)) & sections:
-                conf = tmp_path / "conf.toml"
-                conf.write_text(block.text, encoding="utf-8")
-                load_settings(conf)
-                taken += 1
-    assert taken > 5
