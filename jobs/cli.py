@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -31,7 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0 only when what was asked for is done and holds; 1 for a failed promise, 2 for a wrong request."""
     options = command_parser().parse_args(arguments)
     try:
-        return int(options.action(options) or 0)
+        code = int(options.action(options) or 0)
+        sys.stdout.flush()
+        return code
     except ConfigError as error:
         print(f"shelfcast: {error}", file=sys.stderr)
         return 2
@@ -44,10 +47,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         print(f"shelfcast: {engine_missing(error)}", file=sys.stderr)
         return 1
+    except BrokenPipeError as error:
+        return _reader_gone() or _unexpected(error)
     except Exception as error:  # a fault of ours, or of an engine: nobody but a developer reads traces
-        print(f"shelfcast: unexpected {type(error).__name__}: {one_line(error)}", file=sys.stderr)
-        print(f"shelfcast: the whole trace is in {kept_trace(error)}", file=sys.stderr)
-        return 1
+        return _unexpected(error)
+
+
+def _unexpected(error: Exception) -> int:
+    print(f"shelfcast: unexpected {type(error).__name__}: {one_line(error)}", file=sys.stderr)
+    print(f"shelfcast: the whole trace is in {kept_trace(error)}", file=sys.stderr)
+    return 1
+
+
+def _reader_gone() -> int:
+    """141, as a shell says it, where nobody reads our output any more (`| head`); 0 where another pipe broke."""
+    try:
+        print(flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more at its end
+        return 141
+    return 0
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -328,7 +347,7 @@ def _mapping_commands(commands: argparse._SubParsersAction) -> None:
 
 
 def _reading_commands(commands: argparse._SubParsersAction) -> None:
-    describe = commands.add_parser("describe", help="data dictionary of a table (schema.table), or of all")
+    describe = commands.add_parser("describe", help="data dictionary of a table, or the tables of a schema, or all")
     describe.add_argument("table", nargs="?", metavar="TABLE")
     describe.set_defaults(action=_describe)
     status = commands.add_parser("status", help="what ran, how long, what failed")

@@ -214,11 +214,12 @@ def _row_accounts(lake: Lakehouse) -> str:
 
 
 def describe(name: str | None) -> str:
-    """The data dictionary of a table, or one line per table."""
-    if name is None:
-        names = [(declared.name, ", ".join(declared.key), declared.comment) for declared in TABLES.values()]
+    """The data dictionary of a table (with or without its schema), or a line for each table of a schema, or of all."""
+    found = [each for each in TABLES.values() if name in (None, each.schema_name, each.table_name)]
+    if len(found) > 1:
+        names = [(declared.name, ", ".join(declared.key), declared.comment) for declared in found]
         return _table("tables (shelfcast describe TABLE shows columns)", ("table", "key", "meaning"), names)
-    declared = contract(name)
+    declared = found[0] if found else contract(name or "")
     rows = [
         (
             column.name,
@@ -230,7 +231,7 @@ def describe(name: str | None) -> str:
         for column in declared.declared()
     ]
     partitions = f", partitioned by {', '.join(declared.partitions)}" if declared.partitions else ""
-    title = f"{name}: {declared.comment}{partitions}"
+    title = f"{declared.name}: {declared.comment}{partitions}"
     return _table(title, ("column", "type", "", "meaning", "check"), rows)
 
 
