@@ -156,6 +156,8 @@ def test_commands_within_the_text_are_ours(page: Path) -> None:
         if parser is not None:
             unknown = {word for word in words if word.startswith("--")} - set(parser._option_string_actions)
             assert unknown == set(), f"`shelfcast {found}`"
+    modules = re.findall(r"`(?:\S*/)?python\s+-m\s+([\w.]+)", text)
+    assert [module for module in modules if find_spec(module) is None] == []
     known = {option for parser in PARSERS.values() for option in parser._option_string_actions} | OTHER_OPTIONS
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", text)) <= known
 
