@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -42,7 +41,7 @@ def placed(page: str, title: str, folder: Path, package: ModuleType, monkeypatch
 
 def entered(page: str, title: str, of: ModuleType, known: Registry) -> str:
     """Register the entry that a page shows, read as the registry's file would read it; returns its name."""
-    (entry,) = eval(f"[{textwrap.dedent(titled(page, title))}]", dict(vars(of)))
+    entry = eval(titled(page, title), dict(vars(of)))
     known.register(entry)
     return str(entry.name)
 
