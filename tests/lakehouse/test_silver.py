@@ -229,7 +229,7 @@ def test_a_price_that_only_the_lines_amount_gives_is_kept(spark: SparkSession, t
     )
     cleaned = clean_sales(read_files(spark, tmp_path, source), source, 4, match_cancellations)
     frame = sales_daily(cleaned.lines, cleaned.series, source, cleaned.span()[1], 4)
-    assert by_day(frame, "unit_price") == {1: 0.99, 2: 1.0}
+    assert by_day(frame, "unit_price") == pytest.approx({1: 0.99, 2: 1.0})
 
 
 def test_prices_are_carried_forward_and_never_back(spark: SparkSession) -> None:
