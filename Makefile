@@ -8,7 +8,7 @@ LAKE ?= lake/demo
 # Two test processes, each with a file at a time, those with engines first.
 TWO := -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test quick lint bench accuracy java jars setup clean
+.PHONY: demo test quick lint docs bench accuracy java jars setup clean
 
 demo: setup  ## the main job on The Complete Journey's real transactions
 	$(BIN)/shelfcast demo --lakehouse $(LAKE)
@@ -23,6 +23,11 @@ lint: setup
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+docs: setup  ## the documentation as a site: site/index.html
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[docs]'
+	$(BIN)/python -m jobs.views.reference_pages docs/reference
+	$(BIN)/zensical build --clean --strict
 
 bench: setup  ## features, forecasting and inventory against their peers (a quarter of an hour, uses every core)
 	$(BIN)/python -m tests.benchmarks.bench_features
@@ -61,4 +66,4 @@ jars:  ## Delta's jars by Maven, where Spark's resolver does not get through
 	@sh tools/jars.sh
 
 clean:
-	rm -rf lake artifacts .pytest_cache .mypy_cache .ruff_cache
+	rm -rf lake artifacts site docs/reference .pytest_cache .mypy_cache .ruff_cache

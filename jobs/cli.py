@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -16,7 +17,7 @@ from jobs.deploy.deploy_command import deploy_command
 from jobs.engine.progress import Progress
 from jobs.explain.explain_command import explain_command
 from jobs.page.page_command import page_command
-from jobs.stages import stage_modules
+from jobs.stages import first_sentence, stage_docstrings, stage_modules
 from jobs.traces import kept_trace, one_line
 from jobs.views import reports
 from lakehouse.delta.io import Lakehouse
@@ -29,9 +30,11 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0 only when what was asked for is done and holds; 1 for a failed promise, 2 for a wrong request."""
-    options = _parser().parse_args(arguments)
+    options = command_parser().parse_args(arguments)
     try:
-        return int(options.action(options) or 0)
+        code = int(options.action(options) or 0)
+        sys.stdout.flush()
+        return code
     except ConfigError as error:
         print(f"shelfcast: {error}", file=sys.stderr)
         return 2
@@ -44,10 +47,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         print(f"shelfcast: {engine_missing(error)}", file=sys.stderr)
         return 1
+    except BrokenPipeError as error:
+        return _reader_gone() or _unexpected(error)
     except Exception as error:  # a fault of ours, or of an engine: nobody but a developer reads traces
-        print(f"shelfcast: unexpected {type(error).__name__}: {one_line(error)}", file=sys.stderr)
-        print(f"shelfcast: the whole trace is in {kept_trace(error)}", file=sys.stderr)
-        return 1
+        return _unexpected(error)
+
+
+def _unexpected(error: Exception) -> int:
+    print(f"shelfcast: unexpected {type(error).__name__}: {one_line(error)}", file=sys.stderr)
+    print(f"shelfcast: the whole trace is in {kept_trace(error)}", file=sys.stderr)
+    return 1
+
+
+def _reader_gone() -> int:
+    """141, as a shell says it, where nobody reads our output any more (`| head`); 0 where another pipe broke."""
+    try:
+        print(flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more at its end
+        return 141
+    return 0
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -100,6 +119,8 @@ def _check(options: argparse.Namespace) -> int:
         raise ConfigError(f"--input {options.input} is not a folder")
     report = check_source(load_mapping(options.source), options.input, _spark_for_sql(options))
     print(json.dumps(report.as_json(), ensure_ascii=False, indent=2) if options.json else text_of(report))
+    if not options.json and (step := report.next_step(options.source, options.input)):
+        print(step)
     return 1 if report.refusals else 0
 
 
@@ -260,23 +281,34 @@ def _models(_: argparse.Namespace) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="shelfcast", description="A retailer's raw feeds go in, tomorrow's orders come out, all as Delta tables."
+        prog="shelfcast",
+        description="A retailer's raw feeds go in, tomorrow's orders come out, all as Delta tables.",
+        epilog="`shelfcast COMMAND --help` says what a command or a stage does; `shelfcast stages` has their order.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="run all stages, or those of --stages")
     _run_options(run)
-    run.add_argument("--stages", type=stage_list, help=f"comma-separated, of {','.join(stage_modules())}")
+    run.add_argument("--stages", type=stage_list, help=f"comma-separated, of {', '.join(stage_modules())}")
     run.add_argument("--duckdb", metavar="FILE", help="then also write gold there as `export gold` does, or replace it")
     run.set_defaults(action=_run)
-    for name in stage_modules():
-        stage = commands.add_parser(name, help=f"run the stage {name} alone, as a scheduler does")
-        _run_options(stage)
-        stage.set_defaults(action=_run, stages=[name], duckdb=None)
     _mapping_commands(commands)
     _reading_commands(commands)
+    _stage_commands(commands)
     return parser
+
+
+def _stage_commands(commands: argparse._SubParsersAction) -> None:
+    for name, docstring in stage_docstrings().items():
+        stage = commands.add_parser(
+            name,
+            help=f"stage: {first_sentence(docstring)}",
+            description=f"{docstring}\n\nRuns this stage alone, as a scheduler does.",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        _run_options(stage)
+        stage.set_defaults(action=_run, stages=[name], duckdb=None)
 
 
 def _run_options(parser: argparse.ArgumentParser) -> None:
@@ -315,7 +347,7 @@ def _mapping_commands(commands: argparse._SubParsersAction) -> None:
 
 
 def _reading_commands(commands: argparse._SubParsersAction) -> None:
-    describe = commands.add_parser("describe", help="data dictionary of a table (schema.table), or of all")
+    describe = commands.add_parser("describe", help="data dictionary of a table, or the tables of a schema, or all")
     describe.add_argument("table", nargs="?", metavar="TABLE")
     describe.set_defaults(action=_describe)
     status = commands.add_parser("status", help="what ran, how long, what failed")

@@ -136,7 +136,11 @@ def load_settings(overlay: Path | None = None, overrides: list[str] | None = Non
 def load_mapping(source: str) -> SourceMapping:
     """The mapping of a source: a name in conf/sources, or the path of a TOML file."""
     path = Path(source)
-    return load_source(path if path.suffix == ".toml" else conf_dir() / "sources" / f"{source}.toml")
+    if path.suffix == ".toml":
+        return load_source(path)
+    if Path(f"{source}.toml").is_file() and not (conf_dir() / "sources" / f"{source}.toml").is_file():
+        raise ConfigError(f"a mapping of your own goes by its path; expected --source {source}.toml, found {source!r}")
+    return load_source(conf_dir() / "sources" / f"{source}.toml")
 
 
 def _read_toml(path: Path) -> TomlFile:

@@ -5,6 +5,7 @@ A file that says `STAGE = ...` is a stage, named as its file. A file named `<cap
 
 from __future__ import annotations
 
+import ast
 import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,21 @@ def stage_modules() -> dict[str, str]:
 
 def _module(path: Path) -> str:
     return ".".join((__name__, *path.relative_to(_ROOT).with_suffix("").parts))
+
+
+def stage_docstrings() -> dict[str, str]:
+    """What the file of each stage says of it, by the stage's name, known without importing any."""
+    found = {}
+    for name, module in stage_modules().items():
+        path = _ROOT.joinpath(*module.removeprefix(f"{__name__}.").split(".")).with_suffix(".py")
+        found[name] = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or name
+    return found
+
+
+def first_sentence(docstring: str) -> str:
+    """What a stage does, in a line: the first paragraph, without the stage's name before it and the stop behind it."""
+    text = docstring.split("\n\n")[0].replace("\n", " ")
+    return (text.partition(": ")[2] or text).rstrip(".")
 
 
 def load_stages() -> list[Stage]:

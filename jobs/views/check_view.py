@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -51,6 +52,20 @@ class SourceCheck:
             return f"a run would refuse this: {'; '.join(self.refusals)}"
         sales = self.feeds["sales"]
         return f"a run would take this in: {sales.used:,} of {sum(sales.rows.values()):,} rows of sales can be used"
+
+    def next_step(self, source: str, input_dir: Path) -> str:
+        """The run that may follow, as of the last day of sales; '' where a run would refuse the folder."""
+        if self.refusals:
+            return ""
+        last, counted_to = self.feeds["sales"].last_ds, self.feeds["stock"].last_ds if "stock" in self.feeds else None
+        note = ""
+        if last and counted_to and counted_to > last:
+            note = (
+                f"note: stock is counted until {counted_to}, the last sale is of {last}: a run does not look at counts "
+                f"after its --as-of; give {counted_to} if sales are complete until then\n"
+            )
+        given = ["--source", source, "--input", str(input_dir), "--lakehouse", "lake/my_shop", "--as-of", str(last)]
+        return f"{note}next: {shlex.join(['shelfcast', 'run', *given])}"
 
     def as_json(self) -> dict[str, Any]:
         feeds = {}

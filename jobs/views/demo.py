@@ -59,7 +59,7 @@ Pictures of the orders; beside it lie forecast_review.py, policy_review.py and o
 Read a table from Python:
   from deltalake import DeltaTable
   DeltaTable("{lakehouse}/gold/order_plan").to_pandas()
-Your own data: docs/feed_layout.md"""
+Your own data: docs/own_data.md"""
 
 
 def _notebooks() -> Path:

@@ -110,8 +110,11 @@ def decision_words(plan: pa.Table, decisions: pa.Table) -> str:
     return text
 
 
-def stock_words(plan: pa.Table) -> str:
-    """Of how many series of gold.order_plan nobody states the stock, or what is on order; '' where all is known."""
+def stock_words(plan: pa.Table, later_counts: int = 0) -> str:
+    """Of how many series of gold.order_plan nobody states the stock, or what is on order; '' where all is known.
+
+    later_counts: counts of stock of days after the plan's, which it does not look at.
+    """
     assumed = [set(codes.split(BETWEEN_DOUBTS)) for codes in plan["assumptions"].drop_null().to_pylist()]
     uncounted, unknown = (sum(code in codes for codes in assumed) for code in ("stock", "open orders"))
     text = ""
@@ -120,6 +123,8 @@ def stock_words(plan: pa.Table) -> str:
             f"WARNING: the stock of {uncounted:,} of {plan.num_rows:,} series is not stated (assumptions): their "
             "orders rest on a position that their own policy would bring about\n"
         )
+        if later_counts:
+            text += f"  {later_counts:,} counts are of days after --as-of, and were not looked at\n"
     if unknown:
         text += (
             f"what is on order is not stated for {unknown:,} of {plan.num_rows:,} series: what earlier plans ordered "

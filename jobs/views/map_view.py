@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
@@ -35,6 +36,8 @@ def map_folder(folder: Path, out: Path | None) -> int:
     is_taken = _preview(found, folder, name if re.match(r"^[a-z]", name) else f"source_{name}".rstrip("_"), say)
     if out is not None:
         say(f"written: {out}" + ("" if is_taken else "; no run would take it yet"))
+        then = shlex.join(["shelfcast", "check", "--source", str(out), "--input", str(folder)])
+        say(f"next: read it, answer the lines that are commented out, then {then}")
     return 0 if is_taken else 1
 
 

@@ -89,7 +89,8 @@ def _order_head(context: RunContext) -> str:
     text += check_words(context.lakehouse.read_arrow("gold.order_check", filters=pc.field("as_of") == context.as_of))
     text += decision_words(plan, decisions_for(context.lakehouse, context.as_of))
     text += doubt_words(plan, context.lakehouse.root)
-    text += stock_words(plan) + unused_words(plan, context.settings.inventory)
+    later = context.lakehouse.read_arrow("silver.stock", columns=["ds"], filters=pc.field("ds") > context.as_of)
+    text += stock_words(plan, later.num_rows) + unused_words(plan, context.settings.inventory)
     return text + _past_words(context)
 
 
@@ -213,11 +214,12 @@ def _row_accounts(lake: Lakehouse) -> str:
 
 
 def describe(name: str | None) -> str:
-    """The data dictionary of a table, or one line per table."""
-    if name is None:
-        names = [(declared.name, ", ".join(declared.key), declared.comment) for declared in TABLES.values()]
+    """The data dictionary of a table (with or without its schema), or a line for each table of a schema, or of all."""
+    found = [each for each in TABLES.values() if name in (None, each.schema_name, each.table_name)]
+    if len(found) > 1:
+        names = [(declared.name, ", ".join(declared.key), declared.comment) for declared in found]
         return _table("tables (shelfcast describe TABLE shows columns)", ("table", "key", "meaning"), names)
-    declared = contract(name)
+    declared = found[0] if found else contract(name or "")
     rows = [
         (
             column.name,
@@ -229,7 +231,7 @@ def describe(name: str | None) -> str:
         for column in declared.declared()
     ]
     partitions = f", partitioned by {', '.join(declared.partitions)}" if declared.partitions else ""
-    title = f"{name}: {declared.comment}{partitions}"
+    title = f"{declared.name}: {declared.comment}{partitions}"
     return _table(title, ("column", "type", "", "meaning", "check"), rows)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from jobs.engine.setting import Settings
 from jobs.engine.stage import FrameStage, Stage
+from jobs.stages import first_sentence
 
 _ENGINES = {"spark": "Spark", "ray": "Ray", "local": "driver"}
 
@@ -16,7 +17,7 @@ def stage_table(stages: Iterable[Stage], settings: Settings) -> str:
     rows = ["| stage | runs on | what it does | writes |", "|---|---|---|---|"]
     for stage in stages:
         written = ", ".join(f"`{name}`" for name in _written(stage))
-        rows.append(f"| {stage.name} | {_engine(stage, settings)} | {_meaning(stage)} | {written} |")
+        rows.append(f"| {stage.name} | {_engine(stage, settings)} | {first_sentence(_docstring(stage))} | {written} |")
     return "\n".join(rows)
 
 
@@ -26,12 +27,10 @@ def _engine(stage: Stage, settings: Settings) -> str:
     return _ENGINES[str(getattr(settings.runner, stage.name, stage.engine))]
 
 
-def _meaning(stage: Stage) -> str:
-    """The first sentence of the file that holds the stage."""
+def _docstring(stage: Stage) -> str:
+    """Of the file that holds the stage."""
     module = sys.modules[(stage.build if isinstance(stage, FrameStage) else stage.kernel).__module__]
-    first = (module.__doc__ or "").split("\n\n")[0].replace("\n", " ")
-    text = first.partition(": ")[2] or first
-    return text.rstrip(".")
+    return module.__doc__ or ""
 
 
 def _written(stage: Stage) -> list[str]:

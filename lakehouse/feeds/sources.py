@@ -392,8 +392,8 @@ def load_source(path: Path) -> SourceMapping:
     if not path.is_file():
         known = sorted(p.stem for p in path.parent.glob("*.toml"))
         raise ConfigError(
-            f"no source mapping {path}{nearest(path.stem, known)}; the known sources are {known}. Write that file to "
-            "add one."
+            f"no source mapping {path}{nearest(path.stem, known)}; there are {', '.join(known) or 'none'} beside it. "
+            "`shelfcast map FOLDER --out FILE.toml` proposes one"
         )
     file = TomlFile.read(path)
     if "name" in file.values:

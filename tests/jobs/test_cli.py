@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from lakehouse.schema.tables import TABLES, contract
 from tests.jobs.run_tool import ALL_STAGES, LOCAL, SMALL, copied, day
 from udfs.forecasting import registry
 
+ROOT = Path(__file__).resolve().parents[2]
 BASE = [part for setting in (*SMALL, *LOCAL) for part in ("--set", setting)]
 
 
@@ -185,6 +188,27 @@ def test_describe_without_a_table_lists_all_and_an_unknown_one_ends_with_an_erro
     assert set(TABLES) <= set(printed)
     assert main(["describe", "gold.nothing"]) in (1, 2)
     assert "gold.nothing" in capsys.readouterr().err
+
+
+def test_describe_finds_a_table_without_its_schema_and_lists_a_schema(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["describe", "policy_value"]) == 0
+    assert "gold.policy_value: " in capsys.readouterr().out
+    for word, expected in (("gold", "gold.stock_risk"), ("order_plan", "inventory.order_plan")):
+        assert main(["describe", word]) == 0
+        listed = capsys.readouterr().out.split()
+        assert {expected, "gold.order_plan"} <= set(listed)
+        assert "silver.sales_daily" not in listed
+
+
+def test_a_reader_that_has_seen_enough_is_no_fault() -> None:
+    """`shelfcast describe | head -1`: no trace, and the exit code that a shell gives to a broken pipe."""
+    command = [sys.executable, "-m", "jobs.cli", "describe"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as called:
+        assert called.stdout is not None
+        assert called.stderr is not None
+        called.stdout.close()
+        assert called.stderr.read() == b""
+        assert called.wait(60) == 141
 
 
 def test_models_lists_what_forecast_model_may_name(capsys: pytest.CaptureFixture[str]) -> None:

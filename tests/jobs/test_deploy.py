@@ -96,7 +96,7 @@ def test_the_three_schedulers_have_equal_stages_edges_parameters_and_retries(
         del arguments[engines - 1 : engines + 1]
         at_trigger = [word.replace("{{job.trigger.time.iso_datetime}}", AT_FOUR) for word in arguments]
         assert at_trigger == [word.replace("{{ ts }}", AT_FOUR) for word in airflow[stage.name][1]]
-        options = cli._parser().parse_args(at_trigger)
+        options = cli.command_parser().parse_args(at_trigger)
         assert options.stages == [stage.name]
         assert str(options.as_of) == "2024-01-31"  # half past twelve in Tokyo: the day before is over
         assert (str(options.input), options.lakehouse, options.wait) == ("/data/feeds", "/data/lake", 120)

@@ -84,6 +84,9 @@ def test_stock_that_nobody_states_is_counted() -> None:
         "WARNING: the stock of 1 of 3 series is not stated (assumptions): their orders rest on a position that their "
         "own policy would bring about\n"
     )
+    later = stock_words(pa.table({"assumptions": ["stock"]}), later_counts=12)
+    assert later.splitlines()[1] == "  12 counts are of days after --as-of, and were not looked at"
+    assert "after --as-of" not in stock_words(pa.table({"assumptions": pa.array([None], pa.string())}), later_counts=12)
     assert words("open orders", "open orders; pack") == (
         "what is on order is not stated for 2 of 2 series: what earlier plans ordered counts until its day\n"
     )

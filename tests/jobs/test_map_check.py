@@ -9,6 +9,7 @@ import pytest
 
 import lakehouse.delta.session
 from jobs.cli import main
+from tests.german_shop import write_german_shop
 
 TILL = "Datum;Filiale;Artikel;Menge;Preis\n{}"
 
@@ -42,7 +43,8 @@ def test_from_a_folder_to_a_mapping_that_a_run_takes(tmp_path: Path, capsys: pyt
     assert main(["check", "--source", str(out), "--input", str(folder)]) == 0
     said = capsys.readouterr().out.splitlines()
     assert said[0] == "sales: 1 file, 56 rows, 2024-02-01 to 2024-02-28, 2 series"
-    assert said[-1] == "a run would take this in: 56 of 56 rows of sales can be used"
+    assert said[-2] == "a run would take this in: 56 of 56 rows of sales can be used"
+    assert said[-1].endswith("--as-of 2024-02-28")
 
 
 def test_a_mapping_that_is_there_is_not_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -186,3 +188,27 @@ def test_files_that_share_days_are_named_though_no_row_of_them_is_alike(
     assert main(["check", "--source", "feed_layout", "--input", str(tmp_path)]) == 0
     said = capsys.readouterr().out
     assert "note: several files state the same article, place and day, within 2024-01-01 to 2024-01-02: 4 rows" in said
+
+
+def test_each_command_says_what_comes_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file that is two feeds is listed as both; a check names the day that a run would plan from."""
+    monkeypatch.chdir(tmp_path)
+    write_german_shop(Path("my exports"))
+    assert main(["map", "my exports", "--out", "shop.toml"]) == 0
+    said = capsys.readouterr().out
+    assert "products: artikel_bestand.csv\nstock: artikel_bestand.csv\n" in said
+    assert said.splitlines()[-1].endswith("then shelfcast check --source shop.toml --input 'my exports'")
+    assert main(["check", "--source", "shop.toml", "--input", "my exports"]) == 0
+    said = capsys.readouterr().out
+    assert "note: stock" not in said
+    assert said.splitlines()[-1] == (
+        "next: shelfcast run --source shop.toml --input 'my exports' --lakehouse lake/my_shop --as-of 2024-03-30"
+    )
+    stock = Path("my exports", "artikel_bestand.csv")
+    stock.write_bytes(stock.read_bytes().replace(b"30.03.2024", b"31.03.2024"))
+    assert main(["check", "--source", "shop.toml", "--input", "my exports"]) == 0
+    assert "stock is counted until 2024-03-31, the last sale is of 2024-03-30" in capsys.readouterr().out
+    assert main(["check", "--source", "shop", "--input", "my exports"]) == 2
+    assert "expected --source shop.toml, found 'shop'" in capsys.readouterr().err

@@ -214,6 +214,24 @@ def test_the_line_goes_before_the_stock_feed(spark: SparkSession) -> None:
     assert by_day(frame, "y") == {1: 1.0, 2: 0.0, 3: 0.0, 4: 1.0}
 
 
+def test_a_price_that_only_the_lines_amount_gives_is_kept(spark: SparkSession, tmp_path: Path) -> None:
+    """A till that writes amounts and no prices: bronze has the price from the amount, and so has the day."""
+    (tmp_path / "till.csv").write_text("Artikel,Tag,Menge,Umsatz\nA,2024-01-01,3,2.97\nA,2024-01-02,2,2.00\n")
+    columns = {
+        "sku_id": "Artikel",
+        "location_id": {"const": "L"},
+        "ds": "Tag",
+        "units": "Menge",
+        "line_value": "Umsatz",
+    }
+    source = SourceMapping.model_validate(
+        {"name": "till", "feeds": {"sales": {"files": ["till.csv"], "columns": columns}}}
+    )
+    cleaned = clean_sales(read_files(spark, tmp_path, source), source, 4, match_cancellations)
+    frame = sales_daily(cleaned.lines, cleaned.series, source, cleaned.span()[1], 4)
+    assert by_day(frame, "unit_price") == pytest.approx({1: 0.99, 2: 1.0})
+
+
 def test_prices_are_carried_forward_and_never_back(spark: SparkSession) -> None:
     rows = [{"ds": "2024-01-01"}, {"ds": "2024-01-03", "unit_price": "4"}, {"ds": "2024-01-09"}]
     frame = daily(spark, rows)

@@ -153,7 +153,7 @@ def write_quarantine(context: RunContext, splits: list[Split]) -> int:
 
 STAGE = FrameStage(
     name="clean",
-    version=6,
+    version=7,
     reads=tuple(Read(f"bronze.{feed}", ()) for feed in FEEDS),
     writes=(
         _SALES_DAILY,

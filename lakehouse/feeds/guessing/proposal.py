@@ -78,6 +78,7 @@ class _Writer:
         if self.place is None:
             self._leave_out_counts(placed)
         self.placed = placed
+        self.done.feeds = {feed: placed[feed][0].name for feed in _ORDER if feed in placed}
         body = [line for feed in _ORDER if feed in placed for line in self._feed(feed)]
         lines = [*self._head(placed), *body, *self._clean(), *self._returns()]
         self.done.text = "\n".join(_CONTROL.sub(" ", line) for line in lines) + "\n"
@@ -104,7 +105,6 @@ class _Writer:
                 )
             else:
                 placed[best.feed] = (table, best)
-                self.done.feeds[best.feed] = table.name
         self._share("sales", ("products",), placed)
         self._share("products", ("supply",), placed)
         self._share("stock", ("supply", "products"), placed)

@@ -19,7 +19,7 @@ from lakehouse.schema.entities import SERIES
 from lakehouse.schema.tables import contract
 from lakehouse.transforms.keys import parts_of
 from lakehouse.transforms.silver.believed import Judge, judged
-from lakehouse.transforms.silver.cleaning import NEGATIVE
+from lakehouse.transforms.silver.cleaning import NEGATIVE, delivered
 
 _OPEN_END = date(9999, 12, 31)  # a period without a last day
 CLOSED = "closed"
@@ -65,7 +65,7 @@ def sales_daily(
 
     Every sum is exact (DECIMAL), so the result does not depend on the partitioning, to the bit.
     """
-    events = _line_events(lines, set(mapping.feeds["sales"].columns))
+    events = _line_events(lines, delivered(mapping, "sales"))
     if prices is not None:
         events = events.unionByName(_price_events(prices, series, last_day), allowMissingColumns=True)
     if promotions is not None:
@@ -112,15 +112,15 @@ def _with_latent(rows: DataFrame, latent: EstimateLatent) -> DataFrame:
     return rows.mapInArrow(of_partition, schema + "".join(f", {name} double" for name in _LATENT))
 
 
-def _line_events(lines: DataFrame, delivered: set[str]) -> DataFrame:
+def _line_events(lines: DataFrame, given: set[str]) -> DataFrame:
     """Columns that the feed lacks are left out: they would be shuffled for nothing."""
-    optional = [name for name in ("unit_price", "discount_value", "is_promo") if name in delivered]
+    optional = [name for name in ("unit_price", "discount_value", "is_promo") if name in given]
     key = ("unique_id", "bucket", "ds")
-    return lines.select(*key, F.lit(True).alias("is_line"), "units", "net_units", *optional, *_count_of(delivered))
+    return lines.select(*key, F.lit(True).alias("is_line"), "units", "net_units", *optional, *_count_of(given))
 
 
-def _count_of(delivered: set[str]) -> list[Column]:
-    if "on_hand_qty" not in delivered:
+def _count_of(given: set[str]) -> list[Column]:
+    if "on_hand_qty" not in given:
         return []
     *order, column = SOURCE_ORDER
     at = F.struct("sold_at", *order, F.coalesce(column, F.lit("")).alias(column))
