@@ -68,5 +68,5 @@ def test_a_planner_waits_for_another_but_not_for_a_run(tmp_path: Path) -> None:
 def test_what_says_nothing_is_refused(changed: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         decision(**changed)
-    with pytest.raises(ConfigError, match="decision: expected one of order, confirm, withdraw, found 'buy'"):
+    with pytest.raises(ConfigError, match="decision: expected one of order, confirm, withdraw, forecast, found 'buy'"):
         decision("buy")
