@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -117,8 +117,7 @@ def parameters(context: RunContext, sums: Mapping[str, Any]) -> InventoryParamet
 
 def decided_days(context: RunContext, recorded_by: datetime | None = None) -> pa.Table:
     """What planners decided, at a moment (UTC) or by now, of the days that are planned for."""
-    last = context.as_of + timedelta(days=context.settings.horizon)
-    return forecasts_for(context.lakehouse, context.as_of, last, recorded_by)
+    return forecasts_for(context.lakehouse, context.as_of, context.horizon_end, recorded_by)
 
 
 def _identity(context: RunContext) -> list[object]:
