@@ -40,6 +40,8 @@ def build(context: RunContext, frames: Frames) -> StageRecord:
     demand = _demand(context, frames, ids, min(plans, default=context.as_of))
     values = [forecast_values(decided, demand), order_values(orders, demand, context.settings.inventory)]
     rows = _published(context, pd.concat([each for each in values if len(each)] or values[:1]))
+    if not rows.num_rows and not context.lakehouse.exists(_VALUE):
+        return StageRecord("succeeded")
     part = _part(context)
     return StageRecord(
         "succeeded", rows=write_part(context, part, {_VALUE: lambda: context.spark.createDataFrame(rows)})

@@ -57,7 +57,8 @@ def order_values(orders: pa.Table, demand: pa.Table, spec: InventorySpec) -> pd.
     their unit cost.
 
     orders: decision_id, unique_id, order_date, decided_qty, planned_qty, position_qty, daily_demand_qty,
-    lead_time_days, review_days, shelf_life_days, unit_cost, unit_price (NULL: without end, or not known). Money is NaN without a cost.
+    lead_time_days, review_days, shelf_life_days, unit_cost, unit_price (NULL: without end, or not known). Money is
+    NaN without a cost.
     """
     known = {
         series: rows.set_index("ds")["y"]
