@@ -23,7 +23,8 @@ def decision_list(lake: Lakehouse) -> str:
         gained.setdefault(row["decision_id"], []).append(row)
     head = f"planner.decision: {rows.num_rows:,} decisions, {len(gained):,} measured\n"
     lines = [
-        f"  {_decided(row)}: {_gain(gained.get(row['decision_id'], []))}" for row in rows.slice(0, _MOST).to_pylist()
+        f"  {decided_text(row)}: {_gain(gained.get(row['decision_id'], []))}"
+        for row in rows.slice(0, _MOST).to_pylist()
     ]
     more = f"  and {rows.num_rows - _MOST:,} more\n" if rows.num_rows > _MOST else ""
     return head + "\n".join(lines) + "\n" + more + "".join(_by_author(measured))
@@ -56,7 +57,8 @@ def _gain(rows: list[dict[str, Any]]) -> str:
     return f"{text}, {sum(money):+,.2f} {rows[0]['currency']}" if money else text
 
 
-def _decided(row: dict[str, Any]) -> str:
+def decided_text(row: dict[str, Any]) -> str:
+    """A row of planner.decision in words: the series, the days, what, who and why."""
     what = {
         "order": lambda: f"order {row['decided_qty']:g}",
         "confirm": lambda: f"confirm {row['check_rule'] or 'all'}",

@@ -97,7 +97,7 @@ def _said(context: RunContext, plans: Mapping[date, str]) -> pa.Table:
     rows = [
         {"run_id": run, "unique_id": row["unique_id"], "decision_id": row["decision_id"]}
         for day, run in plans.items()
-        for row in orders_of(decisions_for(context.lakehouse, day, begun[run])).to_pylist()
+        for row in orders_of(decisions_for(context.lakehouse, day, begun.get(run))).to_pylist()
     ]
     names = ("run_id", "unique_id", "decision_id")
     return pa.Table.from_pylist(rows, schema=pa.schema([(name, pa.string()) for name in names]))
