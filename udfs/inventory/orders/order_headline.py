@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LONGEST: Final = 140
 """Characters of a headline: a line of a list."""
 DECIDED_FORECAST: Final = "decided forecast"
-_LEAST_WORDS = 12
+_LEAST_WORDS, _LONGEST_CUT = 12, 42
 
 
 def main_reasons(lines: OrderLines, planned: Planned) -> NDArray[np.object_]:
@@ -134,7 +134,7 @@ def _headline(line: _Line) -> str:
     needs = f"{line.days:.0f} {plural(line.days, 'day')} need {units(line.p50)} to {units(line.p90)}"
     need = f"{order_head(line.order, line.pack)}: {has} {lasts}, {needs}"
     why = f"; {_decided(line)}"
-    return need + _who(line.decided, LONGEST - len(need) - len(why)) + why
+    return need + _who(line.decided, LONGEST - len(need) - max(len(why), _LONGEST_CUT)) + why
 
 
 def _who(words: str, room: int) -> str:
