@@ -76,7 +76,7 @@ def test_a_planners_forecast_is_ordered_for_and_the_models_stays(
     line = after.loc[series]
     assert line["daily_demand_qty"] == pytest.approx(3.0 * before.loc[series, "daily_demand_qty"])
     assert line["order_qty"] > before.loc[series, "order_qty"]
-    assert "Ana: +200% on " in line["headline"]
+    assert " (Ana: +200%); " in line["headline"]
     assert f" Ana expects +200% on 14 days from {first} to {until}: a fair in town." in line["reason"]
     others = before.index.drop(series)
     pd.testing.assert_series_equal(after.loc[others, "order_qty"], before.loc[others, "order_qty"])

@@ -89,7 +89,8 @@ class DecidedDays:
         """Who expects what on how many of the first days, such as "Ana: +50% on 3 of 5 days"; '' for nobody."""
         return [
             ", ".join(
-                f"{author}: {what} on {len(at)} of {days:g} days" for (author, what, _), at in self._spans(s, int(days))
+                f"{author}: {what}" + (f" on {len(at)} of {days:g} days" if len(at) < days else "")
+                for (author, what, _), at in self._spans(s, int(days))
             )
             for s, days in enumerate(np.minimum(days_S, self.factor_SH.shape[1]).tolist())
         ]

@@ -67,7 +67,7 @@ def _rows(
     where: Any = True,
 ) -> pa.Table:
     """Rows of the plans' runs at the version that the stage reads."""
-    condition = pc.field("run_id").isin(list(plans.values())) & where
+    condition = pc.field("run_id").isin(pa.array(list(plans.values()), pa.string())) & where
     version = frames.version(table)
     if version < 0:
         return contract(table).empty(with_partitions=True).select(columns)
@@ -107,7 +107,10 @@ def _demand(context: RunContext, frames: Frames, ids: list[str], after: date) ->
     """unique_id, ds, y of the days after one: demand, latent where stock ran out, 0 on closed days."""
     lake, days = context.lakehouse, (pc.field("ds") > after) & (pc.field("ds") <= context.as_of)
     daily = lake.read_arrow(
-        FEATURES, frames.version(FEATURES), ("unique_id", "ds", "y", "y_latent"), days & pc.field("unique_id").isin(ids)
+        FEATURES,
+        frames.version(FEATURES),
+        ("unique_id", "ds", "y", "y_latent"),
+        days & pc.field("unique_id").isin(pa.array(ids, pa.string())),
     )
     daily = daily.set_column(3, "y_latent", pc.coalesce(daily["y_latent"], daily["y"]))
     closed = lake.read_arrow(CALENDAR, frames.version(CALENDAR), ("location_id", "ds", "is_closed"), days)
