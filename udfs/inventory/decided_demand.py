@@ -124,7 +124,9 @@ class DecidedDays:
 
 
 def _what(factor: float, qty: float) -> str:
-    return f"{number(qty)} a day" if qty == qty else f"{100.0 * (factor - 1.0):+.3g}%"
+    if qty == qty:
+        return f"{number(qty)} a day"
+    return "the model's" if factor == 1.0 else f"{100.0 * (factor - 1.0):+.3g}%"
 
 
 def _ranks(path_N: FloatArray) -> FloatArray:

@@ -65,6 +65,7 @@ def test_a_factor_of_one_and_no_decision_give_the_same_orders(stock: float | Non
     one = planned(decided("a", range(1, 15), decided_factor=1.0), stock=stock)
     assert without_words(one) == without_words(without)
     assert (one.policy.equals(without.policy), one.steps.equals(without.steps)) == (True, True)
+    assert "(Ana: the model's); " in line(one)["headline"]
     assert without.decided.num_rows == 0
     assert planned(decided("c", [1], decided_factor=9.0)).proposal.equals(planned().proposal)
 
