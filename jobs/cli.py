@@ -169,6 +169,13 @@ def _doubts(options: argparse.Namespace) -> int:
     return 0
 
 
+def _decisions(options: argparse.Namespace) -> int:
+    from jobs.views.decisions import decision_list
+
+    print(decision_list(lakehouse_of(options)), end="")
+    return 0
+
+
 def _override(options: argparse.Namespace) -> int:
     from jobs.views.override import Said, override
 
@@ -361,6 +368,10 @@ def _reading_commands(commands: argparse._SubParsersAction) -> None:
     doubts.add_argument("--as-of", type=day, help="day of the plan, YYYY-MM-DD (the latest)")
     doubts.add_argument("--conf", type=Path)
     doubts.set_defaults(action=_doubts)
+    decisions = commands.add_parser("decisions", help="what planners decided, and what it gained, by author")
+    decisions.add_argument("--lakehouse", required=True)
+    decisions.add_argument("--conf", type=Path)
+    decisions.set_defaults(action=_decisions)
     explain_command(commands)
     tables = commands.add_parser("tables", help="tables with rows and versions; --create makes them all")
     tables.add_argument("--lakehouse", required=True)
@@ -393,18 +404,31 @@ def _reading_commands(commands: argparse._SubParsersAction) -> None:
 
 
 def _override_command(commands: argparse._SubParsersAction) -> None:
-    override = commands.add_parser("override", help="set or confirm the order of a series, for the next run to go by")
+    override = commands.add_parser(
+        "override", help="set or confirm an order, or set a forecast, for the next run to go by"
+    )
     override.add_argument("sku", metavar="SKU", help="a SKU, or a series as sku|location|channel")
     override.add_argument("--lakehouse", required=True)
     override.add_argument("--location")
     override.add_argument("--channel")
     override.add_argument("--order", type=float, metavar="UNITS", help="order so many instead; 0 for none")
     override.add_argument("--confirm", metavar="RULE", help="the line is right, whatever this rule says; or all")
-    override.add_argument("--withdraw", action="store_true", help="earlier decisions of these days no longer count")
+    override.add_argument("--forecast-factor", type=float, metavar="X", help="times the model's demand: 1.5 is +50%%")
+    override.add_argument(
+        "--forecast-units", type=float, metavar="UNITS", help="demand of each day, whatever the model's"
+    )
+    override.add_argument(
+        "--withdraw", action="store_true", help="what was decided for these days (all from --from on) no longer counts"
+    )
     override.add_argument("--author", required=True, help="who decides")
     override.add_argument("--note", required=True, help="why")
-    override.add_argument("--from", dest="since", type=day, help="first order day, YYYY-MM-DD (the last published)")
-    override.add_argument("--until", type=day, help="last order day (the same)")
+    override.add_argument(
+        "--from",
+        dest="since",
+        type=day,
+        help="first order day, YYYY-MM-DD (the last published); with --forecast-...: day of demand (the day after it)",
+    )
+    override.add_argument("--until", type=day, help="last order day, or day of demand (the same)")
     override.add_argument("--conf", type=Path)
     override.set_defaults(action=_override)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,6 +46,11 @@ class RunContext:
         self.run = RunIdentity(run_id_of(self.as_of, config_hash), self.mapping.name, self.as_of, config_hash)
         self.ledger = Ledger(self.lakehouse, self.run)
         self.progress.run_id = self.run.run_id
+
+    @property
+    def horizon_end(self) -> date:
+        """The last day that the run forecasts."""
+        return self.as_of + timedelta(days=self.settings.horizon)
 
     def attempt(self) -> str:
         """A name for what the present stage trains: the same when it is tried again, a new one when it is forced."""

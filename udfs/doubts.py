@@ -17,6 +17,7 @@ from lakehouse.schema.codes import BETWEEN_DOUBTS
 KINDS: Final[dict[str, str]] = {
     "order cut": "the order is above the largest that a planner has set, and is cut to it",
     "decided order": "a planner's order that no supplier may deliver so: no whole packs, or below the minimum order",
+    "decided forecast": "demand that a planner decided for some days goes on where the forecast is extended",
     "spoils unsold": "nothing is ordered, for not even the least order is expected to sell before it spoils",
     "sales implausible": "units of a day of the last 90 that can only be a typing error, and are not used",
     "unsold": "an order of what has not sold for much longer than is usual for it: perhaps nobody stocks it any more",

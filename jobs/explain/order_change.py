@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -16,6 +17,7 @@ from jobs.explain.rerun import Outcome, Rerun
 from jobs.run_settings import flat
 from lakehouse.delta.io import Lakehouse
 from udfs.explain.shapley import in_floats, shapley
+from udfs.inventory.decided_demand import DecidedDays
 
 _TABLE = "gold.order_change"
 _OTHER = "other"
@@ -137,14 +139,20 @@ def _words(rerun: Rerun, together: Mapping[str, tuple[str, ...]], one: Outcome, 
     if "choice" in together.get("settings", ()) or "pooled" in together.get("settings", ()):
         found["settings"] += "; with the scores and sums that follow from them"
     found["budget"] = "the day's limits, and what other series want of them"
-    found["override"] = "; ".join(
-        f"{row['author']} on {side.as_of}: {row['decided_qty']:g}, {row['note']}"
-        for side in (rerun.before, rerun.after)
-        for row in side.decisions.to_pylist()
-        if row["decision"] == "order"
-    )
+    found["override"] = "; ".join(_decided_words(side) for side in (rerun.before, rerun.after) if _decided_words(side))
     found[_OTHER] = "what rerunning does not give: a correction by hand, or another version of the code"
     return found
+
+
+def _decided_words(side: PlanSide) -> str:
+    """What planners decided of a side's order and of the demand that it is for."""
+    orders = [row for row in side.decisions.to_pylist() if row["decision"] == "order"]
+    said = [f"{row['author']} on {side.as_of}: {row['decided_qty']:g}, {row['note']}" for row in orders]
+    days = side.forecasts(side.context)
+    said += DecidedDays.of(days, np.array([side.unique_id]), side.as_of, side.context.settings.horizon).notes(
+        side.as_of
+    )
+    return "; ".join(words.strip() for words in said if words)
 
 
 def settings_words(before: PlanSide, after: PlanSide) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, datetime
 from functools import cached_property
 from typing import Any
 
@@ -113,6 +113,15 @@ class PlanSide:
     def decisions(self) -> pa.Table:
         """What planners had decided about the series when its order was made."""
         return self._all_decisions.filter(pc.field("unique_id") == self.unique_id)
+
+    def forecasts(self, at: RunContext) -> pa.Table:
+        """What planners had decided, when the order was made, about the series' demand of the days that `at` plans."""
+        return inventory.decided_days(at, self._planned_at).filter(pc.field("unique_id") == self.unique_id)
+
+    @cached_property
+    def _planned_at(self) -> datetime | None:
+        made = self.context.ledger.stage(INVENTORY.name)
+        return None if made is None else made["started_at"]
 
     @cached_property
     def _all_decisions(self) -> pa.Table:

@@ -36,7 +36,7 @@ _CAUSE_OF = {
 """Which cause a table belongs to; what all series taught and the limits are no tables of the series."""
 
 _OF_THE_LIST = ("budget", "override")
-"""Causes that come after what the series' policy wants."""
+"""Causes that come after what the series' policy wants; but for a forecast, which a planner decides before."""
 
 _MADE_HERE = (reads.DEMAND, reads.CHAMPION)
 _DATED = ("forecast.backtest", "inventory.replay", "forecast.model", "forecast.network")
@@ -101,11 +101,15 @@ class Rerun:
         return Outcome(row["order_qty"], row["order_value"], model, policy, row["position_qty"])
 
     def _proposal(self, sides: Sides) -> dict[str, pa.Table]:
-        key = tuple(id(side) for cause, side in sorted(sides.items()) if cause not in _OF_THE_LIST)
+        at = _mixed(sides)
+        decided = sides["override"].forecasts(at)
+        key = (
+            repr(decided.to_pylist()),
+            *(id(side) for cause, side in sorted(sides.items()) if cause not in _OF_THE_LIST),
+        )
         if key not in self._proposed:
-            at = _mixed(sides)
             forecast = FORECAST.kernel(_inputs(FORECAST, sides, at), self._parameters(sides, at)).tables
-            self._proposed[key] = _inventory(sides, at, forecast) | {"champion": forecast[reads.CHAMPION]}
+            self._proposed[key] = _inventory(sides, at, forecast, decided) | {"champion": forecast[reads.CHAMPION]}
         return self._proposed[key]
 
     def _parameters(self, sides: Sides, at: RunContext) -> ForecastParameters:
@@ -125,7 +129,8 @@ class Rerun:
         if cause == "budget":
             return _limits(one) != _limits(other)
         if cause == "override":
-            return not one.decisions.equals(other.decisions)
+            days = [side.forecasts(other.context) for side in (one, other)]
+            return not (one.decisions.equals(other.decisions) and days[0].equals(days[1]))
         if cause == "pooled" and not _are_equal(_pooled(one, other.context), _pooled(other, other.context)):
             return True
         for stage in (FORECAST, INVENTORY):
@@ -189,10 +194,12 @@ def _inputs(stage: UnitStage, sides: Sides, at: RunContext) -> dict[str, pa.Tabl
     return found
 
 
-def _inventory(sides: Sides, at: RunContext, forecast: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
+def _inventory(
+    sides: Sides, at: RunContext, forecast: Mapping[str, pa.Table], decided: pa.Table
+) -> dict[str, pa.Table]:
     inputs = _inputs(INVENTORY, sides, at)
     for read in (reads.FORECASTS, reads.CHAMPIONS):
         inputs[read.table] = forecast[read.table].select(read.columns_of(at))
     parameters = INVENTORY.parameters(at, _pooled(sides["pooled"], at))
     # The replay that did not choose says what the choice is worth, and nothing about the order.
-    return INVENTORY.kernel(inputs, replace(parameters, held_out=None)).tables
+    return INVENTORY.kernel(inputs, replace(parameters, held_out=None, decided=decided)).tables

@@ -48,6 +48,10 @@ def series_view(lake: Lakehouse, day: Day, line: dict[str, Any]) -> SeriesView:
     summed = read("forecast.lead_time_demand", columns=["unique_id", "days", "mean", "p90"], where=at).sort_values(
         "days"
     )
+    if len(decided := read("inventory.decided_demand", columns=[*quantiles, "until_p90"], where=at)):
+        made = decided.drop(columns="until_p90")
+        days = range(1, len(decided) + 1)
+        summed = pd.DataFrame({"days": days, "mean": decided["mean"].cumsum(), "p90": decided["until_p90"]})
     money = ["step", "step_count", "step_qty", "step_cost", "expected_value"]
     steps = read("inventory.order_step", columns=["unique_id", *money])
     until = day.as_of + timedelta(days=max(len(made), 1))

@@ -95,18 +95,22 @@ def check_words(checks: pa.Table) -> str:
     return text
 
 
-def decision_words(plan: pa.Table, decisions: pa.Table) -> str:
-    """Orders that planners set, and those of them for series that gold.order_plan has no line of; '' for none.
+def decision_words(plan: pa.Table, decisions: pa.Table, forecasts: pa.Table | None = None) -> str:
+    """Orders and forecasts that planners set, and those of them for series that gold.order_plan has no line of; '' for
+    none.
 
-    decisions: rows of planner.decision that count on the day.
+    decisions: rows of planner.decision that count on the day. forecasts: unique_id, a row for each day decided.
     """
-    ids = decisions.filter(pc.equal(decisions["decision"], "order"))["unique_id"].to_pylist()
-    if not ids:
-        return ""
-    lost = sorted(set(ids) - set(plan["unique_id"].to_pylist()))
-    text = f"planner.decision: {len(ids) - len(lost):,} orders are as planners set them\n"
-    if lost:
-        text += f"WARNING: {len(lost):,} more are for series without a line today: {', '.join(lost[:5])}\n"
+    orders = decisions.filter(pc.equal(decisions["decision"], "order"))["unique_id"].to_pylist()
+    known, text = set(plan["unique_id"].to_pylist()), ""
+    for ids, what in (
+        (set(orders), "orders are as planners set them"),
+        (set(forecasts["unique_id"].to_pylist()) if forecasts else set(), "series are forecast as planners set it"),
+    ):
+        lost = sorted(ids - known)
+        text += f"planner.decision: {len(ids) - len(lost):,} {what}\n" if ids else ""
+        if lost:
+            text += f"WARNING: {len(lost):,} more are for series without a line today: {', '.join(lost[:5])}\n"
     return text
 
 

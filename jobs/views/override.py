@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from typing import Any
 
 import pyarrow.compute as pc
 
 from jobs.views.series import PLAN, published_day, series_of
-from lakehouse.delta.decisions import Decision, record
+from lakehouse.delta.decisions import TABLE, Decision, record
 from lakehouse.delta.io import Lakehouse
 from lakehouse.errors import ConfigError
 
@@ -19,8 +19,10 @@ ALL_RULES = "all"
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What was said. Exactly one of `order` (units), `confirm` (a rule, or all) and `withdraw`; `sku` is a SKU or a
-    series of the plan; `location` and `channel` narrow it. No `since`: the last day published; no `until`: that day."""
+    """What was said. Exactly one of `order` (units), `confirm` (a rule, or all), `forecast_factor` (times the model's
+    demand), `forecast_units` (demand of each day) and `withdraw`; `sku` is a SKU or a series of the plan; `location`
+    and `channel` narrow it. No `since`: the last day published, of a forecast the day after it; no `until`: that day,
+    with `withdraw` the last day that is decided for."""
 
     sku: str
     author: str
@@ -32,6 +34,12 @@ class Said:
     channel: str | None = None
     since: date | None = None
     until: date | None = None
+    forecast_factor: float | None = None
+    forecast_units: float | None = None
+
+    @property
+    def is_forecast(self) -> bool:
+        return self.forecast_factor is not None or self.forecast_units is not None
 
 
 def override(lake: Lakehouse, said: Said) -> str:
@@ -40,12 +48,18 @@ def override(lake: Lakehouse, said: Said) -> str:
     Raises ConfigError where nothing or several things are said, and for a SKU that the plan does not have or that
     stands for several series.
     """
-    if (said.order is not None) + (said.confirm is not None) + said.withdraw != 1:
-        raise ConfigError("expected one of --order, --confirm and --withdraw; say what is decided")
+    given = (said.order, said.confirm, said.forecast_factor, said.forecast_units, said.withdraw or None)
+    if sum(each is not None for each in given) != 1:
+        raise ConfigError(
+            "expected one of --order, --confirm, --forecast-factor, --forecast-units and --withdraw; say what is "
+            "decided"
+        )
     day = published_day(lake, None)
     unique_id = series_of(lake, day, said.sku, said.location, said.channel)
     of_series = (pc.field("as_of") == day) & (pc.field("unique_id") == unique_id)
     [line] = lake.read_arrow(PLAN, filters=of_series).to_pylist()
+    if said.withdraw and said.until is None:
+        said = replace(said, until=last_day_decided(lake, unique_id))
     decision = decision_of(line, said)
     record(lake, [decision])
     return f"{decided_words(line, decision)}\n"
@@ -53,21 +67,33 @@ def override(lake: Lakehouse, said: Said) -> str:
 
 def decision_of(line: Mapping[str, Any], said: Said) -> Decision:
     """What was said of a line, a row of gold.order_plan. Raises ConfigError for what cannot be decided."""
-    day = line["as_of"]
+    day = line["as_of"] + timedelta(days=said.is_forecast)
+    if said.is_forecast and said.until is not None and said.until < day:
+        raise ConfigError(f"until: the plan of {line['as_of']} is for demand from {day} on, found {said.until}")
+    quantity = said.order if said.order is not None else said.forecast_units
     return Decision(
-        decision="order" if said.order is not None else "confirm" if said.confirm else "withdraw",
+        decision="forecast"
+        if said.is_forecast
+        else "order"
+        if said.order is not None
+        else "confirm"
+        if said.confirm
+        else "withdraw",
         unique_id=line["unique_id"],
         author=said.author,
         note=said.note,
         valid_from=said.since or day,
         valid_to=said.until or max(said.since or day, day),
-        decided_qty=said.order if said.order is not None else float(line["order_qty"]) if said.confirm else None,
+        decided_qty=float(line["order_qty"]) if said.confirm else quantity,
+        decided_factor=said.forecast_factor,
         check_rule=said.confirm if said.confirm not in (None, ALL_RULES) else None,
     )
 
 
 def decided_words(line: Mapping[str, Any], decision: Decision) -> str:
     """For what series and days something is decided, what, and when it counts."""
+    if decision.decision == "forecast":
+        return forecast_words(line, decision)
     days = str(decision.valid_from) + (f" to {decision.valid_to}" if decision.valid_to > decision.valid_from else "")
     what = {
         "order": f"order {decision.decided_qty:g} instead of {line['order_qty']:g}"
@@ -77,3 +103,21 @@ def decided_words(line: Mapping[str, Any], decision: Decision) -> str:
         "withdraw": "earlier decisions withdrawn",
     }[decision.decision]
     return f"{line['unique_id']}, {days}: {what}; the next run of these days goes by it"
+
+
+def forecast_words(line: Mapping[str, Any], decision: Decision) -> str:
+    """For what days of demand something else than the model's is expected."""
+    days = f"demand of {decision.valid_from}"
+    days += f" to {decision.valid_to}" if decision.valid_to > decision.valid_from else ""
+    what = (
+        f"{decision.decided_factor:g} times the model's"
+        if decision.decided_factor is not None
+        else f"{decision.decided_qty:g} units a day; the plan expects {line['daily_demand_qty']:.3g}"
+    )
+    return f"{line['unique_id']}, {days}: {what}; runs from now on go by it"
+
+
+def last_day_decided(lake: Lakehouse, unique_id: str) -> date | None:
+    """The last day that anything about a series is decided for; None where nothing is."""
+    found: date | None = pc.max(lake.read_arrow(TABLE, filters=pc.field("unique_id") == unique_id)["valid_to"]).as_py()
+    return found

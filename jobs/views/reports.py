@@ -25,7 +25,7 @@ from jobs.views.doubts import (
 )
 from jobs.views.feed_report import findings
 from lakehouse.delta.content_hash import content_hash
-from lakehouse.delta.decisions import decisions_for
+from lakehouse.delta.decisions import decisions_for, forecasts_for
 from lakehouse.delta.io import Lakehouse
 from lakehouse.delta.session import build_session
 from lakehouse.errors import ConfigError
@@ -87,7 +87,8 @@ def _order_head(context: RunContext) -> str:
     )
     text = _table(title, ("sku", "product", "location", "qty", currency, "why"), rows) + _policy_words(context)
     text += check_words(context.lakehouse.read_arrow("gold.order_check", filters=pc.field("as_of") == context.as_of))
-    text += decision_words(plan, decisions_for(context.lakehouse, context.as_of))
+    forecasts = forecasts_for(context.lakehouse, context.as_of, context.horizon_end)
+    text += decision_words(plan, decisions_for(context.lakehouse, context.as_of), forecasts)
     text += doubt_words(plan, context.lakehouse.root)
     later = context.lakehouse.read_arrow("silver.stock", columns=["ds"], filters=pc.field("ds") > context.as_of)
     text += stock_words(plan, later.num_rows) + unused_words(plan, context.settings.inventory)

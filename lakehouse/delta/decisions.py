@@ -1,13 +1,15 @@
 """Planners' decisions: an append-only table with a lock of its own, so that a planner need not wait for a run.
 
-A decision is for a series and some order days. The last one recorded counts; `withdraw` ends those before it.
+A decision is for a series and some days: days on which is ordered, or of a forecast days of demand. The last one
+recorded counts on each day; `withdraw` ends what was decided for its days, orders and forecasts alike.
 """
 
 from __future__ import annotations
 
 import uuid
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,6 +18,7 @@ from lakehouse.delta.io import Lakehouse
 from lakehouse.delta.lock import WriterLock
 from lakehouse.errors import ConfigError
 from lakehouse.schema.codes import DECISIONS, ORDER_RULES
+from lakehouse.schema.columns import schema_of
 from lakehouse.schema.tables import contract
 
 TABLE = "planner.decision"
@@ -23,6 +26,11 @@ _LOCK = ".shelfcast.planner.lock"
 _PATIENCE_SECONDS = 10.0
 """A planner's row is written in a fraction of a second: a second planner waits for it."""
 _MOST_TEXT = 500
+MOST_FACTOR = 100.0
+
+
+FORECAST_DAYS = schema_of(("unique_id", "ds", "decision_id", "decided_factor", "decided_qty", "author", "note"))
+"""What counts of forecasts, by series and day of demand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +41,10 @@ class Decision:
         decision: of `DECISIONS`.
         unique_id: the series.
         author, note: who, and why.
-        valid_from, valid_to: order days that it is for, both included.
-        decided_qty: units to order instead, or of the order that is confirmed; None with `withdraw`.
+        valid_from, valid_to: order days that it is for, of a forecast days of demand, both included.
+        decided_qty: units to order instead, of the order that is confirmed, or demand of each day; None with `withdraw`
+            and where a factor is decided.
+        decided_factor: demand of each day as a multiple of the model's, with a forecast alone.
         check_rule: the rule of gold.order_check that is answered; None with an order, or for all of them.
 
     Raises:
@@ -49,6 +59,7 @@ class Decision:
     valid_to: date
     decided_qty: float | None = None
     check_rule: str | None = None
+    decided_factor: float | None = None
 
     def __post_init__(self) -> None:
         if self.decision not in DECISIONS:
@@ -59,10 +70,20 @@ class Decision:
                 raise ConfigError(f"{name}: expected 1 to {_MOST_TEXT} characters, found {len(text)}; say who and why")
         if self.valid_to < self.valid_from:
             raise ConfigError(f"valid_to: expected {self.valid_from} or later, found {self.valid_to}")
-        if self.decision != "withdraw" and not (self.decided_qty is not None and 0 <= self.decided_qty < 1e9):
-            raise ConfigError(f"decided_qty: expected units from 0 to a billion, found {self.decided_qty}")
+        self._check_quantity()
         if self.check_rule is not None and self.check_rule not in ORDER_RULES:
             raise ConfigError(f"check_rule: expected one of {', '.join(ORDER_RULES)}, found {self.check_rule!r}")
+
+    def _check_quantity(self) -> None:
+        if self.decided_factor is not None:
+            if self.decision != "forecast" or self.decided_qty is not None:
+                raise ConfigError(
+                    "decided_factor: expected of a forecast alone, and no units beside it; say one of them"
+                )
+            if not 0 <= self.decided_factor <= MOST_FACTOR:
+                raise ConfigError(f"decided_factor: expected 0 to {MOST_FACTOR:g}, found {self.decided_factor}")
+        elif self.decision != "withdraw" and not (self.decided_qty is not None and 0 <= self.decided_qty < 1e9):
+            raise ConfigError(f"decided_qty: expected units from 0 to a billion, found {self.decided_qty}")
 
 
 def record(lake: Lakehouse, decisions: list[Decision]) -> None:
@@ -82,22 +103,47 @@ def record(lake: Lakehouse, decisions: list[Decision]) -> None:
 
 def decisions_for(lake: Lakehouse, day: date, recorded_by: datetime | None = None) -> pa.Table:
     """Rows of planner.decision that count on an order day, or did at a moment (UTC): the last order and, per rule, the
-    last confirmation of each series that was not withdrawn since."""
+    last confirmation of each series that was not withdrawn since. Of forecasts see `forecasts_for`."""
+    return counting(_recorded(lake, recorded_by), day)
+
+
+def forecasts_for(lake: Lakehouse, day: date, last: date, recorded_by: datetime | None = None) -> pa.Table:
+    """The forecasts that count for the days of demand after `day` until `last`, or did at a moment (UTC): one row of
+    `FORECAST_DAYS` for each series and day, in this order; the last word on a day counts, until it is withdrawn."""
+    found: dict[tuple[str, date], dict[str, Any]] = {}
+    for row in _in_order(_recorded(lake, recorded_by)):
+        first = max(row["valid_from"], day + timedelta(days=1))
+        days = [first + timedelta(days=k) for k in range((min(row["valid_to"], last) - first).days + 1)]
+        for ds in days if row["decision"] in ("forecast", "withdraw") else ():
+            if row["decision"] == "forecast":
+                found[row["unique_id"], ds] = row | {"ds": ds}
+            else:
+                found.pop((row["unique_id"], ds), None)
+    return pa.Table.from_pylist([found[key] for key in sorted(found)], schema=FORECAST_DAYS)
+
+
+def _recorded(lake: Lakehouse, recorded_by: datetime | None) -> pa.Table:
+    """All rows, those until a moment."""
     if not lake.exists(TABLE):
         return contract(TABLE).empty(with_partitions=True)
     rows = lake.read_arrow(TABLE)
-    return counting(rows if recorded_by is None else rows.filter(pc.field("recorded_at") <= recorded_by), day)
+    return rows if recorded_by is None else rows.filter(pc.field("recorded_at") <= recorded_by)
+
+
+def _in_order(rows: pa.Table) -> list[dict[str, Any]]:
+    """As they were recorded."""
+    found: list[dict[str, Any]] = rows.sort_by([("recorded_at", "ascending"), ("decision_id", "ascending")]).to_pylist()
+    return found
 
 
 def counting(rows: pa.Table, day: date) -> pa.Table:
-    """The same of rows at hand."""
+    """The same as `decisions_for`, of rows at hand."""
     at = pa.scalar(day, pa.date32())
     rows = rows.filter(pc.and_(pc.less_equal(rows["valid_from"], at), pc.greater_equal(rows["valid_to"], at)))
     found: dict[tuple[str, str, str | None], dict[str, object]] = {}
-    ordered = rows.sort_by([("recorded_at", "ascending"), ("decision_id", "ascending")])
-    for row in ordered.to_pylist():
+    for row in _in_order(rows):
         if row["decision"] == "withdraw":
             found = {key: each for key, each in found.items() if key[0] != row["unique_id"]}
-        else:
+        elif row["decision"] != "forecast":
             found[row["unique_id"], row["decision"], row["check_rule"]] = row
     return pa.Table.from_pylist(list(found.values()), schema=rows.schema)

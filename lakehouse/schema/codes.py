@@ -30,7 +30,7 @@ ORDER_REASONS = (
 ORDER_RULES = ("no price", "beyond shelf life", "much cover", "no profit", "unusual value")
 """Rules that find order lines to be looked at before they are signed."""
 
-DECISIONS = ("order", "confirm", "withdraw")
+DECISIONS = ("order", "confirm", "withdraw", "forecast")
 """What a planner may decide about a series."""
 
 BETWEEN_DOUBTS = "; "

@@ -101,6 +101,12 @@ def test_what_planners_set_is_counted_and_what_has_no_line_is_named() -> None:
         "WARNING: 1 more are for series without a line today: gone\n"
     )
     assert decision_words(plan, decisions.slice(2)) == ""
+    days = pa.table({"unique_id": ["b", "b", "gone"]})
+    assert decision_words(plan, decisions.slice(2), days) == (
+        "planner.decision: 1 series are forecast as planners set it\n"
+        "WARNING: 1 more are for series without a line today: gone\n"
+    )
+    assert decision_words(plan, decisions.slice(2), days.slice(3)) == ""
 
 
 def test_what_past_cutoffs_take_as_known_is_said() -> None:

@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 from jobs.cli import main
 from jobs.pipeline import run_stages
 from lakehouse.delta.io import Lakehouse
-from tests.jobs.run_tool import copied, make_context
+from tests.jobs.run_tool import copied, hashes, make_context
 from tests.jobs.test_export import line, publish
 from tests.jobs.test_inventory_stages import AS_OF, by_series, frame
 
@@ -59,6 +59,41 @@ def test_a_planners_order_is_honoured_until_it_is_withdrawn(spark: SparkSession,
     assert len(frame(lake, "planner.decision")) == 3
 
 
+def test_a_planners_forecast_is_ordered_for_and_the_models_stays(
+    spark: SparkSession, lake: Lakehouse, capsys: Any
+) -> None:
+    def run() -> tuple[set[str], pd.DataFrame]:
+        reports = run_stages(make_context(spark, lake, None, AS_OF), ["inventory", "order", "publish"])
+        return {report.status for report in reports}, by_series(lake, "gold.order_plan")
+
+    before, kept = by_series(lake, "gold.order_plan"), hashes(lake)
+    series, until = before["daily_demand_qty"].idxmax(), AS_OF + timedelta(days=14)
+    assert said(lake, series, "--forecast-factor", "3", "--until", str(until)) == 0
+    first = AS_OF + timedelta(days=1)
+    assert f"{series}, demand of {first} to {until}: 3 times the model's; runs from now on" in capsys.readouterr().out
+    status, after = run()
+    assert status == {"done"}
+    line = after.loc[series]
+    assert line["daily_demand_qty"] == pytest.approx(3.0 * before.loc[series, "daily_demand_qty"])
+    assert line["order_qty"] > before.loc[series, "order_qty"]
+    assert " (Ana: +200%); " in line["headline"]
+    assert f" Ana expects +200% on 14 days from {first} to {until}: a fair in town." in line["reason"]
+    others = before.index.drop(series)
+    pd.testing.assert_series_equal(after.loc[others, "order_qty"], before.loc[others, "order_qty"])
+    assert hashes(lake)["forecast.demand"] == kept["forecast.demand"]
+    rows = frame(lake, "inventory.decided_demand")
+    assert set(rows["unique_id"]) == {series}
+    assert rows["mean"].to_numpy() == pytest.approx(3.0 * rows["model_mean"].to_numpy())
+    assert run()[0] == {"reused"}
+    assert said(lake, series, "--forecast-factor", "1", "--until", str(until)) == 0
+    assert run()[1].loc[series, "order_qty"] == before.loc[series, "order_qty"]
+    assert said(lake, series, "--withdraw") == 0
+    assert f"{series}, {AS_OF} to {until}: earlier decisions withdrawn" in capsys.readouterr().out
+    run()
+    tables = ("inventory.order_plan", "inventory.policy", "inventory.order_step", "inventory.decided_demand")
+    assert {name: hashes(lake)[name] for name in tables} == {name: kept[name] for name in tables}
+
+
 def test_what_planners_order_comes_out_of_the_budget_first(spark: SparkSession, lake: Lakehouse) -> None:
     before = by_series(lake, "gold.order_plan")
     chosen, budget = before[before["order_qty"] == 0].index[0], 0.5 * before["order_value"].sum()
@@ -87,10 +122,15 @@ def test_what_cannot_be_meant_is_refused(lake: Lakehouse, capsys: Any) -> None:
     series = by_series(lake, "gold.order_plan").index[0]
     sku = series.split("|")[0]
     for arguments, words in (
-        ((series,), "expected one of --order, --confirm and --withdraw"),
+        ((series,), "expected one of --order, --confirm, --forecast-factor"),
         ((series, "--order", "1", "--withdraw"), "expected one of --order"),
         ((sku, "--order", "1"), "expected one series, found 2"),
         (("nothing", "--order", "1"), "expected SKUs or series of the order plan, found nothing"),
+        ((series, "--forecast-units", "-1"), "decided_qty: expected units from 0"),
+        (
+            (series, "--forecast-factor", "1", "--until", str(AS_OF)),
+            f"is for demand from {AS_OF + timedelta(days=1)} on",
+        ),
         ((series, "--order", "-1"), "decided_qty: expected units from 0"),
         ((series, "--confirm", "odd"), "check_rule: expected one of"),
     ):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -14,6 +14,7 @@ from jobs.engine.task import KernelResult
 from jobs.stages.inventory.planning_reads import (
     CHAMPIONS,
     CLOSED,
+    DECIDED,
     DEMAND,
     EARLIER_ORDERS,
     FEATURES,
@@ -39,6 +40,7 @@ from jobs.stages.inventory.planning_reads import (
     prices_of,
     stock_tables,
 )
+from lakehouse.delta.decisions import FORECAST_DAYS, forecasts_for
 from lakehouse.schema.entities import SERIES
 from udfs.inventory.inventory_spec import InventorySpec
 from udfs.inventory.kernels.plan_bucket import plan_bucket
@@ -59,7 +61,7 @@ _SUMMARY = Sum(REPLAY_SUMMARY, merge_replay_summaries)
 @dataclass(frozen=True, slots=True)
 class InventoryParameters:
     """`summary` is that of all buckets: a few rows that travel with the task. `windows`, `held_out`: see
-    `PolicyEvidence`; `are_prices_listed`: see `last_prices`."""
+    `PolicyEvidence`; `are_prices_listed`: see `last_prices`; `decided`: rows of `FORECAST_DAYS`."""
 
     spec: InventorySpec
     path_terms: PathTerms
@@ -68,6 +70,7 @@ class InventoryParameters:
     windows: tuple[date, ...]
     held_out: date | None
     are_prices_listed: bool = True
+    decided: pa.Table = field(default_factory=FORECAST_DAYS.empty_table)
 
 
 def kernel(inputs: dict[str, pa.Table], parameters: InventoryParameters) -> KernelResult:
@@ -92,8 +95,9 @@ def kernel(inputs: dict[str, pa.Table], parameters: InventoryParameters) -> Kern
         evidence=evidence,
         doubts=pa.concat_tables([doubts_told(inputs, as_of), unsold_doubts(inputs[FEATURES], as_of)]),
         products=inputs[PRODUCT],
+        decided=parameters.decided,
     )
-    tables = {_POLICY: plan.policy, PROPOSAL: plan.proposal, STEP: plan.steps}
+    tables = {_POLICY: plan.policy, PROPOSAL: plan.proposal, STEP: plan.steps, DECIDED: plan.decided}
     return KernelResult(tables, failures=plan.failures, ids=len(forecast["unique_id"].unique()))
 
 
@@ -107,7 +111,21 @@ def parameters(context: RunContext, sums: Mapping[str, Any]) -> InventoryParamet
         windows[context.as_of],
         min(windows) if len(windows) > 1 else None,
         are_prices_listed(context),
+        decided_days(context),
     )
+
+
+def decided_days(context: RunContext, recorded_by: datetime | None = None) -> pa.Table:
+    """What planners decided, at a moment (UTC) or by now, of the days that are planned for."""
+    return forecasts_for(context.lakehouse, context.as_of, context.horizon_end, recorded_by)
+
+
+def _identity(context: RunContext) -> list[object]:
+    known: list[object] = [earlier_plans(context), are_prices_listed(context)]
+    decided = decided_days(context)
+    if decided.num_rows:
+        known.append([decided[name].cast(pa.string()).to_pylist() for name in ("decision_id", "ds")])
+    return known
 
 
 def _until_as_of(context: RunContext) -> tuple[date | None, date | None]:
@@ -130,10 +148,10 @@ STAGE = UnitStage(
         CLOSED,
     ),
     sums=(_SUMMARY,),
-    writes=(_POLICY, PROPOSAL, STEP),
+    writes=(_POLICY, PROPOSAL, STEP, DECIDED),
     settings=("inventory", "forecast", "horizon", "replays"),
     ignores=("inventory.budget", "inventory.capacity_qty"),
-    identity=lambda context: [earlier_plans(context), are_prices_listed(context)],
+    identity=_identity,
     kernel=kernel,
     parameters=parameters,
     promise=(DEMAND, PROPOSAL),

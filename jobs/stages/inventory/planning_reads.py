@@ -30,6 +30,7 @@ REPLAY, REPLAY_SUMMARY = "inventory.replay", "inventory.replay_summary"
 PROPOSAL, STEP = "inventory.order_proposal", "inventory.order_step"
 CALENDAR = "silver.calendar"
 ORDER_PLAN = "inventory.order_plan"
+DECIDED = "inventory.decided_demand"
 _PRICE_FEED = "bronze.prices"
 
 

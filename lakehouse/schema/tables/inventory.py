@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lakehouse.schema.contract import Contract
-from lakehouse.schema.tables.column_groups import CLASS_SUMS
+from lakehouse.schema.tables.column_groups import CLASS_SUMS, QUANTILES
 
 _ORDER_LINE = (
     "unique_id",
@@ -105,6 +105,25 @@ CONTRACTS: tuple[Contract, ...] = (
             "bucket",
         ),
         ("unique_id", "as_of", "run_id"),
+        ("run_id", "bucket"),
+    ),
+    Contract(
+        "inventory.decided_demand",
+        "The demand that orders went by of series of which a planner decided days, with the model's mean beside it",
+        (
+            "unique_id",
+            "cutoff",
+            "ds",
+            "decision_id",
+            "mean",
+            "sd",
+            *QUANTILES,
+            "model_mean",
+            "until_p90",
+            "run_id",
+            "bucket",
+        ),
+        ("unique_id", "cutoff", "ds", "run_id"),
         ("run_id", "bucket"),
     ),
     Contract(

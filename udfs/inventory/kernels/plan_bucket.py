@@ -11,8 +11,10 @@ import pyarrow as pa
 import torch
 
 from udfs.contest.choice import Choice
+from udfs.inventory.decided_demand import DecidedDays
 from udfs.inventory.demand_distribution import FloatArray
 from udfs.inventory.inventory_spec import InventorySpec
+from udfs.inventory.kernels.decided_table import decided_table
 from udfs.inventory.kernels.plan_tables import failure_table, series_numbers
 from udfs.inventory.kernels.planned_series import Planned, PolicyEvidence
 from udfs.inventory.kernels.planning_inputs import (
@@ -40,11 +42,13 @@ from udfs.inventory.simulation.state import StockState
 @dataclass(frozen=True, slots=True)
 class BucketPlan:
     """The tables of one bucket, each in order of unique_id. `proposal`: order lines before budget and capacity;
-    `steps`: what each next pack of them is expected to earn."""
+    `steps`: what each next pack of them is expected to earn; `decided`: demand of the series whose forecast a planner
+    has decided."""
 
     policy: pa.Table
     proposal: pa.Table
     steps: pa.Table
+    decided: pa.Table
     failures: pa.Table
 
 
@@ -59,6 +63,7 @@ def plan_bucket(
     evidence: PolicyEvidence | None = None,
     doubts: pa.Table | None = None,
     products: pa.Table | None = None,
+    decided: pa.Table | None = None,
 ) -> BucketPlan:
     """Policy parameters and one order line per series.
 
@@ -73,7 +78,9 @@ def plan_bucket(
     forecast: unique_id, model, ds, mean, sd, quantiles, path_* [, is_fallback], the rows of one cutoff, `as_of`.
     supply, products: see `read_supply`. stock: see `StockTables`. prices: see `last_prices`. A NULL, an absent row or a
     term that no plan can be made with is filled from `spec` and flagged as assumed. evidence: what replays say; without
-    it the first candidate decides. doubts: see `order_doubts`.
+    it the first candidate decides. doubts: see `order_doubts`. decided: see `DecidedDays.of`; orders go by it, while
+    what was sold on days that nobody reported, and the position that a policy would have brought about, are the
+    model's: they lie in the past.
 
     Every unique_id of `forecast` ends in `proposal` or, with its error, in `failures`; a series that fails changes no
     bit of another's result, unless they share a network or a service budget. Raises ValueError where a table lacks a
@@ -85,23 +92,37 @@ def plan_bucket(
     problems = {**stock_problems, **supply_problems, **problems}
     doubts_S = order_doubts(readable.unique_id_S, supply_in, stock_in, doubts)
     fit = np.flatnonzero(~np.isin(readable.unique_id_S, list(problems)))
+    decided_in = DecidedDays.of(decided, readable.unique_id_S, as_of, readable.mean_SH.shape[1])
 
     ordered = [("unique_id", "ascending")]
-    tables: list[tuple[pa.Table, pa.Table, pa.Table]] = []
+    tables: list[tuple[pa.Table, ...]] = []
     # An empty bucket is planned too, for its tables' schemas.
     for at in list(readable.take(fit).by_horizon()) or [fit]:
         rows = fit[at] if fit.size else fit
         inputs = (readable.take(rows), supply_in.take(rows), stock_in.take(rows), doubts_S[rows])
-        planned = _plan(*inputs, as_of, spec, path_terms, evidence)
-        priced = priced_steps(planned)
-        proposed = proposal_table(planned, as_of, priced), step_table(planned, priced)
-        tables.append((policy_table(planned, as_of, evidence), *proposed))
-    policy, proposal, steps = (pa.concat_tables(parts) for parts in zip(*tables, strict=True))
+        told = decided_in.take(rows, inputs[0].mean_SH.shape[1])
+        planned = _plan(*inputs, told if told.is_decided.any() else None, as_of, spec, path_terms, evidence)
+        tables.append(_tables(planned, inputs[0], as_of, path_terms, evidence))
+    policy, proposal, steps, changed = (pa.concat_tables(parts) for parts in zip(*tables, strict=True))
     return BucketPlan(
         policy=policy.sort_by(ordered),
         proposal=proposal.sort_by(ordered),
         steps=steps.sort_by([*ordered, ("step", "ascending")]),
+        decided=changed.sort_by([*ordered, ("ds", "ascending")]),
         failures=failure_table(problems),
+    )
+
+
+def _tables(
+    planned: Planned, by_model: ForecastInput, as_of: date, path_terms: PathTerms, evidence: PolicyEvidence | None
+) -> tuple[pa.Table, ...]:
+    """Policies, order lines, steps, decided demand."""
+    priced = priced_steps(planned)
+    return (
+        policy_table(planned, as_of, evidence),
+        proposal_table(planned, as_of, priced),
+        step_table(planned, priced),
+        decided_table(planned, by_model, as_of, path_terms),
     )
 
 
@@ -110,12 +131,18 @@ def _plan(
     supply: SupplyInput,
     stock: StockInput,
     doubts_S: np.ndarray,
+    decided: DecidedDays | None,
     as_of: date,
     spec: InventorySpec,
     path_terms: PathTerms,
     evidence: PolicyEvidence | None,
 ) -> Planned:
     paths = forecast.paths(path_terms, spec.n_paths)
+    if decided is not None:
+        if not stock.is_placed.all():
+            by_model = _plan(forecast, supply, stock, doubts_S, None, as_of, spec, path_terms, evidence)
+            stock = stock.placed(by_model.position)
+        forecast, paths = decided.applied(forecast, paths, path_terms.levels)
     reviews = supply.calendar.pattern(day_number(as_of), paths.n_days)
     situation = Situation.of(paths, forecast.sd_SH, supply.terms, supply.unit_price_S, spec, supply.limits, reviews)
     plans = plans_of(planned_names(spec.candidates), situation)
@@ -142,8 +169,9 @@ def _plan(
         expected={name: replay_paths(plan, situation, spec.tuning_paths) for name, plan in plans.items()},
         protection_SN=paths.sums(situation.protection_days),
         days_to_review_S=days_to_review_S,
+        decided=decided,
     )
-    return replace(planned, doubts_S=limit_doubts(doubts_S, planned.limited_order, situation))
+    return replace(planned, doubts_S=limit_doubts(doubts_S, planned.limited_order, situation, decided))
 
 
 def _placed(

@@ -14,6 +14,7 @@ from udfs.inventory.demand_distribution import FloatArray
 from udfs.inventory.kernels.planning_inputs import Problems
 
 PROPOSAL, STEP, POLICY, REPLAY = (f"inventory.{name}" for name in ("order_proposal", "order_step", "policy", "replay"))
+DECIDED = "inventory.decided_demand"
 
 
 def series_numbers(unique_ids: Iterable[str]) -> NDArray[np.int64]:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from udfs.contest.choice import Choice
+from udfs.inventory.decided_demand import DecidedDays
 from udfs.inventory.demand_distribution import FloatArray
 from udfs.inventory.kernels.planning_inputs import ForecastInput
 from udfs.inventory.kernels.stock_position import StockInput
@@ -46,7 +47,8 @@ class Planned:
     order without caps. shared_fill_KS: fill rates that a service budget over the bucket gave them, NaN for none.
     expected: on the sample paths.
     protection_SN: demand of lead time and review on each of them, units. chosen_S: index of the candidate that decides.
-    decider_S: what chose it, of `POLICY_DECIDERS`. days_to_review_S: until orders are placed next, 0 today.
+    decider_S: what chose it, of `POLICY_DECIDERS`. days_to_review_S: until orders are placed next, 0 today. decided:
+    what planners decided of the forecast; None where they decided nothing.
     """
 
     forecast: ForecastInput
@@ -66,6 +68,7 @@ class Planned:
     expected: Mapping[str, Replay]
     protection_SN: FloatArray
     days_to_review_S: NDArray[np.int64]
+    decided: DecidedDays | None = None
 
     def of_chosen(self, values_KS: FloatArray) -> FloatArray:
         """The chosen candidate's value of each series, [S]."""

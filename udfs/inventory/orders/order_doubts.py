@@ -9,6 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from udfs.doubts import Doubts
+from udfs.inventory.decided_demand import DecidedDays
 from udfs.inventory.demand_paths import WEEK_DAYS
 from udfs.inventory.kernels.planning_inputs import IdArray
 from udfs.inventory.kernels.stock_position import StockInput
@@ -74,8 +75,11 @@ def unsold_doubts(daily: pa.Table, as_of: date) -> pa.Table:
     return pa.table({"unique_id": pa.array(columns[0], pa.string()), "doubts": pa.array(columns[1], pa.string())})
 
 
-def limit_doubts(doubts_S: NDArray[np.object_], found: LimitedOrder, situation: Situation) -> NDArray[np.object_]:
-    """The doubts with the orders that a planner's largest order has cut, and what is sold and never worth ordering.
+def limit_doubts(
+    doubts_S: NDArray[np.object_], found: LimitedOrder, situation: Situation, decided: DecidedDays | None = None
+) -> NDArray[np.object_]:
+    """The doubts with the orders that a planner's largest order has cut, what is sold and never worth ordering, and
+    decided demand that is taken to last.
 
     What does not sell is a question only where more of it is ordered.
     """
@@ -90,6 +94,10 @@ def limit_doubts(doubts_S: NDArray[np.object_], found: LimitedOrder, situation: 
     for row in np.flatnonzero(found.order_S < found.uncut_S).tolist():
         wanted, left = units(found.uncut_S[row]), units(found.order_S[row])
         doubts.add("order cut", row, f"{wanted} wanted, {left} left by the largest order of {number(largest_S[row])}")
+    repeated_S = np.zeros(0) if decided is None else decided.repeats(situation.protection_days)
+    for row in np.flatnonzero(repeated_S).tolist():
+        days = f"{repeated_S[row]} of the last {WEEK_DAYS} days forecast"
+        doubts.add("decided forecast", row, f"{days} are as a planner decided, and taken to repeat beyond them")
     for row, text in enumerate(doubts_S.tolist()):
         doubts.add_text(row, text)
     for row in np.flatnonzero(found.order_S <= 0.0).tolist():

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 LONGEST: Final = 140
 """Characters of a headline: a line of a list."""
+DECIDED_FORECAST: Final = "decided forecast"
+_LEAST_WORDS, _LONGEST_CUT = 12, 42
 
 
 def main_reasons(lines: OrderLines, planned: Planned) -> NDArray[np.object_]:
@@ -46,7 +48,8 @@ def main_reasons(lines: OrderLines, planned: Planned) -> NDArray[np.object_]:
 
 
 def assumptions(planned: Planned) -> list[str | None]:
-    """What the line assumes for want of data: stock, open orders, terms of supply, the forecast; None for nothing."""
+    """What the line assumes for want of data: stock, open orders, terms of supply, the forecast, also where a planner
+    decided it; None for nothing."""
     stock, forecast = planned.stock, planned.forecast
     rows = zip(
         stock.is_on_hand_assumed_S.tolist(),
@@ -54,6 +57,7 @@ def assumptions(planned: Planned) -> list[str | None]:
         planned.supply.notes_S,
         forecast.is_fallback_S.tolist(),
         (planned.situation.protection_days > forecast.horizon_S).tolist(),
+        _is_decided(planned).tolist(),
         strict=True,
     )
     return [
@@ -63,11 +67,17 @@ def assumptions(planned: Planned) -> list[str | None]:
                 *(term_name(note.term) for note in notes if note.kind in ("assumed", "replaced")),
                 *(["fallback forecast"] if is_fallback else []),
                 *(["extended forecast"] if is_extended else []),
+                *([DECIDED_FORECAST] if is_decided else []),
             ]
         )
         or None
-        for no_stock, no_open_orders, notes, is_fallback, is_extended in rows
+        for no_stock, no_open_orders, notes, is_fallback, is_extended, is_decided in rows
     ]
+
+
+def _is_decided(planned: Planned) -> BoolArray:
+    none_S = np.zeros(len(planned.forecast), dtype=bool)
+    return none_S if planned.decided is None else np.asarray(planned.decided.is_decided.any(1))
 
 
 class _Line(NamedTuple):
@@ -88,6 +98,7 @@ class _Line(NamedTuple):
     most_cover: float
     room: float
     largest: float
+    decided: str
 
 
 def headlines(
@@ -111,7 +122,9 @@ def headlines(
         limits.most_shelf_qty,
         limits.largest_order_qty,
     )
-    rows = zip(reason_S.tolist(), next_review_S, *(column.tolist() for column in columns), strict=True)
+    decided = planned.decided
+    decided_S = [""] * len(reason_S) if decided is None else decided.heads(lines.days_S)
+    rows = zip(reason_S.tolist(), next_review_S, *(column.tolist() for column in columns), decided_S, strict=True)
     return [_headline(_Line(*row)) for row in rows]
 
 
@@ -119,7 +132,17 @@ def _headline(line: _Line) -> str:
     has = f"{units(line.position)}{' (assumed)' if line.is_assumed else ''}"
     lasts = f"lasts {line.cover:.1f} days" if line.cover < np.inf else "meets no demand"
     needs = f"{line.days:.0f} {plural(line.days, 'day')} need {units(line.p50)} to {units(line.p90)}"
-    return f"{order_head(line.order, line.pack)}: {has} {lasts}, {needs}; {_decided(line)}"
+    need = f"{order_head(line.order, line.pack)}: {has} {lasts}, {needs}"
+    why = f"; {_decided(line)}"
+    return need + _who(line.decided, LONGEST - len(need) - max(len(why), _LONGEST_CUT)) + why
+
+
+def _who(words: str, room: int) -> str:
+    """Who decided of the need, as far as there is room; `reason` has the whole of it."""
+    words = f" ({words})" if words else ""
+    if len(words) <= room:
+        return words
+    return f"{words[: room - 4]}...)" if room >= _LEAST_WORDS else ""
 
 
 def _decided(line: _Line) -> str:

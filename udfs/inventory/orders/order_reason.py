@@ -63,6 +63,7 @@ def order_reasons(lines: OrderLines, planned: Planned, as_of: date) -> list[str]
         _stock_notes(planned.stock),
         _supply_notes(supply, planned.situation.spec.max_price_age_days),
         _forecast_notes(lines.days_S, planned.forecast),
+        planned.decided.notes(as_of) if planned.decided is not None else [""] * len(planned.forecast),
         [f" Doubtful: {text}." if text else "" for text in planned.doubts_S],
         strict=True,
     )

@@ -92,7 +92,7 @@ class Situation:
         Where the price is unknown or does not exceed the cost, the assumed margin stands in.
         """
         cost_S = np.where(self.has_money, self.terms.unit_cost, 0.0)
-        return _margin(cost_S, self.unit_price_S, self.spec)
+        return unit_margin(cost_S, self.unit_price_S, self.spec)
 
     @property
     def daily_holding_cost(self) -> FloatArray:
@@ -191,7 +191,8 @@ class Situation:
         return torch.from_numpy(left_SPA)
 
 
-def _margin(cost_S: FloatArray, unit_price_S: FloatArray, spec: InventorySpec) -> FloatArray:
+def unit_margin(cost_S: FloatArray, unit_price_S: FloatArray, spec: InventorySpec) -> FloatArray:
+    """What a unit of lost demand costs, currency, [S]: price less cost, or the assumed margin of the cost."""
     assumed_S = cost_S * spec.assumed_margin / (1.0 - spec.assumed_margin)
     with np.errstate(invalid="ignore"):
         own_S = unit_price_S - cost_S
@@ -203,6 +204,6 @@ def _worth_ordering(
 ) -> FloatArray:
     """Margin / (margin + loss) of a unit that may spoil, [S]; the assumed margin where its money is not known."""
     cost_S = np.where(terms.unit_cost > 0.0, terms.unit_cost, 0.0)
-    margin_S, loss_S = _margin(cost_S, unit_price_S, spec), cost_S + limits.waste_cost
+    margin_S, loss_S = unit_margin(cost_S, unit_price_S, spec), cost_S + limits.waste_cost
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(cost_S > 0.0, margin_S / (margin_S + loss_S), spec.assumed_margin)
