@@ -165,7 +165,7 @@ def test_the_command_says_and_saves_it(plans: Plans, tmp_path: Path, capsys: pyt
     lake = copied(plans.lake, tmp_path / "lake")
     asked = ["explain", "S04", "--lakehouse", lake.root, "--against", plans.runs["plain"]]
     assert main(asked) == 2
-    said = "expected one series, found 2 of SKU 'S04' (S04|north|all, S04|south|all); give --location"
+    said = "expected one series of the plan, found 2 of SKU 'S04' (S04|north|all, S04|south|all); name location"
     assert said in capsys.readouterr().err
     for _ in range(2):
         assert main([*asked, "--location", "north", "--save"]) == 0
@@ -184,8 +184,8 @@ def test_the_command_says_and_saves_it(plans: Plans, tmp_path: Path, capsys: pyt
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["S99", "--against", "2024-04-28"], "no series of SKU 'S99' is in the plan of 2024-04-28"),
-        (["S04", "--as-of", "2024-04-01"], "no plan of 2024-04-01; there are those of 2024-04-28"),
+        (["S99", "--against", "2024-04-28"], "expected one series of the plan, found none of SKU 'S99'"),
+        (["S04", "--as-of", "2024-04-01"], "expected a published day (2024-04-28), found 2024-04-01"),
         (["S04"], "no plan is older than that of 2024-04-28"),
         (["S04", "--against", "never"], "neither a day with a plan nor a run"),
     ],

@@ -89,8 +89,8 @@ def test_what_cannot_be_meant_is_refused(lake: Lakehouse, capsys: Any) -> None:
     for arguments, words in (
         ((series,), "expected one of --order, --confirm and --withdraw"),
         ((series, "--order", "1", "--withdraw"), "expected one of --order"),
-        ((sku, "--order", "1"), "expected one series, found 2"),
-        (("nothing", "--order", "1"), "expected SKUs or series of the order plan, found nothing"),
+        ((sku, "--order", "1"), "expected one series of the plan, found 2"),
+        (("nothing", "--order", "1"), "expected one series of the plan, found none of SKU 'nothing'"),
         ((series, "--order", "-1"), "decided_qty: expected units from 0"),
         ((series, "--confirm", "odd"), "check_rule: expected one of"),
     ):

@@ -361,7 +361,7 @@ def test_one_bad_row_and_nothing_is_recorded(page: TestClient, shop: Lakehouse) 
     answer = upload(page, "a.csv", "\n".join(rows).encode())
     assert answer.status_code == 422
     for words in (
-        "Row 3: expected one series of the plan, found 0",
+        "Row 3: expected one series of the plan, found none of SKU &#39;Q&#39;",
         "Row 4: order_qty: expected units",
         "Row 5: order_qty",
         "Row 6: A|north|all is in row 2 already",
