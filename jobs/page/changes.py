@@ -58,6 +58,10 @@ class Changes:
         self._lake = lake
         self._working = threading.Lock()
 
+    @property
+    def is_working(self) -> bool:
+        return self._working.locked()
+
     def known(self, day: Day, unique_id: str) -> Change:
         """What gold.order_change has about a series of the day's plan and the plan before."""
         if day.before is None:
