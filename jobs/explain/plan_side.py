@@ -162,6 +162,11 @@ def _context(lakehouse: Lakehouse, run_id: str, as_of: date, default: RunContext
     else:
         raise ConfigError(f"run {run_id} noted no settings, for it is older than that; run it again")
     context = RunContext(settings, mapping, lakehouse, as_of, progress=Progress(quiet=True))
+    if context.run.run_id != run_id and recorded is not None:
+        raise ConfigError(
+            f"run {run_id} was made by a version of the code with other settings, which this one cannot make again; "
+            f"run {as_of} again, and then explain it"
+        )
     if context.run.run_id != run_id:
         raise ConfigError(
             f"the settings at hand would be run {context.run.run_id}, not {run_id}, which noted none; give those that "

@@ -19,6 +19,8 @@ from lakehouse.errors import ConfigError, LockedError, ShelfcastError
 
 _log = logging.getLogger("shelfcast.page")
 _TEMPLATES = templates()
+_WHOLE = {"HX-Retarget": "#main", "HX-Reselect": "#main"}
+"""A script that would take a part out of a page shows all of it instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +57,13 @@ def author_of(request: Request, typed: str) -> str:
 
 
 def wants_part(request: Request) -> bool:
-    """Whether a script asks, for a part of the page that it has."""
-    return request.headers.get("hx-request") == "true"
+    """Whether a script asks for a part of the page that it has, and for nothing else."""
+    return request.headers.get("hx-request-type") == "partial"
 
 
-def page(request: Request, template: str, status: int = 200, **values: Any) -> Response:
+def page(
+    request: Request, template: str, status: int = 200, headers: dict[str, str] | None = None, **values: Any
+) -> Response:
     """A template with what all of them need; one that says what went wrong shows no day, which may be what did."""
     shared = {
         "day": published_of(request).day() if not template.startswith("error") else None,
@@ -68,7 +72,8 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> R
         "shown": SHOWN,
         "sorts": SORTS,
     }
-    return _TEMPLATES.TemplateResponse(request, template, shared | values, status_code=status, headers=HEADERS)
+    told = HEADERS | (headers or {})
+    return _TEMPLATES.TemplateResponse(request, template, shared | values, status_code=status, headers=told)
 
 
 def failed(status: int, title: str, request: Request, error: Exception) -> Response:
@@ -85,8 +90,9 @@ def failed(status: int, title: str, request: Request, error: Exception) -> Respo
     else:
         _log.error("unexpected", exc_info=error)
         said = "The fault is the program's. Its log has the trace; what was recorded before is safe."
-    template = "error_part.html" if wants_part(request) else "error.html"
-    return page(request, template, status, title=title, said=said)
+    if wants_part(request):
+        return page(request, "error_part.html", status, title=title, said=said)
+    return page(request, "error.html", status, _WHOLE, title=title, said=said)
 
 
 ERRORS: dict[type[Exception], tuple[int, str]] = {

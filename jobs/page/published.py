@@ -109,18 +109,20 @@ def _read(lake: Lakehouse) -> Day:
     plan = lake.read_arrow(PLAN, filters=of_day).combine_chunks()
     run, before = plan["run_id"][0].as_py(), plan_before(lake, day)
     checks, risk = (lake.read_arrow(name, filters=of_day & (pc.field("run_id") == run)) for name in (CHECK, RISK))
-    changes = value_changes(lake, Plan(day, run), before) if before else None
+    if before:
+        plan = _with_changes(plan, value_changes(lake, Plan(day, run), before))
+    else:
+        plan = plan.append_column("change_value", pa.nulls(plan.num_rows, pa.float64()))
     found = _texts(checks.filter(pc.invert(checks["is_confirmed"].fill_null(False))), "check_rule")
     columns = {
         "change_qty": pc.subtract(plan["order_qty"], plan["last_order_qty"]),
-        "change_value": _change_of(plan, changes),
+        "moved_value": pc.abs(plan["change_value"]),
         "value_at_risk": risk["value_at_risk"].take(pc.index_in(plan["unique_id"], risk["unique_id"])),
         "rules": _looked_up(plan, found),
         "search": _search_text(plan),
     }
     for name, values in columns.items():
         plan = plan.append_column(name, values)
-    plan = plan.append_column("moved_value", pc.abs(plan["change_value"]))
     choices = {name: sorted(pc.unique(plan[name]).drop_null().to_pylist()) for name in CHOICES}
     choices["rules"] = sorted(pc.unique(checks["check_rule"]).to_pylist())
     choices["doubts"] = sorted({kind for text in plan["doubts"].drop_null().to_pylist() for kind in kinds_of(text)})
@@ -129,10 +131,12 @@ def _read(lake: Lakehouse) -> Day:
     return Day(day, run, before, " and ".join(currencies), plan, checks, undecided, choices)
 
 
-def _change_of(plan: pa.Table, changes: pa.Table | None) -> Any:
-    if changes is None:
-        return pa.nulls(plan.num_rows, pa.float64())
-    return changes["change_value"].take(pc.index_in(plan["unique_id"], changes["unique_id"]))
+def _with_changes(plan: pa.Table, changes: pa.Table) -> pa.Table:
+    """The lines beside the plan before; a plan from before its table noted that plan's orders has none of them."""
+    found = changes.take(pc.index_in(plan["unique_id"], changes["unique_id"]))
+    last = pc.coalesce(plan["last_order_qty"], found["last_order_qty"])
+    plan = plan.set_column(plan.column_names.index("last_order_qty"), "last_order_qty", last)
+    return plan.append_column("change_value", found["change_value"])
 
 
 def _with_decisions(day: Day, lake: Lakehouse) -> Day:

@@ -85,7 +85,6 @@ def first(request: Request) -> Response:
         "doubtful": doubtful.num_rows,
         "risk": pc.sum(day.lines["value_at_risk"]).as_py(),
         "changed": Selection(show="changed").lines(day).num_rows,
-        "new": day.lines["last_order_qty"].null_count,
     }
     moved = Selection(show="all", sort="moved_value").lines(day)
     tables = {
@@ -115,8 +114,18 @@ def orders(request: Request) -> Response:
     number = min(asked.page, pages)
     lines = rows.slice((number - 1) * PAGE_ROWS, PAGE_ROWS).drop_columns(["search", "reason"]).to_pylist()
     value = pc.sum(rows["order_value"]).as_py() or 0.0
+    address = {"HX-Push-Url": asked.address("/orders", page=number)}
     return page(
-        request, "orders.html", asked=asked, lines=lines, found=rows.num_rows, value=value, page=number, pages=pages
+        request,
+        "orders.html",
+        200,
+        address,
+        asked=asked,
+        lines=lines,
+        found=rows.num_rows,
+        value=value,
+        page=number,
+        pages=pages,
     )
 
 

@@ -64,15 +64,14 @@ def published_plan(lake: Lakehouse, run_id: str) -> Plan:
 
 
 def value_changes(lake: Lakehouse, plan: Plan, before: Plan) -> pa.Table:
-    """(unique_id, change_value): an order's value less that of the plan before, of the series that both plans have.
-
-    NULL where the value of either is not known.
-    """
+    """(unique_id, last_order_qty, change_value) of the series that both plans have: units that the plan before ordered,
+    and the order's value less that plan's, NULL where either is not known."""
     now, then = (_values(lake, each) for each in (plan, before))
     at = pc.index_in(now["unique_id"], then["unique_id"])
     rows = pa.table({"unique_id": now["unique_id"], "at": at, "value": now["value"]}).filter(at.is_valid())
-    change = pc.subtract(rows["value"], then["value"].take(rows["at"]))
-    return pa.table({"unique_id": rows["unique_id"], "change_value": change})
+    last = then.take(rows["at"])
+    change = pc.subtract(rows["value"], last["value"])
+    return pa.table({"unique_id": rows["unique_id"], "last_order_qty": last["order_qty"], "change_value": change})
 
 
 def largest_changes(lake: Lakehouse, plan: Plan, before: Plan, most: int) -> tuple[list[str], int]:
@@ -95,8 +94,8 @@ def known_changes(lake: Lakehouse, plan: Plan, before: Plan, unique_id: str | No
 
 
 def _values(lake: Lakehouse, plan: Plan) -> pa.Table:
-    """(unique_id, value): nothing ordered costs nothing, whether or not a unit's cost is known."""
+    """(unique_id, order_qty, value): nothing ordered costs nothing, whether or not a unit's cost is known."""
     where = (pc.field("as_of") == plan.as_of) & (pc.field("run_id") == plan.run_id)
     rows = lake.read_arrow(PLAN, columns=["unique_id", "order_qty", "order_value"], filters=where).combine_chunks()
     value = pc.if_else(pc.equal(rows["order_qty"], 0.0), 0.0, rows["order_value"])
-    return pa.table({"unique_id": rows["unique_id"], "value": value})
+    return rows.drop_columns(["order_value"]).append_column("value", value)

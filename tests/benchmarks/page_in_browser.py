@@ -103,11 +103,18 @@ def painted(page: Page) -> None:
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
 
 
+def replaced(page: Page) -> None:
+    """Until the list is another one, and is painted."""
+    page.wait_for_function("() => !document.querySelector('#found').dataset.old")
+    painted(page)
+
+
 def choose(page: Page, choice: tuple[str, str]) -> None:
     name, value = choice
-    with page.expect_navigation(wait_until="domcontentloaded"):
-        page.select_option(f"select#{name}", value)
-    painted(page)
+    page.evaluate("() => { document.querySelector('#found').dataset.old = '1'; }")
+    page.select_option(f"select#{name}", value)
+    replaced(page)
+    assert page.evaluate("document.activeElement.id") in ("", name), "who filters by keyboard stays where they are"
 
 
 def turn(page: Page, number: int) -> None:
@@ -124,9 +131,10 @@ def sort(page: Page, head: str) -> None:
 
 
 def search(page: Page, words: str) -> None:
-    with page.expect_navigation(wait_until="domcontentloaded"):
-        page.fill("#q", words)
-        page.press("#q", "Enter")
+    page.evaluate("() => { document.querySelector('#found').dataset.old = '1'; }")
+    page.fill("#q", words)
+    page.press("#q", "Enter")
+    replaced(page)
     assert page.locator(".summary b").first.inner_text()
 
 

@@ -218,7 +218,7 @@ def test_the_largest_changes_are_saved_for_whoever_asks(
 
 def test_the_page_finds_out_why_an_order_changed_and_keeps_it(week_later: Plans, tmp_path: Path) -> None:
     pytest.importorskip("fastapi", reason="the page is an extra")
-    from tests.jobs.page.test_page import client, token
+    from tests.jobs.page.test_page import PART, client, token
 
     lake = copied(week_later.lake, tmp_path / "lake")
     page = client(lake)
@@ -226,10 +226,10 @@ def test_the_page_finds_out_why_an_order_changed_and_keeps_it(week_later: Plans,
     form = {"token": token(page), "unique_id": SERIES[2]}
     changes = page.app.state.changes  # type: ignore[attr-defined]
     with ThreadPoolExecutor(1) as other:
-        first = other.submit(page.post, "/change", data=form, headers={"HX-Request": "true"})
+        first = other.submit(page.post, "/change", data=form, headers=PART)
         while not (changes.is_working or first.done()):
             time.sleep(0.001)
-        second = page.post("/change", data=form | {"unique_id": "S02|north|all"}, headers={"HX-Request": "true"})
+        second = page.post("/change", data=form | {"unique_id": "S02|north|all"}, headers=PART)
         found = first.result()
     assert second.status_code == 503
     assert "one at a time: try again in some seconds" in second.text

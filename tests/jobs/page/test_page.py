@@ -26,6 +26,7 @@ from jobs.page.results import ACCURACY
 from jobs.page.selection import PAGE_ROWS
 from jobs.page.web import page_of
 
+PART = {"HX-Request": "true", "HX-Request-Type": "partial"}
 EVIL = "<script>alert(1)</script>"
 BY = {"author": "Ana", "note": "a fair in town"}
 
@@ -219,7 +220,7 @@ def test_results_are_told_by_day(shop: Lakehouse) -> None:
 def test_nervousness_compares_what_both_plans_order(lake: Lakehouse) -> None:
     day_before = LAST - timedelta(days=1)
     publish(lake, planned("A", as_of=day_before, run_id="run-1", last_order_qty=None))
-    assert "One plan alone is published so far" in client(lake).get("/results").text
+    assert "No published plan has one before it" in client(lake).get("/results").text
     same, more, new = planned("A"), planned("B", order_qty=36.0), planned("C", last_order_qty=None)
     text = client(publish(lake, same, more, new)).get("/results").text
     table = text[text.index("How nervous plans are") :]
@@ -262,7 +263,7 @@ def test_without_a_plan_to_compare_with_nothing_is_asked(page: TestClient, shop:
     assert "did not know this series" in client(shop).get("/series?id=N|north|all").text
 
 
-@pytest.mark.parametrize("headers", [{}, {"HX-Request": "true"}])
+@pytest.mark.parametrize("headers", [{}, PART])
 def test_what_cannot_be_explained_says_why(shop: Lakehouse, headers: dict[str, str]) -> None:
     page = client(with_plan_before(shop))
     said = {"token": token(page), "unique_id": "B|north|all"}
