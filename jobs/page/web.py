@@ -112,7 +112,7 @@ def orders(request: Request) -> Response:
     rows = asked.lines(day)
     pages = max(1, math.ceil(rows.num_rows / PAGE_ROWS))
     number = min(asked.page, pages)
-    lines = rows.slice((number - 1) * PAGE_ROWS, PAGE_ROWS).drop_columns(["search", "reason"]).to_pylist()
+    lines = rows.slice((number - 1) * PAGE_ROWS, PAGE_ROWS).drop_columns(["search"]).to_pylist()
     value = pc.sum(rows["order_value"]).as_py() or 0.0
     address = {"HX-Push-Url": asked.address("/orders", page=number)}
     return page(
