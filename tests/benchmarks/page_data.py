@@ -69,14 +69,12 @@ def _multiplied(rows: pa.Table, copies: int) -> pa.Table:
 
 def _copy(rows: pa.Table, number: int, copies: int) -> pa.Table:
     """The rows as of other SKUs; ranks stay unique."""
-    for at, column in enumerate(rows.column_names):
-        if column == "unique_id" and number:
-            rows = rows.set_column(
-                at, column, pc.replace_substring(rows[column], "|", f"-{number}|", max_replacements=1)
-            )
-        elif column == "sku_id" and number:
-            rows = rows.set_column(at, column, pc.binary_join_element_wise(rows[column], str(number), "-"))
-        elif column == "order_rank":
-            rank = pc.add(pc.multiply(pc.subtract(rows[column], 1), copies), 1 + number)
-            rows = rows.set_column(at, column, rank.cast(rows.schema.field(column).type))
-    return rows
+    changed = {}
+    if number and "unique_id" in rows.column_names:
+        changed["unique_id"] = pc.replace_substring(rows["unique_id"], "|", f"-{number}|", max_replacements=1)
+    if number and "sku_id" in rows.column_names:
+        changed["sku_id"] = pc.binary_join_element_wise(rows["sku_id"], str(number), "-")
+    if "order_rank" in rows.column_names:
+        changed["order_rank"] = pc.add(pc.multiply(pc.subtract(rows["order_rank"], 1), copies), 1 + number)
+    columns = {name: changed.get(name, rows[name]) for name in rows.column_names}
+    return pa.table({name: column.cast(rows.schema.field(name).type) for name, column in columns.items()})
