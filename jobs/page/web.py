@@ -166,8 +166,15 @@ def _series_page(
     own = [row for row in day.decisions.to_pylist() if row["unique_id"] == id]
     places = [place for place in day.places_of(line["sku_id"]) if place["unique_id"] != id]
     same = day.namesakes(line) if line["product_name"] else 0
-    usual = {"done": False, "failure": ""} | values
-    shown = {"line": line, "view": view, "own": own, "places": places[:20], "same": same, "change": change}
+    usual: dict[str, Any] = {"done": False, "failure": ""} | values
+    shown: dict[str, Any] = {
+        "line": line,
+        "view": view,
+        "own": own,
+        "places": places[:20],
+        "same": same,
+        "change": change,
+    }
     return page(request, "series.html", status, **shown, **usual)
 
 
@@ -264,7 +271,7 @@ def _decisions_page(request: Request, status: int = 200, **values: Any) -> Respo
     published.day()
     with published.lock:
         rows = published.lake.read_arrow(TABLE).sort_by([("recorded_at", "descending"), ("decision_id", "ascending")])
-    usual = {"errors": [], "file_name": "", "done": 0}
+    usual: dict[str, Any] = {"errors": [], "file_name": "", "done": 0}
     shown = rows.slice(0, _MOST_DECISIONS).to_pylist()
     return page(request, "decisions.html", status, rows=shown, recorded=rows.num_rows, **(usual | values))
 
