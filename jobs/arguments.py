@@ -53,7 +53,7 @@ def minutes(text: str) -> int:
 
 def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a number of days, at least 1, found {text!r}")
+        raise argparse.ArgumentTypeError(f"expected a whole number, at least 1, found {text!r}")
     return int(text)
 
 

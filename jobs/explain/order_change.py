@@ -16,11 +16,15 @@ from jobs.explain.plan_side import INVENTORY, PlanSide
 from jobs.explain.rerun import Outcome, Rerun
 from jobs.run_settings import flat
 from lakehouse.delta.io import Lakehouse
+from lakehouse.delta.lock import WriterLock
 from udfs.explain.shapley import in_floats, shapley
 from udfs.inventory.decided_demand import DecidedDays
 
 _TABLE = "gold.order_change"
 _OTHER = "other"
+_LOCK = ".shelfcast.explain.lock"
+_PATIENCE_SECONDS = 10.0
+"""A lock of its own: no run writes to the table, and neither waits for the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +106,23 @@ def explain(before: PlanSide, after: PlanSide) -> OrderChange:
 
 
 def save(lakehouse: Lakehouse, change: OrderChange) -> None:
-    """Put the parts into gold.order_change, in place of what was said of the same two plans."""
-    known = {part.cause for part in change.parts}
-    key = ("unique_id", "run_id", "against_run_id")
-    if lakehouse.exists(_TABLE) and change.parts:
-        row = change.rows()[0]
-        same = " AND ".join(f"{name} = '{str(row[name]).replace(chr(39), chr(39) * 2)}'" for name in key)
-        gone = ", ".join(f"'{cause}'" for cause in sorted(known))
-        lakehouse.open(_TABLE).delete(f"{same} AND cause NOT IN ({gone})")
-    lakehouse.upsert(_TABLE, change.rows())
+    """Put the parts into gold.order_change, in place of what was said of the same two plans.
+
+    Raises LockedError where another process has been writing to it for longer than a change takes.
+    """
+    rows, key = change.rows(), ("unique_id", "run_id", "against_run_id")
+    if not rows:
+        return
+    same = " AND ".join(f"{name} = {_quoted(rows[0][name])}" for name in key)
+    causes = ", ".join(_quoted(row["cause"]) for row in rows)
+    with WriterLock(lakehouse, _PATIENCE_SECONDS, name=_LOCK):
+        if lakehouse.exists(_TABLE):
+            lakehouse.open(_TABLE).delete(f"{same} AND cause NOT IN ({causes})")
+        lakehouse.upsert(_TABLE, rows)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _completed(parts: Mapping[str, Fraction], whole: float) -> dict[str, float]:

@@ -17,6 +17,8 @@ from jobs.engine.rounds import pin, summed
 from jobs.engine.stage import Read, UnitStage
 from jobs.run_settings import recorded_settings
 from jobs.stages.forecasting import forecast
+from jobs.stages.forecasting.forecast import ForecastParameters
+from jobs.stages.forecasting.forecasting_reads import CLASSES, ERRORS
 from jobs.stages.inventory import inventory, order
 from lakehouse.delta.decisions import decisions_for
 from lakehouse.delta.files import read_bucket
@@ -37,6 +39,7 @@ class PlanSide:
     unique_id: str
     versions: dict[str, dict[str, int]]
     _read: dict[Any, pa.Table] = field(default_factory=dict)
+    _learnt: dict[str, ForecastParameters] = field(default_factory=dict)
 
     @classmethod
     def of(cls, lakehouse: Lakehouse, run_id: str, unique_id: str, default: RunContext | None) -> PlanSide:
@@ -52,6 +55,12 @@ class PlanSide:
         context = _context(lakehouse, run_id, rows[ORDER.name]["as_of"], default)
         versions = {name: json.loads(row["input_versions"]) for name, row in rows.items()}
         return cls(context, unique_id, versions)
+
+    def of_series(self, unique_id: str) -> PlanSide:
+        """The same plan of another series: what is of all series is read once for both."""
+        other = PlanSide(self.context, unique_id, self.versions, _learnt=self._learnt)
+        vars(other).update({name: getattr(self, name) for name in ("sums", "order_parameters", "_all_decisions")})
+        return other
 
     @property
     def as_of(self) -> date:
@@ -103,6 +112,21 @@ class PlanSide:
         stages = (FORECAST, INVENTORY)
         return {s.key: summed(self.context, s, self.versions[stage.name]) for stage in stages for s in stage.sums}
 
+    def pooled(self, at: RunContext) -> dict[str, Any]:
+        """What all series taught, as of the day of `at`."""
+        keys = [CLASSES.key, ERRORS.key, *(each.key for each in INVENTORY.sums)]
+        return {key: self.sums[key] if self.sums[key] is None else shifted(self.sums[key], self, at) for key in keys}
+
+    def learnt(self, at: RunContext) -> ForecastParameters:
+        """What it says of forecasts from the day of `at` itself; those of past days only choose a policy, which replays
+        have done."""
+        key = at.run.run_id
+        if key not in self._learnt:  # the errors of all series take longer than a series itself
+            sums = self.pooled(at)
+            sums[ERRORS.key] = sums[ERRORS.key].filter(pc.equal(sums[ERRORS.key]["cutoff"], at.as_of))
+            self._learnt[key] = replace(FORECAST.parameters(at, sums), cutoffs=(at.as_of,))
+        return self._learnt[key]
+
     @cached_property
     def order_parameters(self) -> order.OrderParameters:
         """The day's limits, and what they leave of all series' wishes."""
@@ -147,6 +171,11 @@ def _context(lakehouse: Lakehouse, run_id: str, as_of: date, default: RunContext
     else:
         raise ConfigError(f"run {run_id} noted no settings, for it is older than that; run it again")
     context = RunContext(settings, mapping, lakehouse, as_of, progress=Progress(quiet=True))
+    if context.run.run_id != run_id and recorded is not None:
+        raise ConfigError(
+            f"run {run_id} was made by a version of the code with other settings, which this one cannot make again; "
+            f"run {as_of} again, and then explain it"
+        )
     if context.run.run_id != run_id:
         raise ConfigError(
             f"the settings at hand would be run {context.run.run_id}, not {run_id}, which noted none; give those that "

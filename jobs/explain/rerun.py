@@ -8,13 +8,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from jobs.context import RunContext
 from jobs.engine.stage import UnitStage
 from jobs.explain.plan_side import FORECAST, INVENTORY, ORDER, PlanSide, shifted
-from jobs.stages.forecasting.forecast import ForecastParameters
-from jobs.stages.forecasting.forecasting_reads import CLASSES, ERRORS
 from jobs.stages.inventory import planning_reads as reads
 from lakehouse.errors import PromiseError
 
@@ -64,7 +61,6 @@ class Rerun:
     before: PlanSide
     after: PlanSide
     _proposed: dict[Any, dict[str, pa.Table]] = field(default_factory=dict)
-    _learnt: dict[Any, ForecastParameters] = field(default_factory=dict)
 
     def differing(self) -> dict[str, tuple[str, ...]]:
         """The causes in which the plans differ; to each, those that are exchanged with it."""
@@ -108,19 +104,9 @@ class Rerun:
             *(id(side) for cause, side in sorted(sides.items()) if cause not in _OF_THE_LIST),
         )
         if key not in self._proposed:
-            forecast = FORECAST.kernel(_inputs(FORECAST, sides, at), self._parameters(sides, at)).tables
+            forecast = FORECAST.kernel(_inputs(FORECAST, sides, at), sides["pooled"].learnt(at)).tables
             self._proposed[key] = _inventory(sides, at, forecast, decided) | {"champion": forecast[reads.CHAMPION]}
         return self._proposed[key]
-
-    def _parameters(self, sides: Sides, at: RunContext) -> ForecastParameters:
-        """To forecast from the day itself; the forecasts of past days only choose a policy, which replays have done."""
-        key = id(sides["settings"]), id(sides["pooled"]), at.as_of
-        if key not in self._learnt:  # the errors of all series take longer than the series itself
-            sums = _pooled(sides["pooled"], at)
-            sums[ERRORS.key] = sums[ERRORS.key].filter(pc.equal(sums[ERRORS.key]["cutoff"], at.as_of))
-            found = FORECAST.parameters(at, sums)
-            self._learnt[key] = replace(found, cutoffs=(at.as_of,))
-        return self._learnt[key]
 
     def _differs(self, cause: str) -> bool:
         one, other = self.before, self.after
@@ -131,7 +117,7 @@ class Rerun:
         if cause == "override":
             days = [side.forecasts(other.context) for side in (one, other)]
             return not (one.decisions.equals(other.decisions) and days[0].equals(days[1]))
-        if cause == "pooled" and not _are_equal(_pooled(one, other.context), _pooled(other, other.context)):
+        if cause == "pooled" and not _are_equal(one.pooled(other.context), other.pooled(other.context)):
             return True
         for stage in (FORECAST, INVENTORY):
             for read in stage.reads:
@@ -173,12 +159,6 @@ def _same(one: pa.Table, other: pa.Table) -> bool:
     return one.equals(other) or repr(one.to_pylist()) == repr(other.to_pylist())
 
 
-def _pooled(side: PlanSide, at: RunContext) -> dict[str, Any]:
-    """What all series taught a side, as of the day of `at`."""
-    keys = [CLASSES.key, ERRORS.key, *(each.key for each in INVENTORY.sums)]
-    return {key: side.sums[key] if side.sums[key] is None else shifted(side.sums[key], side, at) for key in keys}
-
-
 def _mixed(sides: Sides) -> RunContext:
     """What a run would be told that has one side's settings on the other's day."""
     told, as_of = sides["settings"].context, sides["sales"].as_of
@@ -200,6 +180,6 @@ def _inventory(
     inputs = _inputs(INVENTORY, sides, at)
     for read in (reads.FORECASTS, reads.CHAMPIONS):
         inputs[read.table] = forecast[read.table].select(read.columns_of(at))
-    parameters = INVENTORY.parameters(at, _pooled(sides["pooled"], at))
+    parameters = INVENTORY.parameters(at, sides["pooled"].pooled(at))
     # The replay that did not choose says what the choice is worth, and nothing about the order.
     return INVENTORY.kernel(inputs, replace(parameters, held_out=None, decided=decided)).tables

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jobs.views.plans import Plan, plan_before, value_changes
 from jobs.views.series import PLAN, published_day
 from lakehouse.delta.decisions import TABLE, Decision, decisions_for, record
 from lakehouse.delta.io import Lakehouse
@@ -31,7 +32,9 @@ class Day:
     """What one run published for one day.
 
     Attributes:
-        lines: rows of gold.order_plan, and: packs' units as there; `change_qty`, units above the last plan's;
+        before: the plan of the latest earlier day.
+        lines: rows of gold.order_plan, and: packs' units as there; `change_qty` and `change_value`, units and money
+            above the last plan's, and `moved_value`, the size of the latter;
             `value_at_risk` of gold.stock_risk; `rules` that find the line, unconfirmed, and `decided`, what planners
             decided of it, as text; `search`, what is searched for text, in lower case.
         checks: rows of gold.order_check. decisions: rows of planner.decision that count on the day.
@@ -40,11 +43,16 @@ class Day:
 
     as_of: date
     run_id: str
+    before: Plan | None
     currency: str
     lines: pa.Table
     checks: pa.Table
     decisions: pa.Table
     choices: dict[str, list[str]]
+
+    @property
+    def plan(self) -> Plan:
+        return Plan(self.as_of, self.run_id)
 
     def line(self, unique_id: str) -> dict[str, Any] | None:
         """A series' row; None for a series that the plan does not have."""
@@ -99,11 +107,16 @@ def _read(lake: Lakehouse) -> Day:
     day = published_day(lake, None)
     of_day = pc.field("as_of") == day
     plan = lake.read_arrow(PLAN, filters=of_day).combine_chunks()
-    run = plan["run_id"][0].as_py()
+    run, before = plan["run_id"][0].as_py(), plan_before(lake, day)
     checks, risk = (lake.read_arrow(name, filters=of_day & (pc.field("run_id") == run)) for name in (CHECK, RISK))
+    if before:
+        plan = _with_changes(plan, value_changes(lake, Plan(day, run), before))
+    else:
+        plan = plan.append_column("change_value", pa.nulls(plan.num_rows, pa.float64()))
     found = _texts(checks.filter(pc.invert(checks["is_confirmed"].fill_null(False))), "check_rule")
     columns = {
         "change_qty": pc.subtract(plan["order_qty"], plan["last_order_qty"]),
+        "moved_value": pc.abs(plan["change_value"]),
         "value_at_risk": risk["value_at_risk"].take(pc.index_in(plan["unique_id"], risk["unique_id"])),
         "rules": _looked_up(plan, found),
         "search": _search_text(plan),
@@ -114,7 +127,16 @@ def _read(lake: Lakehouse) -> Day:
     choices["rules"] = sorted(pc.unique(checks["check_rule"]).to_pylist())
     choices["doubts"] = sorted({kind for text in plan["doubts"].drop_null().to_pylist() for kind in kinds_of(text)})
     currencies = sorted(pc.unique(plan["currency"]).drop_null().to_pylist())
-    return Day(day, run, " and ".join(currencies), plan, checks, contract(TABLE).empty(with_partitions=True), choices)
+    undecided = contract(TABLE).empty(with_partitions=True)
+    return Day(day, run, before, " and ".join(currencies), plan, checks, undecided, choices)
+
+
+def _with_changes(plan: pa.Table, changes: pa.Table) -> pa.Table:
+    """The lines beside the plan before; a plan from before its table noted that plan's orders has none of them."""
+    found = changes.take(pc.index_in(plan["unique_id"], changes["unique_id"]))
+    last = pc.coalesce(plan["last_order_qty"], found["last_order_qty"])
+    plan = plan.set_column(plan.column_names.index("last_order_qty"), "last_order_qty", last)
+    return plan.append_column("change_value", found["change_value"])
 
 
 def _with_decisions(day: Day, lake: Lakehouse) -> Day:

@@ -25,10 +25,12 @@ _ERRORS = ["actual", "forecast", "naive_forecast", "wape", "naive_wape", "share_
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """`days`: one row per published day, the last first. `verdict`: of the last day that could be tested, '' for none.
-    `groups`: accuracy of its departments. `total`: picture of all sales and the forecast of all, None without."""
+    """`days`: one row per published day, the last first; `changes`: of those that had a plan before. `verdict`: of the
+    last day that could be tested, '' for none. `groups`: accuracy of its departments. `total`: picture of all sales and
+    the forecast of all, None without."""
 
     days: list[dict[Hashable, Any]]
+    changes: list[dict[Hashable, Any]]
     verdict: str
     groups: list[dict[Hashable, Any]]
     total: Markup | None
@@ -46,6 +48,8 @@ def results(lake: Lakehouse, day: Day) -> Results:
     ):
         rows = lake.read_arrow(name, columns=["as_of", *columns], filters=where)
         table = table.join(_sums(name, rows))
+    table["changed_share"] = table["changed"] / table["compared"].where(table["compared"] > 0)
+    table["nervousness"] = table["moved_value"] / table["mean_value"].where(table["mean_value"] > 0)
     checks = lake.read_arrow(CHECK, columns=["as_of", "unique_id"], filters=where)
     table = table.join(
         checks.group_by("as_of").aggregate([("unique_id", "count_distinct")]).to_pandas().set_index("as_of")
@@ -60,18 +64,32 @@ def results(lake: Lakehouse, day: Day) -> Results:
         words = verdict(tested[last], int(rows["days"].max()))
         groups = accuracy_by(rows, "department").reset_index().to_dict("records")
     shown = table.sort_index(ascending=False).reset_index().astype(object)
-    return Results(shown.where(shown.notna(), None).to_dict("records"), words, groups, _total(lake, day))
+    rows = shown.where(shown.notna(), None).to_dict("records")
+    return Results(rows, [row for row in rows if row["compared"]], words, groups, _total(lake, day))
 
 
 def _sums(name: str, rows: pa.Table) -> pd.DataFrame:
     if name == PLAN:
-        moved = pc.abs(pc.subtract(rows["order_qty"], rows["last_order_qty"]))
-        rows = rows.append_column("lines", pc.greater(rows["order_qty"], 0.0).cast(pa.int64()))
-        rows = rows.append_column("changed", pc.greater(moved, 0.0).cast(pa.int64()))
-        rows = rows.append_column("moved_value", pc.multiply(moved, rows["unit_cost"]))
-        rows = rows.select(["as_of", "lines", "order_value", "expected_value", "changed", "moved_value"])
+        rows = _with_changes(rows)
     summed = rows.group_by("as_of").aggregate([(column, "sum") for column in rows.column_names[1:]]).to_pandas()
     return summed.rename(columns=lambda column: column.removesuffix("_sum")).set_index("as_of")
+
+
+def _with_changes(rows: pa.Table) -> pa.Table:
+    """Of the plans' lines what is summed; lines that the plan before had are compared, in money where cost is known."""
+    order, last = rows["order_qty"], rows["last_order_qty"]
+    moved = pc.abs(pc.subtract(order, last))
+    columns = {
+        "as_of": rows["as_of"],
+        "order_value": rows["order_value"],
+        "expected_value": rows["expected_value"],
+        "lines": pc.greater(order, 0.0).cast(pa.int64()),
+        "compared": last.is_valid().cast(pa.int64()),
+        "changed": pc.greater(moved, 0.0).cast(pa.int64()),
+        "moved_value": pc.multiply(moved, rows["unit_cost"]),
+        "mean_value": pc.multiply(pc.divide(pc.add(order, last), 2.0), rows["unit_cost"]),
+    }
+    return pa.table(columns)
 
 
 def _total(lake: Lakehouse, day: Day) -> Markup | None:

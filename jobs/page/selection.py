@@ -30,6 +30,8 @@ SORTS = {
     "stockout_risk": "Risk of running out",
     "value_at_risk": "Sales at risk",
     "change_qty": "Change",
+    "change_value": "Change in value",
+    "moved_value": "Size of the change in value",
     "product_name": "Product",
     "sku_id": "SKU",
     "location_id": "Location",

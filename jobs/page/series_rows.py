@@ -19,6 +19,7 @@ from jobs.views.series import buckets_of, calendar_events, read_series
 from lakehouse.delta.io import Lakehouse
 
 _PAST_DAYS = 84
+_LEAST_DAYS_AFTER = 3
 _UNUSUAL = 1.6  # times the picture's usual height, from where a day is shown at its edge
 
 
@@ -122,17 +123,21 @@ def _fan(sold: pd.DataFrame, made: pd.DataFrame, promoted: list[date], events: l
 
 
 def _stock(line: dict[str, Any], summed: pd.DataFrame) -> Markup:
-    """Stock after each day at mean and at p90 demand; the order comes after the demand of its day, as the policy
-    reckons. Below zero is demand not served."""
+    """Stock after each day at mean and at p90 demand, until the order is used up; it comes after the demand of its day,
+    as the policy reckons. Below zero is demand not served."""
     # Quantiles of sums are found from sample paths; demand itself never falls.
     paths = [summed["mean"].to_numpy(), np.maximum.accumulate(summed["p90"].to_numpy())]
     days = [line["as_of"] + timedelta(days=ahead) for ahead in range(len(summed) + 1)]
     stocks = [[*(line["position_qty"] - np.concatenate([[0.0], path]))] for path in paths]
-    arrives = line["expected_receipt_ds"]
+    at, arrives = 0, line["expected_receipt_ds"]
     if line["order_qty"] > 0 and arrives is not None and arrives <= days[-1]:
         at = (arrives - line["as_of"]).days
         days = [*days[: at + 1], *days[at:]]
         stocks = [[*path[: at + 1], *(each + line["order_qty"] for each in path[at:])] for path in stocks]
+    # Beyond the day on which this order is used up the next one is what matters, which nobody has made yet.
+    sold_out = next((k for k in range(at + 1, len(days)) if stocks[0][k] < 0.0), len(days) - 1)
+    last = max(sold_out, at + _LEAST_DAYS_AFTER) + 1
+    days, stocks = days[:last], [path[:last] for path in stocks]
     levels = {"reorder": line["reorder_point_qty"], "upto": line["order_up_to_qty"], "safety": line["safety_stock_qty"]}
     known = {kind: value for kind, value in levels.items() if value is not None}
     values = [*stocks[0], *stocks[1], *known.values()]

@@ -17,8 +17,9 @@ def serve(lake: Lakehouse, host: str, port: int, author_header: str | None, *, i
     try:
         import uvicorn
 
+        from jobs.page.answers import PageOptions
         from jobs.page.guard import LOOPBACK
-        from jobs.page.web import PageOptions, page_of
+        from jobs.page.web import page_of
     except ImportError as error:
         raise ConfigError(f"the page needs {error.name}; install the extra: `pip install 'shelfcast[page]'`") from None
     is_loopback = host in LOOPBACK

@@ -8,6 +8,7 @@ from pathlib import Path
 from fastapi.templating import Jinja2Templates
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from jobs.page.changes import CAUSE_WORDS
 from jobs.page.svg_plot import day_words
 
 _UNKNOWN = "\N{EN DASH}"
@@ -21,11 +22,13 @@ def templates() -> Jinja2Templates:
         "qty": _quantity,
         "signed": lambda value: ("+" if (value or 0) > 0 else "") + _quantity(value),
         "money": _number(",.2f"),
+        "signed_money": _number("+,.2f"),
         "whole": _number(",.0f"),
         "tenth": _number(",.1f"),
         "percent": _number(".0%"),
         "day": lambda value: _UNKNOWN if value is None else day_words(value),
     }
+    environment.globals["causes"] = CAUSE_WORDS
     return Jinja2Templates(env=environment)
 
 

@@ -6,17 +6,16 @@ import csv
 import io
 import re
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
 from python_calamine import CalamineError, CalamineWorkbook
 
 from jobs.page.published import Day
 from jobs.views.override import Said, decision_of
+from jobs.views.series import SeriesFinder
 from lakehouse.delta.decisions import Decision
 from lakehouse.errors import ConfigError
 
@@ -55,12 +54,12 @@ def uploaded(name: str, content: bytes, day: Day, usual: Said, fixed_author: boo
         )
     found, seen = Uploaded(), dict[str, int]()
     named = [dict(zip(headers, cells, strict=False)) for cells in rows[1:]]
-    finder = _finder(day, named)
+    finder = SeriesFinder(day.lines)
     for number, (row, cells) in enumerate(zip(named, rows[1:], strict=True), start=2):
         if not any(_text(cell) for cell in cells):
             continue
         try:
-            decision = _decision(row, finder, usual, fixed_author)
+            decision = _decision(row, day.as_of, finder, usual, fixed_author)
             if (first := seen.setdefault(decision.unique_id, number)) != number:
                 raise ConfigError(f"{decision.unique_id} is in row {first} already; keep one")
             found.decisions.append(decision)
@@ -69,43 +68,15 @@ def uploaded(name: str, content: bytes, day: Day, usual: Said, fixed_author: boo
     return Uploaded(errors=found.errors) if found.errors else found
 
 
-def _decision(
-    row: dict[str, Any], finder: Callable[[dict[str, str]], dict[str, Any]], usual: Said, fixed_author: bool
-) -> Decision:
+def _decision(row: dict[str, Any], as_of: date, finder: SeriesFinder, usual: Said, fixed_author: bool) -> Decision:
     said = {name: _text(cell) for name, cell in row.items()}
     author = usual.author if fixed_author else said.get("author") or usual.author
     until = _day(row["until"]) if said.get("until") else usual.until
     note = said.get("note") or usual.note
-    line = finder(said)
-    order = Said(line["unique_id"], author, note, order=_quantity(row["order_qty"]), until=until)
-    return decision_of(line, order)
-
-
-def _finder(day: Day, rows: Sequence[dict[str, Any]]) -> Callable[[dict[str, str]], dict[str, Any]]:
-    """Finds the one line that a row names, one of `rows`."""
-    columns = ("unique_id", "sku_id", "location_id", "channel_id")
-    known_by = ("unique_id", "sku_id")
-    asked = [pa.array([_text(row[name]) for row in rows if name in row], pa.string()) for name in known_by]
-    are_asked = (pc.is_in(day.lines[name], values) for name, values in zip(known_by, asked, strict=True))
-    lines = day.lines.filter(pc.or_(*are_asked)).select([*columns, "as_of", "order_qty"]).to_pylist()
-    of_series = {line["unique_id"]: line for line in lines}
-    of_place: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for line in lines:
-        of_place.setdefault((line["sku_id"], line["location_id"]), []).append(line)
-
-    def find(said: dict[str, str]) -> dict[str, Any]:
-        if said.get("unique_id"):
-            known = [of_series[said["unique_id"]]] if said["unique_id"] in of_series else []
-        else:
-            known = of_place.get((said.get("sku_id", ""), said.get("location_id", "")), [])
-            known = [each for each in known if said.get("channel_id") in (None, "", each["channel_id"])]
-        if len(known) != 1:
-            named = ", ".join(f"{column} {said[column]!r}"[:80] for column in columns if said.get(column)) or "nothing"
-            more = "add channel_id" if known else "see the order list for what it has"
-            raise ConfigError(f"expected one series of the plan, found {len(known)} for {named}; {more}")
-        return known[0]
-
-    return find
+    place = said.get("location_id"), said.get("channel_id")
+    unique_id = finder.find(said.get("unique_id") or said.get("sku_id", ""), *place)
+    order = Said(unique_id, author, note, order=_quantity(row["order_qty"]), until=until)
+    return decision_of({"as_of": as_of, "unique_id": unique_id}, order)
 
 
 def _csv(content: bytes) -> Sequence[Sequence[Any]]:

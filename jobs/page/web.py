@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import tempfile
 from collections import Counter
-from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -16,17 +14,27 @@ from urllib.parse import quote
 import pyarrow as pa
 import pyarrow.compute as pc
 from fastapi import APIRouter, Depends, FastAPI, Form, Request, Response, UploadFile
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from jobs.page.guard import HEADERS, Guard, RefusedError, token_checked
-from jobs.page.published import Published
+from jobs.page.answers import (
+    ERRORS,
+    PageOptions,
+    author_of,
+    changes_of,
+    failed,
+    page,
+    published_of,
+    signed_in,
+    wants_part,
+)
+from jobs.page.changes import Change, Changes
+from jobs.page.guard import Guard, token_checked
+from jobs.page.published import Day, Published
 from jobs.page.results import results
-from jobs.page.selection import PAGE_ROWS, SHOWN, SORTS, Selection
+from jobs.page.selection import PAGE_ROWS, Selection
 from jobs.page.series_rows import series_view
-from jobs.page.templating import templates
 from jobs.page.upload import MOST_BYTES, uploaded
 from jobs.views.export import ORDER_COLUMNS, with_packs
 from jobs.views.export_files import FileStyle, write_file
@@ -40,31 +48,21 @@ _HERE = Path(__file__).parent
 _TOP = 15
 _MOST_DECISIONS = 200
 _MEDIA = {"csv": "text/csv", "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
-_log = logging.getLogger("shelfcast.page")
 
 reads = APIRouter()
 writes = APIRouter(dependencies=[Depends(token_checked)])
 
 
-@dataclass(frozen=True, slots=True)
-class PageOptions:
-    """`author_header`: where a platform's proxy says who is signed in; then nobody decides under another name.
-    `is_loopback`: whether the page is for this machine alone."""
-
-    author_header: str | None = None
-    is_loopback: bool = True
-
-
 def page_of(lake: Lakehouse, options: PageOptions) -> FastAPI:
     """The application that shows and takes decisions about a lakehouse."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.published, app.state.options = Published(lake), options
+    app.state.published, app.state.changes, app.state.options = Published(lake), Changes(lake), options
     app.middleware("http")(Guard(options.is_loopback))
     app.mount("/static", StaticFiles(directory=_HERE / "static"))
     app.include_router(reads)
     app.include_router(writes)
-    for kind, (status, title) in _ERRORS.items():
-        app.add_exception_handler(kind, partial(_failed, status, title))
+    for kind, (status, title) in ERRORS.items():
+        app.add_exception_handler(kind, partial(failed, status, title))
     return app
 
 
@@ -72,7 +70,7 @@ def page_of(lake: Lakehouse, options: PageOptions) -> FastAPI:
 @reads.get("/")
 def first(request: Request) -> Response:
     """What to look at before the orders are signed."""
-    day = _published(request).day()
+    day = published_of(request).day()
     flagged = Selection(show="all", rules="any", sort="order_value").lines(day)
     doubtful = Selection(show="doubts", sort="order_value").lines(day)
     risky = Selection(show="all", sort="value_at_risk").lines(day)
@@ -87,24 +85,47 @@ def first(request: Request) -> Response:
         "doubtful": doubtful.num_rows,
         "risk": pc.sum(day.lines["value_at_risk"]).as_py(),
         "changed": Selection(show="changed").lines(day).num_rows,
-        "new": day.lines["last_order_qty"].null_count,
     }
-    tables = {"flagged": flagged, "doubtful": doubtful, "risky": risky.filter(pc.greater(risky["value_at_risk"], 0.0))}
+    moved = Selection(show="all", sort="moved_value").lines(day)
+    tables = {
+        "flagged": flagged,
+        "doubtful": doubtful,
+        "risky": risky.filter(pc.greater(risky["value_at_risk"], 0.0)),
+        "moved": moved.filter(pc.greater(moved["moved_value"], 0.0)),
+    }
     top = {name: rows.slice(0, _TOP).to_pylist() for name, rows in tables.items()}
-    return _page(request, "first.html", tiles=tiles, kinds=kinds, rules=rules, **top)
+    return page(
+        request,
+        "first.html",
+        tiles=tiles,
+        kinds=kinds,
+        rules=rules,
+        main_causes=changes_of(request).main_causes(day),
+        **top,
+    )
 
 
 @reads.get("/orders")
 def orders(request: Request) -> Response:
     """The order list: filtered, sorted, a page of it."""
-    day, asked = _published(request).day(), Selection.of(request.query_params)
+    day, asked = published_of(request).day(), Selection.of(request.query_params)
     rows = asked.lines(day)
     pages = max(1, math.ceil(rows.num_rows / PAGE_ROWS))
-    page = min(asked.page, pages)
-    lines = rows.slice((page - 1) * PAGE_ROWS, PAGE_ROWS).drop_columns(["search", "reason"]).to_pylist()
+    number = min(asked.page, pages)
+    lines = rows.slice((number - 1) * PAGE_ROWS, PAGE_ROWS).drop_columns(["search"]).to_pylist()
     value = pc.sum(rows["order_value"]).as_py() or 0.0
-    return _page(
-        request, "orders.html", asked=asked, lines=lines, found=rows.num_rows, value=value, page=page, pages=pages
+    address = {"HX-Push-Url": asked.address("/orders", page=number)}
+    return page(
+        request,
+        "orders.html",
+        200,
+        address,
+        asked=asked,
+        lines=lines,
+        found=rows.num_rows,
+        value=value,
+        page=number,
+        pages=pages,
     )
 
 
@@ -113,7 +134,7 @@ def export(request: Request, ending: str) -> Response:
     """The list as filtered, all its pages, as a file."""
     if ending not in _MEDIA:
         raise HTTPException(404)
-    day, columns = _published(request).day(), list(ORDER_COLUMNS)
+    day, columns = published_of(request).day(), list(ORDER_COLUMNS)
     rows = Selection.of(request.query_params).lines(day).combine_chunks()
     batches = rows.to_batches() or [pa.RecordBatch.from_pylist([], rows.schema)]
     with tempfile.TemporaryDirectory(prefix="shelfcast_") as folder:
@@ -129,27 +150,42 @@ def export(request: Request, ending: str) -> Response:
 @reads.get("/series")
 def series(request: Request, id: str = "", done: str = "") -> Response:
     """One line of the plan and all that is known of it."""
-    published = _published(request)
-    day = published.day()
+    day = published_of(request).day()
     line = day.line(id)
     if line is None:
         raise HTTPException(404, f"The plan of {day.as_of} has no series {id[:100]!r}; find it in the order list.")
+    return _series_page(request, day, line, changes_of(request).known(day, id), done=done == "1")
+
+
+def _series_page(
+    request: Request, day: Day, line: dict[str, Any], change: Change, status: int = 200, **values: Any
+) -> Response:
+    published, id = published_of(request), line["unique_id"]
     with published.lock:
         view = series_view(published.lake, day, line)
     own = [row for row in day.decisions.to_pylist() if row["unique_id"] == id]
     places = [place for place in day.places_of(line["sku_id"]) if place["unique_id"] != id]
     same = day.namesakes(line) if line["product_name"] else 0
-    return _page(request, "series.html", line=line, view=view, own=own, places=places[:20], same=same, done=done == "1")
+    usual: dict[str, Any] = {"done": False, "failure": ""} | values
+    shown: dict[str, Any] = {
+        "line": line,
+        "view": view,
+        "own": own,
+        "places": places[:20],
+        "same": same,
+        "change": change,
+    }
+    return page(request, "series.html", status, **shown, **usual)
 
 
 @reads.get("/results")
 def over_time(request: Request) -> Response:
     """Accuracy and money by published day."""
-    published = _published(request)
+    published = published_of(request)
     day = published.day()
     with published.lock:
         found = results(published.lake, day)
-    return _page(request, "results.html", results=found)
+    return page(request, "results.html", results=found)
 
 
 @reads.get("/decisions")
@@ -171,7 +207,7 @@ def decide(
     check_rule: Annotated[str, Form()] = "all",
 ) -> Response:
     """Record one decision, then show the series with it."""
-    published = _published(request)
+    published = published_of(request)
     line = published.day().line(unique_id)
     if line is None:
         raise ConfigError(
@@ -179,7 +215,7 @@ def decide(
         )
     said = Said(
         unique_id,
-        _author(request, author),
+        author_of(request, author),
         note.strip(),
         order=_units(order_qty) if decision == "order" else None,
         confirm=check_rule if decision == "confirm" else None,
@@ -192,6 +228,23 @@ def decide(
     return RedirectResponse(f"/series?id={quote(unique_id, safe='')}&done=1#decide", 303)
 
 
+@writes.post("/change")
+def change(request: Request, unique_id: Annotated[str, Form()]) -> Response:
+    """Find out why an order changed; alone for a script that asks, else on the series' page."""
+    day = published_of(request).day()
+    line = day.line(unique_id)
+    if line is None:
+        raise ConfigError(f"the plan has no series {unique_id[:100]!r}; go back to the order list")
+    status, failure, found = 200, "", Change([])
+    try:
+        found = changes_of(request).find_out(day, unique_id)
+    except ShelfcastError as error:
+        status, failure = ERRORS[LockedError if isinstance(error, LockedError) else ShelfcastError][0], str(error)
+    if wants_part(request):
+        return page(request, "change.html", status, line=line, change=found, failure=failure)
+    return _series_page(request, day, line, found, status, failure=failure)
+
+
 @writes.post("/upload")
 def upload(
     request: Request,
@@ -201,12 +254,12 @@ def upload(
     until: Annotated[str, Form()] = "",
 ) -> Response:
     """Record all of a file's orders, or say what is wrong with which row."""
-    published = _published(request)
+    published = published_of(request)
     content = file.file.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
         raise ConfigError(f"the file is larger than {MOST_BYTES:,} bytes; split it")
-    usual = Said("", _author(request, author), note.strip(), until=_until(until))
-    found = uploaded(file.filename or "", content, published.day(), usual, _signed_in(request) is not None)
+    usual = Said("", author_of(request, author), note.strip(), until=_until(until))
+    found = uploaded(file.filename or "", content, published.day(), usual, signed_in(request) is not None)
     if found.errors:
         return _decisions_page(request, status=422, errors=found.errors, file_name=file.filename)
     published.decide(found.decisions)
@@ -214,13 +267,13 @@ def upload(
 
 
 def _decisions_page(request: Request, status: int = 200, **values: Any) -> Response:
-    published = _published(request)
+    published = published_of(request)
     published.day()
     with published.lock:
         rows = published.lake.read_arrow(TABLE).sort_by([("recorded_at", "descending"), ("decision_id", "ascending")])
-    usual = {"errors": [], "file_name": "", "done": 0}
+    usual: dict[str, Any] = {"errors": [], "file_name": "", "done": 0}
     shown = rows.slice(0, _MOST_DECISIONS).to_pylist()
-    return _page(request, "decisions.html", status, rows=shown, recorded=rows.num_rows, **(usual | values))
+    return page(request, "decisions.html", status, rows=shown, recorded=rows.num_rows, **(usual | values))
 
 
 def _units(text: str) -> float:
@@ -235,65 +288,3 @@ def _until(text: str) -> date | None:
         return date.fromisoformat(text) if text.strip() else None
     except ValueError:
         raise ConfigError(f"until: expected a day as YYYY-MM-DD, found {text[:40]!r}") from None
-
-
-# -- how it is shown ------------------------------------------------------------------------------------------------
-def _published(request: Request) -> Published:
-    found: Published = request.app.state.published
-    return found
-
-
-def _signed_in(request: Request) -> str | None:
-    """Who the platform says is signed in."""
-    header = request.app.state.options.author_header
-    return request.headers.get(header) or None if header else None
-
-
-def _author(request: Request, typed: str) -> str:
-    """Who decides: whom the platform names, where it is to name somebody, else who says so."""
-    header = request.app.state.options.author_header
-    if header and not _signed_in(request):
-        raise ConfigError(f"nobody is signed in: the proxy is to name a person in {header}, and did not; sign in again")
-    return _signed_in(request) or typed.strip()
-
-
-def _page(request: Request, template: str, status: int = 200, **values: Any) -> Response:
-    shared = {
-        "day": _published(request).day() if template != "error.html" else None,
-        "token": getattr(request.state, "token", ""),
-        "signed_in": _signed_in(request),
-        "shown": SHOWN,
-        "sorts": SORTS,
-    }
-    return _TEMPLATES.TemplateResponse(request, template, shared | values, status_code=status, headers=HEADERS)
-
-
-def _failed(status: int, title: str, request: Request, error: Exception) -> Response:
-    """A page that says what went wrong and what to do."""
-    if isinstance(error, HTTPException):
-        status = error.status_code
-        said = str(error.detail) if status != 404 or error.detail != "Not Found" else "There is no such page."
-    elif isinstance(error, ShelfcastError):
-        said = str(error)
-    elif isinstance(error, RefusedError):
-        said = "The form was not this page's own, or it is older than your browser's session. Nothing was recorded."
-    elif isinstance(error, RequestValidationError):
-        said = "; ".join(f"{'.'.join(map(str, each['loc'][1:]))}: {each['msg']}" for each in error.errors())
-    else:
-        _log.error("unexpected", exc_info=error)
-        said = "The fault is the program's. Its log has the trace; what was recorded before is safe."
-    return _page(request, "error.html", status, title=title, said=said)
-
-
-_ERRORS: dict[type[Exception], tuple[int, str]] = {
-    ConfigError: (400, "That did not work"),
-    LockedError: (503, "Somebody else is writing just now"),
-    ShelfcastError: (500, "The tables cannot be read"),
-    RefusedError: (403, "Refused"),
-    RequestValidationError: (400, "Something is missing"),
-    HTTPException: (404, "Not found"),
-    Exception: (500, "Something broke"),
-}
-
-
-_TEMPLATES = templates()

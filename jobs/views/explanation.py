@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
-
-import pyarrow.compute as pc
-
 from jobs.explain.order_change import OrderChange
 from jobs.explain.plan_side import PlanSide
-from lakehouse.delta.io import Lakehouse
-from lakehouse.errors import ConfigError
 
 
 def text_of(change: OrderChange) -> str:
@@ -37,6 +31,16 @@ def text_of(change: OrderChange) -> str:
     return "\n".join([head, *lines, f"{how}.", ""])
 
 
+def line_of(change: OrderChange) -> str:
+    """The change and its parts in money in one line; in units where money is not known."""
+    currency = change.after.context.mapping.currency
+    parts = ", ".join(
+        f"{part.cause} {f'{part.qty:+.2f} units' if part.value is None else _money(part.value)}"
+        for part in change.parts
+    )
+    return f"{change.after.unique_id}: {change.qty:+g} units, {_money(change.value)} {currency}: {parts}"
+
+
 def _named(plan: PlanSide, other: PlanSide) -> str:
     return f"{plan.as_of} (run {plan.context.run.run_id})" if plan.as_of == other.as_of else str(plan.as_of)
 
@@ -47,26 +51,3 @@ def _units(value: float | None) -> str:
 
 def _money(value: float | None) -> str:
     return "unknown" if value is None else f"{value:+,.2f}"
-
-
-def plans(lakehouse: Lakehouse, as_of: date | None, against: str | None) -> tuple[tuple[date, str], str]:
-    """(day and run of the plan asked for, run of the one it is compared with).
-
-    as_of: None is the latest. against: a day or a run; None is the plan before. Raises ConfigError for one that is not.
-    """
-    rows = lakehouse.read_arrow("gold.order_plan", columns=["as_of", "run_id"])
-    published = dict(zip(rows["as_of"].to_pylist(), rows["run_id"].to_pylist(), strict=True))
-    if not published:
-        raise ConfigError("no plan is published yet; `shelfcast run` makes one")
-    day = as_of or max(published)
-    if day not in published:
-        raise ConfigError(f"no plan of {day}; there are those of {', '.join(map(str, sorted(published)[-5:]))}")
-    if against is None:
-        earlier = [each for each in published if each < day]
-        if not earlier:
-            raise ConfigError(f"no plan is older than that of {day}; name a run with --against (`shelfcast status`)")
-        return (day, published[day]), published[max(earlier)]
-    run = {str(each): run_id for each, run_id in published.items()}.get(against, against)
-    if not lakehouse.read_arrow("ops.run", columns=["run_id"], filters=pc.field("run_id") == run).num_rows:
-        raise ConfigError(f"--against {against} is neither a day with a plan nor a run; `shelfcast status` lists runs")
-    return (day, published[day]), run

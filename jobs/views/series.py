@@ -135,27 +135,41 @@ def choose_series(plan: pd.DataFrame, skus: Sequence[str]) -> pd.DataFrame:
     return chosen.reset_index(drop=True)
 
 
+class SeriesFinder:
+    """Finds the one series that a SKU, or an id, names among a day's lines: rows with a series' id and its parts."""
+
+    def __init__(self, lines: pa.Table) -> None:
+        self._of_name: dict[str, list[dict[str, str]]] = {}
+        for row in lines.select([SERIES.id, *SERIES.parts]).to_pylist():
+            for name in {row[SERIES.id], row["sku_id"]}:
+                self._of_name.setdefault(name, []).append(row)
+
+    def find(self, sku: str, location: str | None = None, channel: str | None = None) -> str:
+        """Its id. Location and channel narrow a SKU. Raises ConfigError for none and for several."""
+        wanted = {"location_id": location or None, "channel_id": channel or None}
+        found = sorted(
+            row[SERIES.id]
+            for row in self._of_name.get(sku, [])
+            if row[SERIES.id] == sku or all(value in (None, row[part]) for part, value in wanted.items())
+        )
+        if len(found) == 1:
+            return found[0]
+        at = "".join(f", {part.removesuffix('_id')} {value!r}"[:80] for part, value in wanted.items() if value)
+        named = f"of SKU {sku[:80]!r}{at}"
+        if not found:
+            hint = "the order list has them (`shelfcast export orders`)"
+            raise ConfigError(f"expected one series of the plan, found none {named}; {hint}")
+        listed = ", ".join(found[:5]) + (", ..." if len(found) > 5 else "")
+        raise ConfigError(
+            f"expected one series of the plan, found {len(found)} {named} ({listed}); name location and channel, or "
+            "such an id"
+        )
+
+
 def series_of(lake: Lakehouse, as_of: date, sku: str, location: str | None = None, channel: str | None = None) -> str:
     """The one series of a day's plan that a SKU, or an id, names. Raises ConfigError for none and for several."""
-    rows = lake.read_arrow(PLAN, columns=[SERIES.id, *SERIES.parts], filters=pc.field("as_of") == as_of).to_pylist()
-    wanted = dict(zip(SERIES.parts, (sku, location, channel), strict=True))
-    found = sorted(
-        row[SERIES.id]
-        for row in rows
-        if row[SERIES.id] == sku or all(value in (None, row[part]) for part, value in wanted.items())
-    )
-    if len(found) == 1:
-        return str(found[0])
-    if not found:
-        raise ConfigError(
-            f"expected SKUs or series of the order plan, found {sku}: no series of SKU {sku!r} is in the plan of "
-            f"{as_of}; `shelfcast export orders` lists them"
-        )
-    listed = ", ".join(found[:5]) + (", ..." if len(found) > 5 else "")
-    raise ConfigError(
-        f"expected one series, found {len(found)} of SKU {sku!r} ({listed}); give --location and --channel, or such "
-        "an id"
-    )
+    rows = lake.read_arrow(PLAN, columns=[SERIES.id, *SERIES.parts], filters=pc.field("as_of") == as_of)
+    return SeriesFinder(rows).find(sku, location, channel)
 
 
 def read_series(

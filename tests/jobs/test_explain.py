@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import math
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -146,17 +148,23 @@ def test_scores_that_other_settings_gave_are_exchanged_with_them(plans: Plans) -
     assert part.words.endswith("with the scores and sums that follow from them")
 
 
-def test_a_later_day_with_other_sales_blames_sales(spark: SparkSession, plans: Plans, tmp_path: Path) -> None:
-    lake, source = copied(plans.lake, tmp_path / "lake"), tmp_path / "feeds"
+@pytest.fixture(scope="module")
+def week_later(spark: SparkSession, plans: Plans, tmp_path_factory: pytest.TempPathFactory) -> Plans:
+    """A copy with a second published day, a week later, in which S04 sold well in the north (`later`)."""
+    folder = tmp_path_factory.mktemp("week_later")
+    lake, source = copied(plans.lake, folder / "lake"), folder / "feeds"
     shutil.copytree(plans.feeds, source)
     with (source / "sales" / "second.csv").open("w", encoding="utf-8") as file:
         file.write("sku_id,location_id,ds,units,unit_price,is_promo\n")
         file.writelines(f"S04,north,{day(119) + timedelta(days=k)},60,5.50,false\n" for k in range(1, 8))
     told = (*PLAIN, "inventory.service_level=0.995", "inventory.max_price_age_days=365")
     context = make_context(spark, lake, source, day(126), *told)
-    run_stages(context, ORDERED)
-    sides = [PlanSide.of(lake, run, "S04|north|all", None) for run in (plans.runs["slow"], context.run.run_id)]
-    change = explain(*sides)
+    run_stages(context, ALL_STAGES)
+    return Plans(lake, source, plans.runs | {"later": context.run.run_id})
+
+
+def test_a_later_day_with_other_sales_blames_sales(week_later: Plans) -> None:
+    change = week_later.change("S04|north|all", "slow", "later")
     parts = {part.cause: part.qty for part in change.parts}
     assert math.fsum(parts.values()) == change.qty
     assert math.fsum(part.value for part in change.parts) == change.value
@@ -177,7 +185,7 @@ def test_the_command_says_and_saves_it(plans: Plans, tmp_path: Path, capsys: pyt
     lake = copied(plans.lake, tmp_path / "lake")
     asked = ["explain", "S04", "--lakehouse", lake.root, "--against", plans.runs["plain"]]
     assert main(asked) == 2
-    said = "expected one series, found 2 of SKU 'S04' (S04|north|all, S04|south|all); give --location"
+    said = "expected one series of the plan, found 2 of SKU 'S04' (S04|north|all, S04|south|all); name location"
     assert said in capsys.readouterr().err
     for _ in range(2):
         assert main([*asked, "--location", "north", "--save"]) == 0
@@ -193,11 +201,67 @@ def test_the_command_says_and_saves_it(plans: Plans, tmp_path: Path, capsys: pyt
     assert lake.rows("gold.order_change") == 1, "what was said of the same plans before is gone"
 
 
+def test_the_largest_changes_are_saved_for_whoever_asks(
+    week_later: Plans, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lake = copied(week_later.lake, tmp_path / "lake")
+    asked = ["explain", "--lakehouse", lake.root, "--save", "--largest"]
+    assert main([*asked, "2"]) == 0
+    said = capsys.readouterr().out
+    values = (
+        lake.read_arrow("gold.order_plan").to_pandas().pivot(index="unique_id", columns="as_of", values="order_value")
+    )
+    moved = (values[day(126)] - values[day(119)]).abs().sort_values(ascending=False)
+    rows = lake.read_arrow("gold.order_change").to_pandas()
+    assert [line.partition(": ")[0] for line in said.splitlines()[:2]] == moved.index[:2].tolist()
+    summed = rows.groupby("unique_id")["order_value_change"].agg(math.fsum)
+    assert summed.abs().to_dict() == moved[:2].to_dict()
+    changed = int((moved > 0).sum())
+    assert f"{changed} orders changed in money; of the largest 2, 2 explained now, 0 before" in said
+    assert main([*asked, "3"]) == 0
+    assert "of the largest 3, 1 explained now, 2 before" in capsys.readouterr().out
+    second = moved.index[1]
+    alone = week_later.change(second, "cut", "later")
+    parts = rows[rows["unique_id"] == second].set_index("cause")["order_qty_change"].to_dict()
+    assert parts == {part.cause: part.qty for part in alone.parts}, "as when it is explained alone"
+    assert main(asked[:-2]) == 2
+    assert "expected a SKU or --largest N" in capsys.readouterr().err
+
+
+def test_the_page_finds_out_why_an_order_changed_and_keeps_it(week_later: Plans, tmp_path: Path) -> None:
+    pytest.importorskip("fastapi", reason="the page is an extra")
+    from tests.jobs.page.test_page import PART, client, token
+
+    lake = copied(week_later.lake, tmp_path / "lake")
+    page = client(lake)
+    assert "Find out why</button>" in page.get(f"/series?id={SERIES[2]}").text
+    form = {"token": token(page), "unique_id": SERIES[2]}
+    changes = page.app.state.changes  # type: ignore[attr-defined]
+    with ThreadPoolExecutor(1) as other:
+        first = other.submit(page.post, "/change", data=form, headers=PART)
+        while not (changes.is_working or first.done()):
+            time.sleep(0.001)
+        second = page.post("/change", data=form | {"unique_id": "S02|north|all"}, headers=PART)
+        found = first.result()
+    assert second.status_code == 503
+    assert "one at a time: try again in some seconds" in second.text
+    assert found.status_code == 200
+    assert "<html" not in found.text
+    assert "Sales, and the day" in found.text
+    expected = week_later.change(SERIES[2], "cut", "later")
+    rows = lake.read_arrow("gold.order_change").to_pylist()
+    assert {row["cause"]: row["order_qty_change"] for row in rows} == {part.cause: part.qty for part in expected.parts}
+    assert math.fsum(row["order_value_change"] for row in rows) == expected.value
+    assert f"{expected.qty:+,g} units, {expected.value:+,.2f}" in found.text
+    for address in (f"/series?id={SERIES[2]}", "/"):
+        assert "Sales, and the day" in page.get(address).text, "at once"
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["S99", "--against", "2024-04-28"], "no series of SKU 'S99' is in the plan of 2024-04-28"),
-        (["S04", "--as-of", "2024-04-01"], "no plan of 2024-04-01; there are those of 2024-04-28"),
+        (["S99", "--against", "2024-04-28"], "expected one series of the plan, found none of SKU 'S99'"),
+        (["S04", "--as-of", "2024-04-01"], "expected a published day (2024-04-28), found 2024-04-01"),
         (["S04"], "no plan is older than that of 2024-04-28"),
         (["S04", "--against", "never"], "neither a day with a plan nor a run"),
     ],

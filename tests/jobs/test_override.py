@@ -124,8 +124,8 @@ def test_what_cannot_be_meant_is_refused(lake: Lakehouse, capsys: Any) -> None:
     for arguments, words in (
         ((series,), "expected one of --order, --confirm, --forecast-factor"),
         ((series, "--order", "1", "--withdraw"), "expected one of --order"),
-        ((sku, "--order", "1"), "expected one series, found 2"),
-        (("nothing", "--order", "1"), "expected SKUs or series of the order plan, found nothing"),
+        ((sku, "--order", "1"), "expected one series of the plan, found 2"),
+        (("nothing", "--order", "1"), "expected one series of the plan, found none of SKU 'nothing'"),
         ((series, "--forecast-units", "-1"), "decided_qty: expected units from 0"),
         (
             (series, "--forecast-factor", "1", "--until", str(AS_OF)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import chain
 from typing import Any
 
@@ -20,11 +20,13 @@ from tests.jobs.test_export import LAST, line, publish
 pytest.importorskip("fastapi", reason="the page is an extra")
 from fastapi.testclient import TestClient
 
+from jobs.page.answers import PageOptions
 from jobs.page.guard import COOKIE
 from jobs.page.results import ACCURACY
 from jobs.page.selection import PAGE_ROWS
-from jobs.page.web import PageOptions, page_of
+from jobs.page.web import page_of
 
+PART = {"HX-Request": "true", "HX-Request-Type": "partial"}
 EVIL = "<script>alert(1)</script>"
 BY = {"author": "Ana", "note": "a fair in town"}
 
@@ -205,7 +207,7 @@ def test_results_are_told_by_day(shop: Lakehouse) -> None:
     publish(shop, planned("A", as_of=day_before, run_id="run-1", order_value=3.0))
     text = client(shop).get("/results").text
     rows = re.findall(r'<td class="day">(.*?)</td><td class="n">(.*?)</td><td class="n">(.*?)</td>', text)
-    assert rows == [(str(LAST), "5", "138"), (str(day_before), "1", "3")]
+    assert rows[:2] == [(str(LAST), "5", "138"), (str(day_before), "1", "3")]
     assert "No forecast could be tested yet" in text
     errors = {"actual": 10.0, "forecast": 9.0, "naive_forecast": 12.0, "wape": 0.5, "naive_wape": 0.8, "days": 28}
     scored = of_gold(planned("A")) | errors | {"cutoff": LAST, "department": "DAIRY", "share_below_p90": 0.9}
@@ -213,6 +215,66 @@ def test_results_are_told_by_day(shop: Lakehouse) -> None:
     text = client(shop).get("/results").text
     assert "The forecast beats seasonal naive: over 28 days it missed by 50% of the units sold" in text
     assert re.search(r"<td>DAIRY</td>.*>50%</td><td class=\"n\">80%</td><td class=\"n\">-10%</td>", text)
+
+
+def test_nervousness_compares_what_both_plans_order(lake: Lakehouse) -> None:
+    day_before = LAST - timedelta(days=1)
+    publish(lake, planned("A", as_of=day_before, run_id="run-1", last_order_qty=None))
+    assert "No published plan has one before it" in client(lake).get("/results").text
+    same, more, new = planned("A"), planned("B", order_qty=36.0), planned("C", last_order_qty=None)
+    text = client(publish(lake, same, more, new)).get("/results").text
+    table = text[text.index("How nervous plans are") :]
+    rows = re.findall(r'<td class="day">(.*?)</td>' + r'<td class="n">(.*?)</td>' * 5, table)
+    assert rows == [(str(LAST), "2", "1", "50%", "36", "67%")], "24 units of 1.50 moved; 12 and 24 are the mean orders"
+
+
+# -- why an order changed -------------------------------------------------------------------------------------------
+def of_change(cause: str, qty: float, value: float | None) -> dict[str, Any]:
+    plans = {"as_of": LAST, "run_id": "run-2", "against_as_of": LAST - timedelta(days=1), "against_run_id": "run-1"}
+    parts = {"cause": cause, "order_qty_change": qty, "order_value_change": value, "words": EVIL, "currency": "EUR"}
+    return {"unique_id": "B|north|all", "recorded_at": datetime(2024, 3, 2, tzinfo=UTC)} | plans | parts
+
+
+def with_plan_before(lake: Lakehouse) -> Lakehouse:
+    """B, and not A, had a line the day before, which was worth 10 less."""
+    return publish(lake, planned("B", as_of=LAST - timedelta(days=1), run_id="run-1", order_qty=2.0, order_value=80.0))
+
+
+def test_a_change_that_is_known_is_shown_at_once(shop: Lakehouse) -> None:
+    known = [of_change("supply", 12.0, 11.5), of_change("budget", -2.0, -1.5)]
+    publish(with_plan_before(shop), *known, name="gold.order_change")
+    page = client(shop)
+    text = page.get("/series?id=B|north|all").text
+    assert "Find out why" not in text
+    assert EVIL not in text
+    assert text.index("Stock, orders under way, terms") < text.index("Budget and capacity")
+    assert re.search(r'<th scope="row">Sum</th><td class="n strong">\+10</td><td class="n strong">\+10.00</td>', text)
+    first = page.get("/").text
+    moved = first[first.index("Largest changes since the plan of Fri 1 Mar 2024") :]
+    assert re.findall(r'<span class="id">(.*?)</span>', moved) == ["B · north"]
+    assert "Stock, orders under way, terms <b>+11.50</b>; Budget and capacity <b>-1.50</b>" in moved
+    assert skus(page, "/orders?show=all&sort=moved_value")[0] == "B north"
+
+
+def test_without_a_plan_to_compare_with_nothing_is_asked(page: TestClient, shop: Lakehouse) -> None:
+    assert "No plan is older than this one" in page.get("/series?id=B|north|all").text
+    assert "Largest changes" not in page.get("/").text
+    publish(with_plan_before(shop), planned("N", last_order_qty=None))
+    assert "did not know this series" in client(shop).get("/series?id=N|north|all").text
+
+
+@pytest.mark.parametrize("headers", [{}, PART])
+def test_what_cannot_be_explained_says_why(shop: Lakehouse, headers: dict[str, str]) -> None:
+    page = client(with_plan_before(shop))
+    said = {"token": token(page), "unique_id": "B|north|all"}
+    answer = page.post("/change", data=said, headers=headers)
+    assert answer.status_code == 500
+    assert "run run-1 has no finished forecast, inventory, order: there is no plan to explain" in answer.text
+    assert "Find out why</button>" in answer.text, "to be tried again"
+    assert ("<html" in answer.text) == (not headers)
+    refused = page.post("/change", data=said | {"token": "another"}, headers=headers)
+    assert refused.status_code == 403
+    assert ("<html" in refused.text) == (not headers)
 
 
 def test_a_new_plan_is_shown_once_it_is_published(shop: Lakehouse, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -284,7 +346,7 @@ def test_what_cannot_be_decided_is_refused(page: TestClient, shop: Lakehouse, sa
 
 
 @pytest.mark.parametrize("kind", ["no token", "wrong token", "no cookie", "other site", "other origin"])
-@pytest.mark.parametrize("address", ["/decide", "/upload"])
+@pytest.mark.parametrize("address", ["/decide", "/upload", "/change"])
 def test_posts_from_elsewhere_are_refused(page: TestClient, shop: Lakehouse, address: str, kind: str) -> None:
     form = {"token": token(page), "unique_id": "B|north|all", "decision": "order", "order_qty": "1", **BY}
     headers = {"other site": {"sec-fetch-site": "cross-site"}, "other origin": {"origin": "https://evil.example"}}
@@ -361,7 +423,7 @@ def test_one_bad_row_and_nothing_is_recorded(page: TestClient, shop: Lakehouse) 
     answer = upload(page, "a.csv", "\n".join(rows).encode())
     assert answer.status_code == 422
     for words in (
-        "Row 3: expected one series of the plan, found 0",
+        "Row 3: expected one series of the plan, found none of SKU &#39;Q&#39;",
         "Row 4: order_qty: expected units",
         "Row 5: order_qty",
         "Row 6: A|north|all is in row 2 already",
