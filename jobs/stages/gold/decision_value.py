@@ -142,7 +142,10 @@ def _identity(context: RunContext) -> list[object]:
         return []
     plans, published = _plans(context), context.ledger.succeeded("publish")
     prints = {row["run_id"]: row["fingerprint"] for row in reversed(published)}
-    return [[str(day), run, prints[run]] for day, run in plans.items()] + [context.mapping.currency]
+    # Of the settings only what prices a unit; while nobody decides, no setting makes the stage anew.
+    spec = context.settings.inventory
+    money = [context.mapping.currency, spec.holding_cost_rate, spec.assumed_margin, spec.backorder_share]
+    return [[str(day), run, prints[run]] for day, run in plans.items()] + money
 
 
 STAGE = FrameStage(
@@ -156,8 +159,6 @@ STAGE = FrameStage(
         Read(_POLICY, (), is_past=True),
     ),
     writes=(_VALUE,),
-    settings=("inventory",),
-    ignores=("inventory.budget", "inventory.capacity_qty"),
     identity=_identity,
     part=_part,
     build=build,
