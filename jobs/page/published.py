@@ -7,15 +7,16 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jobs.views.decisions import what_text
 from jobs.views.plans import Plan, plan_before, value_changes
 from jobs.views.series import PLAN, published_day
-from lakehouse.delta.decisions import TABLE, Decision, decisions_for, record
+from lakehouse.delta.decisions import TABLE, Decision, decisions_for, forecasts_for, record
 from lakehouse.delta.io import Lakehouse
 from lakehouse.schema.tables import contract
 from udfs.doubts import kinds_of
@@ -23,6 +24,7 @@ from udfs.doubts import kinds_of
 CHECK, RISK = "gold.order_check", "gold.stock_risk"
 _LOOK_AGAIN_SECONDS = 2.0
 """A new version is seen so late at most; on an object store each look costs a request per table."""
+_LOOK_AHEAD_DAYS = 366
 _SEARCHED = ("unique_id", "product_name", "category", "supplier_id")
 CHOICES = ("department", "location_id", "supplier_id", "main_reason")
 
@@ -37,7 +39,8 @@ class Day:
             above the last plan's, and `moved_value`, the size of the latter;
             `value_at_risk` of gold.stock_risk; `rules` that find the line, unconfirmed, and `decided`, what planners
             decided of it, as text; `search`, what is searched for text, in lower case.
-        checks: rows of gold.order_check. decisions: rows of planner.decision that count on the day.
+        checks: rows of gold.order_check. decisions: rows of planner.decision that count on the day. forecasts: rows of
+            those that say what demand to expect after it, as far as no later word has taken all their days.
         choices: values of each column of `CHOICES`, sorted; of `rules` and `doubts` those that there are.
     """
 
@@ -49,6 +52,7 @@ class Day:
     checks: pa.Table
     decisions: pa.Table
     choices: dict[str, list[str]]
+    forecasts: tuple[dict[str, Any], ...] = ()
 
     @property
     def plan(self) -> Plan:
@@ -142,9 +146,16 @@ def _with_changes(plan: pa.Table, changes: pa.Table) -> pa.Table:
 def _with_decisions(day: Day, lake: Lakehouse) -> Day:
     """The day as published, and what was decided of it since."""
     decisions = decisions_for(lake, day.as_of)
-    decided = {row["unique_id"]: _decision_words(row) for row in decisions.to_pylist()}
-    lines = day.lines.append_column("decided", _looked_up(day.lines, decided))
-    return replace(day, lines=lines, decisions=decisions)
+    days = forecasts_for(lake, day.as_of, day.as_of + timedelta(days=_LOOK_AHEAD_DAYS))
+    counting = set(days["decision_id"].to_pylist())
+    rows = lake.read_arrow(TABLE).to_pylist() if counting else []
+    forecasts = tuple(row for row in rows if row["decision_id"] in counting)
+    decided: dict[str, list[str]] = defaultdict(list)
+    for row in (*decisions.to_pylist(), *forecasts):
+        decided[row["unique_id"]].append(_decision_words(row))
+    words = {series: "; ".join(each) for series, each in decided.items()}
+    lines = day.lines.append_column("decided", _looked_up(day.lines, words))
+    return replace(day, lines=lines, decisions=decisions, forecasts=forecasts)
 
 
 def _texts(rows: pa.Table, column: str) -> dict[str, str]:
@@ -160,9 +171,7 @@ def _looked_up(plan: pa.Table, words: dict[str, str]) -> pa.Array:
 
 
 def _decision_words(row: dict[str, Any]) -> str:
-    what = (
-        f"order {row['decided_qty']:g}" if row["decision"] == "order" else f"confirmed ({row['check_rule'] or 'all'})"
-    )
+    what = f"confirmed ({row['check_rule'] or 'all'})" if row["decision"] == "confirm" else what_text(row)
     return f"{what} by {row['author']} until {row['valid_to']}: {row['note']}"
 
 

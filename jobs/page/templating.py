@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from jobs.page.changes import CAUSE_WORDS
 from jobs.page.svg_plot import day_words
+from jobs.views.decisions import what_text
 
 _UNKNOWN = "\N{EN DASH}"
 
@@ -26,6 +27,7 @@ def templates() -> Jinja2Templates:
         "whole": _number(",.0f"),
         "tenth": _number(",.1f"),
         "percent": _number(".0%"),
+        "decided": what_text,
         "day": lambda value: _UNKNOWN if value is None else day_words(value),
     }
     environment.globals["causes"] = CAUSE_WORDS

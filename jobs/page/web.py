@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import tempfile
 from collections import Counter
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -38,7 +39,7 @@ from jobs.page.series_rows import series_view
 from jobs.page.upload import MOST_BYTES, uploaded
 from jobs.views.export import ORDER_COLUMNS, with_packs
 from jobs.views.export_files import FileStyle, write_file
-from jobs.views.override import Said, decision_of
+from jobs.views.override import Said, decision_of, last_day_decided
 from lakehouse.delta.decisions import TABLE
 from lakehouse.delta.io import Lakehouse
 from lakehouse.errors import ConfigError, LockedError, ShelfcastError
@@ -47,6 +48,7 @@ from udfs.doubts import kinds_of
 _HERE = Path(__file__).parent
 _TOP = 15
 _MOST_DECISIONS = 200
+_DECISIONS = ("order", "confirm", "forecast_factor", "forecast_units", "withdraw")
 _MEDIA = {"csv": "text/csv", "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
 
 reads = APIRouter()
@@ -163,7 +165,7 @@ def _series_page(
     published, id = published_of(request), line["unique_id"]
     with published.lock:
         view = series_view(published.lake, day, line)
-    own = [row for row in day.decisions.to_pylist() if row["unique_id"] == id]
+    own = [row for row in (*day.decisions.to_pylist(), *day.forecasts) if row["unique_id"] == id]
     places = [place for place in day.places_of(line["sku_id"]) if place["unique_id"] != id]
     same = day.namesakes(line) if line["product_name"] else 0
     usual: dict[str, Any] = {"done": False, "failure": ""} | values
@@ -174,6 +176,7 @@ def _series_page(
         "places": places[:20],
         "same": same,
         "change": change,
+        "tomorrow": day.as_of + timedelta(days=1),
     }
     return page(request, "series.html", status, **shown, **usual)
 
@@ -203,7 +206,9 @@ def decide(
     note: Annotated[str, Form()] = "",
     author: Annotated[str, Form()] = "",
     until: Annotated[str, Form()] = "",
+    since: Annotated[str, Form()] = "",
     order_qty: Annotated[str, Form()] = "",
+    expected: Annotated[str, Form()] = "",
     check_rule: Annotated[str, Form()] = "all",
 ) -> Response:
     """Record one decision, then show the series with it."""
@@ -217,13 +222,19 @@ def decide(
         unique_id,
         author_of(request, author),
         note.strip(),
-        order=_units(order_qty) if decision == "order" else None,
+        order=_number("order", order_qty) if decision == "order" else None,
         confirm=check_rule if decision == "confirm" else None,
+        forecast_factor=_number("forecast", expected) if decision == "forecast_factor" else None,
+        forecast_units=_number("forecast", expected) if decision == "forecast_units" else None,
         withdraw=decision == "withdraw",
-        until=_until(until),
+        since=_day("from", since),
+        until=_day("until", until),
     )
-    if decision not in ("order", "confirm", "withdraw"):
-        raise ConfigError(f"decision: expected order, confirm or withdraw, found {decision[:40]!r}")
+    if decision not in _DECISIONS:
+        raise ConfigError(f"decision: expected one of {', '.join(_DECISIONS)}, found {decision[:40]!r}")
+    if said.withdraw:
+        with published.lock:
+            said = replace(said, until=last_day_decided(published.lake, unique_id))
     published.decide([decision_of(line, said)])
     return RedirectResponse(f"/series?id={quote(unique_id, safe='')}&done=1#decide", 303)
 
@@ -258,7 +269,7 @@ def upload(
     content = file.file.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
         raise ConfigError(f"the file is larger than {MOST_BYTES:,} bytes; split it")
-    usual = Said("", author_of(request, author), note.strip(), until=_until(until))
+    usual = Said("", author_of(request, author), note.strip(), until=_day("until", until))
     found = uploaded(file.filename or "", content, published.day(), usual, signed_in(request) is not None)
     if found.errors:
         return _decisions_page(request, status=422, errors=found.errors, file_name=file.filename)
@@ -276,15 +287,15 @@ def _decisions_page(request: Request, status: int = 200, **values: Any) -> Respo
     return page(request, "decisions.html", status, rows=shown, recorded=rows.num_rows, **(usual | values))
 
 
-def _units(text: str) -> float:
+def _number(name: str, text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise ConfigError(f"order: expected units, found {text[:40]!r}; write a number, 0 for no order") from None
+        raise ConfigError(f"{name}: expected units, found {text[:40]!r}; write a number, 0 for none") from None
 
 
-def _until(text: str) -> date | None:
+def _day(name: str, text: str) -> date | None:
     try:
         return date.fromisoformat(text) if text.strip() else None
     except ValueError:
-        raise ConfigError(f"until: expected a day as YYYY-MM-DD, found {text[:40]!r}") from None
+        raise ConfigError(f"{name}: expected a day as YYYY-MM-DD, found {text[:40]!r}") from None

@@ -57,17 +57,16 @@ def _gain(rows: list[dict[str, Any]]) -> str:
     return f"{text}, {sum(money):+,.2f} {rows[0]['currency']}" if money else text
 
 
+def what_text(row: dict[str, Any]) -> str:
+    """What a row of planner.decision says: order 90, confirm all, forecast x 1.5, forecast 40 a day, withdraw."""
+    if row["decision"] == "forecast":
+        factor = row["decided_factor"]
+        return f"forecast {row['decided_qty']:g} a day" if factor is None else f"forecast x {factor:g}"
+    said = {"order": lambda: f" {row['decided_qty']:g}", "confirm": lambda: f" {row['check_rule'] or 'all'}"}
+    return str(row["decision"]) + said.get(row["decision"], str)()
+
+
 def decided_text(row: dict[str, Any]) -> str:
     """A row of planner.decision in words: the series, the days, what, who and why."""
-    what = {
-        "order": lambda: f"order {row['decided_qty']:g}",
-        "confirm": lambda: f"confirm {row['check_rule'] or 'all'}",
-        "withdraw": lambda: "withdraw",
-        "forecast": lambda: (
-            f"forecast x {row['decided_factor']:g}"
-            if row["decided_factor"] is not None
-            else f"forecast {row['decided_qty']:g} a day"
-        ),
-    }[row["decision"]]()
     days = str(row["valid_from"]) + (f" to {row['valid_to']}" if row["valid_to"] > row["valid_from"] else "")
-    return f"{row['unique_id']}, {days}: {what} ({row['author']}: {row['note']})"
+    return f"{row['unique_id']}, {days}: {what_text(row)} ({row['author']}: {row['note']})"

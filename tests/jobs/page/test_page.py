@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from jobs.cli import main
-from lakehouse.delta.decisions import TABLE, decisions_for
+from lakehouse.delta.decisions import TABLE, decisions_for, forecasts_for
 from lakehouse.delta.io import Lakehouse
 from tests.jobs.test_export import LAST, line, publish
 
@@ -323,6 +323,25 @@ def test_a_line_is_confirmed_and_a_decision_withdrawn(page: TestClient, shop: La
     assert skus(page, "/orders?show=decided") == []
 
 
+def test_a_forecast_is_decided_for_days_of_demand_and_taken_back(page: TestClient, shop: Lakehouse) -> None:
+    days = {"since": str(LAST + timedelta(days=2)), "until": str(LAST + timedelta(days=3))}
+    done = decide(page, "B|north|all", decision="forecast_factor", expected="1.5", **days)
+    assert done.status_code == 303
+    said = forecasts_for(shop, LAST, LAST + timedelta(days=9)).to_pylist()
+    assert [(row["ds"], row["decided_factor"], row["author"]) for row in said] == [
+        (LAST + timedelta(days=k), 1.5, "Ana") for k in (2, 3)
+    ]
+    text = page.get(done.headers["location"]).text
+    assert "<b>forecast x 1.5</b> by Ana, 2024-03-04 to 2024-03-05" in text
+    assert skus(page, "/orders?show=decided") == ["B north"]
+    assert "forecast x 1.5" in page.get("/decisions").text
+    assert decide(page, "B|north|all", decision="forecast_units", expected="40", **days).status_code == 303
+    assert {row["decided_qty"] for row in forecasts_for(shop, LAST, LAST + timedelta(days=9)).to_pylist()} == {40.0}
+    assert decide(page, "B|north|all", decision="withdraw").status_code == 303
+    assert forecasts_for(shop, LAST, LAST + timedelta(days=9)).num_rows == 0
+    assert skus(page, "/orders?show=decided") == []
+
+
 @pytest.mark.parametrize(
     ("said", "words"),
     [
@@ -333,7 +352,10 @@ def test_a_line_is_confirmed_and_a_decision_withdrawn(page: TestClient, shop: La
         ({"order_qty": "1", "author": ""}, "say who and why"),
         ({"order_qty": "1", "until": "2024-02-01"}, "expected 2024-03-02 or later"),
         ({"order_qty": "1", "until": "soon"}, "expected a day as YYYY-MM-DD"),
-        ({"decision": "burn"}, "expected order, confirm or withdraw"),
+        ({"decision": "burn"}, "expected one of order, confirm, forecast_factor"),
+        ({"decision": "forecast_units", "expected": "much"}, "expected units, found &#39;much&#39;"),
+        ({"decision": "forecast_factor", "expected": "1.5", "until": "2024-03-02"}, "for demand from 2024-03-03 on"),
+        ({"decision": "forecast_factor", "expected": "1.5", "since": "soon"}, "from: expected a day"),
         ({"unique_id": "Q|north|all"}, "the plan has no series"),
     ],
 )
