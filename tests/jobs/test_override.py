@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -105,17 +106,17 @@ def test_what_planners_order_comes_out_of_the_budget_first(spark: SparkSession, 
 
 def test_a_confirmed_line_stays_confirmed_when_the_plan_is_made_again(spark: SparkSession, lake: Lakehouse) -> None:
     limits = ("order_check.most_cover_days=0.1", "order_check.least_value=0")
+    forced = make_context(spark, lake, None, AS_OF, *limits, force=True)
     again(spark, lake, *limits)
     checks = frame(lake, "gold.order_check")
     assert len(checks) > 1
     assert not checks["is_confirmed"].any()
     first = checks["unique_id"].iloc[0]
     assert said(lake, first, "--confirm", "much cover") == 0
-    again(spark, lake, *limits)
-    for _ in range(2):
+    for made_again in (partial(again, spark, lake, *limits), partial(run_stages, forced, ["publish"])):
+        made_again()
         checks = frame(lake, "gold.order_check").set_index("unique_id")
         assert checks.index[checks["is_confirmed"]].tolist() == [first]
-        run_stages(make_context(spark, lake, None, AS_OF, *limits, force=True), ["publish"])
 
 
 def test_what_cannot_be_meant_is_refused(lake: Lakehouse, capsys: Any) -> None:
