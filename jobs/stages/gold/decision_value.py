@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -12,7 +12,15 @@ import pyarrow.compute as pc
 
 from jobs.engine.frames import write_part
 from jobs.engine.stage import FrameStage, Read
-from jobs.stages.inventory.planning_reads import CALENDAR, DECIDED, FEATURES, ORDER_PLAN, PROPOSAL, demand_on_open_days
+from jobs.stages.inventory.planning_reads import (
+    CALENDAR,
+    DECIDED,
+    FEATURES,
+    ORDER_PLAN,
+    PROPOSAL,
+    demand_on_open_days,
+    plans_by_day,
+)
 from lakehouse.delta.decisions import TABLE as DECISIONS
 from lakehouse.delta.decisions import decisions_for
 from lakehouse.delta.ledger import StageRecord
@@ -50,12 +58,11 @@ def build(context: RunContext, frames: Frames) -> StageRecord:
 
 def _plans(context: RunContext) -> dict[date, str]:
     """By day the run of its last plan; this day's has no demand after it."""
-    days = {
-        row["as_of"]: row["run_id"]
-        for row in reversed(context.ledger.succeeded("publish"))
-        if context.as_of - timedelta(days=_DAYS) <= row["as_of"] < context.as_of
-    }
-    return dict(sorted(days.items()))
+    return {day: run for day, (run, _) in _published_plans(context).items()}
+
+
+def _published_plans(context: RunContext) -> dict[date, tuple[str, str]]:
+    return plans_by_day(context.ledger.succeeded("publish"), context.as_of, _DAYS)
 
 
 def _rows(
@@ -140,12 +147,10 @@ def _is_wanted(context: RunContext) -> bool:
 def _identity(context: RunContext) -> list[object]:
     if not _is_wanted(context):
         return []
-    plans, published = _plans(context), context.ledger.succeeded("publish")
-    prints = {row["run_id"]: row["fingerprint"] for row in reversed(published)}
     # Of the settings only what prices a unit; while nobody decides, no setting makes the stage anew.
     spec = context.settings.inventory
     money = [context.mapping.currency, spec.holding_cost_rate, spec.assumed_margin, spec.backorder_share]
-    return [[str(day), run, prints[run]] for day, run in plans.items()] + money
+    return [[str(day), *plan] for day, plan in _published_plans(context).items()] + money
 
 
 STAGE = FrameStage(

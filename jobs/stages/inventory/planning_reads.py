@@ -80,7 +80,12 @@ def earlier_plans(context: RunContext) -> list[tuple[str, str]]:
 
 
 def plans_on_order(published: Iterable[Mapping[str, Any]], as_of: date, days: int) -> list[tuple[str, str]]:
-    """(run_id, fingerprint) of the last publish of each of the `days` before `as_of`, by day.
+    """The values of `plans_by_day`, by day."""
+    return list(plans_by_day(published, as_of, days).values())
+
+
+def plans_by_day(published: Iterable[Mapping[str, Any]], as_of: date, days: int) -> dict[date, tuple[str, str]]:
+    """(run_id, fingerprint) of the last publish of each of the `days` before `as_of`, in the order of days.
 
     published: its rows in the ledger, of any day and in any order. What several runs of one day planned was ordered
     once, as the last of them says.
@@ -89,7 +94,7 @@ def plans_on_order(published: Iterable[Mapping[str, Any]], as_of: date, days: in
     for row in sorted(published, key=lambda row: row["finished_at"]):
         if as_of - timedelta(days=days) <= row["as_of"] < as_of:
             last[row["as_of"]] = row["run_id"], row["fingerprint"]
-    return [last[day] for day in sorted(last)]
+    return dict(sorted(last.items()))
 
 
 def _earlier_runs(context: RunContext) -> tuple[str, ...]:
