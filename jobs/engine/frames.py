@@ -58,6 +58,11 @@ class Frames:
         raise ContractError(f"stage {self.stage!r} reads {table}, which it does not declare; add a Read for it")
 
 
+def as_of_part(context: RunContext) -> str:
+    """The as-of day's part of a table."""
+    return f"as_of={context.as_of}"
+
+
 def write_part(context: RunContext, part: str, tables: Mapping[str, Callable[[], DataFrame]]) -> int:
     """Write each table's rows in place of the part `column=value`; returns the rows written."""
     column, _, value = part.partition("=")

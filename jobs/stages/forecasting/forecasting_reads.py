@@ -40,7 +40,7 @@ def _until_as_of(context: RunContext) -> tuple[date | None, date | None]:
 
 
 def _planned_days(context: RunContext) -> tuple[date | None, date | None]:
-    return context.as_of + timedelta(days=1), context.as_of + timedelta(days=context.settings.horizon)
+    return context.as_of + timedelta(days=1), context.horizon_end
 
 
 _daily = partial(Read, order_by=("unique_id", "ds"), dictionary=("unique_id",))

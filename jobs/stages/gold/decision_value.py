@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.engine.frames import write_part
+from jobs.engine.frames import as_of_part, write_part
 from jobs.engine.stage import FrameStage, Read
 from jobs.stages.inventory.planning_reads import (
     CALENDAR,
@@ -50,10 +50,8 @@ def build(context: RunContext, frames: Frames) -> StageRecord:
     rows = _published(context, pd.concat([each for each in values if len(each)] or values[:1]))
     if not rows.num_rows and not context.lakehouse.exists(_VALUE):
         return StageRecord("succeeded")
-    part = _part(context)
-    return StageRecord(
-        "succeeded", rows=write_part(context, part, {_VALUE: lambda: context.spark.createDataFrame(rows)})
-    )
+    tables = {_VALUE: lambda: context.spark.createDataFrame(rows)}
+    return StageRecord("succeeded", rows=write_part(context, as_of_part(context), tables))
 
 
 def _plans(context: RunContext) -> dict[date, str]:
@@ -135,10 +133,6 @@ def _published(context: RunContext, values: pd.DataFrame) -> pa.Table:
     return declared.conform(table, with_partitions=True)
 
 
-def _part(context: RunContext) -> str:
-    return f"as_of={context.as_of}"
-
-
 def _is_wanted(context: RunContext) -> bool:
     lake = context.lakehouse
     return lake.exists(DECISIONS) and lake.rows(DECISIONS) > 0
@@ -165,7 +159,7 @@ STAGE = FrameStage(
     ),
     writes=(_VALUE,),
     identity=_identity,
-    part=_part,
+    part=as_of_part,
     build=build,
     is_wanted=_is_wanted,
 )

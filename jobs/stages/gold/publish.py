@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import DataFrame
 
-from jobs.engine.frames import write_part
+from jobs.engine.frames import as_of_part, write_part
 from jobs.engine.sales_days import sales_days
 from jobs.engine.stage import THIS, FrameStage, Read
 from jobs.stages.inventory.planning_reads import plans_on_order
@@ -63,10 +63,6 @@ def check_promise(context: RunContext, frames: Frames) -> None:
             f"{planned} order lines were planned, {published} are in gold.order_plan of {context.as_of}: a line lost "
             "its policy or product. This is a defect: please report it"
         )
-
-
-def as_of_part(context: RunContext) -> str:
-    return f"as_of={context.as_of}"
 
 
 def gold_inputs(context: RunContext, frames: Frames) -> GoldInputs:

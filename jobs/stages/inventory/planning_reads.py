@@ -66,7 +66,7 @@ def days_told_or_replayed(context: RunContext) -> tuple[date, date]:
 def _days_looked_at(context: RunContext) -> tuple[date | None, date | None]:
     """From the first day that is replayed, or that tells of today, to the last that is planned."""
     first, _ = days_told_or_replayed(context)
-    return first, context.as_of + timedelta(days=context.settings.horizon)
+    return first, context.horizon_end
 
 
 def earlier_plans(context: RunContext) -> list[tuple[str, str]]:
