@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from jobs.views.decisions import what_text
 from jobs.views.plans import Plan, plan_before, value_changes
 from jobs.views.series import PLAN, published_day
-from lakehouse.delta.decisions import TABLE, Decision, decisions_for, forecasts_for, record
+from lakehouse.delta.decisions import TABLE, Decision, counting, expecting, record
 from lakehouse.delta.io import Lakehouse
 from lakehouse.schema.tables import contract
 from udfs.doubts import kinds_of
@@ -145,11 +145,10 @@ def _with_changes(plan: pa.Table, changes: pa.Table) -> pa.Table:
 
 def _with_decisions(day: Day, lake: Lakehouse) -> Day:
     """The day as published, and what was decided of it since."""
-    decisions = decisions_for(lake, day.as_of)
-    days = forecasts_for(lake, day.as_of, day.as_of + timedelta(days=_LOOK_AHEAD_DAYS))
-    counting = set(days["decision_id"].to_pylist())
-    rows = lake.read_arrow(TABLE).to_pylist() if counting else []
-    forecasts = tuple(row for row in rows if row["decision_id"] in counting)
+    rows = lake.read_arrow(TABLE)
+    decisions = counting(rows, day.as_of)
+    ahead = pc.unique(expecting(rows, day.as_of, day.as_of + timedelta(days=_LOOK_AHEAD_DAYS))["decision_id"])
+    forecasts = tuple(rows.filter(pc.is_in(rows["decision_id"], ahead)).to_pylist())
     decided: dict[str, list[str]] = defaultdict(list)
     for row in (*decisions.to_pylist(), *forecasts):
         decided[row["unique_id"]].append(_decision_words(row))

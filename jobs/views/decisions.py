@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date
 from typing import Any
 
 from lakehouse.delta.decisions import TABLE
@@ -66,7 +67,12 @@ def what_text(row: dict[str, Any]) -> str:
     return str(row["decision"]) + said.get(row["decision"], str)()
 
 
+def days_text(first: date, last: date) -> str:
+    """One day, or the first and the last of several."""
+    return f"{first} to {last}" if last > first else str(first)
+
+
 def decided_text(row: dict[str, Any]) -> str:
     """A row of planner.decision in words: the series, the days, what, who and why."""
-    days = str(row["valid_from"]) + (f" to {row['valid_to']}" if row["valid_to"] > row["valid_from"] else "")
+    days = days_text(row["valid_from"], row["valid_to"])
     return f"{row['unique_id']}, {days}: {what_text(row)} ({row['author']}: {row['note']})"

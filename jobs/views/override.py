@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 
+from jobs.views.decisions import days_text
 from jobs.views.series import PLAN, published_day, series_of
 from lakehouse.delta.decisions import TABLE, Decision, record
 from lakehouse.delta.io import Lakehouse
@@ -41,6 +42,15 @@ class Said:
     def is_forecast(self) -> bool:
         return self.forecast_factor is not None or self.forecast_units is not None
 
+    @property
+    def decision(self) -> str:
+        """Which of `DECISIONS` it is."""
+        if self.is_forecast:
+            return "forecast"
+        if self.order is not None:
+            return "order"
+        return "confirm" if self.confirm else "withdraw"
+
 
 def override(lake: Lakehouse, said: Said) -> str:
     """Record it and say for what; the next run of these days goes by it.
@@ -72,13 +82,7 @@ def decision_of(line: Mapping[str, Any], said: Said) -> Decision:
         raise ConfigError(f"until: the plan of {line['as_of']} is for demand from {day} on, found {said.until}")
     quantity = said.order if said.order is not None else said.forecast_units
     return Decision(
-        decision="forecast"
-        if said.is_forecast
-        else "order"
-        if said.order is not None
-        else "confirm"
-        if said.confirm
-        else "withdraw",
+        decision=said.decision,
         unique_id=line["unique_id"],
         author=said.author,
         note=said.note,
@@ -94,7 +98,7 @@ def decided_words(line: Mapping[str, Any], decision: Decision) -> str:
     """For what series and days something is decided, what, and when it counts."""
     if decision.decision == "forecast":
         return forecast_words(line, decision)
-    days = str(decision.valid_from) + (f" to {decision.valid_to}" if decision.valid_to > decision.valid_from else "")
+    days = days_text(decision.valid_from, decision.valid_to)
     what = {
         "order": f"order {decision.decided_qty:g} instead of {line['order_qty']:g}"
         if decision.decided_qty is not None
@@ -107,8 +111,7 @@ def decided_words(line: Mapping[str, Any], decision: Decision) -> str:
 
 def forecast_words(line: Mapping[str, Any], decision: Decision) -> str:
     """For what days of demand something else than the model's is expected."""
-    days = f"demand of {decision.valid_from}"
-    days += f" to {decision.valid_to}" if decision.valid_to > decision.valid_from else ""
+    days = f"demand of {days_text(decision.valid_from, decision.valid_to)}"
     what = (
         f"{decision.decided_factor:g} times the model's"
         if decision.decided_factor is not None

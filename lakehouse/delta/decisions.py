@@ -110,16 +110,7 @@ def decisions_for(lake: Lakehouse, day: date, recorded_by: datetime | None = Non
 def forecasts_for(lake: Lakehouse, day: date, last: date, recorded_by: datetime | None = None) -> pa.Table:
     """The forecasts that count for the days of demand after `day` until `last`, or did at a moment (UTC): one row of
     `FORECAST_DAYS` for each series and day, in this order; the last word on a day counts, until it is withdrawn."""
-    found: dict[tuple[str, date], dict[str, Any]] = {}
-    for row in _in_order(_recorded(lake, recorded_by)):
-        first = max(row["valid_from"], day + timedelta(days=1))
-        days = [first + timedelta(days=k) for k in range((min(row["valid_to"], last) - first).days + 1)]
-        for ds in days if row["decision"] in ("forecast", "withdraw") else ():
-            if row["decision"] == "forecast":
-                found[row["unique_id"], ds] = row | {"ds": ds}
-            else:
-                found.pop((row["unique_id"], ds), None)
-    return pa.Table.from_pylist([found[key] for key in sorted(found)], schema=FORECAST_DAYS)
+    return expecting(_recorded(lake, recorded_by), day, last)
 
 
 def _recorded(lake: Lakehouse, recorded_by: datetime | None) -> pa.Table:
@@ -147,3 +138,17 @@ def counting(rows: pa.Table, day: date) -> pa.Table:
         elif row["decision"] != "forecast":
             found[row["unique_id"], row["decision"], row["check_rule"]] = row
     return pa.Table.from_pylist(list(found.values()), schema=rows.schema)
+
+
+def expecting(rows: pa.Table, day: date, last: date) -> pa.Table:
+    """The same as `forecasts_for`, of rows at hand."""
+    found: dict[tuple[str, date], dict[str, Any]] = {}
+    for row in _in_order(rows):
+        first = max(row["valid_from"], day + timedelta(days=1))
+        days = [first + timedelta(days=k) for k in range((min(row["valid_to"], last) - first).days + 1)]
+        for ds in days if row["decision"] in ("forecast", "withdraw") else ():
+            if row["decision"] == "forecast":
+                found[row["unique_id"], ds] = row | {"ds": ds}
+            else:
+                found.pop((row["unique_id"], ds), None)
+    return pa.Table.from_pylist([found[key] for key in sorted(found)], schema=FORECAST_DAYS)
