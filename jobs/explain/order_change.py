@@ -151,7 +151,7 @@ def _words(rerun: Rerun, together: Mapping[str, tuple[str, ...]], one: Outcome, 
     if "choice" in together.get("settings", ()) or "pooled" in together.get("settings", ()):
         found["settings"] += "; with the scores and sums that follow from them"
     found["budget"] = "the day's limits, and what other series want of them"
-    found["override"] = "; ".join(_decided_words(side) for side in (rerun.before, rerun.after) if _decided_words(side))
+    found["override"] = "; ".join(filter(None, map(_decided_words, (rerun.before, rerun.after))))
     found[_OTHER] = "what rerunning does not give: a correction by hand, or another version of the code"
     return found
 

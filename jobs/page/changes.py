@@ -80,7 +80,7 @@ class Changes:
     def find_out(self, day: Day, unique_id: str) -> Change:
         """Plan the series again from both plans' inputs, and keep what comes of it.
 
-        Raises LockedError while another series' change is being found out, ConfigError without a plan before, and what
+        Nothing without a plan before. Raises LockedError while another series' change is being found out, and what
         `explain` raises.
         """
         from jobs.explain.order_change import explain, save  # the kernels take seconds to load, and the page none

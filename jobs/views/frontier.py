@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 
 from lakehouse.delta.io import Lakehouse
 from lakehouse.errors import ConfigError
+from udfs.inventory.supply import DAYS_PER_YEAR
 
-DAYS_A_YEAR: Final = 365
 WEIGHTS: Final = tuple(2.0**power for power in range(-4, 8))
 """Times its margin that a lost unit is reckoned to cost: from a sixteenth (customers come back) to 128."""
 KEPT, LOST = ("replay_holding_cost", "replay_ordering_cost", "replay_waste_cost"), "replay_shortage_cost"
@@ -87,7 +87,7 @@ def _of_bucket(lake: Lakehouse, bucket: int, of_run: pc.Expression, last: object
     here = of_run & (pc.field("bucket") == bucket)
     columns = ["unique_id", "cutoff", "policy", _DUTY, *_MONEY, *_UNITS]
     rows = lake.read_arrow(_REPLAY, columns=columns, filters=here).to_pandas().dropna(subset=list(_MONEY))
-    rows[list(_MONEY)] *= DAYS_A_YEAR
+    rows[list(_MONEY)] *= DAYS_PER_YEAR
     tested = rows[rows["cutoff"] == last].set_index(["unique_id", "policy"])
     earlier = rows[rows["cutoff"] < last]
     learnt = (earlier if len(earlier) else rows).groupby(["unique_id", "policy"])[list(_MONEY)].sum()

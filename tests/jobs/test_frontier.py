@@ -9,7 +9,7 @@ import duckdb
 import pandas as pd
 import pytest
 
-from jobs.views.frontier import DAYS_A_YEAR, LOST, ServiceCost, service_cost, service_words, undominated
+from jobs.views.frontier import LOST, ServiceCost, service_cost, service_words, undominated
 from jobs.views.policy_charts import policy_overview
 from jobs.views.series import frame_of
 from lakehouse.delta.io import Lakehouse
@@ -31,7 +31,7 @@ def test_policies_and_choices_equal_sql_over_the_replays(finished: Lakehouse, ru
         connection.register("replay", finished.read_arrow("inventory.replay"))
         connection.register("policy", finished.read_arrow("inventory.policy"))
         connection.execute(
-            f"""CREATE TABLE tested AS SELECT *, {DAYS_A_YEAR} * ({KEPT}) AS kept, {DAYS_A_YEAR} * {LOST} AS lost
+            f"""CREATE TABLE tested AS SELECT *, 365 * ({KEPT}) AS kept, 365 * {LOST} AS lost
             FROM replay WHERE cutoff = (SELECT max(cutoff) FROM replay) AND unique_id IN
                 (SELECT unique_id FROM replay WHERE cutoff < (SELECT max(cutoff) FROM replay))"""
         )

@@ -218,7 +218,9 @@ def _on_spark(settings: RaySettings) -> str:
     if find_spec("grpc") is None:
         raise EngineError("ray.on_spark needs grpcio, found none; install ray[client]")
     # Ray looks for its own command by PATH, which an environment that is not activated does not lead.
-    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    here, path = str(Path(sys.executable).parent), os.environ.get("PATH", "")
+    if path.split(os.pathsep)[0] != here:  # each change from Spark's stages to Ray's comes by here
+        os.environ["PATH"] = os.pathsep.join([here, path])
     # A token in this user's home would lock the head: the other machines do not have it. Who has put it there says so.
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")
     context.parallelize([0], 1).count()  # machines that have not answered yet would not be counted
