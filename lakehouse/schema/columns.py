@@ -261,6 +261,9 @@ _ALL: tuple[Column, ...] = (
         "Forecast less actual, summed over series: by window, total and day (udfs/forecasting/choice/total_errors.py)",
     ),
     _column(
+        "pair_gains", "array<double>", "What an average with each candidate of the class gains, summed over series"
+    ),
+    _column(
         "kind",
         "string",
         "What a row of sums is about: error (histogram) or product (of two days' errors)",

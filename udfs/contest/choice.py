@@ -135,7 +135,7 @@ class _Contest:
         member_KS |= rank_KS == 0
         weight_KS = np.where(member_KS, 1.0 / np.maximum(score_KS, 1e-12), 0.0)
         if self.learned_K is not None:
-            moved_KS = self._moved(score_KS, self.learned_K)
+            moved_KS = self._moved(score_KS, factor_K)
             weight_KS = np.where(moved_KS.any(0), moved_KS, weight_KS)
             member_KS = weight_KS > 0
         weight_KS /= weight_KS.sum(0)
@@ -151,12 +151,13 @@ class _Contest:
             choice.rule_S[at] = self._rule(members, weight_KS[:, s], score_KS[:, s], rest, whose) + beside
         return weight_KS.T
 
-    def _moved(self, score_KS: np.ndarray, learned_K: np.ndarray) -> np.ndarray:
+    def _moved(self, score_KS: np.ndarray, factor_K: np.ndarray) -> np.ndarray:
         """(K, S) the learned weights, moved by how a series differs from its class; 0 beyond `max_members`."""
-        class_K = np.array([sums["score_sum"] / sums["series"] if sums else np.inf for sums in self.sums])
+        assert self.learned_K is not None
+        class_K = np.array([sums["score_sum"] / sums["series"] if sums else np.inf for sums in self.sums]) * factor_K
         with np.errstate(invalid="ignore", divide="ignore"):
             ratio_KS = score_KS / score_KS.min(0) / (class_K / class_K.min())[:, None]
-            moved_KS = learned_K[:, None] * np.nan_to_num(ratio_KS**-OWN_POWER, nan=0.0, posinf=0.0)
+            moved_KS = self.learned_K[:, None] * np.nan_to_num(ratio_KS**-OWN_POWER, nan=0.0, posinf=0.0)
         rank_KS = np.argsort(np.argsort(-moved_KS, axis=0, kind="stable"), axis=0, kind="stable")
         return np.where(rank_KS < self.spec.max_members, moved_KS, 0.0)
 

@@ -79,15 +79,25 @@ def total_factors(sums_K: Sequence[Mapping[str, Any] | None], weight: float) -> 
     Only sums that all candidates have are compared; one without any, and all where there is no error, have 1.
     """
     factor_K = np.ones(len(sums_K))
-    stated = {k: sums["total_errors"] for k, sums in enumerate(sums_K) if sums is not None and sums.get("total_errors")}
-    errors = {k: np.array(values) for k, values in stated.items() if np.isfinite(values).any()}
-    if not errors or not weight:
+    known = [k for k, sums in enumerate(sums_K) if sums is not None and _states_errors(sums)]
+    if not known or not weight:
         return factor_K
-    error_KX = np.stack(list(errors.values()))
-    square_K = (error_KX[:, np.isfinite(error_KX).all(0)] ** 2).sum(1)
+    square_K = (errors_of_sums([sums for k in known if (sums := sums_K[k]) is not None]) ** 2).sum(1)
     if square_K.min() > 0:
-        factor_K[list(errors)] = (square_K / square_K.min()) ** (0.5 * weight)
+        factor_K[known] = (square_K / square_K.min()) ** (0.5 * weight)
     return factor_K
+
+
+def errors_of_sums(sums_K: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    """(K, X) the errors of those sums that all of these candidates have; X is 0 where one of them has none."""
+    if not all(_states_errors(sums) for sums in sums_K):
+        return np.empty((len(sums_K), 0))
+    error_KX = np.array([sums["total_errors"] for sums in sums_K], dtype=float)
+    return error_KX[:, np.isfinite(error_KX).all(0)]
+
+
+def _states_errors(sums: Mapping[str, Any]) -> bool:
+    return bool(sums.get("total_errors")) and bool(np.isfinite(sums["total_errors"]).any())
 
 
 def components(sums: Mapping[str, float], prior_series: float, doubt: float = 0.0) -> tuple[float, float, float]:

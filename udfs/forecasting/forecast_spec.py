@@ -103,7 +103,7 @@ class ForecastSpec:
         return ContestSpec(candidates, *members, score_name=self.score.replace("_", " "))
 
     def ladder(self) -> Ladder:
-        return Ladder(self.budget_seconds, self.min_gain, self.costs)
+        return Ladder(self.budget_seconds, self.min_gain, self.costs, self.total_weight)
 
     def quantile_columns(self) -> list[str]:
         """Column names p05, p10, ... in the order of `quantiles`."""

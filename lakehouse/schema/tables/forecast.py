@@ -141,7 +141,7 @@ CONTRACTS: tuple[Contract, ...] = (
     Contract(
         "forecast.class_summary",
         "Sums of the backtest's scores per cutoff of the forecast, demand class and model, to be added over buckets",
-        ("cutoff", "demand_class", "model", *CLASS_SUMS, "total_errors", "run_id", "bucket"),
+        ("cutoff", "demand_class", "model", *CLASS_SUMS, "total_errors", "pair_gains", "run_id", "bucket"),
         ("cutoff", "demand_class", "model", "run_id", "bucket"),
         ("run_id", "bucket"),
     ),

@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from udfs.contest.shrinkage import total_factors
 from udfs.forecasting.registry import RUNGS, cost_of, rung_of
 
 
@@ -24,11 +25,13 @@ class Ladder:
         budget_seconds: what a thousand series may cost, backtest and forecast together; None is no limit.
         min_gain: share by which a rung must have lowered the score of a class for the next to be tried.
         costs: seconds per thousand series and forecast that replace those of the registry.
+        total_weight: how much errors of sums count beside the scores of series, as in the contest.
     """
 
     budget_seconds: float | None = None
     min_gain: float = 0.01
     costs: Mapping[str, float] = field(default_factory=dict)
+    total_weight: float = 0.0
 
     def __post_init__(self) -> None:
         if self.budget_seconds is not None and not self.budget_seconds > 0:
@@ -66,7 +69,8 @@ class Ladder:
     def worth_trying(
         self, candidates: Mapping[str, tuple[str, ...]], summary: pa.Table | None
     ) -> dict[str, tuple[str, ...]]:
-        """The candidates of each class on the rungs that pay, going by the scores of a class summary.
+        """The candidates of each class on the rungs that pay, going by the scores of a class summary, errors of sums
+        counted in: by single series' scores alone the weekdays that all share pay nowhere.
 
         The naive and the local rung are always tried. A rung beyond is tried if the last rung below that has scores
         lowered the best score of the class by `min_gain` or more, compared with the rungs below that one; where
@@ -80,19 +84,20 @@ class Ladder:
         last = max((row["cutoff"] for row in rows), default=None)
         kept = {}
         for demand_class, names in candidates.items():
-            scores = _scores([row for row in rows if row["cutoff"] == last and row["demand_class"] == demand_class])
+            of_class = [row for row in rows if row["cutoff"] == last and row["demand_class"] == demand_class]
+            scores = _scores(of_class, self.total_weight)
             top = _highest_rung(scores, self.min_gain)
             kept[demand_class] = tuple(name for name in names if name == names[0] or rung_of(name) <= top)
         return kept
 
 
-def _scores(rows: list[dict[str, Any]]) -> list[float | None]:
+def _scores(rows: list[dict[str, Any]], total_weight: float) -> list[float | None]:
     """The best score of a class per rung; None where the rung has none."""
     best: list[float | None] = [None] * len(RUNGS)
-    for row in rows:
+    for row, factor in zip(rows, total_factors(rows, total_weight), strict=True):
         # Models fail on different series; the differences to the first candidate are taken over the same ones.
         first = (row["score_sum"] - row["difference_sum"]) / row["series"]
-        share = row["score_sum"] / row["series"] / first if first > 0 else 1.0
+        share = (row["score_sum"] / row["series"] / first if first > 0 else 1.0) * float(factor)
         rung = rung_of(row["model"])
         known = best[rung]
         best[rung] = share if known is None else min(known, share)

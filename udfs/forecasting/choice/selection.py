@@ -26,14 +26,16 @@ def summarise_classes(
     spec: ContestSpec,
     cutoff: date,
     totals: Mapping[tuple[str, str], list[float]] | None = None,
+    gains: Mapping[tuple[str, str], list[float]] | None = None,
 ) -> pa.Table:
     """The class sums of some series, as `CLASS_SUMMARY_SCHEMA`; see `class_sums`.
 
-    totals: by class and model, see `total_errors`.
+    totals, gains: by class and model, see `total_errors` and `pair_gains`.
     """
     rows = class_sums(scores, class_S, spec, cutoff)
     for row in rows:
-        row["total_errors"] = (totals or {}).get((row["demand_class"], row[spec.noun]))
+        key = (row["demand_class"], row[spec.noun])
+        row |= {"total_errors": (totals or {}).get(key), "pair_gains": (gains or {}).get(key)}
     return pa.Table.from_pylist(rows, schema=CLASS_SUMMARY_SCHEMA)
 
 

@@ -16,12 +16,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from udfs.contest.simplex import least_loss
+
 SERIES = 1_000
 """So many series of a class, spread evenly, teach its weights."""
-STEPS, RATE = 60, 5.0
-"""Of the search; the rate is halved after a step that gains nothing."""
-LEAST = 0.02
-"""Weights below are none."""
 
 
 def sample(index: np.ndarray) -> np.ndarray:
@@ -54,9 +52,8 @@ def stacked_weights(
 def _search(quantile_KNQ: np.ndarray, actual_N: np.ndarray, per_day_N: np.ndarray, level_Q: np.ndarray) -> np.ndarray:
     error_NQ = actual_N[:, None] - quantile_KNQ.mean(0)
     plain_N = np.where(error_NQ > 0, level_Q * error_NQ, (level_Q - 1.0) * error_NQ).mean(1)
-    weight_K = np.full(len(quantile_KNQ), 1.0 / len(quantile_KNQ))
     if not plain_N.any():
-        return weight_K
+        return np.full(len(quantile_KNQ), 1.0 / len(quantile_KNQ))
     day_N = per_day_N / (per_day_N @ plain_N)
 
     def loss_and_slope(weight_K: np.ndarray) -> tuple[float, np.ndarray]:
@@ -64,17 +61,4 @@ def _search(quantile_KNQ: np.ndarray, actual_N: np.ndarray, per_day_N: np.ndarra
         slope_NQ = np.where(error_NQ > 0, level_Q, level_Q - 1.0) * day_N[:, None]
         return float((slope_NQ * error_NQ).sum()), -np.tensordot(quantile_KNQ, slope_NQ, 2)
 
-    loss, slope_K = loss_and_slope(weight_K)
-    rate = RATE
-    for _ in range(STEPS):
-        if loss <= 0:
-            break
-        tried_K = weight_K * np.exp(np.clip(-rate * (slope_K - weight_K @ slope_K) / loss, -20.0, 20.0))
-        tried_K /= tried_K.sum()
-        tried_loss, tried_slope_K = loss_and_slope(tried_K)
-        if tried_loss < loss:
-            weight_K, loss, slope_K = tried_K, tried_loss, tried_slope_K
-        else:
-            rate /= 2.0
-    weight_K = np.where(weight_K >= LEAST, weight_K, 0.0)
-    return np.asarray(weight_K / weight_K.sum())
+    return least_loss(loss_and_slope, len(quantile_KNQ))

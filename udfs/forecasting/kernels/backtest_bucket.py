@@ -21,6 +21,7 @@ from udfs.demand.demand_profile import DEMAND_CLASSES, demand_statistics
 from udfs.forecasting import registry
 from udfs.forecasting.choice.backtest import Backtest, ForecasterSource, Windows, backtest_windows
 from udfs.forecasting.choice.backtest_scores import SCORES, Score, score_windows
+from udfs.forecasting.choice.pair_gains import pair_gains, score_gains
 from udfs.forecasting.choice.selection import merge_class_summaries, summarise_classes
 from udfs.forecasting.choice.total_errors import total_errors, total_of
 from udfs.forecasting.forecast_spec import ForecastSpec, choose_device
@@ -101,13 +102,17 @@ def backtest_bucket(
         for model, (_, result) in tested.items()
     }
     total_S = total_of(batch)
+    gains = score_gains(tested, windows, scores[spec.score]) if spec.max_members > 1 else {}
     summaries = []
     for cutoff, class_S in classes.items():
         totals = None
         if total_S is not None:
             totals = total_errors(_errors_for(cutoff, windows, tested, spec), total_S, class_S, candidates)
         of_cutoff = _scores_for(cutoff, windows, tested, scored, spec)
-        summaries.append(summarise_classes(of_cutoff, class_S, spec.selection(candidates), cutoff, totals))
+        used = _windows_of(cutoff, windows, spec)
+        of_windows = {pair: gain_WS[used] for pair, gain_WS in gains.items()}
+        paired = pair_gains(of_windows, class_S, spec.candidates())
+        summaries.append(summarise_classes(of_cutoff, class_S, spec.selection(candidates), cutoff, totals, paired))
     return BacktestBucket(
         backtest=_rows(batch, tested, scored, backtest_schema(scores)),
         class_summary=merge_class_summaries(summaries),
@@ -159,12 +164,17 @@ def _scores_for(
     spec: ForecastSpec,
 ) -> WindowScores:
     """What decides about the forecast from a cutoff: the scores on its own windows."""
-    of_cutoff = spec.backtest().cutoffs(cutoff, windows.actual_WSH.shape[2])
-    used = [w for w, window in enumerate(windows.cutoffs) if window in of_cutoff]
+    used = _windows_of(cutoff, windows, spec)
     score_KWS = np.full((len(tested), len(used), len(windows.batch)), np.nan)
     for k, (name, (index, _)) in enumerate(tested.items()):
         score_KWS[k][:, index] = scored[name][spec.score][used]
     return WindowScores(tuple(tested), score_KWS)
+
+
+def _windows_of(cutoff: date, windows: Windows, spec: ForecastSpec) -> list[int]:
+    """Which windows decide about the forecast from a cutoff."""
+    of_cutoff = spec.backtest().cutoffs(cutoff, windows.actual_WSH.shape[2])
+    return [w for w, window in enumerate(windows.cutoffs) if window in of_cutoff]
 
 
 def _errors_for(

@@ -96,3 +96,13 @@ def test_settings_are_checked() -> None:
         Ladder(min_gain=1.0)
     with pytest.raises(ValueError, match="costs of at least 0"):
         Ladder(costs={"ets": -1.0})
+
+
+def test_a_rung_pays_where_only_sums_show_it() -> None:
+    """A flat forecast scores as well, series by series, as one that knows the weekdays; its sums stray three times."""
+    rows = summary({"seasonal_naive": 1.0, "ets": 1.0}).to_pylist()
+    for row, error in zip(rows, (3.0, 1.0), strict=True):
+        row["total_errors"] = [error, -error]
+    table = pa.Table.from_pylist(rows, schema=CLASS_SUMMARY_SCHEMA)
+    assert "trees" not in Ladder().worth_trying(CANDIDATES, table)["smooth"]
+    assert "trees" in Ladder(total_weight=1.0).worth_trying(CANDIDATES, table)["smooth"]

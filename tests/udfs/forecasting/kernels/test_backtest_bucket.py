@@ -93,7 +93,7 @@ def test_buckets_forecast_what_the_whole_would_in_one_process() -> None:
         long_table(SERIES), [CUTOFF], HORIZON, spec, evidence=Evidence(whole.backtest, whole.class_summary)
     )
     expected = single.champion.to_pandas()
-    assert len(set(champion["model"])) > 3
+    assert len(set(champion["model"])) > 1
     # Each bucket calibrates on its own errors, which may tip a close contest.
     assert (champion["model"] == expected["model"]).mean() > 0.6
 
