@@ -134,7 +134,7 @@ def _until_as_of(context: RunContext) -> tuple[date | None, date | None]:
 
 STAGE = UnitStage(
     name="inventory",
-    version=8,
+    version=9,
     unit=SERIES,
     reads=(
         FORECASTS,

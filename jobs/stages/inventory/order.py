@@ -85,7 +85,7 @@ _COSTS = Sum(_POLICY, _all_rows, columns=("unique_id", "unit_cost"), when=_has_l
 _STEPS = Sum(STEP, _all_rows, columns=contract(STEP).file_columns(), when=_has_limit)
 STAGE = UnitStage(
     name="order",
-    version=5,
+    version=6,
     unit=SERIES,
     engine="local",
     reads=(

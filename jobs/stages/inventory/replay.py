@@ -86,7 +86,7 @@ def parameters(context: RunContext, _sums: Mapping[str, Any]) -> ReplayParameter
 
 STAGE = UnitStage(
     name="replay",
-    version=6,
+    version=7,
     unit=SERIES,
     reads=(FORECASTS, CHAMPIONS, REPLAYED_DAYS, SUPPLIES, PRODUCTS, CLOSED),
     writes=(REPLAY, REPLAY_SUMMARY),
