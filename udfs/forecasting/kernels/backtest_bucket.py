@@ -19,9 +19,9 @@ from lakehouse.schema.columns import schema_of
 from udfs.contest.scores import WindowScores
 from udfs.demand.demand_profile import DEMAND_CLASSES, demand_statistics
 from udfs.forecasting import registry
-from udfs.forecasting.choice.backtest import Backtest, ForecasterSource, Windows, backtest_windows
+from udfs.forecasting.choice.backtest import ForecasterSource, Windows, backtest_windows
 from udfs.forecasting.choice.backtest_scores import SCORES, Score, score_windows
-from udfs.forecasting.choice.pair_gains import pair_gains, score_gains
+from udfs.forecasting.choice.pair_gains import Tested, pair_gains, score_gains
 from udfs.forecasting.choice.selection import merge_class_summaries, summarise_classes
 from udfs.forecasting.choice.total_errors import total_errors, total_of
 from udfs.forecasting.forecast_spec import ForecastSpec, choose_device
@@ -101,18 +101,9 @@ def backtest_bucket(
         model: {name: score_WS.cpu().numpy() for name, score_WS in score_windows(result, scores).items()}
         for model, (_, result) in tested.items()
     }
-    total_S = total_of(batch)
     gains = score_gains(tested, windows, scores[spec.score]) if spec.max_members > 1 else {}
-    summaries = []
-    for cutoff, class_S in classes.items():
-        totals = None
-        if total_S is not None:
-            totals = total_errors(_errors_for(cutoff, windows, tested, spec), total_S, class_S, candidates)
-        of_cutoff = _scores_for(cutoff, windows, tested, scored, spec)
-        used = _windows_of(cutoff, windows, spec)
-        of_windows = {pair: gain_WS[used] for pair, gain_WS in gains.items()}
-        paired = pair_gains(of_windows, class_S, spec.candidates())
-        summaries.append(summarise_classes(of_cutoff, class_S, spec.selection(candidates), cutoff, totals, paired))
+    tests = _Tests(windows, tested, {name: of_model[spec.score] for name, of_model in scored.items()}, gains, spec)
+    summaries = [tests.summary(cutoff, class_S, candidates) for cutoff, class_S in classes.items()]
     return BacktestBucket(
         backtest=_rows(batch, tested, scored, backtest_schema(scores)),
         class_summary=merge_class_summaries(summaries),
@@ -141,7 +132,7 @@ def _run(
     candidates: Mapping[str, tuple[str, ...]],
     spec: ForecastSpec,
     forecasters: Mapping[str, ForecasterSource] | None,
-) -> dict[str, tuple[np.ndarray, Backtest]]:
+) -> dict[str, Tested]:
     """Per model the positions of the series that it was tested on, and the test."""
     wanted = [name for names in candidates.values() for name in names] + ([spec.benchmark] if spec.benchmark else [])
     tested, first = {}, min(classes)
@@ -156,47 +147,52 @@ def _run(
     return tested
 
 
-def _scores_for(
-    cutoff: date,
-    windows: Windows,
-    tested: Mapping[str, tuple[np.ndarray, Backtest]],
-    scored: Mapping[str, Mapping[str, np.ndarray]],
-    spec: ForecastSpec,
-) -> WindowScores:
-    """What decides about the forecast from a cutoff: the scores on its own windows."""
-    used = _windows_of(cutoff, windows, spec)
-    score_KWS = np.full((len(tested), len(used), len(windows.batch)), np.nan)
-    for k, (name, (index, _)) in enumerate(tested.items()):
-        score_KWS[k][:, index] = scored[name][spec.score][used]
-    return WindowScores(tuple(tested), score_KWS)
+@dataclass(frozen=True, slots=True)
+class _Tests:
+    """What all candidates did on all windows: their tests and (W, S) scores, and what pairs of them gain."""
 
+    windows: Windows
+    tested: Mapping[str, Tested]
+    score_WS: Mapping[str, np.ndarray]
+    gains: Mapping[tuple[str, str], np.ndarray]
+    spec: ForecastSpec
 
-def _windows_of(cutoff: date, windows: Windows, spec: ForecastSpec) -> list[int]:
-    """Which windows decide about the forecast from a cutoff."""
-    of_cutoff = spec.backtest().cutoffs(cutoff, windows.actual_WSH.shape[2])
-    return [w for w, window in enumerate(windows.cutoffs) if window in of_cutoff]
+    def summary(self, cutoff: date, class_S: np.ndarray, candidates: Mapping[str, tuple[str, ...]]) -> pa.Table:
+        """The class sums of a cutoff's forecast: what decides about it comes from its own windows."""
+        of_cutoff = self._cutoffs(cutoff)
+        used = [w for w, window in enumerate(self.windows.cutoffs) if window in of_cutoff]
+        total_S = total_of(self.windows.batch)
+        totals = None if total_S is None else total_errors(self._errors(cutoff), total_S, class_S, candidates)
+        of_windows = {pair: gain_WS[used] for pair, gain_WS in self.gains.items()}
+        paired = pair_gains(of_windows, class_S, self.spec.candidates())
+        return summarise_classes(self._scores(used), class_S, self.spec.selection(candidates), cutoff, totals, paired)
 
+    def _cutoffs(self, cutoff: date) -> tuple[date, ...]:
+        return self.spec.backtest().cutoffs(cutoff, self.windows.actual_WSH.shape[2])
 
-def _errors_for(
-    cutoff: date, windows: Windows, tested: Mapping[str, tuple[np.ndarray, Backtest]], spec: ForecastSpec
-) -> dict[str, np.ndarray]:
-    """By model forecast less actual on the windows of a cutoff, oldest first, (W, S, H); NaN where there is none."""
-    horizon = windows.actual_WSH.shape[2]
-    of_cutoff = spec.backtest().cutoffs(cutoff, horizon)
-    at_W = [(w, windows.cutoffs.index(day)) for w, day in enumerate(of_cutoff) if day in windows.cutoffs]
-    errors = {}
-    for name, (index, result) in tested.items():
-        error_WSH = np.full((len(of_cutoff), len(windows.batch), horizon), np.nan)
-        for w, at in at_W:
-            gap_SH = result.mean_WSH[at] - result.windows.actual_WSH[at]
-            error_WSH[w, index] = torch.where(result.mask_WSH[at], gap_SH, torch.nan).cpu().numpy()
-        errors[name] = error_WSH
-    return errors
+    def _scores(self, used: list[int]) -> WindowScores:
+        score_KWS = np.full((len(self.tested), len(used), len(self.windows.batch)), np.nan)
+        for k, (name, (index, _)) in enumerate(self.tested.items()):
+            score_KWS[k][:, index] = self.score_WS[name][used]
+        return WindowScores(tuple(self.tested), score_KWS)
+
+    def _errors(self, cutoff: date) -> dict[str, np.ndarray]:
+        """By model forecast less actual on the windows of a cutoff, oldest first, (W, S, H); NaN where none is."""
+        of_cutoff, windows = self._cutoffs(cutoff), self.windows
+        at_W = [(w, windows.cutoffs.index(day)) for w, day in enumerate(of_cutoff) if day in windows.cutoffs]
+        errors = {}
+        for name, (index, result) in self.tested.items():
+            error_WSH = np.full((len(of_cutoff), *windows.actual_WSH.shape[1:]), np.nan)
+            for w, at in at_W:
+                gap_SH = result.mean_WSH[at] - result.windows.actual_WSH[at]
+                error_WSH[w, index] = torch.where(result.mask_WSH[at], gap_SH, torch.nan).cpu().numpy()
+            errors[name] = error_WSH
+        return errors
 
 
 def _rows(
     batch: SkuBatch,
-    tested: Mapping[str, tuple[np.ndarray, Backtest]],
+    tested: Mapping[str, Tested],
     scored: Mapping[str, Mapping[str, np.ndarray]],
     schema: pa.Schema,
 ) -> pa.Table:
@@ -220,7 +216,7 @@ def _finite(x: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(x), x, np.nan)
 
 
-def _failures(batch: SkuBatch, tested: Mapping[str, tuple[np.ndarray, Backtest]]) -> pa.Table:
+def _failures(batch: SkuBatch, tested: Mapping[str, Tested]) -> pa.Table:
     found = [
         (int(index[failure.series.position]), result.windows.cutoffs[failure.window], failure.series)
         for index, result in tested.values()
