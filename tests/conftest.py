@@ -21,14 +21,16 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 from tests.object_store import environment, free_port, served
-from tests.tiny_retailer import UNCOMPILED
+from tests.tiny_retailer import FEW_ROWS
 
 # Before any JVM or worker starts, so that all of them know the store; the server starts when a test asks for it.
 _S3_PORT = free_port()
 os.environ.update(environment(_S3_PORT))
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# A JVM that lives for minutes spends a third of them on optimising code that it will not run again.
-os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m")
+# A JVM that lives for minutes spends a third of them on optimising code that it will not run again, and a heap that
+# begins small is swept again and again.
+_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m -Xms768m -Xmn384m"
+os.environ.setdefault("SPARK_SUBMIT_OPTS", _JVM)
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 
@@ -53,7 +55,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
             driver_memory="3g",
             shuffle_partitions=2,
             conf={
-                **UNCOMPILED,
+                **FEW_ROWS,
                 "spark.driver.host": "127.0.0.1",
                 "spark.driver.bindAddress": "127.0.0.1",
                 "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
@@ -68,10 +70,10 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
 @pytest.fixture
 def compiling_spark(spark: SparkSession) -> Iterator[SparkSession]:
     """The session as it is elsewhere: for tests on many rows."""
-    for key in UNCOMPILED:
+    for key in FEW_ROWS:
         spark.conf.unset(key)
     yield spark
-    for key, value in UNCOMPILED.items():
+    for key, value in FEW_ROWS.items():
         spark.conf.set(key, value)
 
 
