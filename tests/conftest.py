@@ -32,6 +32,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 _JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m -Xms768m -Xmn384m"
 os.environ.setdefault("SPARK_SUBMIT_OPTS", _JVM)
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_worker_niceness", "0")  # by itself Ray's work waits for all that others do on these cores
 
 
 _FIRST = ("faults/test_object_store_run.py", "field/test_cases.py")
