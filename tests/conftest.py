@@ -21,15 +21,30 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 from tests.object_store import environment, free_port, served
-from tests.tiny_retailer import UNCOMPILED
+from tests.tiny_retailer import FEW_ROWS
 
 # Before any JVM or worker starts, so that all of them know the store; the server starts when a test asks for it.
 _S3_PORT = free_port()
 os.environ.update(environment(_S3_PORT))
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# A JVM that lives for minutes spends a third of them on optimising code that it will not run again.
-os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m")
+# A JVM that lives for minutes spends a third of them on optimising code that it will not run again, and a heap that
+# begins small is swept again and again.
+_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m -Xms768m -Xmn384m"
+os.environ.setdefault("SPARK_SUBMIT_OPTS", _JVM)
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_worker_niceness", "0")  # by itself Ray's work waits for all that others do on these cores
+
+
+_FIRST = ("faults/test_object_store_run.py", "field/test_cases.py")
+"""Files that two test processes begin with: one makes the lakehouse `finished`, the other one needs none meanwhile."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        file = item.path.relative_to(Path(__file__).parent).as_posix()
+        return _FIRST.index(file) if file in _FIRST else len(_FIRST)
+
+    items.sort(key=place)  # the others stay in their order
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +56,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
             driver_memory="3g",
             shuffle_partitions=2,
             conf={
-                **UNCOMPILED,
+                **FEW_ROWS,
                 "spark.driver.host": "127.0.0.1",
                 "spark.driver.bindAddress": "127.0.0.1",
                 "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
@@ -56,10 +71,10 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
 @pytest.fixture
 def compiling_spark(spark: SparkSession) -> Iterator[SparkSession]:
     """The session as it is elsewhere: for tests on many rows."""
-    for key in UNCOMPILED:
+    for key in FEW_ROWS:
         spark.conf.unset(key)
     yield spark
-    for key, value in UNCOMPILED.items():
+    for key, value in FEW_ROWS.items():
         spark.conf.set(key, value)
 
 
@@ -101,15 +116,17 @@ def lakehouse_after(
 ) -> Lakehouse:
     """This process's copy of a lakehouse after some stages as of day 119, run on what the fixture `base` holds.
 
-    Only the process that builds it asks for the other fixtures, so that the others start no engine for it.
+    The stages are called one by one, as a scheduler does. Only the process that builds it asks for the other fixtures,
+    so that the others start no engine for it.
     """
     from jobs.pipeline import run_stages
-    from tests.jobs.run_tool import copied, day, make_context
+    from tests.jobs.run_tool import ALL_STAGES, copied, day, make_context
 
     def build(folder: Path) -> None:
         lake = copied(request.getfixturevalue(base), folder) if base else Lakehouse(str(folder))
         spark = request.getfixturevalue("spark") if with_spark else None
-        run_stages(make_context(spark, lake, request.getfixturevalue("feeds"), day(119)), stages)
+        for stage in stages or ALL_STAGES:
+            run_stages(make_context(spark, lake, request.getfixturevalue("feeds"), day(119)), [stage])
 
     factory: pytest.TempPathFactory = request.getfixturevalue("tmp_path_factory")
     return copied(Lakehouse(str(once(factory, name, build))), factory.mktemp(name) / "lake")

@@ -13,6 +13,12 @@ SKUS = tuple(f"S{i:02d}" for i in range(1, 7))
 STORES = ("north", "south")
 UNCOMPILED = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
 """Settings of Spark for so few rows: to compile a query takes longer than to run it uncompiled."""
+FEW_ROWS = UNCOMPILED | {
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.ui.explainMode": "simple",
+    "spark.databricks.delta.snapshotPartitions": "1",
+}
+"""These, and more: to plan a query again after each of its parts, and to put each plan into words, takes longer too."""
 
 
 def write_feeds(folder: Path, days: int = 120, *, seed: int = 7, with_supply: bool = True) -> Path:

@@ -7,6 +7,7 @@ finished already.
 
 from __future__ import annotations
 
+import os
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
@@ -28,6 +29,8 @@ from udfs.forecasting.models.networks.windows import NetworkSeries
 
 _FILE = "training.pt"
 _KEPT_CHECKPOINTS = 2
+_LOOKS = "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S"
+"""How often Ray's controller takes what workers report, in seconds; a worker waits until its last report is taken."""
 
 
 def train_network(
@@ -53,6 +56,7 @@ def train_network(
         ray.train.TrainingFailedError: training failed in a worker; its cause says why.
     """
     settings = settings or RaySettings()
+    os.environ.setdefault(_LOOKS, "0.1")  # Ray's 2 s are longer than a small network trains between two reports
     start_ray(settings)
     let_go()  # of workers that hold the cores
     workers = max(settings.workers, 1)

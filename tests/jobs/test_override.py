@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,8 @@ from tests.jobs.test_export import line, publish
 from tests.jobs.test_inventory_stages import AS_OF, by_series, frame
 
 BY = ("--author", "Ana", "--note", "a fair in town")
+LIMITS = ("order_check.most_cover_days=0.1", "order_check.least_value=0")
+"""Settings by which the lines of many series are to be checked."""
 
 
 def said(lake: Lakehouse, sku: str, *more: str) -> int:
@@ -37,12 +38,19 @@ def again(spark: SparkSession, lake: Lakehouse, *settings: str) -> tuple[list[st
     return [report.status for report in reports], by_series(lake, "gold.order_plan")
 
 
-def test_a_planners_order_is_honoured_until_it_is_withdrawn(spark: SparkSession, lake: Lakehouse, capsys: Any) -> None:
+def confirmed(lake: Lakehouse) -> list[str]:
+    checks = frame(lake, "gold.order_check").set_index("unique_id")
+    return checks.index[checks["is_confirmed"]].tolist()
+
+
+def test_a_planners_order_is_honoured_until_it_is_withdrawn_and_a_confirmed_line_stays_confirmed(
+    spark: SparkSession, lake: Lakehouse, capsys: Any
+) -> None:
     before = by_series(lake, "gold.order_plan")
     ordered, idle = before[before["order_qty"] > 0].index[0], before[before["order_qty"] == 0].index[0]
     assert said(lake, ordered, "--order", "0") == said(lake, idle, "--order", "7") == 0
     assert f"{idle}, {AS_OF}: order 7 instead of 0; the next run" in capsys.readouterr().out
-    status, after = again(spark, lake)
+    status, after = again(spark, lake, *LIMITS)
     assert status == ["done", "done"]
     assert (after.loc[ordered, "order_qty"], after.loc[ordered, "order_value"]) == (0.0, 0.0)
     assert pd.isna(after.loc[ordered, "expected_receipt_ds"])
@@ -54,11 +62,20 @@ def test_a_planners_order_is_honoured_until_it_is_withdrawn(spark: SparkSession,
     assert " as Ana decided: a fair in town. The plan: No order: " in line["reason"]
     others = before.index.difference([ordered, idle])
     pd.testing.assert_series_equal(after.loc[others, "order_qty"], before.loc[others, "order_qty"])
-    assert again(spark, lake)[0] == ["reused", "reused"]
-    assert said(lake, idle, "--withdraw") == 0
-    _, back = again(spark, lake)
-    assert (back.loc[idle, "order_qty"], back.loc[ordered, "order_qty"]) == (0.0, 0.0)
-    assert len(frame(lake, "planner.decision")) == 3
+    checked = frame(lake, "gold.order_check")["unique_id"]
+    assert {idle} < {*checked}
+    assert confirmed(lake) == []
+    assert again(spark, lake, *LIMITS)[0] == ["reused", "reused"]
+
+    first = checked[checked.isin(others)].iloc[0]
+    assert said(lake, ordered, "--withdraw") == said(lake, first, "--confirm", "much cover") == 0
+    _, back = again(spark, lake, *LIMITS)
+    assert (back.loc[idle, "order_qty"], back.loc[ordered, "order_qty"]) == (7.0, before.loc[ordered, "order_qty"])
+    assert confirmed(lake) == [first]
+    assert {idle, first} < {*frame(lake, "gold.order_check")["unique_id"]}
+    run_stages(make_context(spark, lake, None, AS_OF, *LIMITS, force=True), ["publish"])
+    assert confirmed(lake) == [first]
+    assert len(frame(lake, "planner.decision")) == 4
 
 
 def test_a_planners_forecast_is_ordered_for_and_the_models_stays(lake: Lakehouse, capsys: Any) -> None:
@@ -95,28 +112,16 @@ def test_a_planners_forecast_is_ordered_for_and_the_models_stays(lake: Lakehouse
     assert [content_hash(lake, name) for name in names] == kept
 
 
-def test_what_planners_order_comes_out_of_the_budget_first(spark: SparkSession, lake: Lakehouse) -> None:
-    before = by_series(lake, "gold.order_plan")
+def test_what_planners_order_comes_out_of_the_budget_first(lake: Lakehouse) -> None:
+    before = by_series(lake, "inventory.order_plan")
     chosen, budget = before[before["order_qty"] == 0].index[0], 0.5 * before["order_value"].sum()
     assert said(lake, chosen, "--order", "12") == 0
-    _, after = again(spark, lake, f"inventory.budget={budget}")
+    context = make_context(None, lake, None, AS_OF, f"inventory.budget={budget}")
+    run_stages(context, ["order"])
+    plan = frame(lake, "inventory.order_plan")
+    after = plan[plan["run_id"] == context.run.run_id].set_index("unique_id")
     assert (after.loc[chosen, "order_qty"], after.loc[chosen, "order_value"]) == (12.0, 18.0)
     assert 18.0 < after["order_value"].sum() <= budget
-
-
-def test_a_confirmed_line_stays_confirmed_when_the_plan_is_made_again(spark: SparkSession, lake: Lakehouse) -> None:
-    limits = ("order_check.most_cover_days=0.1", "order_check.least_value=0")
-    forced = make_context(spark, lake, None, AS_OF, *limits, force=True)
-    again(spark, lake, *limits)
-    checks = frame(lake, "gold.order_check")
-    assert len(checks) > 1
-    assert not checks["is_confirmed"].any()
-    first = checks["unique_id"].iloc[0]
-    assert said(lake, first, "--confirm", "much cover") == 0
-    for made_again in (partial(again, spark, lake, *limits), partial(run_stages, forced, ["publish"])):
-        made_again()
-        checks = frame(lake, "gold.order_check").set_index("unique_id")
-        assert checks.index[checks["is_confirmed"]].tolist() == [first]
 
 
 def test_what_cannot_be_meant_is_refused(lake: Lakehouse, capsys: Any) -> None:

@@ -21,7 +21,7 @@ from lakehouse.delta.io import Lakehouse
 from lakehouse.schema.tables import TABLES, contract
 from tests.jobs.test_export import line, publish
 from tests.object_store import free_port
-from tests.tiny_retailer import UNCOMPILED
+from tests.tiny_retailer import FEW_ROWS
 
 GOLD = [name for name in TABLES if name.startswith("gold.")]
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,7 +48,7 @@ def lake_of_gold(tmp_path_factory: pytest.TempPathFactory) -> Lakehouse:
 @pytest.fixture(scope="module")
 def server(lake_of_gold: Lakehouse, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[subprocess.Popen, int]]:
     folder, port = tmp_path_factory.mktemp("server"), free_port()
-    conf = "\n".join(f'"{key}" = "{value}"' for key, value in UNCOMPILED.items())
+    conf = "\n".join(f'"{key}" = "{value}"' for key, value in FEW_ROWS.items())
     text = f'[spark]\nmaster = "local[1]"\ndriver_memory = "1g"\nshuffle_partitions = 1\n[spark.conf]\n{conf}\n'
     (folder / "small.toml").write_text(text)
     options = ["--lakehouse", lake_of_gold.root, "--port", str(port), "--conf", str(folder / "small.toml")]

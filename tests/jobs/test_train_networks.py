@@ -81,7 +81,8 @@ def kill_with_children(process: subprocess.Popen[bytes]) -> None:
 @pytest.mark.slow
 def test_a_killed_training_goes_on_along_the_same_curve(series: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.jobs.train_tool", str(series), str(tmp_path)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    # So seldom that a report waits long: the training is still in its middle when it is killed.
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "2"}
     killed = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
         wait_for_checkpoints(killed, tmp_path)
