@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numba
 import numpy as np
@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 from udfs.inventory.demand_distribution import FloatArray
 from udfs.inventory.theory.network.network_values import checked
 from udfs.series.series_threads import over_series
-from udfs.supply_network.lanes import Lanes
+from udfs.supply_network.lanes import IntArray, Lanes
 
 Sharing = Literal["in_order", "proportional"]
 
@@ -113,126 +113,173 @@ def simulate(
         raise ValueError(f"sharing: expected 'in_order' or 'proportional', found {sharing!r}")
     if not 0 <= warm_up < demand_RTN.shape[1]:
         raise ValueError(f"warm_up: expected 0 to {demand_RTN.shape[1] - 1} periods, found {warm_up}")
-    graph, n_runs = system.graph(), demand_RTN.shape[0]
+    net, n_runs = _net(system), demand_RTN.shape[0]
     cost_R, (on_hand_RN, waiting_RN, fill_RN, level_RN) = np.zeros(n_runs), np.zeros((4, n_runs, n_stages))
 
     def kernel(start: int, stop: int) -> None:
         runs = slice(start, stop)
         _run(
-            demand_RTN[runs], graph.downstream_N, graph.supplier_E, graph.customer_E, system.reorder_point,
-            system.order_up_to, np.asarray(system.shipment_time).astype(np.int64),
-            np.asarray(system.order_time).astype(np.int64), system.holding_cost, system.shortage_cost,
-            sharing == "proportional", warm_up, cost_R[runs], on_hand_RN[runs], waiting_RN[runs], fill_RN[runs],
-            level_RN[runs],
+            net, demand_RTN[runs], sharing == "proportional", warm_up, cost_R[runs], on_hand_RN[runs],
+            waiting_RN[runs], fill_RN[runs], level_RN[runs],
         )  # fmt: skip
 
     over_series(kernel, n_runs)
     return NetworkRuns(cost_R, on_hand_RN, waiting_RN, fill_RN, level_RN)
 
 
+class _Net(NamedTuple):
+    """A network as arrays. Lanes out of and into stage n: out_E[out_N[n]:out_N[n + 1]], in_E[in_N[n]:in_N[n + 1]];
+    lanes beyond E are those of sources from outside: lane E + n supplies stage n."""
+
+    supplier_E: IntArray
+    customer_E: IntArray
+    downstream_N: IntArray
+    out_N: IntArray
+    out_E: IntArray
+    in_N: IntArray
+    in_E: IntArray
+    reorder_N: FloatArray
+    up_to_N: FloatArray
+    ship_N: IntArray
+    order_N: IntArray
+    holding_N: FloatArray
+    shortage_N: FloatArray
+
+
+class _State(NamedTuple):
+    """Where a replication is: units on hand less those waiting, on order (received goods not yet made up included),
+    goods of each lane at its customer, waiting at its supplier, on their way in sum and by slot of time, orders on
+    their way by slot, and what is new in the period."""
+
+    level_N: FloatArray
+    open_N: FloatArray
+    goods_E: FloatArray
+    waiting_E: FloatArray
+    way_E: FloatArray
+    transit_EL: FloatArray
+    asked_EL: FloatArray
+    new_E: FloatArray
+    met_N: FloatArray
+    wanted_N: FloatArray
+
+
+def _net(system: StockedNetwork) -> _Net:
+    graph, stages = system.graph(), np.arange(system.order_up_to.size + 1)
+    out_E, in_E = np.argsort(graph.supplier_E, kind="stable"), np.argsort(graph.customer_E, kind="stable")
+    assert system.reorder_point is not None
+    return _Net(
+        graph.supplier_E, graph.customer_E, graph.downstream_N,
+        np.searchsorted(graph.supplier_E[out_E], stages), out_E, np.searchsorted(graph.customer_E[in_E], stages), in_E,
+        system.reorder_point, system.order_up_to, np.asarray(system.shipment_time).astype(np.int64),
+        np.asarray(system.order_time).astype(np.int64), np.asarray(system.holding_cost),
+        np.asarray(system.shortage_cost),
+    )  # fmt: skip
+
+
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def _run(  # type: ignore[no-untyped-def]
-    demand_RTN, downstream_N, supplier_E, customer_E, reorder_N, up_to_N, ship_N, order_N, holding_N, shortage_N,
-    is_proportional, warm_up, cost_R, on_hand_RN, waiting_RN, fill_RN, level_RN,
-):  # fmt: skip
-    """Lanes beyond E are those of sources from outside: lane E + n supplies stage n."""
+    net, demand_RTN, is_proportional, warm_up, cost_R, on_hand_RN, waiting_RN, fill_RN, level_RN
+):
+    """Every replication of a slice, one after the other, in one state."""
     n_runs, n_periods, n_stages = demand_RTN.shape
-    n_lanes = supplier_E.size
-    out_N, out_E, in_N, in_E = _by_stage(supplier_E, customer_E, n_stages)
-    n_slots = (ship_N + order_N).max() + 1
-    counted = n_periods - warm_up
+    n_lanes, n_slots = net.supplier_E.size, 1
+    while n_slots <= (net.ship_N + net.order_N).max():
+        n_slots *= 2  # a power of two: its remainders are cheap
+    state = _State(
+        np.empty(n_stages), np.empty(n_stages), np.empty(n_lanes), np.empty(n_lanes + n_stages), np.empty(n_lanes),
+        np.empty((n_lanes + n_stages, n_slots)), np.empty((n_lanes, n_slots)), np.empty(n_lanes + n_stages),
+        np.empty(n_stages), np.empty(n_stages),
+    )  # fmt: skip
     for r in range(n_runs):
-        level_N, open_N = up_to_N.copy(), np.zeros(n_stages)
-        goods_E, waiting_E, way_E = np.zeros(n_lanes), np.zeros(n_lanes + n_stages), np.zeros(n_lanes)
-        transit_EL, asked_EL = np.zeros((n_lanes + n_stages, n_slots)), np.zeros((n_lanes, n_slots))
-        new_E, met_N, wanted_N = np.zeros(n_lanes + n_stages), np.zeros(n_stages), np.zeros(n_stages)
-        cost = 0.0
+        state.level_N[:] = net.up_to_N
+        state.open_N[:], state.goods_E[:], state.waiting_E[:], state.way_E[:] = 0.0, 0.0, 0.0, 0.0
+        state.transit_EL[:], state.asked_EL[:], state.met_N[:], state.wanted_N[:] = 0.0, 0.0, 0.0, 0.0
         for t in range(n_periods):
-            now = t % n_slots
-            for k in range(n_stages - 1, -1, -1):
-                n = downstream_N[k]
-                new_E[n_lanes + n] = demand_RTN[r, t, n]
-                position = level_N[n] + open_N[n] - demand_RTN[r, t, n]
-                for e in out_E[out_N[n] : out_N[n + 1]]:
-                    new_E[e] = asked_EL[e, now]
-                    asked_EL[e, now] = 0.0
-                    position -= new_E[e]
-                if position <= reorder_N[n]:
-                    quantity = up_to_N[n] - position
-                    open_N[n] += quantity
-                    for e in in_E[in_N[n] : in_N[n + 1]]:
-                        asked_EL[e, (t + order_N[n]) % n_slots] += quantity
-                    if in_N[n] == in_N[n + 1]:
-                        transit_EL[n_lanes + n, (t + order_N[n] + ship_N[n]) % n_slots] += quantity
-            for n in downstream_N:
-                made = np.inf
-                for e in in_E[in_N[n] : in_N[n + 1]]:
-                    goods_E[e] += transit_EL[e, now]
-                    way_E[e] -= transit_EL[e, now]
-                    transit_EL[e, now] = 0.0
-                    made = min(made, goods_E[e])
-                if in_N[n] == in_N[n + 1]:
-                    made = transit_EL[n_lanes + n, now]
-                    transit_EL[n_lanes + n, now] = 0.0
-                for e in in_E[in_N[n] : in_N[n + 1]]:
-                    goods_E[e] -= made
-                    if t >= warm_up:
-                        cost += holding_N[supplier_E[e]] * goods_E[e]
-                open_N[n] -= made
-                level_N[n], met = _serve(
-                    level_N[n], made, n_lanes + n, out_E[out_N[n] : out_N[n + 1]], waiting_E, new_E, is_proportional,
-                    transit_EL, way_E, customer_E, ship_N, t, n_slots,
-                )  # fmt: skip
-                if t >= warm_up:
-                    met_N[n] += met
-                    wanted_N[n] += new_E[n_lanes + n]
-                    for e in out_E[out_N[n] : out_N[n + 1]]:
-                        wanted_N[n] += new_E[e]
-                    on_hand, short = max(level_N[n], 0.0), max(-level_N[n], 0.0)
-                    cost += holding_N[n] * on_hand + shortage_N[n] * short
-                    on_hand_RN[r, n] += on_hand / counted
-                    waiting_RN[r, n] += short / counted
-            if t >= warm_up:
-                for e in range(n_lanes):
-                    cost += holding_N[supplier_E[e]] * way_E[e]
-        cost_R[r], level_RN[r] = cost, level_N
+            if t == warm_up:
+                state.met_N[:], state.wanted_N[:] = 0.0, 0.0
+            _place_orders(net, state, demand_RTN[r, t], t, n_slots - 1)
+            _ship(net, state, is_proportional, t, n_slots - 1)
+            if t < warm_up:
+                continue
+            for n in range(n_stages):
+                on_hand, short = max(state.level_N[n], 0.0), max(-state.level_N[n], 0.0)
+                cost_R[r] += net.holding_N[n] * on_hand + net.shortage_N[n] * short
+                on_hand_RN[r, n] += on_hand
+                waiting_RN[r, n] += short
+            for e in range(n_lanes):
+                cost_R[r] += net.holding_N[net.supplier_E[e]] * (state.way_E[e] + state.goods_E[e])
         for n in range(n_stages):
-            fill_RN[r, n] = met_N[n] / wanted_N[n] if wanted_N[n] > 0.0 else 1.0
+            on_hand_RN[r, n] /= n_periods - warm_up
+            waiting_RN[r, n] /= n_periods - warm_up
+            fill_RN[r, n] = state.met_N[n] / state.wanted_N[n] if state.wanted_N[n] > 0.0 else 1.0
+            level_RN[r, n] = state.level_N[n]
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _serve(  # type: ignore[no-untyped-def]
-    level, made, own, lanes, waiting_E, new_E, is_proportional, transit_EL, way_E, customer_E, ship_N, t, n_slots
-):  # fmt: skip
-    """Serve what waits and what is new; the level afterwards, and the new demand that was served at once."""
-    stock, met = max(level, 0.0) + made, 0.0
-    wanted = waiting_E[own] + new_E[own]
-    for e in lanes:
-        wanted += waiting_E[e] + new_E[e]
-    share = min(1.0, stock / wanted) if is_proportional and wanted > 0.0 else 1.0
-    level += made
-    for e in lanes:
-        claim = waiting_E[e] + new_E[e]
+def _place_orders(net, state, demand_N, t, mask):  # type: ignore[no-untyped-def]
+    """From the customers up: see demand and orders, and order up to S where the position is at or below s."""
+    n_lanes = net.supplier_E.size
+    for k in range(demand_N.size - 1, -1, -1):
+        n = net.downstream_N[k]
+        wanted = state.new_E[n_lanes + n] = demand_N[n]
+        for i in range(net.out_N[n], net.out_N[n + 1]):
+            e = net.out_E[i]
+            state.new_E[e] = state.asked_EL[e, t & mask]
+            state.asked_EL[e, t & mask] = 0.0
+            wanted += state.new_E[e]
+        state.wanted_N[n] += wanted
+        position = state.level_N[n] + state.open_N[n] - wanted
+        if position > net.reorder_N[n]:
+            continue
+        quantity = net.up_to_N[n] - position
+        state.open_N[n] += quantity
+        seen = t + net.order_N[n]
+        for i in range(net.in_N[n], net.in_N[n + 1]):
+            state.asked_EL[net.in_E[i], seen & mask] += quantity
+        if net.in_N[n] == net.in_N[n + 1]:
+            state.transit_EL[n_lanes + n, (seen + net.ship_N[n]) & mask] += quantity
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _ship(net, state, is_proportional, t, mask):  # type: ignore[no-untyped-def]
+    """From the suppliers down: receive, make up, serve what waits and what is new."""
+    n_lanes = net.supplier_E.size
+    for n in net.downstream_N:
+        first, last = net.in_N[n], net.in_N[n + 1]
+        made = np.inf if first < last else state.transit_EL[n_lanes + n, t & mask]
+        state.transit_EL[n_lanes + n, t & mask] = 0.0
+        for i in range(first, last):
+            e = net.in_E[i]
+            came = state.transit_EL[e, t & mask]
+            state.goods_E[e] += came
+            state.way_E[e] -= came
+            state.transit_EL[e, t & mask] = 0.0
+            made = min(made, state.goods_E[e])
+        for i in range(first, last):
+            state.goods_E[net.in_E[i]] -= made
+        state.open_N[n] -= made
+        _serve(net, state, n, max(state.level_N[n], 0.0) + made, is_proportional, t, mask)
+        state.level_N[n] += made
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _serve(net, state, n, stock, is_proportional, t, mask):  # type: ignore[no-untyped-def]
+    """Serve the lanes of a stage, then its demand from outside, what waits before what is new."""
+    own = net.supplier_E.size + n
+    share = 1.0
+    if is_proportional:
+        claims = state.waiting_E[own] + state.new_E[own]
+        for i in range(net.out_N[n], net.out_N[n + 1]):
+            claims += state.waiting_E[net.out_E[i]] + state.new_E[net.out_E[i]]
+        share = min(1.0, stock / claims) if claims > 0.0 else 1.0
+    for i in range(net.out_N[n], net.out_N[n + 1] + 1):
+        e = net.out_E[i] if i < net.out_N[n + 1] else own
+        claim = state.waiting_E[e] + state.new_E[e]
         shipped = min(stock, share * claim)
         stock -= shipped
-        met += max(shipped - waiting_E[e], 0.0)
-        waiting_E[e] = claim - shipped
-        level -= new_E[e]
-        transit_EL[e, (t + ship_N[customer_E[e]]) % n_slots] += shipped
-        way_E[e] += shipped
-    claim = waiting_E[own] + new_E[own]
-    shipped = min(stock, share * claim)
-    met += max(shipped - waiting_E[own], 0.0)
-    waiting_E[own] = claim - shipped
-    return level - new_E[own], met
-
-
-@numba.njit(cache=True, nogil=True)
-def _by_stage(supplier_E, customer_E, n_stages):  # type: ignore[no-untyped-def]
-    """Lanes out of and into each stage n: out_E[out_N[n]:out_N[n + 1]], in_E[in_N[n]:in_N[n + 1]]."""
-    out_N, in_N = np.zeros(n_stages + 1, dtype=np.int64), np.zeros(n_stages + 1, dtype=np.int64)
-    for e in range(supplier_E.size):
-        out_N[supplier_E[e] + 1] += 1
-        in_N[customer_E[e] + 1] += 1
-    out_E, in_E = np.argsort(supplier_E, kind="mergesort"), np.argsort(customer_E, kind="mergesort")
-    return np.cumsum(out_N), out_E, np.cumsum(in_N), in_E
+        state.met_N[n] += max(shipped - state.waiting_E[e], 0.0)
+        state.waiting_E[e] = claim - shipped
+        state.level_N[n] -= state.new_E[e]
+        if e != own:
+            state.transit_EL[e, (t + net.ship_N[net.customer_E[e]]) & mask] += shipped
+            state.way_E[e] += shipped
