@@ -80,7 +80,8 @@ def _wanted(
     """Units that must be ordered, units that could come along [S], and what is to be said of each.
 
     Levels of the policy hold for the lead time and review that it reckoned with: they move by the demand, and the
-    safety stock, of the days by which the chosen supplier's differ.
+    safety stock, of the days by which the chosen supplier's differ. Where nobody counts the stock, the position is one
+    that the policy in use brings about, and moves along.
     """
     need, cycle_S = given.need, suppliers.cycle_days[given.offers.supplier[chosen.first]]
     lead_S, sd_S = given.offers.lead_days[chosen.first], given.offers.lead_sd_days[chosen.first]
@@ -96,9 +97,10 @@ def _wanted(
         if row["main_reason"] in _OWN_QUANTITY:
             must_S[s] = row["order_qty"]
             continue
+        shift = 0.0 if row["is_stock_assumed"] else shift_S[s]
         lot = need.mean[s] * cycle_S[s] * (multiple_S[s] - 1.0)
-        position, up_to = row["position_qty"], policy["order_up_to_qty"] + shift_S[s] + lot
-        least, moq = policy["reorder_point_qty"] + shift_S[s], given.offers.moq_qty[chosen.first[s]]
+        position, up_to = row["position_qty"], policy["order_up_to_qty"] + shift + lot
+        least, moq = policy["reorder_point_qty"] + shift, given.offers.moq_qty[chosen.first[s]]
         filled = _packed(up_to - position, moq, pack_S[s])
         if position <= least and up_to > position:
             must_S[s] = filled
