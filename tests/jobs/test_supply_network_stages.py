@@ -59,7 +59,9 @@ def test_every_series_has_a_supplier_and_a_reason(bought: Lakehouse) -> None:
     assert {row["supplier_id"] for row in without} == {"Near"}  # the other states no lead time for it
     assert all(row["reason"].endswith("No other supplier offers it.") for row in without)
     others = [row for row in plan if row not in without]
-    assert all(row["runner_up_supplier_id"] and "would" in row["reason"] for row in others if row["sourcing"] == "single")
+    assert all(
+        row["runner_up_supplier_id"] and "would" in row["reason"] for row in others if row["sourcing"] == "single"
+    )
     failures = bought.read_arrow("ops.failure").to_pylist()
     assert {(row["stage"], row["fallback"]) for row in failures} == {("purchase", "the other offers")}
     assert all("supplier Far: lead time: expected days >= 0, found nan" in row["error"] for row in failures)

@@ -41,8 +41,8 @@ class Family:
         for name, rule in (("mean", "positive"), ("sd", "not_negative"), ("holding_cost", "positive"),
                            ("line_cost", "not_negative")):  # fmt: skip
             object.__setattr__(self, name, checked(name, getattr(self, name), shape, rule))
-        checked("shared_cost", self.shared_cost, (), "not_negative")
-        checked("lead_days", self.lead_days, (), "whole")
+        checked("shared_cost", self.shared_cost, (1,), "not_negative")
+        checked("lead_days", self.lead_days, (1,), "whole")
 
 
 class Levels(NamedTuple):

@@ -51,8 +51,8 @@ def network_tables(
 ) -> tuple[pa.Table, pa.Table, list[tuple[str, str]]]:  # fmt: skip
     """Rows of network.level and network.allocation, and (unique_id, why) of series that the network does not reach.
 
-    policy, proposal: what inventory decided. products: sku_id, department. locations: location_id, region. stock: counts,
-    of depots too: a depot's latest is the pool that it allocates, else the stock that its level gives on average.
+    policy, proposal: what inventory decided. products: sku_id, department. locations: location_id, region. stock:
+    counts, of depots too: a depot's latest is the pool that it allocates, else the stock that its level gives on average.
     """
     levels: list[dict[str, Any]] = []
     shares: list[dict[str, Any]] = []
@@ -164,7 +164,9 @@ def _allocation_rows(
     """The pool shared for the greatest expected margin over the lane and a review, what is on hand there known."""
     days = group.lane_days + 1.0
     known = [counted.get((sku, channel, group.depot)) for sku, channel in group.articles]
-    pool_A = np.floor([mean if count is None else max(count, 0.0) for count, mean in zip(known, found.dc_on_hand_S, strict=True)])
+    pool_A = np.floor(
+        [mean if count is None else max(count, 0.0) for count, mean in zip(known, found.dc_on_hand_S, strict=True)]
+    )
     z_K = stats.norm.ppf(_SHARES)
     demand_ACK = np.maximum((group.mean * days)[..., None] + (group.sd * np.sqrt(days))[..., None] * z_K, 0.0)
     left_ACK = np.maximum(np.round(demand_ACK) - np.maximum(group.position, 0.0)[..., None], 0.0)
@@ -179,5 +181,3 @@ def _allocation_rows(
                     "next_unit_value": float(shared.next_unit_value_SC[a, c]),
                     "reason": shared.reason(a, group.locations),
                 }  # fmt: skip
-
-

@@ -75,7 +75,11 @@ class Offers:
         first[np.unique(pair, return_index=True)[1]] = True
         rules: list[tuple[BoolArray, str, FloatArray]] = [
             (~(self.lead_days >= 0.0), "lead time: expected days >= 0, found {v:g}", self.lead_days),
-            (~(self.lead_sd_days >= 0.0), "deviation of the lead time: expected days >= 0, found {v:g}", self.lead_sd_days),
+            (
+                ~(self.lead_sd_days >= 0.0),
+                "deviation of the lead time: expected days >= 0, found {v:g}",
+                self.lead_sd_days,
+            ),
             (~(self.unit_cost[:, 0] > 0.0), "unit cost: expected a number > 0, found {v:g}", self.unit_cost[:, 0]),
             (~(self.added_cost >= 0.0), "added cost: expected a number >= 0, found {v:g}", self.added_cost),
             (~first, "expected one offer of a supplier for an SKU, found a second", self.moq_qty),
@@ -111,8 +115,8 @@ class Options:
     """Ways to buy each SKU, sorted by SKU, [P] each; costs in currency a day.
 
     kind: place in `KINDS`. first, second: offers (the second is the first again where there is one alone). share: of
-    the first in what is bought. purchase, ordering, holding: parts of the cost. value_1, value_2, qty_1, qty_2: currency
-    and units a day from both.
+    the first in what is bought. purchase, ordering, holding: parts of the cost. value_1, value_2, qty_1, qty_2:
+    currency and units a day from both.
     """
 
     sku: IntArray
@@ -177,12 +181,20 @@ def _landed(offers: Offers, rows: IntArray) -> FloatArray:
 
 
 def _bought(
-    offers: Offers, suppliers: SupplierTerms, need: Need, kind: int, first: IntArray, second: IntArray, share: FloatArray
+    offers: Offers,
+    suppliers: SupplierTerms,
+    need: Need,
+    kind: int,
+    first: IntArray,
+    second: IntArray,
+    share: FloatArray,
 ) -> Options:
     """The options of one kind with their costs."""
     sku, is_two = offers.sku[first], kind > 0
     mean, sd, z, rate = (values[sku] for values in (need.mean, need.sd, need.safety_factor, need.holding_rate))
-    parts = [_ordered(offers, suppliers, rows, mean * part, rate) for rows, part in ((first, share), (second, 1 - share))]
+    parts = [
+        _ordered(offers, suppliers, rows, mean * part, rate) for rows, part in ((first, share), (second, 1 - share))
+    ]
     if not is_two:
         parts[1] = tuple(np.zeros(first.size) for _ in parts[1])
     (unit_1, order_1, hold_1), (unit_2, order_2, hold_2) = parts

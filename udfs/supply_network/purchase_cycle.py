@@ -44,9 +44,7 @@ def chosen_with_cycles(
     return ways, choice, terms, multiple_S
 
 
-def cycles(
-    chosen: Options, offers: Offers, suppliers: SupplierTerms, need: Need
-) -> tuple[FloatArray, FloatArray]:
+def cycles(chosen: Options, offers: Offers, suppliers: SupplierTerms, need: Need) -> tuple[FloatArray, FloatArray]:
     """Days between orders to each supplier, [J], and in every how many of them each SKU is, [S], of its chosen option.
 
     A supplier that nobody buys from keeps its order days as its cycle.

@@ -64,7 +64,9 @@ def _suppliers(
     names: list[str], stated: dict[str, Row], spec: InventorySpec
 ) -> tuple[SupplierTerms, dict[str, tuple[int, ...]]]:
     told = [stated.get(name, {}) for name in names]
-    weekdays = {name: weekday_numbers(str(row.get("review_weekdays") or "")) for name, row in zip(names, told, strict=True)}
+    weekdays = {
+        name: weekday_numbers(str(row.get("review_weekdays") or "")) for name, row in zip(names, told, strict=True)
+    }
     cycle = [
         7.0 / len(weekdays[name]) if weekdays[name] else row.get("review_days") or spec.review_days
         for name, row in zip(names, told, strict=True)

@@ -151,7 +151,12 @@ def _order_of(
 
 
 def _within(
-    order_I: FloatArray, cover_I: FloatArray, pack_I: FloatArray, capacity: float, note_S: list[str | None], rows: IntArray
+    order_I: FloatArray,
+    cover_I: FloatArray,
+    pack_I: FloatArray,
+    capacity: float,
+    note_S: list[str | None],
+    rows: IntArray,
 ) -> FloatArray:
     """The order cut to its capacity: what lasts longest waits."""
     left = capacity

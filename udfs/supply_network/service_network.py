@@ -69,7 +69,9 @@ class ServiceNetwork:
         endless_N = np.isinf(self.outbound_service_time) & ((self.demand_sd > 0.0) | ~supplies_N)
         if endless_N.any():
             name = graph.names[int(np.argmax(endless_N))]
-            raise ValueError(f"outbound_service_time: expected a finite time at a stage with demand, found inf at {name}")
+            raise ValueError(
+                f"outbound_service_time: expected a finite time at a stage with demand, found inf at {name}"
+            )
         longest = graph.longest_time(self.processing_time, np.asarray(self.inbound_service_time)).max()
         if longest > _MAX_TIME:
             raise ValueError(f"processing_time: expected at most {_MAX_TIME} periods along a path, found {longest:g}")
@@ -112,7 +114,13 @@ def place_safety_stock(system: ServiceNetwork, limit_s: float = 60.0) -> PlacedS
     ([0.0, 1.0, 2.0, 0.0], 29.7289, 0.0)
     """
     graph, started = system.graph(), time.perf_counter()
-    programme = ServiceProgramme.of(system, graph)
+    programme = ServiceProgramme.of(
+        graph,
+        system.processing_time.astype(np.int64),
+        np.asarray(system.inbound_service_time).astype(np.int64),
+        np.minimum(system.outbound_service_time, _MAX_TIME).astype(np.int64),
+        system.holding_cost * system.demand_bound * graph.pooled_sd(system.demand_sd),
+    )
     relaxed = programme.relaxed()
     rounded = [_placed(system, graph, outbound_N, relaxed.bound) for outbound_N in programme.roundings(relaxed.x)]
     best = min((_improved(system, graph, each) for each in _distinct(rounded)), key=lambda each: each.cost)

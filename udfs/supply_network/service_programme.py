@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +12,6 @@ from scipy.sparse import csr_array
 
 from udfs.inventory.demand_distribution import FloatArray
 from udfs.supply_network.lanes import Lanes
-
-if TYPE_CHECKING:
-    from udfs.supply_network.service_network import ServiceNetwork
 
 IntArray = NDArray[np.int64]
 _TOLERANCE = 1e-7
@@ -46,13 +42,13 @@ class ServiceProgramme:
     outbound: tuple[IntArray, ...]
 
     @classmethod
-    def of(cls, system: ServiceNetwork, graph: Lanes) -> ServiceProgramme:
-        """The programme of a network."""
-        time_N = system.processing_time.astype(np.int64)
-        least_N = np.asarray(system.inbound_service_time).astype(np.int64)
-        longest_N = graph.longest_time(system.processing_time, least_N).astype(np.int64)
-        limit_N = np.minimum(system.outbound_service_time, longest_N).astype(np.int64)
-        weight_N = system.holding_cost * system.demand_bound * graph.pooled_sd(system.demand_sd)
+    def of(
+        cls, graph: Lanes, time_N: IntArray, least_N: IntArray, limit_N: IntArray, weight_N: FloatArray
+    ) -> ServiceProgramme:
+        """The programme of a network: processing times, least inbound and longest outbound times, all whole, [N], and
+        what a stage's stock costs per root of a period, [N]."""
+        longest_N = graph.longest_time(time_N.astype(np.float64), least_N.astype(np.float64)).astype(np.int64)
+        limit_N = np.minimum(limit_N, longest_N)
         cost, entries, one, is_pair = [], _Entries(), [], []
         inbound, outbound = [], []
         column = row = 0

@@ -75,8 +75,8 @@ def explained(options: Options, limits: Limits) -> str:
         )
     tight = [name for name, limit in zip(limits.names, limits.capacity_J, strict=True) if np.isfinite(limit)]
     return (
-        "demand: expected a choice within capacities and minimum values, found none; SKUs that only one supplier offers "
-        f"may exceed its capacity, or its minimum value exceed all that it is offered for (limited: {', '.join(tight)})"
+        "demand: expected a choice within capacities and minimum values, found none; SKUs that only one supplier "
+        f"offers may exceed its capacity, or its minimum value exceed all that it is offered for (limited: {', '.join(tight)})"
     )
 
 
@@ -113,4 +113,3 @@ def _exact(options: Options, limits: Limits, limit_s: float) -> Choice | None:
     option_S, none_J = np.flatnonzero(is_chosen), np.zeros(n_suppliers)
     cost = limits.cost(options, option_S)
     return Choice(option_S, cost, min(float(found.mip_dual_bound), cost), none_J, none_J)
-

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 
 from udfs.inventory.demand_distribution import BoolArray, FloatArray
+from udfs.supply_network.choice_repair import Ways, repair
 from udfs.supply_network.lanes import IntArray
 from udfs.supply_network.offers import Offers, Options, SupplierTerms
 
@@ -218,10 +218,11 @@ def _most_valued(options: Options, limits: Limits, chosen_S: IntArray) -> BoolAr
 
 def _repaired(options: Options, limits: Limits, chosen_S: IntArray, may_use_J: BoolArray) -> IntArray | None:
     plan_S = chosen_S.copy()
-    _repair(
+    ways = Ways(
         options.cost, limits.start_S, limits.supplier_1, limits.supplier_2, options.qty_1, options.qty_2,
-        options.value_1, options.value_2, limits.capacity_J, limits.least_value_J, may_use_J.copy(), plan_S,
+        options.value_1, options.value_2, limits.capacity_J, limits.least_value_J,
     )  # fmt: skip
+    repair(ways, may_use_J.copy(), plan_S)
     return plan_S if limits.are_kept(options, plan_S) else None
 
 
@@ -232,92 +233,3 @@ def _cheapest(cost: FloatArray, start_S: IntArray) -> IntArray:
     at = np.flatnonzero(is_least)
     sku = np.searchsorted(start_S, at, side="right") - 1
     return at[np.flatnonzero(np.diff(sku, prepend=-1))]
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def _repair(  # type: ignore[no-untyped-def]
-    cost, start_S, one, two, qty_1, qty_2, value_1, value_2, capacity_J, least_J, may_use_J, plan_S
-):
-    """Move SKUs, those that lose least first: off suppliers that may not be used or are full, onto those that lack
-    value; a supplier that cannot reach its minimum is given up."""
-    n_suppliers = capacity_J.size
-    for _ in range(2 * n_suppliers + 2):
-        qty_J, value_J = np.zeros(n_suppliers), np.zeros(n_suppliers)
-        for p in plan_S:
-            qty_J[one[p]] += qty_1[p]
-            qty_J[two[p]] += qty_2[p]
-            value_J[one[p]] += value_1[p]
-            value_J[two[p]] += value_2[p]
-        excess_J = np.where(may_use_J, qty_J - capacity_J, qty_J)
-        lacking_J = np.where(may_use_J & (value_J > 0.0), least_J - value_J, 0.0)
-        off, onto = -1, -1
-        for j in range(n_suppliers):
-            if excess_J[j] > 1e-9 * max(capacity_J[j], 1.0) or (not may_use_J[j] and qty_J[j] > 0.0):
-                off = j
-            elif lacking_J[j] > 1e-9 * least_J[j]:
-                onto = j
-        target = off if off >= 0 else onto
-        if target < 0:
-            return
-        is_off = off >= 0
-        other_S, ratio_S = _moves(
-            cost, start_S, one, two, qty_1, qty_2, value_1, value_2, capacity_J, qty_J, may_use_J, plan_S, target, is_off
-        )
-        left = excess_J[target] if is_off else lacking_J[target]
-        for s in np.argsort(ratio_S):
-            if left <= 0.0 or ratio_S[s] == np.inf:
-                break
-            p, q = plan_S[s], other_S[s]
-            gain = _part(p, target, one, two, qty_1, qty_2) - _part(q, target, one, two, qty_1, qty_2)
-            if not is_off:
-                gain = _part(q, target, one, two, value_1, value_2) - _part(p, target, one, two, value_1, value_2)
-            fits = True
-            for j in (one[q], two[q]):
-                change = _part(q, j, one, two, qty_1, qty_2) - _part(p, j, one, two, qty_1, qty_2)
-                fits = fits and (change <= 0.0 or qty_J[j] + change <= capacity_J[j])
-            if not fits or gain <= 0.0:
-                continue
-            qty_J[one[p]] -= qty_1[p]
-            qty_J[two[p]] -= qty_2[p]
-            qty_J[one[q]] += qty_1[q]
-            qty_J[two[q]] += qty_2[q]
-            plan_S[s] = q
-            left -= gain
-        if left > 1e-9 and is_off and not may_use_J[target]:
-            return
-        if left > 1e-9 and not is_off:
-            may_use_J[target] = False
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def _part(p, j, one, two, amount_1, amount_2):  # type: ignore[no-untyped-def]
-    """What option p takes from supplier j."""
-    return (amount_1[p] if one[p] == j else 0.0) + (amount_2[p] if two[p] == j else 0.0)
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def _moves(  # type: ignore[no-untyped-def]
-    cost, start_S, one, two, qty_1, qty_2, value_1, value_2, capacity_J, qty_J, may_use_J, plan_S, target, is_off
-):
-    """Each SKU's cheapest option that helps, and what it loses by it per unit of help; inf where there is none."""
-    n_skus = start_S.size
-    other_S, ratio_S = plan_S.copy(), np.full(n_skus, np.inf)
-    for s in range(n_skus):
-        p, last = plan_S[s], start_S[s + 1] if s + 1 < n_skus else cost.size
-        if is_off and one[p] != target and two[p] != target:
-            continue
-        for q in range(start_S[s], last):
-            if q == p or not (may_use_J[one[q]] and may_use_J[two[q]]):
-                continue
-            help_ = _part(p, target, one, two, qty_1, qty_2) - _part(q, target, one, two, qty_1, qty_2)
-            if not is_off:
-                help_ = _part(q, target, one, two, value_1, value_2) - _part(p, target, one, two, value_1, value_2)
-            if help_ <= 0.0:
-                continue
-            j, k = one[q], two[q]
-            if (j != target and qty_J[j] >= capacity_J[j]) or (k != target and qty_J[k] >= capacity_J[k]):
-                continue
-            ratio = (cost[q] - cost[p]) / help_
-            if ratio < ratio_S[s]:
-                other_S[s], ratio_S[s] = q, ratio
-    return other_S, ratio_S

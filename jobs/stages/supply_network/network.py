@@ -71,7 +71,9 @@ def _path(context: RunContext) -> Path:
     name = NETWORK.of(context.settings).file
     path = Path(name) if name.endswith(".toml") else conf_dir() / "networks" / f"{name}.toml"
     if not path.is_file():
-        raise ConfigError(f"network_plan.file: expected a name in conf/networks or the path of a .toml file, found {name!r}")
+        raise ConfigError(
+            f"network_plan.file: expected a name in conf/networks or the path of a .toml file, found {name!r}"
+        )
     return path
 
 

@@ -47,7 +47,7 @@ def kernel(inputs: dict[str, pa.Table], parameters: PurchaseParameters, _unit: s
         purchase=parameters.purchase,
     )
     known = set(plan["unique_id"].to_pylist())
-    found = failure_rows(failures, {unique_id: "the other offers" for unique_id in known})
+    found = failure_rows(failures, dict.fromkeys(known, "the other offers"))
     return KernelResult({PLAN: plan, ORDER: orders}, failures=found, ids=plan.num_rows)
 
 

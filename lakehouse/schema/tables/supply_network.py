@@ -41,7 +41,9 @@ declare(
     Column("mean_on_hand_qty", "double", "Units expected on hand", _FROM_0),
     Column("mean_backorder_qty", "double", "Units expected to wait", _FROM_0),
     Column("stage_lead_days", "double", "Days from the stage's supplier to it", _FROM_0),
-    Column("network_cost", "double", "Holding and shortage of the article at a depot and its locations, a day", _FROM_0),
+    Column(
+        "network_cost", "double", "Holding and shortage of the article at a depot and its locations, a day", _FROM_0
+    ),
     Column("alone_cost", "double", "The same where each location buys for itself, without a depot", _FROM_0),
     Column("pool_qty", "double", "Units that the depot can allocate today", _FROM_0),
     Column("is_pool_assumed", "boolean", "True where no feed counts the depot's stock: its level was taken"),

@@ -127,7 +127,7 @@ def supply(feed: Split | None, spark: SparkSession, series: DataFrame | None = N
 def _of_suppliers(
     feeds: Mapping[str, Split], spark: SparkSession, series: DataFrame | None
 ) -> dict[str, Callable[[], DataFrame]]:
-    """What makes silver.supplier and silver.offer; a retailer with one supplier an article need not deliver suppliers."""
+    """What makes silver.supplier and silver.offer; a retailer with one supplier an article needs neither."""
 
     def suppliers() -> DataFrame:
         declared = contract("silver.supplier")
@@ -138,7 +138,7 @@ def _of_suppliers(
 
 
 def offers(feed: Split | None, spark: SparkSession, series: DataFrame | None = None) -> DataFrame:
-    """silver.offer: the last terms that each named supplier states for a series; as `supply`, but not the last alone."""
+    """silver.offer: the last terms that each named supplier states for a series, as `supply` has those of one."""
     declared = contract("silver.offer")
     if feed is None:
         return spark.createDataFrame([], ", ".join(f"{name} {declared.sql_type(name)}" for name in declared.columns))

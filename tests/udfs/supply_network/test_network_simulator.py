@@ -34,14 +34,16 @@ def drawn(lanes: list[tuple[int, int]], seed: int, is_s_s: bool) -> tuple[Stocke
 
 def stockpyls(system: StockedNetwork, demand_TN: np.ndarray):
     nodes = list(range(system.order_up_to.size))
-    net = network_from_edges(edges=list(system.lanes), node_order_in_lists=nodes, **{
-        "local_holding_cost": system.holding_cost.tolist(), "stockout_cost": system.shortage_cost.tolist(),
+    attributes = {
+        "local_holding_cost": system.holding_cost.tolist(),
+        "stockout_cost": system.shortage_cost.tolist(),
         "shipment_lead_time": system.shipment_time.astype(int).tolist(),
         "order_lead_time": system.order_time.astype(int).tolist(),
         "demand_type": ["D" if demand_TN[:, n].any() else None for n in nodes],
         "demand_list": [demand_TN[:, n].tolist() for n in nodes],
         "supply_type": ["U" if n not in [b for _, b in system.lanes] else None for n in nodes],
-    })  # fmt: skip
+    }
+    net = network_from_edges(edges=list(system.lanes), node_order_in_lists=nodes, **attributes)
     for n in nodes:
         node = net.nodes_by_index[n]
         levels = {"reorder_point": system.reorder_point[n], "order_up_to_level": system.order_up_to[n]}

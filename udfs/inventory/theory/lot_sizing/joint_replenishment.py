@@ -87,9 +87,7 @@ def _families(
     check("item_fixed_cost_SI", item_SI, AT_LEAST_ZERO)
     check("holding_cost_SI", holding_SI, POSITIVE)
     check("demand_rate_SI", demand_SI, POSITIVE)
-    shared_S, _ = per_series(
-        shared_fixed_cost=(shared, AT_LEAST_ZERO), families=(np.ones(item_SI.shape[0]), POSITIVE)
-    )
+    shared_S, _ = per_series(shared_fixed_cost=(shared, AT_LEAST_ZERO), families=(np.ones(item_SI.shape[0]), POSITIVE))
     shape = (shared_S.size, item_SI.shape[1])
     item_SI, holding_SI, demand_SI = (np.array(np.broadcast_to(t, shape)) for t in (item_SI, holding_SI, demand_SI))
     leader_S = (item_SI / (holding_SI * demand_SI)).argmin(axis=1)
