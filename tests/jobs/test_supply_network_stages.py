@@ -63,7 +63,7 @@ def test_every_series_has_a_supplier_and_a_reason(bought: Lakehouse) -> None:
         row["runner_up_supplier_id"] and "would" in row["reason"] for row in others if row["sourcing"] == "single"
     )
     failures = bought.read_arrow("ops.failure").to_pylist()
-    assert {(row["stage"], row["fallback"]) for row in failures} == {("purchase", "the other offers")}
+    assert {(row["stage"], row["fallback"]) for row in failures} == {("purchase", "other candidates")}
     assert all("supplier Far: lead time: expected days >= 0, found nan" in row["error"] for row in failures)
 
 

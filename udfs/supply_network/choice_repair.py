@@ -70,7 +70,7 @@ def _loads(ways, plan_S):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def _most_wrong(ways, may_use_J, qty_J, value_J):  # type: ignore[no-untyped-def]
-    """The supplier to be seen to (-1: none), whether SKUs must leave it, and how much is wrong; what is too much first."""
+    """The supplier to be seen to (-1: none), whether SKUs must leave it, and how much is wrong."""
     onto, lacking = -1, 0.0
     for j in range(qty_J.size):
         over = qty_J[j] - ways.capacity_J[j] if may_use_J[j] else qty_J[j]
@@ -108,7 +108,7 @@ def _fits(ways, qty_J, p, q):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def _moves(ways, qty_J, may_use_J, plan_S, target, is_off):  # type: ignore[no-untyped-def]
-    """Each SKU's cheapest option that helps and fits, and what it loses by it per unit of help; inf where there is none."""
+    """Each SKU's cheapest option that helps and fits, and what it loses by it per unit of help (inf: none)."""
     n_skus = ways.start_S.size
     other_S, ratio_S = plan_S.copy(), np.full(n_skus, np.inf)
     for s in range(n_skus):

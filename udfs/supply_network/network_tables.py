@@ -52,7 +52,7 @@ def network_tables(
     """Rows of network.level and network.allocation, and (unique_id, why) of series that the network does not reach.
 
     policy, proposal: what inventory decided. products: sku_id, department. locations: location_id, region. stock:
-    counts, of depots too: a depot's latest is the pool that it allocates, else the stock that its level gives on average.
+    counts, of depots too: a depot's latest is the pool that it allocates, else what its level gives on average.
     """
     levels: list[dict[str, Any]] = []
     shares: list[dict[str, Any]] = []

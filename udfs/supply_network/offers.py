@@ -196,7 +196,7 @@ def _bought(
         _ordered(offers, suppliers, rows, mean * part, rate) for rows, part in ((first, share), (second, 1 - share))
     ]
     if not is_two:
-        parts[1] = tuple(np.zeros(first.size) for _ in parts[1])
+        parts[1] = np.zeros(first.size), np.zeros(first.size), np.zeros(first.size)
     (unit_1, order_1, hold_1), (unit_2, order_2, hold_2) = parts
     landed = share * unit_1 + (1.0 - share) * unit_2
     lead, lead_variance = _lead(offers, first, second, share)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +16,7 @@ from udfs.inventory.review_calendar import weekday_numbers
 from udfs.inventory.supply import DAYS_PER_YEAR
 from udfs.supply_network.offers import Need, Offers, SupplierTerms
 
-Row = dict[str, object]
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class PurchaseInput:
     offers: Offers
     suppliers: SupplierTerms
     need: Need
-    policy: dict[str, dict[str, object]]
+    policy: dict[str, Row]
     pack_O: FloatArray
     weekdays: dict[str, tuple[int, ...]]
     failures: list[tuple[str, str]]
@@ -102,7 +103,7 @@ def _offers(
     )
 
 
-def _need(policies: list[dict[str, object]], spec: InventorySpec) -> Need:
+def _need(policies: list[Row], spec: InventorySpec) -> Need:
     days = _column(policies, "lead_time_days", 0.0) + _column(policies, "review_days", 1.0)
     level = _column(policies, "service_level", spec.service_level)
     return Need(

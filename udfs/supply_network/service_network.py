@@ -122,6 +122,7 @@ def place_safety_stock(system: ServiceNetwork, limit_s: float = 60.0) -> PlacedS
         system.holding_cost * system.demand_bound * graph.pooled_sd(system.demand_sd),
     )
     relaxed = programme.relaxed()
+    assert relaxed.x is not None
     rounded = [_placed(system, graph, outbound_N, relaxed.bound) for outbound_N in programme.roundings(relaxed.x)]
     best = min((_improved(system, graph, each) for each in _distinct(rounded)), key=lambda each: each.cost)
     if best.gap <= 1e-9:

@@ -76,7 +76,8 @@ def explained(options: Options, limits: Limits) -> str:
     tight = [name for name, limit in zip(limits.names, limits.capacity_J, strict=True) if np.isfinite(limit)]
     return (
         "demand: expected a choice within capacities and minimum values, found none; SKUs that only one supplier "
-        f"offers may exceed its capacity, or its minimum value exceed all that it is offered for (limited: {', '.join(tight)})"
+        f"offers may exceed its capacity, or its minimum value exceed all that it is offered for "
+        f"(limited: {', '.join(tight)})"
     )
 
 

@@ -43,9 +43,8 @@ class Limits:
     def per_supplier(self, rows: IntArray, amount_1: FloatArray, amount_2: FloatArray) -> FloatArray:
         """Sums over chosen options of what goes to each supplier, [J]."""
         n = self.capacity_J.size
-        return np.bincount(self.supplier_1[rows], amount_1[rows], n) + np.bincount(
-            self.supplier_2[rows], amount_2[rows], n
-        )
+        one_J = np.bincount(self.supplier_1[rows], amount_1[rows], n)
+        return np.asarray(one_J + np.bincount(self.supplier_2[rows], amount_2[rows], n), dtype=np.float64)
 
     def is_used(self, rows: IntArray) -> BoolArray:
         n = self.capacity_J.size
@@ -204,9 +203,11 @@ def _plans(options: Options, limits: Limits, chosen_S: IntArray, may_use_J: Bool
     if may_use_J is None:
         used_J = np.flatnonzero(limits.is_used(chosen_S))
         for j in used_J[np.argsort(-limits.order_cost_J[used_J])][:20]:
-            found.append(_repaired(options, limits, chosen_S, np.arange(everyone.size) != j))
+            found.append(_repaired(options, limits, chosen_S, np.asarray(np.arange(everyone.size) != j)))
         common = _most_valued(options, limits, chosen_S)
-        found += [_repaired(options, limits, chosen_S, common[:n].any(axis=0)) for n in range(1, len(common))]
+        found += [
+            _repaired(options, limits, chosen_S, np.asarray(common[:n].any(axis=0))) for n in range(1, len(common))
+        ]
     return [plan for plan in found if plan is not None]
 
 

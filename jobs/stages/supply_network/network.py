@@ -34,12 +34,15 @@ _PRODUCTS, _LOCATIONS, _STOCK = "silver.products", "silver.locations", "silver.s
 
 @dataclass(frozen=True, slots=True)
 class NetworkParameters:
-    network: NetworkMap
+    """`network`: None where the settings name none, and no unit asks for it."""
+
+    network: NetworkMap | None
     spec: InventorySpec
 
 
 def kernel(inputs: dict[str, pa.Table], parameters: NetworkParameters, _unit: str) -> KernelResult:
     """All articles of all depots at once."""
+    assert parameters.network is not None
     levels, shares, failures = network_tables(
         parameters.network,
         policy=inputs[_POLICY],
@@ -53,7 +56,7 @@ def kernel(inputs: dict[str, pa.Table], parameters: NetworkParameters, _unit: st
 
 
 def parameters(context: RunContext, _sums: Mapping[str, Any]) -> NetworkParameters:
-    return NetworkParameters(network_of(context), context.settings.inventory)
+    return NetworkParameters(network_of(context) if _units(context) else None, context.settings.inventory)
 
 
 def network_of(context: RunContext) -> NetworkMap:

@@ -15,6 +15,7 @@ import pyarrow as pa
 from jobs.engine.stage import THIS, Read, UnitStage
 from jobs.engine.task import KernelResult
 from jobs.stages.supply_network.supply_network_settings import PURCHASE
+from lakehouse.schema.codes import OTHER_CANDIDATES
 from lakehouse.schema.entities import WHOLE
 from lakehouse.schema.tables import contract
 from udfs.inventory.inventory_spec import InventorySpec
