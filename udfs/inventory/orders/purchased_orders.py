@@ -40,7 +40,7 @@ def _bought(line: dict[str, Any], rows: list[dict[str, Any]], wanted: float) -> 
     note = next((row["purchase_note"] for row in rows if row["purchase_note"]), None)
     said = f"{who}{f': {note}' if note else ''}"
     receipts = [row["expected_receipt_ds"] for row in rows if row["purchase_qty"] > 0.0]
-    changed = {"reason": f"{line['reason']} Bought: {said}."}
+    changed: dict[str, Any] = {"reason": f"{line['reason']} Bought: {said}."}
     if quantity * share != line["order_qty"]:
         main = "minimum order" if quantity else "no review day" if note else "enough stock"
         changed |= {"main_reason": main, "headline": f"Buy {said}"[:LONGEST], "expected_value": None}
