@@ -88,7 +88,8 @@ def _groups(
     failures = []
     for row in policy.sort_by("unique_id").to_pylist():
         sku, location, channel = SERIES.split(row["unique_id"])
-        depot, supplier = network.depot_of.get(region.get(location)), network.supplier_of.get(department.get(sku))
+        depot = network.depot_of.get(region.get(location) or "")
+        supplier = network.supplier_of.get(department.get(sku) or "")
         days = row["lead_time_days"] + row["review_days"]
         if depot is None or supplier is None:
             what = f"region {region.get(location)!r}" if depot is None else f"department {department.get(sku)!r}"
@@ -141,7 +142,7 @@ def _solved(group: Group, spec: InventorySpec) -> tuple[TwoEchelonLevels, TwoEch
 
 def _level_rows(group: Group, found: TwoEchelonLevels, alone: TwoEchelonLevels) -> Iterator[dict[str, Any]]:
     for a, (sku, channel) in enumerate(group.articles):
-        shared = {"sku_id": sku, "channel_id": channel, "depot_name": group.depot}
+        shared: dict[str, Any] = {"sku_id": sku, "channel_id": channel, "depot_name": group.depot}
         shared |= {"network_cost": float(found.cost_S[a]), "alone_cost": float(alone.cost_S[a])}
         yield shared | {
             "stage_name": group.depot, "level_qty": float(found.dc_level_S[a]),

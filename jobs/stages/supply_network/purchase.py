@@ -48,8 +48,8 @@ def kernel(inputs: dict[str, pa.Table], parameters: PurchaseParameters, _unit: s
         purchase=parameters.purchase,
     )
     known = set(plan["unique_id"].to_pylist())
-    found = failure_rows(failures, dict.fromkeys(known, "the other offers"))
-    return KernelResult({PLAN: plan, ORDER: orders}, failures=found, ids=plan.num_rows)
+    found = failure_rows(failures, dict.fromkeys(known, OTHER_CANDIDATES))
+    return KernelResult({PLAN: plan, ORDER: orders}, failures=found, ids=len(known.union(found["id"].to_pylist())))
 
 
 def failure_rows(failures: Sequence[tuple[str, str]], fallback: Mapping[str, str]) -> pa.Table:

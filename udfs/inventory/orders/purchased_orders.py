@@ -42,7 +42,8 @@ def _bought(line: dict[str, Any], rows: list[dict[str, Any]], wanted: float) -> 
     receipts = [row["expected_receipt_ds"] for row in rows if row["purchase_qty"] > 0.0]
     changed: dict[str, Any] = {"reason": f"{line['reason']} Bought: {said}."}
     if quantity * share != line["order_qty"]:
-        main = "minimum order" if quantity else "no review day" if note else "enough stock"
+        main = ("minimum order" if note and "minimum" in note else "reorder") if quantity else "no review day"
+        main = main if note or quantity else "enough stock"
         changed |= {"main_reason": main, "headline": f"Buy {said}"[:LONGEST], "expected_value": None}
     return line | {
         "order_qty": quantity * share,
