@@ -81,7 +81,11 @@ class Offers:
                 self.lead_sd_days,
             ),
             (~(self.unit_cost[:, 0] > 0.0), "unit cost: expected a number > 0, found {v:g}", self.unit_cost[:, 0]),
-            (~(self.added_cost >= 0.0), "added cost: expected a number >= 0, found {v:g}", self.added_cost),
+            (
+                ~(self.added_cost >= 0.0) & (self.unit_cost[:, 0] > 0.0),
+                "added cost: expected a number >= 0, found {v:g}",
+                self.added_cost,
+            ),
             (~first, "expected one offer of a supplier for an SKU, found a second", self.moq_qty),
             (
                 self.moq_qty > suppliers.capacity_qty[self.supplier],
