@@ -27,7 +27,7 @@ def chosen_with_cycles(
     of its first supplier's cycle, [S].
     """
     # Orders are as rare as their minimum value asks for: what is best without it says how rare that is.
-    anyhow = replace(suppliers, minimum_value=0.0)
+    anyhow = replace(suppliers, minimum_value=np.zeros_like(suppliers.minimum_value))
     ways = options(offers, anyhow, need, kinds, split_share)
     choice = choose(ways, offers, anyhow, limit_s / (_ROUNDS + 1))
     cycle_J, _ = cycles(ways.taken(choice.option_S), offers, suppliers, need)
