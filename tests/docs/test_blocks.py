@@ -16,6 +16,7 @@ from jobs.views.duckdb_file import write_duckdb
 from lakehouse.delta.io import Lakehouse
 from lakehouse.feeds.sources import Cleaning, SourceMapping
 from tests.docs.pages import PAGES, Block, blocks
+from udfs.supply_network.network_map import NetworkMap
 
 BLOCKS = [block for page in PAGES for block in blocks(page)]
 SECTIONS = set(load_settings().model_dump())
@@ -36,6 +37,8 @@ def test_toml_is_settings_or_a_mapping(block: Block, tmp_path: Path) -> None:
         path = tmp_path / "conf.toml"
         path.write_text(block.text, encoding="utf-8")
         load_settings(path)
+    elif "lanes" in values:
+        NetworkMap.of(values)
     elif "columns" in values.get("feeds", {}).get("sales", {}):
         SourceMapping.model_validate({"name": "shop", **values})
     else:

@@ -46,6 +46,12 @@ def test_a_whole_run_makes_every_table_of_the_house_that_its_feeds_allow(finishe
     assert absent <= {
         "ops.failure",  # nothing failed
         "features.group_daily",  # trees ask for groups by a setting
+        "silver.supplier",  # nobody delivers suppliers to choose from
+        "silver.offer",
+        "network.purchase_plan",
+        "network.purchase_order",
+        "network.level",  # no file tells of a network
+        "network.allocation",
         "planner.decision",  # nobody has decided anything
         "gold.decision_value",  # and so nothing was gained
         "gold.order_change",  # a change of an order is looked for when somebody asks

@@ -53,7 +53,9 @@ def build(context: RunContext, frames: Frames) -> StageRecord:
     shared = shared_days(mapping, census, frames["bronze.sales"], stray)
     sales = clean_sales(frames["bronze.sales"], mapping, buckets, match_cancellations, stray).persist()
     feeds = {
-        feed: clean_feed(frames[f"bronze.{feed}"], feed, mapping, buckets) for feed in mapping.feeds if feed != "sales"
+        feed: clean_feed(frames[f"bronze.{feed}"], feed, mapping, buckets)
+        for feed in mapping.feeds
+        if feed != "sales" and (feed != "suppliers" or _are_suppliers_told(context))
     }
     sales = replace(sales, kits=Kits.of(feeds.get("kits"), buckets))
     try:
@@ -88,6 +90,12 @@ def build(context: RunContext, frames: Frames) -> StageRecord:
     finally:
         sales.unpersist()
     return StageRecord("succeeded", rows=rows, ids=count)
+
+
+def _are_suppliers_told(context: RunContext) -> bool:
+    """Whether the feed has ever had a row: where it has not, its tables are not made, and nothing is asked of Spark."""
+    lake = context.lakehouse
+    return lake.exists("silver.supplier") or (lake.exists("bronze.suppliers") and lake.rows("bronze.suppliers") > 0)
 
 
 def bronze_rows(context: RunContext, frames: Frames, feed: str, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
@@ -163,6 +171,8 @@ STAGE = FrameStage(
         "silver.calendar",
         "silver.stock",
         "silver.supply",
+        "silver.supplier",
+        "silver.offer",
         _QUARANTINE,
         _COUNTS,
         _LOST,

@@ -21,11 +21,12 @@ from udfs.inventory.inventory_spec import InventorySpec
 from udfs.inventory.kernels.order_bucket import cut_of, order_bucket
 from udfs.inventory.orders.budget_cut import Cut
 from udfs.inventory.orders.decided_orders import decided_value, orders_of, with_decisions
+from udfs.inventory.orders.purchased_orders import with_purchases
 
 if TYPE_CHECKING:
     from jobs.context import RunContext
 
-_ORDER_PLAN, _POLICY = "inventory.order_plan", "inventory.policy"
+_ORDER_PLAN, _POLICY, _PURCHASE = "inventory.order_plan", "inventory.policy", "network.purchase_order"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class OrderParameters:
 def kernel(inputs: dict[str, pa.Table], parameters: OrderParameters) -> KernelResult:
     """One bucket of proposals to order lines."""
     plan = order_bucket(inputs[PROPOSAL], inputs[STEP], parameters.cut)
+    plan = with_purchases(plan, inputs[PROPOSAL], inputs.get(_PURCHASE))
     plan = with_decisions(plan, parameters.decisions, inputs[_POLICY])
     return KernelResult({_ORDER_PLAN: plan}, ids=plan.num_rows)
 
@@ -92,6 +94,7 @@ STAGE = UnitStage(
         Read(PROPOSAL, contract(PROPOSAL).file_columns(), run=THIS),
         Read(STEP, contract(STEP).file_columns(), run=THIS),
         Read(_POLICY, ("unique_id", "unit_cost", "lead_time_days"), run=THIS),
+        Read(_PURCHASE, contract(_PURCHASE).file_columns(), run=THIS),
     ),
     sums=(_PROPOSALS, _STEPS, _COSTS),
     writes=(_ORDER_PLAN,),

@@ -50,6 +50,7 @@ def frames(
         "silver.calendar": lambda: calendar(feeds.get("calendar"), places, closed, *span),
         "silver.stock": lambda: stock(feeds.get("stock"), spark),
         "silver.supply": lambda: supply(feeds.get("supply"), spark, series if everywhere else None),
+        **(_of_suppliers(feeds, spark, series if everywhere else None) if "suppliers" in feeds else {}),
     }
 
 
@@ -120,8 +121,38 @@ def supply(feed: Split | None, spark: SparkSession, series: DataFrame | None = N
 
     Terms for `EVERYWHERE` hold for each of `series` of the article for which none are stated.
     """
-    stated = _by_series(feed, spark, "silver.supply")
-    if feed is None or series is None:
+    return _spread(_by_series(feed, spark, "silver.supply"), series if feed else None)
+
+
+def _of_suppliers(
+    feeds: Mapping[str, Split], spark: SparkSession, series: DataFrame | None
+) -> dict[str, Callable[[], DataFrame]]:
+    """What makes silver.supplier and silver.offer; a retailer with one supplier an article needs neither."""
+
+    def suppliers() -> DataFrame:
+        declared = contract("silver.supplier")
+        rows = feeds["suppliers"].accepted
+        return rows.select(*(F.col(name).cast(declared.sql_type(name)).alias(name) for name in declared.columns))
+
+    return {"silver.supplier": suppliers, "silver.offer": lambda: offers(feeds.get("supply"), spark, series)}
+
+
+def offers(feed: Split | None, spark: SparkSession, series: DataFrame | None = None) -> DataFrame:
+    """silver.offer: the last terms that each named supplier states for a series, as `supply` has those of one."""
+    declared = contract("silver.offer")
+    if feed is None:
+        return spark.createDataFrame([], ", ".join(f"{name} {declared.sql_type(name)}" for name in declared.columns))
+    rows = feed.rows.filter("(outcome = 'used' OR rule_id = 'repeated_key') AND supplier_id IS NOT NULL")
+    key, order = ["unique_id", "supplier_id"], F.struct(*SOURCE_ORDER)
+    values = [name for name in declared.columns if name not in key]
+    last = rows.groupBy(*key).agg(F.max_by(F.struct(*values), order).alias("last")).select(*key, "last.*")
+    typed = last.select(*(F.col(name).cast(declared.sql_type(name)).alias(name) for name in declared.columns))
+    return _spread(typed, series)
+
+
+def _spread(stated: DataFrame, series: DataFrame | None) -> DataFrame:
+    """Terms of `EVERYWHERE` for each of `series` of the article for which none are stated; as they are without it."""
+    if series is None:
         return stated
     parted = stated.select("*", *parts_of(SERIES))
     own = parted.filter(F.col("location_id") != EVERYWHERE).select(*stated.columns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -121,18 +122,40 @@ def test_a_senseless_price_list_is_an_error(breaks: list[float], costs: list[flo
         PriceBreaks(breaks, costs)
 
 
-def test_joint_replenishment_of_many_families_equals_stockpyls_one_by_one() -> None:
+def best_cyclic_cost(shared: float, item_I: np.ndarray, value_I: np.ndarray, near: float) -> float:
+    """Every multiple up to 30 for three items, and for more the best multiples of each of 20,001 cycles."""
+    if item_I.size <= 3:
+        multiple_NI = np.array(list(product(range(1, 31), repeat=item_I.size)), dtype=float)
+    else:
+        cycle_N1 = np.geomspace(near / 20.0, near * 20.0, 20_001)[:, None]
+        wanted_NI = 2.0 * item_I / (value_I * cycle_N1**2)
+        multiple_NI = np.maximum(np.ceil(np.sqrt(0.25 + wanted_NI) - 0.5), 1.0)
+    ordering_N, holding_N = shared + (item_I / multiple_NI).sum(axis=1), (value_I * multiple_NI).sum(axis=1)
+    return float(np.sqrt(2.0 * ordering_N * holding_N).min())
+
+
+def test_joint_replenishment_is_the_best_cyclic_policy() -> None:
+    rng = np.random.default_rng(12)
+    for _ in range(300):
+        n_items, shared = int(rng.integers(2, 8)), float(rng.uniform(1.0, 400.0))
+        item, holding, demand = rng.uniform(0, 60, n_items), rng.lognormal(0, 1, n_items), rng.lognormal(2, 1, n_items)
+        plan = joint_replenishment(shared, item, holding, demand)
+        best = best_cyclic_cost(shared, item, holding * demand, plan.cycle_S[0])
+        assert plan.cost_S[0] == pytest.approx(best, rel=1e-9)
+
+
+def test_joint_replenishment_of_many_families_is_never_dearer_than_stockpyls_one_by_one() -> None:
     item, holding, demand = (RNG.uniform(1.0, 50.0, (S, 5)) for _ in range(3))
     plan = joint_replenishment(K, item, holding, demand)
     for s in range(S):
-        quantities, cycle, multiples, cost = joint_replenishment_problem_silver_heuristic(
-            K[s], item[s].tolist(), holding[s].tolist(), demand[s].tolist()
-        )
-        np.testing.assert_allclose(plan.quantity_SI[s], quantities, rtol=1e-12)
-        assert plan.multiple_SI[s].tolist() == multiples
-        np.testing.assert_allclose([plan.cycle_S[s], plan.cost_S[s]], [cycle, cost], rtol=1e-12)
+        family = item[s].tolist(), holding[s].tolist(), demand[s].tolist()
+        heuristic = joint_replenishment_problem_silver_heuristic(K[s], *family)[-1]
+        assert plan.cost_S[s] <= heuristic * (1.0 + 1e-12)
+        assert plan.cost_S[s] == joint_replenishment(K[s], *family).cost_S[0]
     alone = joint_replenishment(3.0, K[:, None], H[:, None], DEMAND[:, None])
     np.testing.assert_allclose(alone.cost_S, eoq(K + 3.0, H, DEMAND).cost_S, rtol=1e-12)
+    free = joint_replenishment(0.0, item, holding, demand).cost_S  # what costs nothing to share is bought item by item
+    np.testing.assert_allclose(free, np.sqrt(2.0 * item * holding * demand).sum(axis=1), rtol=1e-3)
 
 
 def test_joint_replenishment_refuses_what_makes_no_sense() -> None:
