@@ -15,8 +15,8 @@ import pyarrow as pa
 from jobs.engine.hashing import digest
 from jobs.engine.stage import THIS, Read, UnitStage
 from jobs.engine.task import KernelResult
-from jobs.stages.supply_network.purchase import failure_rows
 from jobs.stages.supply_network.supply_network_settings import NETWORK
+from jobs.stages.supply_network.unit_failures import failure_rows
 from lakehouse.errors import ConfigError
 from lakehouse.schema.entities import WHOLE
 from lakehouse.schema.tables import contract

@@ -5,7 +5,7 @@ It needs the feed `suppliers`, and `supply` with the suppliers of each article; 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ import pyarrow as pa
 from jobs.engine.stage import THIS, Read, UnitStage
 from jobs.engine.task import KernelResult
 from jobs.stages.supply_network.supply_network_settings import PURCHASE
+from jobs.stages.supply_network.unit_failures import failure_rows
 from lakehouse.schema.codes import OTHER_CANDIDATES
 from lakehouse.schema.entities import WHOLE
 from lakehouse.schema.tables import contract
@@ -50,21 +51,6 @@ def kernel(inputs: dict[str, pa.Table], parameters: PurchaseParameters, _unit: s
     known = set(plan["unique_id"].to_pylist())
     found = failure_rows(failures, dict.fromkeys(known, OTHER_CANDIDATES))
     return KernelResult({PLAN: plan, ORDER: orders}, failures=found, ids=len(known.union(found["id"].to_pylist())))
-
-
-def failure_rows(failures: Sequence[tuple[str, str]], fallback: Mapping[str, str]) -> pa.Table:
-    """Failures of the one unit by the id that each is about; several of one id are one."""
-    words: dict[str, list[str]] = {}
-    for unique_id, error in failures:
-        words.setdefault(unique_id, []).append(error)
-    return pa.table(
-        {
-            "id": pa.array(words, pa.string()),
-            "error_class": pa.array(["ValueError"] * len(words), pa.string()),
-            "error": pa.array(["; ".join(each) for each in words.values()], pa.string()),
-            "fallback": pa.array([fallback.get(each, "as the policy wants it") for each in words], pa.string()),
-        }
-    )
 
 
 def parameters(context: RunContext, _sums: Mapping[str, Any]) -> PurchaseParameters:
