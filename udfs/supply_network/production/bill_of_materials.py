@@ -26,7 +26,7 @@ def in_order(needs: Iterable[Need], items: Iterable[str] = ()) -> list[str]:
 
     Raises ValueError with the loop where an item is a part of itself, and for a quantity that is not > 0.
     """
-    sorter: TopologicalSorter[str] = TopologicalSorter({item: () for item in sorted(items)})
+    sorter: TopologicalSorter[str] = TopologicalSorter(dict.fromkeys(sorted(items), ()))
     for need in sorted(needs, key=lambda each: (each.product, each.component)):
         if not 0.0 < need.qty < np.inf:
             raise ValueError(

@@ -15,7 +15,7 @@ from udfs.supply_network.production.bill_of_materials import FloatArray
 from udfs.supply_network.production.lot_model import LotModel
 
 _SETUPS_AT_ONCE = 40  # HiGHS is done with so many in a tenth of a second
-_SUB_SECONDS = 1.5
+_NODES = 300
 _PATIENCE = 12
 
 
@@ -29,27 +29,34 @@ class Solution:
     is_proven: bool
 
 
-def solve(model: LotModel, seconds: float, seed: int = 0, clock: Callable[[], float] = time.monotonic) -> Solution:
-    """The best plan that is found within `seconds` by `clock`, and a bound.
+def solve(
+    model: LotModel,
+    seconds: float,
+    rounds: int | None = None,
+    seed: int = 0,
+    clock: Callable[[], float] = time.monotonic,
+) -> Solution:
+    """The best plan that is found in so many `rounds` (None: any number) and within `seconds` by `clock`, and a bound.
+
+    Where the rounds end the search, and not the seconds, the same problem has the same plan on any machine.
 
     The model has a plan for whatever demand, if by hours that are not there; one whose columns `missing` are 0 is a
     plan in full. Raises ValueError where not even the relaxed model can be solved in the time.
     """
     search = _Search(model, clock() + seconds, np.random.default_rng(seed), clock)
-    n_setups = model.problem.demand_IT.size
     shape = model.problem.demand_IT.shape
     zero_IT, one_IT = np.zeros(shape), np.ones(shape)
     # The bound is worth its time: without it nobody knows what the plan is worth.
     relaxed = model.solve(zero_IT, one_IT, 10.0 * seconds, whole_IT=zero_IT)
     if relaxed.x is None:
         raise ValueError(
-            f"lot sizing: expected a solution of the relaxed model of {n_setups:,} set-ups within {10 * seconds:g} s, "
+            f"lot sizing: expected a solution of the relaxed model of {zero_IT.size:,} set-ups within {10 * seconds:g} s, "
             f"found none ({relaxed.message}); allow more seconds, or plan fewer items or periods at once"
         )
     if _is_whole(relaxed.x[model.setup]):
         return Solution(relaxed.fun, relaxed.fun, relaxed.x, True)
     first = search.first_plan()
-    proven = search.improve(first, relaxed.fun)
+    proven = search.improve(first, relaxed.fun, rounds)
     best = search.best
     if best is None:
         raise ValueError(f"lot sizing: expected a plan within {seconds:g} s, found none; allow more seconds")
@@ -81,32 +88,38 @@ class _Search:
             stop = min(start + width, self.periods)
             whole_IT = np.zeros_like(low_IT)
             whole_IT[:, :stop] = 1.0
-            seconds = max(min(self.left() / 3, 1.0), 0.3)
-            found = self.model.solve(low_IT, high_IT, seconds, whole_IT=whole_IT, gap=5e-3)
+            seconds = max(self.left() / 3, 0.3)
+            found = self.model.solve(low_IT, high_IT, seconds, whole_IT=whole_IT, gap=5e-3, nodes=_NODES)
             if found.x is None:
-                return np.ones_like(low_IT)
+                return self._surely_possible()
             fixed = self.periods if stop == self.periods else start + step
             low_IT[:, :fixed] = high_IT[:, :fixed] = self.setups(found)[:, :fixed]
             if stop == self.periods:
                 self.best = found
                 break
-        return self.setups(self.best) if self.best is not None else np.ones_like(low_IT)
+        return self.setups(self.best) if self.best is not None else self._surely_possible()
 
-    def improve(self, setup_IT: FloatArray, bound: float) -> bool:
+    def _surely_possible(self) -> FloatArray:
+        """All set up, for hours that are not there are only dear; none, where what is not made is never met."""
+        is_late_allowed = self.model.unmet.stop > self.model.unmet.start
+        return np.zeros((self.n_items, self.periods)) if is_late_allowed else np.ones((self.n_items, self.periods))
+
+    def improve(self, setup_IT: FloatArray, bound: float, rounds: int | None) -> bool:
         """Set free and solve until the time is over; True where all set-ups were free and the plan is the best."""
-        size, stall = float(_SETUPS_AT_ONCE), 0
-        while self.best is None or (self.left() > 0.05 and self.best.fun > bound * (1 + 1e-4)):
+        size, stall, done = float(_SETUPS_AT_ONCE), 0, 0
+        while self.best is None or (self.left() > 0.05 and self.best.fun > bound * (1 + 1e-4) and done != rounds):
             free_IT = self._neighbourhood(size)
             low_IT, high_IT = np.where(free_IT, 0.0, setup_IT), np.where(free_IT, 1.0, setup_IT)
-            found = self.model.solve(low_IT, high_IT, min(max(self.left(), 0.5), _SUB_SECONDS * max(1.0, size / 80)))
+            found = self.model.solve(low_IT, high_IT, max(self.left(), 0.3), nodes=_NODES)
+            done += 1
             if found.x is not None and (self.best is None or found.fun < self.best.fun - 1e-6):
                 self.best, setup_IT, stall = found, self.setups(found), 0
-            elif found.x is None and self.left() < 0:
-                break
             else:
                 stall += 1
             if free_IT.all() and found.status == 0:
                 return True
+            if self.best is None and self.left() < 0:
+                break
             if stall > _PATIENCE:
                 size, stall = min(size * 1.25, float(free_IT.size)), 0
         return False
@@ -115,7 +128,8 @@ class _Search:
         """A window of periods, a few items, or a few items in a window."""
         free_IT = np.zeros((self.n_items, self.periods), dtype=bool)
         kind = self.rng.random()
-        width = self.periods if 0.45 <= kind < 0.8 else min(self.periods, 8 if kind >= 0.8 else max(2, round(size / self.n_items)))
+        wide = {True: max(2, round(size / self.n_items)), False: 8 if kind >= 0.8 else self.periods}[kind < 0.45]
+        width = min(self.periods, wide)
         count = self.n_items if kind < 0.45 else min(self.n_items, max(1, round(size / width)))
         start = int(self.rng.integers(0, self.periods - width + 1))
         items = self.rng.choice(self.n_items, count, replace=False)

@@ -65,8 +65,10 @@ class LotModel:
         *,
         whole_IT: FloatArray | None = None,
         gap: float = 1e-4,
+        nodes: int | None = None,
     ) -> OptimizeResult:
-        """The best plan with set-ups within bounds; `whole_IT`: which must be 0 or 1, all where nothing is said."""
+        """The best plan with set-ups within bounds; `whole_IT`: which must be 0 or 1, all where nothing is said.
+        `nodes`: of the search tree at most, a limit that falls at the same place on any machine."""
         lower_N, upper_N, kind_N = np.zeros(self.cost_N.size), self.upper_N.copy(), np.zeros(self.cost_N.size)
         lower_N[self.setup], upper_N[self.setup] = low_IT.ravel(), high_IT.ravel()
         kind_N[self.setup] = 1.0 if whole_IT is None else whole_IT.ravel()
@@ -75,7 +77,7 @@ class LotModel:
             integrality=kind_N,
             bounds=Bounds(lower_N, upper_N),
             constraints=LinearConstraint(self.rows, self.low, self.high),
-            options={"time_limit": max(seconds, 0.05), "mip_rel_gap": gap},
+            options={"time_limit": max(seconds, 0.05), "mip_rel_gap": gap, "node_limit": nodes},
         )
 
 
@@ -102,7 +104,11 @@ def lot_model(problem: LotProblem, *, is_late_allowed: bool = False) -> LotModel
 def _shares(demand_IT: FloatArray, is_late_allowed: bool) -> Shares:
     of_item, of_period = np.nonzero(demand_IT > 0)
     periods = demand_IT.shape[1]
-    item, made, wanted = np.repeat(of_item, periods), np.tile(np.arange(periods), len(of_item)), of_period.repeat(periods)
+    item, made, wanted = (
+        np.repeat(of_item, periods),
+        np.tile(np.arange(periods), len(of_item)),
+        of_period.repeat(periods),
+    )
     keep = (made <= wanted) | is_late_allowed
     item, made, wanted = item[keep], made[keep], wanted[keep]
     return Shares(item, made, wanted, demand_IT[item, wanted])
@@ -166,5 +172,9 @@ def _costs(shares: Shares, problem: LotProblem, demand_IT: FloatArray, n_unmet: 
     cost = [of_share, problem.setup_cost_I.repeat(periods), problem.overtime_cost_R.repeat(periods)]
     # An hour that is not there must be dearer than whatever it could save.
     missing = np.full(n_hours, 10.0 * (of_share.max(initial=0.0) + problem.setup_cost_I.max(initial=0.0)) + 1.0)
-    upper = [np.ones(len(wait) + n_setups), problem.overtime_RT.ravel(), np.full(n_hours, np.inf if not n_unmet else 0.0)]
+    upper = [
+        np.ones(len(wait) + n_setups),
+        problem.overtime_RT.ravel(),
+        np.full(n_hours, np.inf if not n_unmet else 0.0),
+    ]
     return np.concatenate([*cost, missing, never.ravel()[:n_unmet]]), np.concatenate([*upper, np.ones(n_unmet)])

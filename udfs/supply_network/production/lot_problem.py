@@ -81,7 +81,11 @@ class LotProblem:
 
 
 def lot_problem(
-    items: Sequence[str], demand_IT: FloatArray, needs: Sequence[Need], terms: dict[str, FloatArray], **resources: object
+    items: Sequence[str],
+    demand_IT: FloatArray,
+    needs: Sequence[Need],
+    terms: dict[str, FloatArray],
+    **resources: object,
 ) -> LotProblem:
     """A problem of items in any order. A component that is also sold gets an item beside it, ending in `OWN_DEMAND`.
 
