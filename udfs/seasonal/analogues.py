@@ -35,7 +35,7 @@ class Analogues:
     units_N: FloatArray
     curve_ND: FloatArray
 
-    def units_LN(self) -> FloatArray:
+    def scaled_units(self) -> FloatArray:
         """What each launch would sell as each of its analogues did."""
         return np.exp(self.log_strength_N[None] + self.level_L[:, None])
 
@@ -54,7 +54,7 @@ class Analogues:
         variance_L = self.weight_LN @ self.log_strength_N**2 - mean_L**2
         return mean_L + self.level_L, np.sqrt(np.maximum(variance_L, 1e-4))
 
-    def curve_LD(self) -> FloatArray:
+    def expected_curve(self) -> FloatArray:
         """Expected share of the units sold by the end of each day."""
         return self.weight_LN @ self.curve_ND
 
@@ -64,26 +64,37 @@ class Analogues:
         return [int(k) for k in order[:n]]
 
 
-def find_analogues(panel: SalesPanel, launches: Sequence[Launch], days: int, spec: SeasonSpec) -> Analogues:
-    """Weights of all earlier launches for each of `launches`.
+def find_analogues(
+    panel: SalesPanel, launches: Sequence[Launch], days: int, spec: SeasonSpec, own: Sequence[Launch] = ()
+) -> Analogues:
+    """Weights of all earlier launches for each of `launches`, and of its `own` past seasons of as many days.
 
     Raises ValueError where the panel holds fewer than `spec.least_analogues` launches that lie `days` days back.
     """
     earlier = past_launches(panel, days, spec.least_history_days)
+    own = [each for each in own if each.day > 0 and units_of(panel, [each], days)[0] > 0]
     if len(earlier) < spec.least_analogues:
         raise ValueError(
             f"expected at least {spec.least_analogues} launches with {days} days of sales and "
             f"{spec.least_history_days} days of record before them, found {len(earlier)}; "
             "give more history, shorter seasons, or lower season.least_analogues"
         )
-    units_N = units_of(panel, earlier, days)
-    strength_N = np.log(units_N) - np.array([log_level(panel, each) for each in earlier])
-    weight_LN = _alike(
-        launch_features(panel, earlier, days), strength_N, launch_features(panel, list(launches), days), spec
-    )
+    units_N = units_of(panel, [*earlier, *own], days)
+    strength_N = np.log(units_N) - np.array([log_level(panel, each) for each in [*earlier, *own]])
+    features_NF, asked_LF = launch_features(panel, earlier, days), launch_features(panel, list(launches), days)
+    weight_LN = _alike(features_NF, strength_N[: len(earlier)], asked_LF, spec)
+    weight_LN = _with_own(weight_LN, launches, own, spec.own_weight)
+    earlier += own
     level_L = np.array([log_level(panel, each) for each in launches])
     curve_ND = _curves(panel, earlier, days) / units_N[:, None]
     return Analogues(tuple(launches), tuple(earlier), weight_LN, strength_N, level_L, units_N, curve_ND)
+
+
+def _with_own(weight_LN: FloatArray, launches: Sequence[Launch], own: Sequence[Launch], share: float) -> FloatArray:
+    own_LN = np.array([[float(each.unique_id == launch.unique_id) for each in own] for launch in launches])
+    own_LN = own_LN.reshape(len(launches), len(own))
+    share_L1 = np.where(own_LN.any(axis=1, keepdims=True), share, 0.0)
+    return np.hstack([weight_LN * (1 - share_L1), own_LN / np.maximum(own_LN.sum(1, keepdims=True), 1) * share_L1])
 
 
 def _alike(features_NF: FloatArray, strength_N: FloatArray, asked_LF: FloatArray, spec: SeasonSpec) -> FloatArray:
@@ -114,4 +125,4 @@ def _alike(features_NF: FloatArray, strength_N: FloatArray, asked_LF: FloatArray
 def _curves(panel: SalesPanel, launches: list[Launch], days: int) -> FloatArray:
     rows = np.array([panel.row_of[each.unique_id] for each in launches], int)[:, None]
     first = np.array([each.day for each in launches], int)[:, None]
-    return panel.total_ST[rows, first + 1 + np.arange(days)] - panel.total_ST[rows, first]
+    return panel.units_before[rows, first + 1 + np.arange(days)] - panel.units_before[rows, first]

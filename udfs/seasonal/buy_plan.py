@@ -9,11 +9,11 @@ from datetime import date, timedelta
 import numpy as np
 import pyarrow as pa
 
-from lakehouse.schema.tables import table_of
+from lakehouse.schema.tables import contract, table_of
 from udfs.seasonal.analogues import Analogues, find_analogues
 from udfs.seasonal.launches import Launch
 from udfs.seasonal.sales_panel import FloatArray, SalesPanel
-from udfs.seasonal.season_input import Refused, Season, read_seasons
+from udfs.seasonal.season_input import Refused, Season, past_seasons, read_seasons
 from udfs.seasonal.season_spec import SeasonSpec
 from udfs.seasonal.two_stage import TwoStage
 
@@ -45,7 +45,7 @@ def buy_plan(inputs: BuyInputs, as_of: date, spec: SeasonSpec, assumed_margin: f
     for days, alike in sorted(by_days.items()):
         launches = [Launch(each.unique_id, (each.first - panel.first_day).days, each.unit_price) for each in alike]
         try:
-            found = find_analogues(panel, launches, days, spec)
+            found = find_analogues(panel, launches, days, spec, past_seasons(inputs.seasons, panel, days))
         except ValueError as error:
             refused += [Refused(_stated(each), str(error)) for each in alike]
             continue
@@ -56,8 +56,6 @@ def buy_plan(inputs: BuyInputs, as_of: date, spec: SeasonSpec, assumed_margin: f
 
 
 def _table(name: str, rows: list[Row]) -> pa.Table:
-    from lakehouse.schema.tables import contract
-
     columns = contract(name).arrow_schema(with_partitions=False).names
     return table_of(name, {column: [row.get(column) for row in rows] for column in columns})
 
@@ -72,7 +70,7 @@ def _refused_row(each: Refused) -> Row:
 
 
 def _analogue_rows(panel: SalesPanel, season: Season, found: Analogues, row: int, spec: SeasonSpec) -> list[Row]:
-    scaled_N = found.units_LN()[row]
+    scaled_N = found.scaled_units()[row]
     return [
         {
             "unique_id": season.unique_id,
@@ -142,7 +140,7 @@ def _planned(
             "unit_price": season.unit_price,
             "unit_cost": season.unit_cost,
             "salvage_value": season.salvage_value,
-            "critical_ratio": float(model.critical_ratio_I[i]),
+            "critical_ratio": float(model.critical_ratio[i]),
             "one_buy_qty": float(model.one_buy()[i]),
             "commitment_qty": float(commitment_I[i]),
             "reorder_qty": reorder,
@@ -154,7 +152,7 @@ def _planned(
 def _ahead(panel: SalesPanel, known: list[tuple[Season, Analogues, int]], as_of: date) -> _Ahead:
     moments = [(found.log_moments()[0][row], found.log_moments()[1][row]) for _, found, row in known]
     quantile_IQ = np.array([found.quantiles((0.1, 0.5, 0.9))[row] for _, found, row in known])
-    curves = [found.curve_LD()[row] for _, found, row in known]
+    curves = [found.expected_curve()[row] for _, found, row in known]
     elapsed = [max((as_of - season.first).days + 1, 0) for season, _, _ in known]
     sold = [_sold(panel, season, days) for (season, _, _), days in zip(known, elapsed, strict=True)]
     share = [curve[days - 1] if days else 0.0 for curve, days in zip(curves, elapsed, strict=True)]
@@ -165,15 +163,17 @@ def _ahead(panel: SalesPanel, known: list[tuple[Season, Analogues, int]], as_of:
 def _sold(panel: SalesPanel, season: Season, days: int) -> float:
     row = panel.row_of.get(season.unique_id)
     last = panel.units_ST.shape[1]
-    return 0.0 if row is None or not days else float(panel.total_ST[row, last] - panel.total_ST[row, last - days])
+    return (
+        0.0 if row is None or not days else float(panel.units_before[row, last] - panel.units_before[row, last - days])
+    )
 
 
 def _words(row: Row, *, is_counted: bool) -> str:
     span = f"{row['season_p50']:,.0f} units ({row['season_p10']:,.0f} to {row['season_p90']:,.0f})"
     if row["season_phase"] == "ahead":
         return (
-            f"{span} are expected: buy {row['one_buy_qty']:,.0f} at once, or {row['commitment_qty']:,.0f} now and about "
-            f"{row['reorder_qty']:,.0f} once early sales are known"
+            f"{span} are expected: buy {row['one_buy_qty']:,.0f} at once, or {row['commitment_qty']:,.0f} now "
+            f"and about {row['reorder_qty']:,.0f} once early sales are known"
         )
     stock = "" if is_counted else ", if the commitment was bought, for nobody has counted the stock"
     return f"{row['sold_qty']:,.0f} are sold, {span} expected in all: reorder {row['reorder_qty']:,.0f}{stock}"

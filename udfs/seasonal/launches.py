@@ -10,6 +10,7 @@ from lakehouse.schema.entities import SERIES
 from udfs.seasonal.sales_panel import FloatArray, SalesPanel
 
 FEATURES = (
+    "category",
     "level",
     "price_position",
     "peers",
@@ -21,7 +22,6 @@ FEATURES = (
     "earlier_launches",
     "launches_nearby",
     "brand",
-    "own_last_season",
 )
 _WINDOW, _LATELY = 28, 14
 
@@ -37,7 +37,7 @@ class Launch:
 
 def past_launches(panel: SalesPanel, days: int, least_history: int) -> list[Launch]:
     """First sales with `least_history` recorded days before and `days` of sales known after them."""
-    first_S = panel.first_sale_S
+    first_S = panel.first_sale
     last = panel.units_ST.shape[1] - days
     rows = np.flatnonzero((first_S >= least_history) & (first_S <= last))
     return [Launch(panel.unique_id_S[r], int(first_S[r]), float(panel.price_ST[r, first_S[r]])) for r in rows]
@@ -46,7 +46,7 @@ def past_launches(panel: SalesPanel, days: int, least_history: int) -> list[Laun
 def units_of(panel: SalesPanel, launches: list[Launch], days: int) -> FloatArray:
     """Units sold over the first `days` days of each launch, which must have passed, [L]."""
     rows, first = [panel.row_of[each.unique_id] for each in launches], np.array([each.day for each in launches], int)
-    return panel.total_ST[rows, first + days] - panel.total_ST[rows, first]
+    return panel.units_before[rows, first + days] - panel.units_before[rows, first]
 
 
 def launch_features(panel: SalesPanel, launches: list[Launch], days: int) -> FloatArray:
@@ -74,7 +74,7 @@ def _features(panel: SalesPanel, launch: Launch, days: int) -> list[float]:
     day, group = _known(panel, launch), panel.group(sku, location, channel)
     own = panel.row_of.get(launch.unique_id, -1)
     peers = [int(row) for row in panel.rows_of_sku.get(sku, ()) if row != own]
-    first = {row: int(panel.first_sale_S[row]) for row in peers}
+    first = {row: int(panel.first_sale[row]) for row in peers}
     seen = [row for row in peers if day - max(first[row], day - _WINDOW) >= 3]
     fresh = [row for row in peers if max(day - _WINDOW, 1) <= first[row] < day]
     done = [row for row in peers if 0 < first[row] <= day - days]
@@ -84,6 +84,7 @@ def _features(panel: SalesPanel, launch: Launch, days: int) -> list[float]:
     level = log_level(panel, launch)
     nearby = [row for row in panel.rows_of_group.get(group, ()) if max(day - _WINDOW, 1) <= _first(panel, row) < day]
     return [
+        panel.category_code.get(panel.category.get(sku, ""), np.nan),
         level,
         panel.price_position(group, min(day, panel.price_ST.shape[1] - 1), launch.price),
         len(seen),
@@ -95,16 +96,15 @@ def _features(panel: SalesPanel, launch: Launch, days: int) -> list[float]:
         _log_mean([_WINDOW * _rate(panel, row, first[row], first[row] + days) for row in done]) - level,
         len(nearby),
         _brand_strength(panel, sku, own, day),
-        _last_season(panel, own, launch.day, days) - level,
     ]
 
 
 def _first(panel: SalesPanel, row: int) -> int:
-    return int(panel.first_sale_S[row])
+    return int(panel.first_sale[row])
 
 
 def _rate(panel: SalesPanel, row: int, start: int, end: int) -> float:
-    return float(panel.total_ST[row, end] - panel.total_ST[row, start]) / max(end - start, 1)
+    return float(panel.units_before[row, end] - panel.units_before[row, start]) / max(end - start, 1)
 
 
 def _log_mean(values: list[float]) -> float:
@@ -114,24 +114,17 @@ def _log_mean(values: list[float]) -> float:
 def _strength(panel: SalesPanel, row: int, start: int, end: int) -> float:
     """Half a unit and a day more keep the log of a day or two from running away."""
     rate = (_rate(panel, row, start, end) * (end - start) + 0.5) / (end - start + 1.0)
-    level = panel.level(panel.group(*panel.parts_S[row]), end, _WINDOW) / _WINDOW
+    level = panel.level(panel.group(*panel.parts[row]), end, _WINDOW) / _WINDOW
     return float(np.log(rate / level))
 
 
 def _selling_share(panel: SalesPanel, row: int, start: int, end: int) -> float:
-    return float(panel.sold_ST[row, end] - panel.sold_ST[row, start]) / max(end - start, 1)
+    return float(panel.sale_days_before[row, end] - panel.sale_days_before[row, start]) / max(end - start, 1)
 
 
 def _brand_strength(panel: SalesPanel, sku: str, own: int, day: int) -> float:
     brand = panel.brand.get(sku, "")
     start = max(day - _WINDOW, 0)
     rows = [row for row in panel.rows_of_brand.get(brand, ()) if row != own] if brand else []
-    selling = [row for row in rows if panel.total_ST[row, day] > panel.total_ST[row, start]][:50]
+    selling = [row for row in rows if panel.units_before[row, day] > panel.units_before[row, start]][:50]
     return float(np.mean([_strength(panel, row, start, day) for row in selling])) if selling else np.nan
-
-
-def _last_season(panel: SalesPanel, own: int, day: int, days: int) -> float:
-    """Log of units over the same days a year (52 weeks) before, scaled to 28 days; NaN where they were not recorded."""
-    start = day - 364
-    is_known = own >= 0 and start >= 0 and start + days <= panel.units_ST.shape[1]
-    return float(np.log1p(_WINDOW * _rate(panel, own, start, start + days))) if is_known else np.nan

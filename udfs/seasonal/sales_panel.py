@@ -54,16 +54,16 @@ class SalesPanel:
         units[row, column] = np.maximum(np.nan_to_num(frame["y"].to_numpy(float)), 0.0)
         price[row, column] = frame["unit_price"].to_numpy(float)
         rows = products.select(["sku_id", "category", "brand"]).to_pylist()
-        traits = [{each["sku_id"]: each[name] or "" for each in rows} for name in ("category", "brand")]
-        return cls(ids, units, price, first.item(), *traits)
+        category, brand = ({each["sku_id"]: each[name] or "" for each in rows} for name in ("category", "brand"))
+        return cls(ids, units, price, first.item(), category, brand)
 
     @cached_property
-    def total_ST(self) -> FloatArray:
+    def units_before(self) -> FloatArray:
         """Units sold before each day, [S, T + 1]."""
         return self._summed(self.units_ST)
 
     @cached_property
-    def sold_ST(self) -> FloatArray:
+    def sale_days_before(self) -> FloatArray:
         """Days with a sale before each day, [S, T + 1]."""
         return self._summed(self.units_ST > 0)
 
@@ -74,14 +74,18 @@ class SalesPanel:
         return total
 
     @cached_property
-    def first_sale_S(self) -> IntArray:
+    def first_sale(self) -> IntArray:
         """Day of each series' first sale, T where there is none."""
         sold_ST = self.units_ST > 0
         return np.where(sold_ST.any(1), sold_ST.argmax(1), sold_ST.shape[1])
 
     @cached_property
-    def parts_S(self) -> list[tuple[str, ...]]:
+    def parts(self) -> list[tuple[str, ...]]:
         return [SERIES.split(id_) for id_ in self.unique_id_S]
+
+    @cached_property
+    def category_code(self) -> dict[str, int]:
+        return {name: code for code, name in enumerate(sorted(set(self.category.values())))}
 
     @cached_property
     def row_of(self) -> dict[str, int]:
@@ -89,15 +93,15 @@ class SalesPanel:
 
     @cached_property
     def rows_of_sku(self) -> dict[str, IntArray]:
-        return self._rows_by([parts[0] for parts in self.parts_S])
+        return self._rows_by([parts[0] for parts in self.parts])
 
     @cached_property
     def rows_of_group(self) -> dict[str, IntArray]:
-        return self._rows_by([self.group(*parts) for parts in self.parts_S])
+        return self._rows_by([self.group(*parts) for parts in self.parts])
 
     @cached_property
     def rows_of_brand(self) -> dict[str, IntArray]:
-        return self._rows_by([self.brand.get(parts[0], "") for parts in self.parts_S])
+        return self._rows_by([self.brand.get(parts[0], "") for parts in self.parts])
 
     def group(self, sku: str, location: str, channel: str) -> str:
         """The category at the place: what a launch's units are measured against."""
@@ -109,9 +113,9 @@ class SalesPanel:
         key = group, day, window
         if key not in self._levels:
             rows = self.rows_of_group.get(group, np.empty(0, int))
-            sums = self.total_ST[rows, day] - self.total_ST[rows, max(day - window, 0)]
+            sums = self.units_before[rows, day] - self.units_before[rows, max(day - window, 0)]
             if not (sums > 0).any():
-                sums = self.total_ST[:, day] - self.total_ST[:, max(day - window, 0)]
+                sums = self.units_before[:, day] - self.units_before[:, max(day - window, 0)]
             self._levels[key] = float(sums[sums > 0].mean()) if (sums > 0).any() else 1.0
         return self._levels[key]
 
@@ -123,4 +127,5 @@ class SalesPanel:
 
     @staticmethod
     def _rows_by(keys: Sequence[str]) -> dict[str, IntArray]:
-        return {str(key): np.asarray(rows) for key, rows in pd.Series(range(len(keys))).groupby(keys).indices.items()}
+        found = pd.Series(range(len(keys))).groupby(np.asarray(keys, dtype=object)).indices
+        return {str(key): np.asarray(rows) for key, rows in found.items()}

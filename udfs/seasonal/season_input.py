@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
+import numpy as np
 import pyarrow as pa
 
 from lakehouse.schema.entities import SERIES
+from udfs.seasonal.launches import Launch
 from udfs.seasonal.sales_panel import SalesPanel
 from udfs.seasonal.season_spec import MOST_SEASON_DAYS, SeasonSpec
 
@@ -60,6 +62,17 @@ def read_seasons(
         else:
             good.append(season)
     return good, refused
+
+
+def past_seasons(rows: pa.Table, panel: SalesPanel, days: int) -> list[Launch]:
+    """Seasons of `days` days that are over and whose days were all recorded."""
+    found = []
+    for row in rows.to_pylist():
+        first, length = (row["ds_from"] - panel.first_day).days, (row["ds_to"] - row["ds_from"]).days + 1
+        is_recorded = first >= 0 and first + days <= panel.units_ST.shape[1] and row["unique_id"] in panel.row_of
+        if length == days and is_recorded:
+            found.append(Launch(row["unique_id"], first, row["unit_price"] or np.nan))
+    return found
 
 
 def _fault(season: Season) -> str | None:

@@ -1,4 +1,4 @@
-"""How launches and seasons are forecast and bought: settings of the run, and what stands in where the feed is silent."""
+"""How launches and seasons are forecast and bought, and what stands in where the feed is silent."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ class SeasonSpec:
 
     least_history_days: a first sale counts as a launch where so many days before it were recorded. max_history_days:
     how far back analogues are looked for. least_analogues: with fewer there is no forecast. trees, leaves,
-    least_leaf_rows, feature_share, seed: of the forest that says which launches are alike. analogues_told: how many
-    are named beside a plan. early_share: share of a season's demand that is expected before the reorder is placed.
-    signal_sd: relative error with which early sales tell of the whole season. leftover_loss_rate: share of the unit
-    cost that a leftover loses where the feed states no salvage value. reorder_capacity_qty: units that all reorders
-    together may bring. Raises ValueError for a value out of range.
+    least_leaf_rows, feature_share, seed: of the forest that says which launches are alike. own_weight: share of the
+    forecast that the series' own past seasons bear, where the feed names any; an assumption, for no open data tell.
+    analogues_told: how many are named beside a plan. early_share: share of a season's demand that is expected before
+    the reorder arrives. signal_sd: relative error with which early sales tell of the whole season. leftover_loss_rate:
+    share of the unit cost that a leftover loses where the feed states no salvage value. reorder_capacity_qty: units
+    that all reorders together may bring. Raises ValueError for a value out of range.
     """
 
     least_history_days: int = 14
@@ -29,6 +30,7 @@ class SeasonSpec:
     least_leaf_rows: int = 3
     feature_share: float = 0.4
     seed: int = 0
+    own_weight: float = 0.7
     analogues_told: int = 5
     early_share: float = 0.2
     signal_sd: float = 0.15
@@ -45,6 +47,7 @@ class SeasonSpec:
             ("least_leaf_rows", self.least_leaf_rows >= 1, "launches >= 1"),
             ("feature_share", 0.0 < self.feature_share <= 1.0, "a share in (0, 1]"),
             ("seed", self.seed >= 0, "a whole number >= 0"),
+            ("own_weight", 0.0 <= self.own_weight <= 1.0, "a share in [0, 1]"),
             ("analogues_told", self.analogues_told >= 0, "a whole number >= 0"),
             ("early_share", 0.0 < self.early_share < 1.0, "a share strictly between 0 and 1"),
             ("signal_sd", 0.0 < self.signal_sd < math.inf, "a relative error > 0"),

@@ -54,12 +54,12 @@ class TwoStage:
             )
 
     @property
-    def critical_ratio_I(self) -> FloatArray:
+    def critical_ratio(self) -> FloatArray:
         return self.margin_I / (self.margin_I + self.loss_I)
 
     def one_buy(self) -> FloatArray:
         """The newsvendor's quantity: nothing is learnt and nothing reordered."""
-        return np.exp(self.log_mean_I + self.log_sd_I * ndtri(self.critical_ratio_I))
+        return np.exp(self.log_mean_I + self.log_sd_I * ndtri(self.critical_ratio))
 
     def commitment(self) -> tuple[FloatArray, float]:
         """What to buy before the season, and the price of a unit of reorder capacity.

@@ -1,4 +1,4 @@
-"""Production: forecasts become lots that lines and machines have hours for, and each late demand names what binds it."""
+"""Production: forecasts become lots that resources have hours for, and each late demand names what binds it."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ _NEEDED = ("routings", "resources")
 
 def build(context: RunContext, frames: Frames) -> StageRecord:
     """Write the as-of day's plan; without the feeds of `_NEEDED` there is nothing to plan."""
-    missing = [feed for feed in _NEEDED if feed not in context.mapping.feeds]
+    missing = [feed for feed in _NEEDED if not _has_rows(context, feed)]
     if missing:
-        context.progress.say(f"  production: nothing is planned, there is no feed {' and no feed '.join(missing)}")
+        context.progress.say(f"  production: nothing is planned, there are no rows of {' and of '.join(missing)}")
         return StageRecord("succeeded")
     try:
         plan, late = plan_production(
@@ -47,6 +47,11 @@ def build(context: RunContext, frames: Frames) -> StageRecord:
     tables = {_PLAN: _table(context, _PLAN, plan), _EXCEPTION: _table(context, _EXCEPTION, late)}
     frame_of = {name: (lambda rows=rows: context.spark.createDataFrame(rows)) for name, rows in tables.items()}
     return StageRecord("succeeded", rows=write_part(context, as_of_part(context), frame_of))
+
+
+def _has_rows(context: RunContext, feed: str) -> bool:
+    table, lake = f"bronze.{feed}", context.lakehouse
+    return feed in context.mapping.feeds and lake.exists(table) and lake.rows(table) > 0
 
 
 def _table(context: RunContext, name: str, rows: Rows) -> pa.Table:
@@ -76,15 +81,15 @@ def _feeds(context: RunContext, frames: Frames) -> ProductionFeeds:
 
 def _stated(context: RunContext, frames: Frames, feed: str) -> pa.Table:
     """Rows of a feed that count, typed; none where the source has no such feed."""
-    if feed not in context.mapping.feeds:
+    if not _has_rows(context, feed):
         return pa.table({name: pa.array([], pa.string()) for name in FEEDS[feed].columns})
     rows = clean_feed(frames[f"bronze.{feed}"], feed, context.mapping).accepted
     return rows.select(*FEEDS[feed].columns).orderBy(*FEEDS[feed].key).toArrow()
 
 
 def _of_skus(frame: DataFrame, skus: list[str]) -> DataFrame:
-    parts = {column_name: column for column_name, column in zip(SERIES.parts, parts_of(SERIES), strict=True)}
-    return frame.withColumn("sku_id", parts["sku_id"]).filter(F.col("sku_id").isin(skus))
+    sku = dict(zip(SERIES.parts, parts_of(SERIES), strict=True))["sku_id"]
+    return frame.withColumn("sku_id", sku).filter(F.col("sku_id").isin(skus))
 
 
 STAGE = FrameStage(

@@ -30,7 +30,8 @@ def in_order(needs: Iterable[Need], items: Iterable[str] = ()) -> list[str]:
     for need in sorted(needs, key=lambda each: (each.product, each.component)):
         if not 0.0 < need.qty < np.inf:
             raise ValueError(
-                f"bom: expected a quantity > 0 of {need.component} in {need.product}, found {need.qty:g}; correct the row"
+                f"bom: expected a quantity > 0 of {need.component} in {need.product}, found {need.qty:g}; "
+                "correct the row"
             )
         sorter.add(need.component, need.product)
     try:
@@ -38,7 +39,8 @@ def in_order(needs: Iterable[Need], items: Iterable[str] = ()) -> list[str]:
     except CycleError as error:
         loop = " > ".join(error.args[1])
         raise ValueError(
-            f"bom: an item is a part of itself: {loop} (each goes into the next). Take one of these rows out of the feed"
+            f"bom: an item is a part of itself: {loop} (each goes into the next). "
+            "Take one of these rows out of the feed"
         ) from None
 
 

@@ -50,7 +50,7 @@ def solve(
     relaxed = model.solve(zero_IT, one_IT, 10.0 * seconds, whole_IT=zero_IT)
     if relaxed.x is None:
         raise ValueError(
-            f"lot sizing: expected a solution of the relaxed model of {zero_IT.size:,} set-ups within {10 * seconds:g} s, "
+            f"lot sizing: expected the relaxed model of {zero_IT.size:,} set-ups solved within {10 * seconds:g} s, "
             f"found none ({relaxed.message}); allow more seconds, or plan fewer items or periods at once"
         )
     if _is_whole(relaxed.x[model.setup]):
@@ -132,6 +132,6 @@ class _Search:
         width = min(self.periods, wide)
         count = self.n_items if kind < 0.45 else min(self.n_items, max(1, round(size / width)))
         start = int(self.rng.integers(0, self.periods - width + 1))
-        items = self.rng.choice(self.n_items, count, replace=False)
+        items = self.rng.permutation(self.n_items)[:count]
         free_IT[np.ix_(items, np.arange(start, start + width))] = True
         return free_IT

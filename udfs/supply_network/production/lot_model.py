@@ -149,7 +149,7 @@ def _components_at_hand(
     """Made and in stock of a component up to a period, at least what its products made up to it took."""
     periods = problem.demand_IT.shape[1]
     blocks = []
-    for component in np.flatnonzero(problem.is_component_I):
+    for component in np.flatnonzero(problem.is_component):
         weight_I = -problem.needs_II[:, component]
         weight_I[component] = 1.0
         of = np.flatnonzero(weight_I[shares.item])
@@ -164,9 +164,9 @@ def _components_at_hand(
 def _costs(shares: Shares, problem: LotProblem, demand_IT: FloatArray, n_unmet: int) -> tuple[FloatArray, FloatArray]:
     n_setups, n_hours, periods = demand_IT.size, problem.capacity_RT.size, demand_IT.shape[1]
     wait = shares.wanted - shares.made
-    late_I = np.where(problem.is_component_I, 0.0, problem.late_cost_I)
+    late_I = np.where(problem.is_component, 0.0, problem.late_cost_I)
     of_share = shares.qty * (
-        problem.echelon_holding_I[shares.item] * np.maximum(wait, 0) + late_I[shares.item] * np.maximum(-wait, 0)
+        problem.echelon_holding[shares.item] * np.maximum(wait, 0) + late_I[shares.item] * np.maximum(-wait, 0)
     )
     never = (late_I * (periods + 1))[:, None] * demand_IT
     cost = [of_share, problem.setup_cost_I.repeat(periods), problem.overtime_cost_R.repeat(periods)]

@@ -6,7 +6,7 @@ I items, T periods, R resources. Each item is made on one resource or none (-1: 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,13 +58,13 @@ class LotProblem:
             )
 
     @property
-    def echelon_holding_I(self) -> FloatArray:
+    def echelon_holding(self) -> FloatArray:
         """What a unit's stay costs more than that of its components."""
         return np.maximum(self.holding_cost_I - self.needs_II @ self.holding_cost_I, 0.0)
 
     @property
-    def is_component_I(self) -> NDArray[np.bool_]:
-        return self.needs_II.any(axis=0)
+    def is_component(self) -> NDArray[np.bool_]:
+        return np.asarray(self.needs_II.any(axis=0), dtype=bool)
 
     def net_echelon_demand(self) -> FloatArray:
         """[I, T] demand for an item on its own and in all products, less what there is of it, in whatever form."""
@@ -75,8 +75,6 @@ class LotProblem:
 
     def without_limits(self) -> LotProblem:
         """The same with all the capacity that anybody could ask for."""
-        from dataclasses import replace
-
         return replace(self, resource_I=np.full_like(self.resource_I, -1))
 
 

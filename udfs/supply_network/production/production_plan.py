@@ -117,7 +117,7 @@ def _late(
         late_IT[peg.item, peg.wanted] += peg.qty * (peg.made > peg.wanted)
     if model.unmet.stop > model.unmet.start:
         unmet_IT = value_N[model.unmet].reshape(unmet_IT.shape) * problem.net_echelon_demand()
-    is_late_IT = (late_IT + unmet_IT > 1e-6) & ~problem.is_component_I[:, None]
+    is_late_IT = (late_IT + unmet_IT > 1e-6) & ~problem.is_component[:, None]
     setup_IT = _set_up(problem, pegs)
     return tuple(
         Late(
