@@ -35,19 +35,22 @@ def solve(
     rounds: int | None = None,
     seed: int = 0,
     clock: Callable[[], float] = time.monotonic,
+    wall_per_second: float = 1.0,
 ) -> Solution:
     """The best plan that is found in so many `rounds` (None: any number) and within `seconds` by `clock`, and a bound.
+
+    `wall_per_second`: HiGHS goes by the wall's clock alone; where `clock` is another, how much faster the wall's may run.
 
     Where the rounds end the search, and not the seconds, the same problem has the same plan on any machine.
 
     The model has a plan for whatever demand, if by hours that are not there; one whose columns `missing` are 0 is a
     plan in full. Raises ValueError where not even the relaxed model can be solved in the time.
     """
-    search = _Search(model, clock() + seconds, np.random.default_rng(seed), clock)
+    search = _Search(model, clock() + seconds, np.random.default_rng(seed), clock, wall_per_second)
     shape = model.problem.demand_IT.shape
     zero_IT, one_IT = np.zeros(shape), np.ones(shape)
     # The bound is worth its time: without it nobody knows what the plan is worth.
-    relaxed = model.solve(zero_IT, one_IT, 10.0 * seconds, whole_IT=zero_IT)
+    relaxed = model.solve(zero_IT, one_IT, 10.0 * seconds * wall_per_second, whole_IT=zero_IT)
     if relaxed.x is None:
         raise ValueError(
             f"lot sizing: expected the relaxed model of {zero_IT.size:,} set-ups solved within {10 * seconds:g} s, "
@@ -68,8 +71,10 @@ def _is_whole(setup: FloatArray) -> bool:
 
 
 class _Search:
-    def __init__(self, model: LotModel, end: float, rng: np.random.Generator, clock: Callable[[], float]) -> None:
-        self.model, self.end, self.rng, self.clock = model, end, rng, clock
+    def __init__(
+        self, model: LotModel, end: float, rng: np.random.Generator, clock: Callable[[], float], wall: float
+    ) -> None:
+        self.model, self.end, self.rng, self.clock, self.wall = model, end, rng, clock, wall
         self.n_items, self.periods = model.problem.demand_IT.shape
         self.best: OptimizeResult | None = None
 
@@ -88,7 +93,7 @@ class _Search:
             stop = min(start + width, self.periods)
             whole_IT = np.zeros_like(low_IT)
             whole_IT[:, :stop] = 1.0
-            seconds = max(self.left() / 3, 0.3)
+            seconds = max(self.left() / 3, 0.3) * self.wall
             found = self.model.solve(low_IT, high_IT, seconds, whole_IT=whole_IT, gap=5e-3, nodes=_NODES)
             if found.x is None:
                 return self._surely_possible()
@@ -108,9 +113,9 @@ class _Search:
         """Set free and solve until the time is over; True where all set-ups were free and the plan is the best."""
         size, stall, done = float(_SETUPS_AT_ONCE), 0, 0
         while self.best is None or (self.left() > 0.05 and self.best.fun > bound * (1 + 1e-4) and done != rounds):
-            free_IT = self._neighbourhood(size)
+            free_IT = self._neighbourhood(size, self._short_period())
             low_IT, high_IT = np.where(free_IT, 0.0, setup_IT), np.where(free_IT, 1.0, setup_IT)
-            found = self.model.solve(low_IT, high_IT, max(self.left(), 0.3), nodes=_NODES)
+            found = self.model.solve(low_IT, high_IT, max(self.left(), 0.3) * self.wall, nodes=_NODES)
             done += 1
             if found.x is not None and (self.best is None or found.fun < self.best.fun - 1e-6):
                 self.best, setup_IT, stall = found, self.setups(found), 0
@@ -124,14 +129,24 @@ class _Search:
                 size, stall = min(size * 1.25, float(free_IT.size)), 0
         return False
 
-    def _neighbourhood(self, size: float) -> NDArray[np.bool_]:
-        """A window of periods, a few items, or a few items in a window."""
+    def _short_period(self) -> int | None:
+        """One of the periods in which hours are needed that are not there, drawn; None where there is none."""
+        if self.best is None:
+            return None
+        hours_RT = self.best.x[self.model.missing].reshape(-1, self.periods)
+        short = np.flatnonzero(hours_RT.sum(axis=0) > 1e-6)
+        return int(self.rng.choice(short)) if len(short) else None
+
+    def _neighbourhood(self, size: float, short: int | None) -> NDArray[np.bool_]:
+        """A window of periods, a few items, or a few items in a window; one up to a period that is short of hours."""
         free_IT = np.zeros((self.n_items, self.periods), dtype=bool)
-        kind = self.rng.random()
+        kind = self.rng.random() * (1.0 if short is None else 0.45)
         wide = {True: max(2, round(size / self.n_items)), False: 8 if kind >= 0.8 else self.periods}[kind < 0.45]
         width = min(self.periods, wide)
         count = self.n_items if kind < 0.45 else min(self.n_items, max(1, round(size / width)))
         start = int(self.rng.integers(0, self.periods - width + 1))
+        if short is not None:
+            start = min(max(short - width + 1 + int(self.rng.integers(0, 2)), 0), self.periods - width)
         items = self.rng.permutation(self.n_items)[:count]
         free_IT[np.ix_(items, np.arange(start, start + width))] = True
         return free_IT
