@@ -65,13 +65,21 @@ class Analogues:
 
 
 def find_analogues(
-    panel: SalesPanel, launches: Sequence[Launch], days: int, spec: SeasonSpec, own: Sequence[Launch] = ()
+    panel: SalesPanel,
+    launches: Sequence[Launch],
+    days: int,
+    spec: SeasonSpec,
+    own: Sequence[Launch] = (),
+    known_until: int | None = None,
 ) -> Analogues:
     """Weights of all earlier launches for each of `launches`, and of its `own` past seasons of as many days.
 
+    known_until: days of the panel by which an earlier launch must be over; None takes all of them.
+
     Raises ValueError where the panel holds fewer than `spec.least_analogues` launches that lie `days` days back.
     """
-    earlier = past_launches(panel, days, spec.least_history_days)
+    end = panel.units_ST.shape[1] if known_until is None else known_until
+    earlier = [each for each in past_launches(panel, days, spec.least_history_days) if each.day + days <= end]
     own = [each for each in own if each.day > 0 and units_of(panel, [each], days)[0] > 0]
     if len(earlier) < spec.least_analogues:
         raise ValueError(

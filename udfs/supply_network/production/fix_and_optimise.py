@@ -39,7 +39,7 @@ def solve(
 ) -> Solution:
     """The best plan that is found in so many `rounds` (None: any number) and within `seconds` by `clock`, and a bound.
 
-    `wall_per_second`: HiGHS goes by the wall's clock alone; where `clock` is another, how much faster the wall's may run.
+    `wall_per_second`: HiGHS goes by the clock on the wall; where `clock` is another, how much faster that one may run.
 
     Where the rounds end the search, and not the seconds, the same problem has the same plan on any machine.
 
