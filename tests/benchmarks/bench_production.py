@@ -1,8 +1,8 @@
 """Lots on Trigeiro's and the CLSP's instances: `python -m tests.benchmarks.bench_production [INSTANCE ...]`.
 
-`--seconds` are those of the processor, so that others on the machine count for little; without them 10 for Trigeiro's and
-5 for the CLSP's. HiGHS has limits by the wall's clock alone, which `--wall` says may run so many times faster.
-`--against S` also runs HiGHS alone on the whole model for S seconds of the wall, and shows the gap to the better of both.
+`--seconds` are those of the processor, so that others on the machine count for little; without them 10 for Trigeiro's
+and 5 for the CLSP's. HiGHS has limits by the wall's clock alone, which `--wall` says may run so many times faster.
+`--against S` runs HiGHS alone as well, on the whole model for S seconds of the wall, for the gap to the better of both.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Launches on M5 and a season bought in two steps: `python -m tests.benchmarks.bench_seasonal [tune|test] [two_stage]`.
+"""Launches on M5, a season bought in two steps: `python -m tests.benchmarks.bench_seasonal [tune|test] [two_stage]`.
 
-Launches are first sales of an item in a store; units of the first 28 days are forecast on the eve of each, from a
-forest of those that were known whole four weeks or less before. `tune` takes launches from day 112 to 250 of the files, which
-settings may be chosen by, `test` those from day 278 on, which nothing may be.
+Launches are first sales of an item in a store. Units of their first 28 days are forecast on the eve of each, from a
+forest of those that were known whole four weeks or less before. `tune` takes launches from day 112 to 250 of the files,
+which settings may be chosen by, `test` those from day 278 on, which nothing may be.
 """
 
 from __future__ import annotations
