@@ -54,6 +54,11 @@ def test_a_whole_run_makes_every_table_of_the_house_that_its_feeds_allow(finishe
         "network.allocation",
         "planner.decision",  # nobody has decided anything
         "gold.decision_value",  # and so nothing was gained
+        "silver.season",  # no feed names a season,
+        "seasonal.analogue",
+        "seasonal.buy_plan",  # so nothing is bought for one
+        "network.production_plan",  # no feed says what is made
+        "network.exception",
         "gold.order_change",  # a change of an order is looked for when somebody asks
     }
 

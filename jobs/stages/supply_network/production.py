@@ -1,0 +1,108 @@
+"""Production: forecasts become lots that resources have hours for, and each late demand names what binds it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from jobs.engine.frames import as_of_part, write_part
+from jobs.engine.stage import THIS, FrameStage, Read
+from jobs.stages.supply_network.production_settings import PRODUCTION
+from lakehouse.delta.ledger import StageRecord
+from lakehouse.errors import SourceError
+from lakehouse.schema.entities import SERIES
+from lakehouse.schema.tables import FEEDS, contract
+from lakehouse.transforms.keys import parts_of
+from lakehouse.transforms.silver.cleaning import clean_feed
+from udfs.supply_network.production.production_tables import ProductionFeeds, Rows, plan_production
+
+if TYPE_CHECKING:
+    from jobs.context import RunContext
+    from jobs.engine.frames import Frames
+
+_PLAN, _EXCEPTION = "network.production_plan", "network.exception"
+_DEMAND, _CHAMPION, _STOCK = "forecast.demand", "forecast.champion", "silver.stock"
+_NEEDED = ("routings", "resources")
+
+
+def build(context: RunContext, frames: Frames) -> StageRecord:
+    """Write the as-of day's plan; without the feeds of `_NEEDED` there is nothing to plan."""
+    missing = [feed for feed in _NEEDED if not _has_rows(context, feed)]
+    if missing:
+        context.progress.say(f"  production: nothing is planned, there are no rows of {' and of '.join(missing)}")
+        return StageRecord("succeeded")
+    try:
+        plan, late = plan_production(
+            _feeds(context, frames),
+            context.as_of,
+            context.settings.horizon,
+            PRODUCTION.of(context.settings),
+            lambda words: context.progress.say(f"  production: {words}"),
+        )
+    except ValueError as error:
+        raise SourceError(str(error)) from error
+    tables = {_PLAN: _table(context, _PLAN, plan), _EXCEPTION: _table(context, _EXCEPTION, late)}
+    frame_of = {name: (lambda rows=rows: context.spark.createDataFrame(rows)) for name, rows in tables.items()}
+    return StageRecord("succeeded", rows=write_part(context, as_of_part(context), frame_of))
+
+
+def _has_rows(context: RunContext, feed: str) -> bool:
+    table, lake = f"bronze.{feed}", context.lakehouse
+    return feed in context.mapping.feeds and lake.exists(table) and lake.rows(table) > 0
+
+
+def _table(context: RunContext, name: str, rows: Rows) -> pa.Table:
+    schema = contract(name).arrow_schema(with_partitions=True)
+    return pa.Table.from_pylist([row | {"run_id": context.run.run_id} for row in rows], schema=schema)
+
+
+def _feeds(context: RunContext, frames: Frames) -> ProductionFeeds:
+    stated = {feed: _stated(context, frames, feed) for feed in ("bom", *_NEEDED)}
+    skus = sorted({*stated["routings"]["sku_id"].to_pylist(), *stated["bom"]["component_sku_id"].to_pylist()})
+    wanted = frames[_DEMAND].join(
+        frames[_CHAMPION].select("unique_id", "cutoff", "model"), ["unique_id", "cutoff", "model"]
+    )
+    wanted = wanted.filter(F.col("cutoff") == F.lit(context.as_of))
+    demand = _of_skus(wanted, skus).groupBy("sku_id", "ds").agg(F.sum(F.col("mean").cast("decimal(28,9)")).alias("qty"))
+    last = (
+        frames[_STOCK]
+        .filter(F.col("on_hand_qty").isNotNull())
+        .groupBy("unique_id")
+        .agg(F.max_by("on_hand_qty", "ds").alias("qty"))
+    )
+    stock = _of_skus(last, skus).groupBy("sku_id").agg(F.sum(F.col("qty").cast("decimal(28,9)")).alias("qty"))
+    # What is made is a small part of what is sold, and known by day: it fits the driver.
+    of_demand, of_stock = (frame.withColumn("qty", F.col("qty").cast("double")).toArrow() for frame in (demand, stock))
+    return ProductionFeeds(stated["bom"], stated["routings"], stated["resources"], of_demand, of_stock)
+
+
+def _stated(context: RunContext, frames: Frames, feed: str) -> pa.Table:
+    """Rows of a feed that count, typed; none where the source has no such feed."""
+    if not _has_rows(context, feed):
+        return pa.table({name: pa.array([], pa.string()) for name in FEEDS[feed].columns})
+    rows = clean_feed(frames[f"bronze.{feed}"], feed, context.mapping).accepted
+    return rows.select(*FEEDS[feed].columns).orderBy(*FEEDS[feed].key).toArrow()
+
+
+def _of_skus(frame: DataFrame, skus: list[str]) -> DataFrame:
+    sku = dict(zip(SERIES.parts, parts_of(SERIES), strict=True))["sku_id"]
+    return frame.withColumn("sku_id", sku).filter(F.col("sku_id").isin(skus))
+
+
+STAGE = FrameStage(
+    name="production",
+    reads=(
+        *(Read(f"bronze.{feed}", ()) for feed in ("bom", *_NEEDED)),
+        Read(_DEMAND, ("unique_id", "cutoff", "model", "ds", "mean"), run=THIS),
+        Read(_CHAMPION, ("unique_id", "cutoff", "model"), run=THIS),
+        Read(_STOCK, ("unique_id", "ds", "on_hand_qty"), days=lambda context: (None, context.as_of)),
+    ),
+    writes=(_PLAN, _EXCEPTION),
+    settings=("production", "horizon"),
+    libraries=("scipy",),
+    build=build,
+    part=as_of_part,
+)

@@ -1,0 +1,112 @@
+"""The stages of seasons and of production: with feeds in a run, without them nothing at all."""
+
+from __future__ import annotations
+
+import csv
+import json
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jobs.pipeline import run_stages
+from lakehouse.delta.io import Lakehouse
+from lakehouse.errors import SourceError
+from tests.jobs.run_tool import copied, day, hashes, make_context
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+AS_OF = day(119)
+STAGES = ["seasons", "buy_plan", "production"]
+NEXT = AS_OF + timedelta(days=1)
+EASY = ("season.least_analogues=10", "season.trees=20")
+
+
+def write(folder: Path, feed: str, *rows: dict[str, object]) -> None:
+    with (folder / f"{feed}.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def resource(hours: float) -> dict[str, object]:
+    return {"resource_id": "oven", "ds_from": NEXT, "ds_to": AS_OF + timedelta(days=14), "capacity_hours": hours}
+
+
+@pytest.fixture(scope="module")
+def lake(spark: SparkSession, finished: Lakehouse, feeds: Path, tmp_path_factory: pytest.TempPathFactory) -> Lakehouse:
+    """A finished run, then feeds of seasons and of production taken in."""
+    folder = tmp_path_factory.mktemp("production")
+    lake, more = copied(finished, folder / "lake"), folder / "feeds"
+    more.mkdir()
+    routing = {"resource_id": "oven", "unit_hours": 0.1, "setup_hours": 1.0, "setup_cost": 5.0, "unit_cost": 1.0}
+    write(more, "routings", *({"sku_id": sku} | routing for sku in ("S05", "S06")))
+    write(more, "bom", {"sku_id": "S06", "component_sku_id": "flour", "component_qty": 0.5})
+    write(more, "resources", resource(15.0))
+    season = {"location_id": "north", "season_name": "Spring", "unit_price": 5.0, "unit_cost": 3.0}
+    spring = {"ds_from": NEXT, "ds_to": AS_OF + timedelta(days=14)}
+    write(more, "seasons", {"sku_id": "S09"} | season | spring, {"sku_id": "S05"} | season | spring | {"unit_cost": 9})
+    run_stages(make_context(spark, lake, more, AS_OF, *EASY), ["ingest"])
+    run_stages(make_context(spark, lake, None, AS_OF, *EASY), STAGES)
+    return lake
+
+
+def rows(lake: Lakehouse, table: str) -> list[dict[str, object]]:
+    return lake.read_arrow(table).to_pylist()
+
+
+def test_without_feeds_the_stages_say_so_and_change_nothing(
+    spark: SparkSession, finished: Lakehouse, tmp_path: Path
+) -> None:
+    lake = copied(finished, tmp_path / "lake")
+    before = hashes(lake)
+    context = make_context(spark, lake, None, AS_OF, force=True)
+    reports = run_stages(context, STAGES)
+    assert hashes(lake) == before
+    said = context.progress.stream.getvalue()  # type: ignore[attr-defined]
+    assert "seasons: no feed names one" in said
+    assert "production: nothing is planned, there are no rows of routings and of resources" in said
+    assert {report.name: report.status for report in reports}["buy_plan"] == "skipped"
+
+
+def test_lots_fit_the_hours_and_late_demand_names_the_resource(lake: Lakehouse) -> None:
+    plan = rows(lake, "network.production_plan")
+    by_period: dict[object, float] = {}
+    for row in plan:
+        if row["resource_id"] == "oven":
+            by_period[row["ds_from"]] = by_period.get(row["ds_from"], 0.0) + float(str(row["lot_hours"]))
+    assert set(by_period) <= {NEXT, NEXT + timedelta(days=7)}
+    assert all(hours <= 7.5 + 1e-6 for hours in by_period.values())
+    assert {row["sku_id"] for row in plan} == {"S05", "S06", "flour"}
+    served = [json.loads(str(row["serves"])) for row in plan if row["lot_qty"]]
+    assert all(date.fromisoformat(wanted) >= NEXT for each in served for wanted in each)
+    late = rows(lake, "network.exception")
+    assert late
+    assert all("oven from" in str(row["binds"]) for row in late)
+    assert all("no hours are left on oven" in str(row["words"]) for row in late)
+
+
+def test_a_season_is_bought_for_and_a_row_below_cost_is_refused(lake: Lakehouse) -> None:
+    by_series = {row["unique_id"]: row for row in rows(lake, "seasonal.buy_plan")}
+    assert set(by_series) == {"S05|north|all", "S09|north|all"}
+    assert by_series["S05|north|all"]["season_phase"] == "refused"
+    words = str(by_series["S09|north|all"]["words"])
+    assert "expected at least 10 launches" in words, "so young a retailer has had no launches"
+
+
+def test_a_rerun_makes_equal_tables(spark: SparkSession, lake: Lakehouse) -> None:
+    before = hashes(lake)
+    assert {report.status for report in run_stages(make_context(spark, lake, None, AS_OF, *EASY), STAGES)} == {"reused"}
+    run_stages(make_context(spark, lake, None, AS_OF, *EASY, force=True), STAGES)
+    assert hashes(lake) == before
+
+
+def test_a_routing_on_a_resource_without_hours_is_refused(spark: SparkSession, lake: Lakehouse, tmp_path: Path) -> None:
+    poor, more = copied(lake, tmp_path / "lake"), tmp_path / "feeds"
+    more.mkdir()
+    write(more, "routings", {"sku_id": "S05", "resource_id": "kiln", "unit_hours": 0.1})
+    run_stages(make_context(spark, poor, more, AS_OF, *EASY), ["ingest"])
+    with pytest.raises(SourceError, match=r"routings: expected a resource with hours from .*, found 'kiln' for S05"):
+        run_stages(make_context(spark, poor, None, AS_OF, *EASY), ["production"])

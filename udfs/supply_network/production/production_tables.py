@@ -1,0 +1,209 @@
+"""From feeds and forecasts to the rows of a production plan."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+import pyarrow as pa
+
+from udfs.supply_network.production.bill_of_materials import FloatArray, Need
+from udfs.supply_network.production.lot_problem import OWN_DEMAND, LotProblem, lot_problem
+from udfs.supply_network.production.production_plan import Late, ProductionPlan, production_plan
+from udfs.supply_network.production.production_spec import ProductionSpec
+
+_DAYS_OF_YEAR = 365.25
+Rows = list[dict[str, object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Periods:
+    """`count` periods of `days` days from the day `first`; the last may be shorter than the horizon needs."""
+
+    first: date
+    days: int
+    count: int
+
+    def start(self, period: int) -> date:
+        return self.first + timedelta(days=period * self.days)
+
+    def end(self, period: int) -> date:
+        return self.start(period + 1) - timedelta(days=1)
+
+    def of(self, day: date) -> int:
+        return (day - self.first).days // self.days
+
+
+@dataclass(frozen=True, slots=True)
+class ProductionFeeds:
+    """Rows of the feeds, typed: bom, routings, resources; demand: sku_id, ds, qty; stock: sku_id, qty."""
+
+    bom: pa.Table
+    routings: pa.Table
+    resources: pa.Table
+    demand: pa.Table
+    stock: pa.Table
+
+
+def plan_production(
+    feeds: ProductionFeeds,
+    as_of: date,
+    horizon: int,
+    spec: ProductionSpec,
+    tell: Callable[[str], None] = lambda _words: None,
+) -> tuple[Rows, Rows]:
+    """Rows of network.production_plan and of network.exception, without run_id.
+
+    The horizon is cut into whole periods. What the plan is based on and how good it is is told in a line. Raises
+    ValueError for a bill that contains itself, an item without a routing, a routing on a resource without hours.
+    """
+    periods = Periods(as_of + timedelta(days=1), spec.period_days, max(horizon // spec.period_days, 1))
+    problem = _problem(feeds, periods, spec)
+    plan = production_plan(problem, spec)
+    n_late = len(plan.late)
+    tell(
+        f"{len(problem.item_I):,} items on {len(problem.resource_R):,} resources in {periods.count} periods of "
+        f"{periods.days} days: cost {plan.cost:,.2f}, at most {plan.gap:.1%} above the best; without limits "
+        f"{plan.free_cost:,.2f}; {n_late or 'no'} demands late"
+    )
+    return _plan_rows(plan, periods, as_of), [_exception(plan, late, periods, as_of) for late in plan.late]
+
+
+def _problem(feeds: ProductionFeeds, periods: Periods, spec: ProductionSpec) -> LotProblem:
+    needs = [Need(r["sku_id"], r["component_sku_id"], float(r["component_qty"])) for r in feeds.bom.to_pylist()]
+    routings = {row["sku_id"]: row for row in feeds.routings.to_pylist()}
+    bought = {need.component for need in needs} - set(routings)
+    if missing := sorted({need.product for need in needs} - set(routings)):
+        raise ValueError(
+            f"bom: expected a row in routings for each product, found none for {', '.join(missing[:5])}; "
+            "add what they are made on, or take their rows out of bom"
+        )
+    items = sorted([*routings, *bought])
+    capacity = _capacity(feeds.resources, periods)
+    names = tuple(sorted(capacity))
+    terms = _terms([routings.get(item, {}) for item in items], items, names, periods, spec)
+    terms["stock_I"] = _by_item(feeds.stock, items)
+    hours = {key: np.array([capacity[name][key] for name in names]) for key in ("capacity", "overtime", "cost")}
+    return lot_problem(
+        items,
+        _demand(feeds.demand, items, periods),
+        needs,
+        terms,
+        resource_R=names,
+        capacity_RT=hours["capacity"],
+        overtime_RT=hours["overtime"],
+        overtime_cost_R=hours["cost"].max(axis=1),
+    )
+
+
+def _terms(
+    rows: list[dict[str, object]], items: list[str], names: tuple[str, ...], periods: Periods, spec: ProductionSpec
+) -> dict[str, FloatArray]:
+    for item, row in zip(items, rows, strict=True):
+        if row and row["resource_id"] not in names:
+            raise ValueError(
+                f"routings: expected a resource with hours from {periods.first} to {periods.end(periods.count - 1)}, "
+                f"found {row['resource_id']!r} for {item}; add its hours to the feed resources"
+            )
+
+    def column(name: str, default: float = 0.0) -> FloatArray:
+        return np.array([default if row.get(name) is None else float(row[name]) for row in rows])  # type: ignore[arg-type]
+
+    unit_cost = column("unit_cost", 1.0)
+    return {
+        "unit_time_I": column("unit_hours"),
+        "setup_time_I": column("setup_hours"),
+        "setup_cost_I": column("setup_cost"),
+        "holding_cost_I": unit_cost * spec.holding_cost_rate * periods.days / _DAYS_OF_YEAR,
+        "late_cost_I": unit_cost * spec.late_cost_rate * periods.days,
+        "resource_I": np.array([names.index(str(row["resource_id"])) if row else -1 for row in rows]),
+    }
+
+
+def _capacity(resources: pa.Table, periods: Periods) -> dict[str, dict[str, FloatArray]]:
+    """Hours by resource and period: a row's hours are spread evenly over its days, and rows add up."""
+    found: dict[str, dict[str, FloatArray]] = {}
+    for row in resources.to_pylist():
+        days = (row["ds_to"] - row["ds_from"]).days + 1
+        if days < 1:
+            raise ValueError(
+                f"resources: expected ds_to on or after ds_from, found {row['ds_from']} to {row['ds_to']} "
+                f"for {row['resource_id']}; correct the row"
+            )
+        share_T = np.zeros(periods.count)
+        for t in range(periods.count):
+            first, last = max(row["ds_from"], periods.start(t)), min(row["ds_to"], periods.end(t))
+            share_T[t] = max((last - first).days + 1, 0) / days
+        if share_T.any():
+            empty = {key: np.zeros(periods.count) for key in ("capacity", "overtime", "cost")}
+            of = found.setdefault(row["resource_id"], empty)
+            of["capacity"] += share_T * row["capacity_hours"]
+            of["overtime"] += share_T * (row["overtime_hours"] or 0.0)
+            of["cost"] = np.maximum(of["cost"], row["overtime_cost"] or 0.0)
+    return found
+
+
+def _demand(demand: pa.Table, items: list[str], periods: Periods) -> FloatArray:
+    index, total_IT = {item: row for row, item in enumerate(items)}, np.zeros((len(items), periods.count))
+    for row in demand.to_pylist():
+        if row["sku_id"] in index and 0 <= periods.of(row["ds"]) < periods.count:
+            total_IT[index[row["sku_id"]], periods.of(row["ds"])] += row["qty"]
+    return total_IT
+
+
+def _by_item(stock: pa.Table, items: list[str]) -> FloatArray:
+    known = dict(zip(stock["sku_id"].to_pylist(), stock["qty"].to_pylist(), strict=True))
+    return np.array([max(known.get(item) or 0.0, 0.0) for item in items])
+
+
+def _plan_rows(plan: ProductionPlan, periods: Periods, as_of: date) -> Rows:
+    problem, serves = plan.problem, defaultdict[tuple[int, int], dict[str, float]](dict)
+    for peg in plan.pegs:
+        serves[peg.item, peg.made][str(periods.start(peg.wanted))] = round(peg.qty, 6)
+    rows: Rows = []
+    for i, t in np.argwhere((plan.lot_IT > 0) | (plan.free_lot_IT > 0)).tolist():
+        if problem.item_I[i].endswith(OWN_DEMAND):
+            continue  # it is not made: its component is
+        resource = int(problem.resource_I[i])
+        hours = problem.unit_time_I[i] * plan.lot_IT[i, t] + problem.setup_time_I[i] * plan.setup_IT[i, t]
+        rows.append(
+            {
+                "as_of": as_of,
+                "sku_id": problem.item_I[i],
+                "ds_from": periods.start(t),
+                "ds_to": periods.end(t),
+                "resource_id": problem.resource_R[resource] if resource >= 0 else None,
+                "lot_qty": float(plan.lot_IT[i, t]),
+                "lot_hours": float(hours),
+                "free_lot_qty": float(plan.free_lot_IT[i, t]),
+                "serves": json.dumps(serves[i, t]),
+                "plan_cost": plan.cost,
+                "plan_gap": plan.gap,
+            }
+        )
+    return rows
+
+
+def _exception(plan: ProductionPlan, late: Late, periods: Periods, as_of: date) -> dict[str, object]:
+    problem = plan.problem
+    made = [peg for peg in plan.pegs if (peg.item, peg.wanted) == (late.item, late.wanted) and peg.made > peg.wanted]
+    full = [f"{problem.resource_R[r]} from {periods.start(a)} to {periods.end(b)}" for r, a, b in late.full]
+    sku = problem.item_I[late.item].removesuffix(OWN_DEMAND)
+    parts = [(late.late_qty, "later"), (late.unmet_qty, f"not before {periods.end(periods.count - 1)}")]
+    said = " and ".join(f"{qty:,.6g} come {when}" for qty, when in parts if qty > 1e-6)
+    why = f"no hours are left on {', '.join(full)}" if full else "no resource is full, but what is made earlier"
+    return {
+        "as_of": as_of,
+        "sku_id": sku,
+        "ds_from": periods.start(late.wanted),
+        "ds_to": periods.end(late.wanted),
+        "late_qty": late.late_qty,
+        "unmet_qty": late.unmet_qty,
+        "made_in": json.dumps({str(periods.start(peg.made)): round(peg.qty, 6) for peg in made}),
+        "binds": "; ".join(full) or None,
+        "words": f"of {sku}, wanted by {periods.end(late.wanted)}, {said}: {why}",
+    }
