@@ -24,6 +24,8 @@ LEAST_OWN = -0.1
 _LEAST_VARIANCE = 1e-6
 _NOISE_ROWS = 4.0
 """A series' variance of noise is estimated as if so many more weeks had the mean one of all."""
+_COUNT_START, _MOST_STEP = 0.5, 8.0
+_LOG_UNITS = (-12.0, 20.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +87,9 @@ class Prior:
 class Response:
     """What was estimated.
 
-    effect_SP, se_SP: effects and their standard errors (before bounds). level_S: log of units where all regressors are
-    0. noise_S: standard deviation of a week's log units. known_SP: share of what its category leaves open that a series'
+    effect_SP, se_SP: effects and their standard errors (before bounds). level_S, level_se_S: log of units where all
+    regressors are 0, and its standard error where effects are known. noise_S: standard deviation of a week's log units,
+    of counts the root of variance over mean. known_SP: share of what its category leaves open that a series'
     own weeks have settled, from 0 (the category's value) to 1. mean_GP, sd_GP: of the categories. all: of all.
     """
 
@@ -94,6 +97,7 @@ class Response:
     effect_SP: FloatArray
     se_SP: FloatArray
     level_S: FloatArray
+    level_se_S: FloatArray
     noise_S: FloatArray
     known_SP: FloatArray
     mean_GP: FloatArray
@@ -110,38 +114,133 @@ def discount(age_R: FloatArray, half_life: float) -> FloatArray:
     return np.asarray(0.5 ** (age_R / half_life))
 
 
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """Weighted sums of squares and products about the means of each series, and their weight n_S."""
+
+    a_SPP: FloatArray
+    b_SP: FloatArray
+    yy_S: FloatArray
+    n_S: FloatArray
+    x_mean_SP: FloatArray
+    y_mean_S: FloatArray
+
+    @classmethod
+    def of(cls, rows: ResponseRows, y_R: FloatArray, weight_R: FloatArray) -> _Sums:
+        n_series, n_effects = len(rows.group_S), rows.x_RP.shape[1]
+        sums = cls(
+            np.zeros((n_series, n_effects, n_effects)),
+            np.zeros((n_series, n_effects)),
+            np.zeros(n_series),
+            np.zeros(n_series),
+            np.zeros((n_series, n_effects)),
+            np.zeros(n_series),
+        )
+        arrays = sums.a_SPP, sums.b_SP, sums.yy_S, sums.n_S, sums.x_mean_SP, sums.y_mean_S
+        centred_sums(rows.first_S, rows.x_RP, y_R, weight_R, *arrays)
+        return sums
+
+
+@dataclass(slots=True)
+class _State:
+    """Where the estimation stands: effects of series, categories and all with their variances, variances of noise."""
+
+    effect_SP: FloatArray
+    var_SP: FloatArray
+    mean_GP: FloatArray
+    var_GP: FloatArray
+    noise_S: FloatArray
+    all: Prior
+
+
 def estimate(rows: ResponseRows, effects: Effects, prior: Prior | None = None, steps: int = 60) -> Response:
     """Estimate the effects of all series at once.
 
     prior: of all, where this is one part of the categories; None estimates it from the categories here.
     """
-    n_series, n_effects, n_groups = len(rows.group_S), len(effects.names), int(rows.group_S.max(initial=0)) + 1
-    a_SPP, b_SP = np.zeros((n_series, n_effects, n_effects)), np.zeros((n_series, n_effects))
-    yy_S, n_S, y_mean_S, x_mean_SP = np.zeros(n_series), np.zeros(n_series), np.zeros(n_series), np.zeros_like(b_SP)
-    centred_sums(rows.first_S, rows.x_RP, rows.y_R, rows.weight_R, a_SPP, b_SP, yy_S, n_S, x_mean_SP, y_mean_S)
-    group_S, count_G = rows.group_S, np.maximum(np.bincount(rows.group_S, minlength=n_groups), 1)
+    sums = _Sums.of(rows, rows.y_R, rows.weight_R)
+    state = _started(sums, rows.group_S, effects, prior, noise=0.3)
+    _improve(state, sums, sums.n_S, rows.group_S, effects, prior is not None, steps)
+    return _response(state, sums, rows.group_S, effects)
+
+
+def estimate_counts(
+    rows: ResponseRows, effects: Effects, prior: Prior | None = None, rounds: int = 8, steps: int = 10
+) -> Response:
+    """The same where y_R are units, weeks without a sale among them: counts about exp(level + effects x regressors),
+    with a variance of `noise_S` ** 2 times the mean (penalised quasi-likelihood, Breslow and Clayton 1993)."""
+    series_R = np.repeat(np.arange(len(rows.group_S)), np.diff(rows.first_S))
+    total_S = np.bincount(series_R, rows.weight_R * rows.y_R, len(rows.group_S))
+    weight_S = np.bincount(series_R, rows.weight_R, len(rows.group_S))
+    level_S = np.log((total_S + _COUNT_START) / (weight_S + _COUNT_START))
+    eta_R, state = level_S[series_R], None
+    for _ in range(rounds):
+        mean_R = np.exp(np.clip(eta_R, *_LOG_UNITS))
+        working_R = eta_R + np.clip(rows.y_R / mean_R - 1.0, -1.0, _MOST_STEP)
+        sums = _Sums.of(rows, working_R, rows.weight_R * mean_R)
+        state = state or _started(sums, rows.group_S, effects, prior, noise=1.0)
+        _improve(state, sums, weight_S, rows.group_S, effects, prior is not None, steps)
+        level_S = np.clip(sums.y_mean_S - (sums.x_mean_SP * state.effect_SP).sum(1), *_LOG_UNITS)
+        eta_R = level_S[series_R] + (rows.x_RP * state.effect_SP[series_R]).sum(1)
+    assert state is not None
+    return _response(state, sums, rows.group_S, effects)
+
+
+def _started(sums: _Sums, group_S: IntArray, effects: Effects, prior: Prior | None, noise: float) -> _State:
+    n_groups, n_effects = int(group_S.max(initial=0)) + 1, len(effects.names)
     top = prior or Prior(np.zeros(n_effects), np.ones(n_effects))
-    mean_GP = _pooled(a_SPP, b_SP, group_S, n_groups, top, effects)
-    var_GP, noise_S = np.ones((n_groups, n_effects)), np.full(n_series, 0.3)
-    effect_SP, var_SP, rss_S = mean_GP[group_S].copy(), np.empty_like(b_SP), np.empty(n_series)
-    bounds = effects.low_P, effects.high_P
+    mean_GP = _pooled(sums.a_SPP, sums.b_SP, group_S, n_groups, top, effects)
+    effect_SP = mean_GP[group_S].copy()
+    return _State(
+        effect_SP,
+        np.empty_like(effect_SP),
+        mean_GP,
+        np.ones((n_groups, n_effects)),
+        np.full(len(group_S), noise),
+        top,
+    )
+
+
+def _improve(
+    state: _State, sums: _Sums, weeks_S: FloatArray, group_S: IntArray, effects: Effects, is_given: bool, steps: int
+) -> None:
+    """Steps of expectation and maximisation. weeks_S: that a variance of noise is estimated from."""
+    n_groups = len(state.mean_GP)
+    count_G = np.maximum(np.bincount(group_S, minlength=n_groups), 1)
+    rss_S, bounds = np.empty(len(group_S)), (effects.low_P, effects.high_P)
     for _ in range(steps):
-        posterior(a_SPP, b_SP, yy_S, group_S, mean_GP, var_GP, noise_S, *bounds, effect_SP, var_SP, rss_S)
-        mean_GP, top = _means(effect_SP, var_GP, group_S, count_G, top, effects, is_given=prior is not None)
-        spread_SP = (effect_SP - mean_GP[group_S]) ** 2 + var_SP
-        var_GP = np.maximum(_by_group(spread_SP, group_S, n_groups) / count_G[:, None], _LEAST_VARIANCE)
-        usual = rss_S.sum() / max(n_S.sum(), 1.0)
-        noise_S = np.maximum((rss_S + _NOISE_ROWS * usual) / (n_S + _NOISE_ROWS), _LEAST_VARIANCE)
+        posterior(
+            sums.a_SPP,
+            sums.b_SP,
+            sums.yy_S,
+            group_S,
+            state.mean_GP,
+            state.var_GP,
+            state.noise_S,
+            *bounds,
+            state.effect_SP,
+            state.var_SP,
+            rss_S,
+        )
+        state.mean_GP, state.all = _means(state, group_S, count_G, effects, is_given=is_given)
+        spread_SP = (state.effect_SP - state.mean_GP[group_S]) ** 2 + state.var_SP
+        state.var_GP = np.maximum(_by_group(spread_SP, group_S, n_groups) / count_G[:, None], _LEAST_VARIANCE)
+        usual = rss_S.sum() / max(weeks_S.sum(), 1.0)
+        state.noise_S = np.maximum((rss_S + _NOISE_ROWS * usual) / (weeks_S + _NOISE_ROWS), _LEAST_VARIANCE)
+
+
+def _response(state: _State, sums: _Sums, group_S: IntArray, effects: Effects) -> Response:
     return Response(
         effects.names,
-        effect_SP,
-        np.sqrt(var_SP),
-        y_mean_S - (x_mean_SP * effect_SP).sum(1),
-        np.sqrt(noise_S),
-        np.clip(1.0 - var_SP / var_GP[group_S], 0.0, 1.0),
-        mean_GP,
-        np.sqrt(var_GP),
-        top,
+        state.effect_SP,
+        np.sqrt(state.var_SP),
+        np.clip(sums.y_mean_S - (sums.x_mean_SP * state.effect_SP).sum(1), *_LOG_UNITS),
+        np.sqrt(state.noise_S / np.maximum(sums.n_S, 1e-9)),
+        np.sqrt(state.noise_S),
+        np.clip(1.0 - state.var_SP / state.var_GP[group_S], 0.0, 1.0),
+        state.mean_GP,
+        np.sqrt(state.var_GP),
+        state.all,
     )
 
 
@@ -156,17 +255,11 @@ def _pooled(
 
 
 def _means(
-    effect_SP: FloatArray,
-    var_GP: FloatArray,
-    group_S: IntArray,
-    count_G: IntArray,
-    top: Prior,
-    effects: Effects,
-    *,
-    is_given: bool,
+    state: _State, group_S: IntArray, count_G: IntArray, effects: Effects, *, is_given: bool
 ) -> tuple[FloatArray, Prior]:
     """Effects of the categories, and of all."""
-    total_GP = _by_group(effect_SP, group_S, len(count_G))
+    var_GP, top = state.var_GP, state.all
+    total_GP = _by_group(state.effect_SP, group_S, len(count_G))
     left_GP = 1.0 / (count_G[:, None] / var_GP + top.sd_P**-2.0)
     mean_GP = np.clip(left_GP * (total_GP / var_GP + top.mean_P * top.sd_P**-2.0), effects.low_P, effects.high_P)
     if is_given or len(count_G) == 1:  # of one category nothing says how categories differ
