@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,8 @@ LEAST_OWN = -0.1
 _LEAST_VARIANCE = 1e-6
 _NOISE_ROWS = 4.0
 """A series' variance of noise is estimated as if so many more weeks had the mean one of all."""
+_SPREAD_SERIES = 20.0
+"""A category's variance of effects is estimated as if so many more series had that of all: 30 say little of it."""
 _COUNT_START, _MOST_STEP = 0.5, 8.0
 _LOG_UNITS = (-12.0, 20.0)
 
@@ -202,7 +205,7 @@ def _started(sums: _Sums, group_S: IntArray, effects: Effects, prior: Prior | No
 
 
 def _improve(
-    state: _State, sums: _Sums, weeks_S: FloatArray, group_S: IntArray, effects: Effects, is_given: bool, steps: int
+    state: _State, sums: _Sums, weeks_S: NDArray[Any], group_S: IntArray, effects: Effects, is_given: bool, steps: int
 ) -> None:
     """Steps of expectation and maximisation. weeks_S: that a variance of noise is estimated from."""
     n_groups = len(state.mean_GP)
@@ -224,20 +227,25 @@ def _improve(
         )
         state.mean_GP, state.all = _means(state, group_S, count_G, effects, is_given=is_given)
         spread_SP = (state.effect_SP - state.mean_GP[group_S]) ** 2 + state.var_SP
-        state.var_GP = np.maximum(_by_group(spread_SP, group_S, n_groups) / count_G[:, None], _LEAST_VARIANCE)
+        spread_GP = _by_group(spread_SP, group_S, n_groups) + _SPREAD_SERIES * spread_SP.mean(0)
+        state.var_GP = np.maximum(spread_GP / (count_G[:, None] + _SPREAD_SERIES), _LEAST_VARIANCE)
         usual = rss_S.sum() / max(weeks_S.sum(), 1.0)
         state.noise_S = np.maximum((rss_S + _NOISE_ROWS * usual) / (weeks_S + _NOISE_ROWS), _LEAST_VARIANCE)
 
 
 def _response(state: _State, sums: _Sums, group_S: IntArray, effects: Effects) -> Response:
+    left_SP = state.var_SP / state.var_GP[group_S]
+    count_G = np.maximum(np.bincount(group_S, minlength=len(state.mean_GP)), 1)
+    # That the category's value is not known either is part of what a series that leans on it does not know.
+    of_mean_GP = 1.0 / (count_G[:, None] / state.var_GP + state.all.sd_P**-2.0)
     return Response(
         effects.names,
         state.effect_SP,
-        np.sqrt(state.var_SP),
+        np.sqrt(state.var_SP + left_SP**2 * of_mean_GP[group_S]),
         np.clip(sums.y_mean_S - (sums.x_mean_SP * state.effect_SP).sum(1), *_LOG_UNITS),
         np.sqrt(state.noise_S / np.maximum(sums.n_S, 1e-9)),
         np.sqrt(state.noise_S),
-        np.clip(1.0 - state.var_SP / state.var_GP[group_S], 0.0, 1.0),
+        np.clip(1.0 - left_SP, 0.0, 1.0),
         state.mean_GP,
         np.sqrt(state.var_GP),
         state.all,
