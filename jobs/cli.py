@@ -427,7 +427,7 @@ def _override_command(commands: argparse._SubParsersAction) -> None:
         "--from",
         dest="since",
         type=day,
-        help="first order day, YYYY-MM-DD (the last published); with --forecast-..., --price: day of demand (the day after it)",
+        help="first order day, YYYY-MM-DD (the last published); of a forecast or price: day of demand (the day after)",
     )
     override.add_argument("--until", type=day, help="last order day, or day of demand (the same)")
     override.add_argument("--conf", type=Path)

@@ -23,8 +23,8 @@ _PRICE_PLAN = "pricing.price_plan"
 class Said:
     """What was said. Exactly one of `order` (units), `confirm` (a rule, or all), `forecast_factor` (times the model's
     demand), `forecast_units` (demand of each day), `price` (currency) and `withdraw`; `sku` is a SKU or a series of the
-    plan; `location` and `channel` narrow it. No `since`: the last day published, of a forecast the day after it; no `until`: that day,
-    with `withdraw` the last day that is decided for."""
+    plan; `location` and `channel` narrow it. No `since`: the last day published, of a forecast or a price the day after
+    it; no `until`: that day, with `withdraw` the last day that is decided for."""
 
     sku: str
     author: str
@@ -130,8 +130,8 @@ def forecast_words(line: Mapping[str, Any], decision: Decision) -> str:
 
 
 def planned_price(lake: Lakehouse, line: Mapping[str, Any]) -> float:
-    """The price that the plan of a line proposes. Raises ConfigError where prices are not planned: nothing is known then
-    of what a price does to demand."""
+    """The price that the plan of a line proposes. Raises ConfigError where prices are not planned: nothing is known
+    then of what a price does to demand."""
     of_line = (pc.field("run_id") == line["run_id"]) & (pc.field("unique_id") == line["unique_id"])
     found = lake.read_arrow(_PRICE_PLAN, columns=["planned_price"], filters=of_line)["planned_price"].to_pylist()
     if not found:

@@ -98,7 +98,7 @@ class Decision:
         if self.decision != "price" or self.decided_qty is not None or self.decided_factor is not None:
             raise ConfigError("decided_price: expected of a price alone, and no units or factor beside it; say one")
         if not (self.decided_price is not None and 0 < self.decided_price < MOST_PRICE):
-            raise ConfigError(f"decided_price: expected currency above 0 and below a billion, found {self.decided_price}")
+            raise ConfigError(f"decided_price: expected above 0 and below a billion, found {self.decided_price}")
 
 
 def record(lake: Lakehouse, decisions: list[Decision]) -> None:

@@ -9,13 +9,13 @@ are and the half-life of 52 weeks were chosen on weeks 86-115 from those to 85, 
 from those to 115. Beside it rhierLinearModel of bayesm where R has it (Debian's r-cran-bayesm).
 
 `prices`: store prices that earn most on effects learned from the weeks to 100, within 10%, at an equal average price;
-judged by effects learned from the weeks after 100 alone, so that no error of the first is believed. The interval is that
-of the mean over stores (bootstrap of stores).
+judged by effects learned from the weeks after 100 alone, so that no error of the first is believed. The interval is
+that of the mean over stores (bootstrap of stores).
 
 `markdown`: 20 categories, mean elasticity N(2.4, .5), SKUs .5 about it, base lognormal(.6, .9) units a week, a season
-lognormal(0, .35) times it, 26 weeks of history with three promotions at .9 or .8, a stock of 1 to 2.5 seasons of 8 weeks,
-prices 1 to .3 that may only fall. Share of the revenue of an oracle that knows level and elasticity, by the same draws of
-demand.
+lognormal(0, .35) times it, 26 weeks of history with three promotions at .9 or .8, a stock of 1 to 2.5 seasons of 8
+weeks, prices 1 to .3 that may only fall. Share of the revenue of an oracle that knows level and elasticity, by the same
+draws of demand.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 
-from tests.real_data import DATA
+from tests.real_data import ROOT
 from udfs.pricing.markdown import Beliefs, Markdown, known_value, values
 from udfs.pricing.price_response import Effects, Response, ResponseRows, discount, estimate, estimate_counts
 from udfs.pricing.regular_price import Goods, Guardrails, best_regular, holding_average
@@ -45,7 +45,8 @@ BAYESM_R = """
 library(bayesm); d <- read.csv('{path}')
 reg <- lapply(split(d, d$s), function(z) list(y = z$y, X = as.matrix(cbind(1, z[, 3:15]))))
 Z <- model.matrix(~ factor(as.integer(names(reg)) %% 11))
-t <- system.time(rhierLinearModel(Data = list(regdata = unname(reg), Z = Z), Mcmc = list(R = 2000, keep = 1, nprint = 0)))
+draws <- list(R = 2000, keep = 1, nprint = 0)
+t <- system.time(rhierLinearModel(Data = list(regdata = unname(reg), Z = Z), Mcmc = draws))
 cat('seconds', t['elapsed'], t['user.self'])
 """
 
@@ -63,7 +64,7 @@ class Juice:
 
     @classmethod
     def load(cls) -> Juice:
-        frame = pd.read_parquet(DATA / "orange_juice" / "sales.parquet")
+        frame = pd.read_parquet(ROOT / "orange_juice" / "sales.parquet")
         frame = frame.sort_values(["store", "brand", "week"], ignore_index=True)
         brand_R, rows = frame["brand"].to_numpy() - 1, np.arange(len(frame))
         price_RB = np.log(frame[[f"price{k}" for k in range(1, BRANDS + 1)]].to_numpy())
@@ -101,7 +102,7 @@ def elasticity() -> None:
     error = found.log_units(juice.series_R[test], juice.x_RP[test]) - juice.y_R[test]
     own, cross = found.effect_SP[:, 0], found.effect_SP[:, 3 : 2 + BRANDS]
     print(
-        f"RMSE {np.sqrt((error**2).mean()):.4f}, {(own > 0).sum()} own effects above 0, {(cross < 0).mean():.1%} of cross"
+        f"RMSE {np.sqrt((error**2).mean()):.4f}, {(own > 0).sum()} own above 0, {(cross < 0).mean():.1%} of cross below"
     )
     for words, half_life, effects in (
         ("as above", HALF_LIFE, EFFECTS),
@@ -111,9 +112,7 @@ def elasticity() -> None:
         each = juice.learned(0, LAST_LEARNED, effects, half_life).effect_SP[:, 0]
         mean = np.array([each[juice.brand_S == brand].mean() for brand in range(BRANDS)])
         far = np.abs(mean - BAYESM)
-        print(
-            f"brand means, {words}: {np.round(mean, 2)}, from bayesm's {far.max():.2f} at most, {(far > 0.15).sum()} > .15"
-        )
+        print(f"brand means, {words}: {np.round(mean, 2)}, {far.max():.2f} from bayesm's, {(far > 0.15).sum()} > .15")
     print(f"{found.effect_SP.size:,} effects in {seconds:.2f} s", _bayesm(juice, seconds))
 
 
@@ -197,7 +196,7 @@ def _each_store(goods: Goods, rails: Guardrails) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Season:
-    """SKUs of 20 categories, their history and what is to be sold; uniform_ST draws the same demand for every policy."""
+    """SKUs of 20 categories, their history and their stock; uniform_ST draws the same demand for every policy."""
 
     group_S: np.ndarray
     elasticity_S: np.ndarray

@@ -118,12 +118,20 @@ def values(items: Markdown, beliefs: Beliefs) -> FloatArray:
     if any(faults := items.faults()):
         s, fault = next((s, fault) for s, fault in enumerate(faults) if fault)
         raise BadMarkdownError(f"programme {s}: {fault}")
-    lot_S = np.maximum(np.ceil(items.stock_S / MOST_LOTS), 1.0)
-    lots_S = np.floor(items.stock_S / lot_S).astype(np.int64)
+    stock_S = np.minimum(items.stock_S, _sellable(items, beliefs))
+    lot_S = np.maximum(np.ceil(stock_S / MOST_LOTS), 1.0)
+    lots_S = np.floor(stock_S / lot_S).astype(np.int64)
     value_SJ = np.empty(items.price_SJ.shape)
     arrays = beliefs.level_SK, beliefs.elasticity_SK, beliefs.weight_SK, items.season_ST, items.price_SJ
     first_values(*arrays, lots_S, lot_S, items.salvage_S, value_SJ, 0, len(lots_S))
     return value_SJ + (items.salvage_S * (items.stock_S - lots_S * lot_S))[:, None]
+
+
+def _sellable(items: Markdown, beliefs: Beliefs) -> FloatArray:
+    """Units beyond which nothing sells at any price, whatever is believed, [S]: the programme need not count them."""
+    ratio_S1 = items.price_SJ[:, -1:] / items.price_SJ[:, :1]
+    most_S = (np.exp(beliefs.level_SK) * ratio_S1**beliefs.elasticity_SK).max(1) * items.season_ST.sum(1)
+    return np.asarray(np.ceil(most_S + 6.0 * np.sqrt(most_S) + 10.0))
 
 
 def known_value(

@@ -9,7 +9,7 @@ weeks count less, and effects stay within their bounds: no demand that rises wit
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -80,10 +80,11 @@ class ResponseRows:
 
 @dataclass(frozen=True, slots=True)
 class Prior:
-    """Effects of all: mean_P, and sd_P of the categories' about it."""
+    """Effects of all: mean_P, sd_P of the categories' about it, and spread_P, that of series about their category's."""
 
     mean_P: FloatArray
     sd_P: FloatArray
+    spread_P: FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +192,7 @@ def estimate_counts(
 
 def _started(sums: _Sums, group_S: IntArray, effects: Effects, prior: Prior | None, noise: float) -> _State:
     n_groups, n_effects = int(group_S.max(initial=0)) + 1, len(effects.names)
-    top = prior or Prior(np.zeros(n_effects), np.ones(n_effects))
+    top = prior or Prior(np.zeros(n_effects), np.ones(n_effects), np.ones(n_effects))
     mean_GP = _pooled(sums.a_SPP, sums.b_SP, group_S, n_groups, top, effects)
     effect_SP = mean_GP[group_S].copy()
     return _State(
@@ -227,7 +228,9 @@ def _improve(
         )
         state.mean_GP, state.all = _means(state, group_S, count_G, effects, is_given=is_given)
         spread_SP = (state.effect_SP - state.mean_GP[group_S]) ** 2 + state.var_SP
-        spread_GP = _by_group(spread_SP, group_S, n_groups) + _SPREAD_SERIES * spread_SP.mean(0)
+        if not is_given:
+            state.all = replace(state.all, spread_P=np.sqrt(spread_SP.mean(0)))
+        spread_GP = _by_group(spread_SP, group_S, n_groups) + _SPREAD_SERIES * state.all.spread_P**2
         state.var_GP = np.maximum(spread_GP / (count_G[:, None] + _SPREAD_SERIES), _LEAST_VARIANCE)
         usual = rss_S.sum() / max(weeks_S.sum(), 1.0)
         state.noise_S = np.maximum((rss_S + _NOISE_ROWS * usual) / (weeks_S + _NOISE_ROWS), _LEAST_VARIANCE)
@@ -274,7 +277,7 @@ def _means(
         return mean_GP, top
     mean_P = mean_GP.mean(0)
     sd_P = np.sqrt(np.maximum(((mean_GP - mean_P) ** 2 + left_GP).mean(0), _LEAST_VARIANCE))
-    return mean_GP, Prior(mean_P, sd_P)
+    return mean_GP, replace(top, mean_P=mean_P, sd_P=sd_P)
 
 
 def _by_group(values: FloatArray, group_S: IntArray, n_groups: int) -> FloatArray:

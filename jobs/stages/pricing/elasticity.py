@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from jobs.engine.frames import Frames
 
 _SALES, _PRODUCTS = "silver.sales_daily", "silver.products"
+_SALES_COLUMNS = ("unique_id", "sku_id", "location_id", "ds", "y", "y_latent", "unit_price", "is_promo")
 _SAMPLED_SERIES = 2000
 
 
@@ -48,7 +49,7 @@ def _days(context: RunContext) -> tuple[date, date]:
 STAGE = FrameStage(
     name="elasticity",
     reads=(
-        Read(_SALES, ("unique_id", "sku_id", "location_id", "ds", "y", "y_latent", "unit_price", "is_promo"), days=_days),
+        Read(_SALES, _SALES_COLUMNS, days=_days),
         Read(_PRODUCTS, ("sku_id", "category")),
     ),
     writes=(ELASTICITY,),

@@ -43,7 +43,8 @@ def build(context: RunContext, frames: Frames) -> StageRecord:
         failed = found.filter(F.col(_ROW_OF) == "failure").select(*_FAILURE).toArrow()
     finally:
         found.unpersist()
-    failures = failed.rename_columns(["id", *_FAILURE[1:]]).append_column("fallback", pa.nulls(len(failed), pa.string()))
+    failures = failed.rename_columns(["id", *_FAILURE[1:]])
+    failures = failures.append_column("fallback", pa.nulls(len(failures), pa.string()))
     by_unit = {"all": failures} if len(failures) else {}
     context.ledger.record_failures("price", "series", ["all"], by_unit)
     planned = context.lakehouse.rows(PLAN, where={"run_id": context.run.run_id})

@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from lakehouse.transforms.sums import EXACT
 
+_PLACE = ("category", "location_id")
 _SAMPLED_PLACES = 500
 
 
@@ -35,7 +36,7 @@ def sampled_places(weeks: DataFrame, most_series: int) -> DataFrame:
     first = places.withColumn("hashed", hashed).orderBy("hashed", "category", "location_id").limit(_SAMPLED_PLACES)
     before = Window.orderBy("hashed", "category", "location_id").rowsBetween(Window.unboundedPreceding, -1)
     chosen = first.withColumn("before", F.coalesce(F.sum("series").over(before), F.lit(0)))
-    return weeks.join(chosen.filter(F.col("before") < most_series).select("category", "location_id"), ["category", "location_id"])
+    return weeks.join(chosen.filter(F.col("before") < most_series).select(*_PLACE), list(_PLACE))
 
 
 def series_to_price(

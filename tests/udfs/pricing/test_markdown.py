@@ -70,6 +70,7 @@ def test_more_stock_lowers_the_price_and_earns_more() -> None:
 def test_a_stock_in_lots_earns_about_what_it_does_unit_by_unit() -> None:
     exact = known_value(np.tile(60.0 * LADDER**-2.0, (6, 1)), LADDER, 600)[600]
     assert values(items(600.0), beliefs(60.0)).max() == pytest.approx(exact, rel=2e-3)
+    assert values(items(1e7), beliefs(5.0)).max() == pytest.approx(values(items(400.0), beliefs(5.0)).max(), rel=1e-4)
     assert values(items(1e7), beliefs(1e6)).max() == pytest.approx(
         1e7 * values(items(200.0), beliefs(20.0)).max() / 200, rel=0.05
     )

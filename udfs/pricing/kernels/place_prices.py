@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from udfs.pricing.markdown import Beliefs, Markdown, values
+from udfs.pricing.markdown import MOST_UNITS, Beliefs, Markdown, values
 from udfs.pricing.pricing_spec import PricingSpec, SellOff
 from udfs.pricing.regular_price import Goods, best_regular, binding
 
@@ -50,7 +51,7 @@ def place_prices(series: pd.DataFrame, elasticity: pd.DataFrame, terms: PriceTer
     """
     series = series.sort_values("unique_id", ignore_index=True)
     goods, facts = _goods(series, elasticity, terms.spec)
-    faults = goods.faults()
+    faults = [fault or _stock_fault(row, terms) for fault, row in zip(goods.faults(), series.itertuples(), strict=True)]
     fit = np.array([fault is None for fault in faults])
     failures = pd.DataFrame(
         {
@@ -67,6 +68,13 @@ def place_prices(series: pd.DataFrame, elasticity: pd.DataFrame, terms: PriceTer
     plan = _plan_rows(series, facts, goods, price_S, kind_S, bound, money)
     own = _own_decisions(series, price_S, goods.price_S, terms)
     return PlacePrices(plan, _decision_rows(own, goods, series), _demand_rows(series, goods, own, terms), failures)
+
+
+def _stock_fault(row: Any, terms: PriceTerms) -> str | None:
+    """What is wrong with the stock of an SKU that has to go."""
+    if terms.spec.sell_off_of(row.sku_id, row.category, terms.as_of) is None or not row.on_hand_qty > MOST_UNITS:
+        return None
+    return f"stock: expected at most {MOST_UNITS:,.0f} units, found {row.on_hand_qty}"
 
 
 def _goods(series: pd.DataFrame, elasticity: pd.DataFrame, spec: PricingSpec) -> tuple[Goods, pd.DataFrame]:
@@ -92,7 +100,7 @@ def _goods(series: pd.DataFrame, elasticity: pd.DataFrame, spec: PricingSpec) ->
         effect_SN,
         own["elasticity_se"].to_numpy(float),
         np.zeros(len(ids)),
-        own["is_promoted"].fillna(False).to_numpy(bool),
+        own["is_promoted"].eq(True).to_numpy(bool),
         below_S,
     )
     return goods, own
@@ -218,14 +226,14 @@ def _plan_rows(
     return rows.assign(reason=[_reason(row) for row in rows.itertuples()])
 
 
-def _reason(row: object) -> str:
-    now, then, kind = row.unit_price, row.planned_price, row.price_kind  # type: ignore[attr-defined]
+def _reason(row: Any) -> str:
+    now, then, kind = row.unit_price, row.planned_price, row.price_kind
     whose = {"own": "its own sales", "shared": "its own and its category's sales"}
-    source = whose.get(row.identification, "its category's sales")  # type: ignore[attr-defined]
-    answer = f"elasticity {row.elasticity:.2f} +- {row.elasticity_se:.2f} from {source}"  # type: ignore[attr-defined]
-    gain = row.planned_profit - row.kept_profit  # type: ignore[attr-defined]
+    source = whose.get(row.identification, "its category's sales")
+    answer = f"elasticity {row.elasticity:.2f} +- {row.elasticity_se:.2f} from {source}"
+    gain = row.planned_profit - row.kept_profit
     what = "Keep" if then == now else f"From {now:.2f} to"
-    kept = f"; kept from more by: {row.binding}" if row.binding else ""  # type: ignore[attr-defined]
+    kept = f"; kept from more by: {row.binding}" if row.binding else ""
     if gain != gain:
         return f"{what} {then:.2f}: to be sold off, but no stock is counted; {answer}."
     money = "revenue to the end" if kind == "sell off" else "margin of the horizon"
