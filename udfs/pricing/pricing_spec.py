@@ -88,7 +88,8 @@ class PricingSpec:
 
     def sell_off_of(self, sku_id: str, category: str | None, as_of: date) -> SellOff | None:
         """What is said of an SKU, where its last day of sale is to come."""
-        found = next((self.sell_off[key] for key in (sku_id, category, "all") if key in self.sell_off), None)
+        keys = (key for key in (sku_id, category, "all") if key is not None)
+        found = next((self.sell_off[key] for key in keys if key in self.sell_off), None)
         return found if found is not None and found.until > as_of else None
 
 

@@ -8,6 +8,7 @@ them kept a better price away.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,6 +105,18 @@ class Goods:
         """Expected margin of each SKU at other prices, with what it brings elsewhere, currency, [S]."""
         spill_S = self.spill_S * np.log(price_S / self.price_S)
         return np.asarray((price_S - self.cost_S) * self.units_at(price_S) + spill_S)
+
+    def gain_of(self, price_S: FloatArray) -> FloatArray:
+        """What each SKU's step from its price of now earns, its rivals' margins included, the others as planned."""
+        step_S, found_S = np.log(price_S / self.price_S), np.zeros(len(price_S))
+        margin_S = (price_S - self.cost_S) * self.units_at(price_S)
+        for lo, hi in pairwise(self.first_G):
+            back_NN = np.exp(-self.effect_SN[lo:hi, : hi - lo] * step_S[lo:hi])
+            np.fill_diagonal(back_NN, 1.0)
+            found_S[lo:hi] = margin_S[lo:hi] @ (1.0 - back_NN)
+        without_S = np.exp(-self.own_effect * step_S - 0.5 * (self.effect_se_S * step_S) ** 2)
+        kept_S = (self.price_S - self.cost_S) * self.units_at(price_S) * without_S
+        return np.asarray(found_S + margin_S - kept_S + self.spill_S * step_S)
 
 
 def allowed_prices(goods: Goods, rails: Guardrails) -> tuple[FloatArray, IntArray]:

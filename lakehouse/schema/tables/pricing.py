@@ -38,7 +38,11 @@ declare(
         "double",
         "Expected margin of the horizon at the planned prices; of what is sold off, expected revenue to the end",
     ),
-    Column("kept_profit", "double", "The same at the price of now, in currency"),
+    Column(
+        "kept_profit",
+        "double",
+        "The same if this price alone stayed as it is, with what that takes from the margins of its rivals",
+    ),
     Column("binding", "string", "Guardrails that keep a price away that would earn more, with commas; NULL for none"),
     Column("price_status", "string", "proposed: nothing goes by it; accepted: orders do", OneOf(PRICE_STATUS)),
     Column("demand_factor", "double", "Expected demand as a multiple of that at the price of now", Range(0)),

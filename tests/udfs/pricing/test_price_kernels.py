@@ -112,7 +112,8 @@ def test_proposed_prices_change_no_demand_and_say_what_they_gain(elasticity: pd.
     assert set(found.decision["valid_to"]) == {AS_OF + timedelta(days=HORIZON)}
     assert found.demand.empty
     assert found.failures.empty
-    assert found.plan["reason"].iloc[0].startswith("From 2.00 to 1.8")
+    assert found.plan["reason"].iloc[1].startswith("From 2.00 to 1.8")
+    assert (changed["planned_profit"] > changed["kept_profit"]).all()
 
 
 def test_an_accepted_price_changes_its_demand_and_its_rivals_alone(elasticity: pd.DataFrame) -> None:

@@ -140,11 +140,12 @@ def _planned(
         price_S[s] = goods.price_S[s]
         bound[s].append("no rise before an event")
     _within_budget(goods, price_S, bound, spec.most_changes_share)
-    kept_S, planned_S = goods.profit_at(goods.price_S), goods.profit_at(price_S)
+    planned_S = goods.profit_at(price_S)
+    kept_S = planned_S - goods.gain_of(price_S)
     for s in np.flatnonzero(is_off):
         off = offs[s]
         assert off is not None
-        price_S[s], kept_S[s], planned_S[s] = _marked_down(series.iloc[s], goods, s, off, terms)
+        price_S[s], kept_S[s], planned_S[s] = _marked_down(series.iloc[s], goods, int(s), off, terms)
         bound[s] = []
     return price_S, np.where(is_off, "sell off", "regular"), bound, (kept_S, planned_S)
 
@@ -283,8 +284,7 @@ def _demand_rows(series: pd.DataFrame, goods: Goods, own: pd.DataFrame, terms: P
     for day, today in accepted.groupby("ds", sort=True):
         said = {place[row.unique_id]: row for row in today.itertuples()}
         price_S = goods.price_S.copy()
-        for s, row in said.items():
-            price_S[s] = row.decided_price
+        price_S[list(said)] = [float(row.decided_price) for row in said.values()]
         with np.errstate(invalid="ignore"):
             factor_S = np.exp(np.log(goods.units_at(price_S) / goods.units_S))
         factor_S = np.where(goods.units_S > 0.0, factor_S, 1.0)
