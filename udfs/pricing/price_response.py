@@ -22,6 +22,8 @@ IntArray = NDArray[np.int64]
 
 LEAST_OWN = -0.1
 """Demand that did not fall with its price would be worth any price."""
+_USUAL_OWN = -2.0
+"""What is believed of own effects, one up or down, before any price has changed: about the mean of published ones."""
 _LEAST_VARIANCE = 1e-6
 _NOISE_ROWS = 4.0
 """A series' variance of noise is estimated as if so many more weeks had the mean one of all."""
@@ -192,7 +194,7 @@ def estimate_counts(
 
 def _started(sums: _Sums, group_S: IntArray, effects: Effects, prior: Prior | None, noise: float) -> _State:
     n_groups, n_effects = int(group_S.max(initial=0)) + 1, len(effects.names)
-    top = prior or Prior(np.zeros(n_effects), np.ones(n_effects), np.ones(n_effects))
+    top = prior or Prior(np.r_[_USUAL_OWN, np.zeros(n_effects - 1)], np.ones(n_effects), np.ones(n_effects))
     mean_GP = _pooled(sums.a_SPP, sums.b_SP, group_S, n_groups, top, effects)
     effect_SP = mean_GP[group_S].copy()
     return _State(

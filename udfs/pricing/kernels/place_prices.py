@@ -63,11 +63,11 @@ def place_prices(series: pd.DataFrame, elasticity: pd.DataFrame, terms: PriceTer
     series, facts, goods = series[fit].reset_index(drop=True), facts[fit].reset_index(drop=True), _only(goods, fit)
     if not len(series):
         return PlacePrices(pd.DataFrame(), pd.DataFrame(), pd.DataFrame(), failures)
-    series = series.assign(usual_price=facts["usual_price"])
+    series = series.assign(usual_price=facts["usual_price"], identification=facts["identification"])
     price_S, kind_S, bound, money = _planned(series, goods, terms)
     plan = _plan_rows(series, facts, goods, price_S, kind_S, bound, money)
     own = _own_decisions(series, price_S, goods.price_S, terms)
-    return PlacePrices(plan, _decision_rows(own, goods, series), _demand_rows(series, goods, own, terms), failures)
+    return PlacePrices(plan, _decision_rows(own, goods, series), _demand_rows(series, goods, own), failures)
 
 
 def _stock_fault(row: Any, terms: PriceTerms) -> str | None:
@@ -130,11 +130,12 @@ def _planned(
     pairs = zip(series["sku_id"], series["category"], strict=True)
     offs = [spec.sell_off_of(sku, category, terms.as_of) for sku, category in pairs]
     is_off = np.array([off is not None for off in offs])
-    fixed = replace(goods, is_fixed_S=goods.is_fixed_S | is_off)
+    is_unknown = (series["identification"] == "all").to_numpy()
+    fixed = replace(goods, is_fixed_S=goods.is_fixed_S | is_off | is_unknown)
     price_S = best_regular(fixed, rails)
     bound = binding(fixed, rails, price_S)
-    for s in np.flatnonzero(goods.is_fixed_S & ~is_off):
-        bound[s] = ["promotion"]
+    for s in np.flatnonzero((goods.is_fixed_S | is_unknown) & ~is_off):
+        bound[s] = ["no price has changed" if is_unknown[s] else "promotion"]
     rises = (price_S > goods.price_S) & series["is_before_event"].to_numpy(bool)
     for s in np.flatnonzero(rises):
         price_S[s] = goods.price_S[s]
@@ -229,8 +230,8 @@ def _plan_rows(
 
 def _reason(row: Any) -> str:
     now, then, kind = row.unit_price, row.planned_price, row.price_kind
-    whose = {"own": "its own sales", "shared": "its own and its category's sales"}
-    source = whose.get(row.identification, "its category's sales")
+    whose = {"own": "its own sales", "shared": "its own and its category's", "category": "its category's"}
+    source = whose.get(row.identification, "what is usual elsewhere")
     answer = f"elasticity {row.elasticity:.2f} +- {row.elasticity_se:.2f} from {source}"
     gain = row.planned_profit - row.kept_profit
     what = "Keep" if then == now else f"From {now:.2f} to"
@@ -276,35 +277,35 @@ def _decision_rows(own: pd.DataFrame, goods: Goods, series: pd.DataFrame) -> pd.
     return found.assign(unit_price=found["unique_id"].map(now_of).astype(float))
 
 
-def _demand_rows(series: pd.DataFrame, goods: Goods, own: pd.DataFrame, terms: PriceTerms) -> pd.DataFrame:
+def _demand_rows(series: pd.DataFrame, goods: Goods, own: pd.DataFrame) -> pd.DataFrame:
     """What accepted prices do to the demand of each series and day, its own price's and its rivals'."""
     accepted = own[own["price_status"] == "accepted"]
-    place = {unique_id: s for s, unique_id in enumerate(series["unique_id"])}
-    rows = []
-    for day, today in accepted.groupby("ds", sort=True):
-        said = {place[row.unique_id]: row for row in today.itertuples()}
-        price_S = goods.price_S.copy()
-        price_S[list(said)] = [float(row.decided_price) for row in said.values()]
-        with np.errstate(invalid="ignore"):
-            factor_S = np.exp(np.log(goods.units_at(price_S) / goods.units_S))
-        factor_S = np.where(goods.units_S > 0.0, factor_S, 1.0)
-        for s in np.flatnonzero((np.abs(factor_S - 1.0) > _LEAST_GAIN) | np.isin(np.arange(len(place)), list(said))):
-            cause = (
-                s
-                if s in said
-                else max(said, key=lambda k: abs(goods.effect_SN[s, k] * np.log(price_S[k] / goods.price_S[k])))
-            )
-            row, is_own = said[cause], cause == s
-            what = f"price {row.decided_price:.2f}" if is_own else f"price {row.decided_price:.2f} of {row.unique_id}"
-            rows.append(
-                {
-                    "unique_id": series["unique_id"][s],
-                    "ds": day,
-                    "decision_id": row.decision_id,
-                    "demand_factor": float(factor_S[s]),
-                    "unit_price": row.decided_price if is_own else None,
-                    "author": f"{row.author} ({what})",
-                    "note": row.note,
-                }
-            )
-    return pd.DataFrame(rows)
+    place = pd.Index(series["unique_id"])
+    parts = [_day_rows(place, goods, today) for _, today in accepted.groupby("ds", sort=True)]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def _day_rows(place: pd.Index, goods: Goods, today: pd.DataFrame) -> pd.DataFrame:
+    """The same of a day. What is said of a series is said by its own price, else by that which moves it most."""
+    at_K = place.get_indexer(today["unique_id"])
+    price_S = goods.price_S.copy()
+    price_S[at_K] = today["decided_price"].to_numpy(float)
+    log_S = np.log(np.maximum(goods.units_at(price_S), _LEAST_UNITS) / np.maximum(goods.units_S, _LEAST_UNITS))
+    moved = np.flatnonzero((np.abs(log_S) > _LEAST_GAIN) | np.isin(np.arange(len(place)), at_K))
+    pull_SK = np.abs(goods.effect_SN[:, at_K] * np.log(price_S / goods.price_S)[at_K])
+    pull_SK[at_K, np.arange(len(at_K))] = np.inf
+    cause = today.iloc[pull_SK[moved].argmax(1)].reset_index(drop=True)
+    is_own = cause["unique_id"].to_numpy() == place[moved].to_numpy()
+    price = cause["decided_price"].astype(float)
+    of_whom = np.where(is_own, "", " of " + cause["unique_id"])
+    return pd.DataFrame(
+        {
+            "unique_id": place[moved],
+            "ds": today["ds"].iloc[0],
+            "decision_id": cause["decision_id"],
+            "demand_factor": np.exp(log_S[moved]),
+            "unit_price": price.where(is_own),
+            "author": cause["author"] + " (price " + price.map("{:.2f}".format) + of_whom + ")",
+            "note": cause["note"],
+        }
+    )
