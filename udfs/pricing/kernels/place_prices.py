@@ -52,7 +52,7 @@ def place_prices(series: pd.DataFrame, elasticity: pd.DataFrame, terms: PriceTer
     series = series.sort_values("unique_id", ignore_index=True)
     goods, facts = _goods(series, elasticity, terms.spec)
     faults = [fault or _stock_fault(row, terms) for fault, row in zip(goods.faults(), series.itertuples(), strict=True)]
-    fit = np.array([fault is None for fault in faults])
+    fit = np.array([fault is None for fault in faults], dtype=np.bool_)
     failures = pd.DataFrame(
         {
             "unique_id": series["unique_id"][~fit],
@@ -287,7 +287,7 @@ def _demand_rows(series: pd.DataFrame, goods: Goods, own: pd.DataFrame) -> pd.Da
 
 def _day_rows(place: pd.Index, goods: Goods, today: pd.DataFrame) -> pd.DataFrame:
     """The same of a day. What is said of a series is said by its own price, else by that which moves it most."""
-    at_K = place.get_indexer(today["unique_id"])
+    at_K = place.get_indexer(pd.Index(today["unique_id"]))
     price_S = goods.price_S.copy()
     price_S[at_K] = today["decided_price"].to_numpy(float)
     log_S = np.log(np.maximum(goods.units_at(price_S), _LEAST_UNITS) / np.maximum(goods.units_S, _LEAST_UNITS))
