@@ -230,7 +230,7 @@ def _improve(
         )
         state.mean_GP, state.all = _means(state, group_S, count_G, effects, is_given=is_given)
         spread_SP = (state.effect_SP - state.mean_GP[group_S]) ** 2 + state.var_SP
-        if not is_given:
+        if not is_given and len(group_S):
             state.all = replace(state.all, spread_P=np.sqrt(spread_SP.mean(0)))
         spread_GP = _by_group(spread_SP, group_S, n_groups) + _SPREAD_SERIES * state.all.spread_P**2
         state.var_GP = np.maximum(spread_GP / (count_G[:, None] + _SPREAD_SERIES), _LEAST_VARIANCE)

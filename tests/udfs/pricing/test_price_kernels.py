@@ -132,6 +132,7 @@ def test_an_accepted_price_changes_its_demand_and_its_rivals_alone(elasticity: p
     assert "1|east|all" in others.index
     assert (others["demand_factor"] < 1.0).all()
     assert others["unit_price"].isna().all()
+    assert demand["decision_id"].is_unique
     accepted = found.decision[found.decision["price_status"] == "accepted"]
     assert accepted["decided_price"].tolist() == [1.9]
 

@@ -302,7 +302,8 @@ def _day_rows(place: pd.Index, goods: Goods, today: pd.DataFrame) -> pd.DataFram
         {
             "unique_id": place[moved],
             "ds": today["ds"].iloc[0],
-            "decision_id": cause["decision_id"],
+            # A decision is about one series: what it does to another has a name of its own.
+            "decision_id": np.where(is_own, cause["decision_id"], cause["decision_id"] + "/" + place[moved]),
             "demand_factor": np.exp(log_S[moved]),
             "unit_price": price.where(is_own),
             "author": cause["author"] + " (price " + price.map("{:.2f}".format) + of_whom + ")",
