@@ -154,7 +154,6 @@ def store_goods(juice: Juice, found: Response, first: int, last: int) -> Goods:
         rows["units"].mean().to_numpy(),
         effect_SN,
         nothing,
-        nothing,
         np.zeros(n, dtype=bool),
         np.full(n, -1, dtype=np.int64),
     )
@@ -170,7 +169,7 @@ def prices() -> None:
         first_G=np.array([0, BRANDS]),
         **{
             name: np.array([getattr(before, name)[juice.brand_S == b].mean(0) for b in brand_B])
-            for name in ("price_S", "cost_S", "units_S", "effect_SN", "effect_se_S", "spill_S")
+            for name in ("price_S", "cost_S", "units_S", "effect_SN", "effect_se_S")
         },
         is_fixed_S=np.zeros(BRANDS, dtype=bool),
         below_S=np.full(BRANDS, -1, dtype=np.int64),
@@ -191,7 +190,7 @@ def _each_store(goods: Goods, rails: Guardrails) -> np.ndarray:
     """Each store's prices at its own equal average."""
     found = []
     for lo, hi in zip(goods.first_G, goods.first_G[1:], strict=False):
-        names = ("price_S", "cost_S", "units_S", "effect_SN", "effect_se_S", "spill_S", "is_fixed_S", "below_S")
+        names = ("price_S", "cost_S", "units_S", "effect_SN", "effect_se_S", "is_fixed_S", "below_S")
         one = replace(goods, first_G=np.array([0, hi - lo]), **{name: getattr(goods, name)[lo:hi] for name in names})
         found.append(holding_average(one, rails))
     return np.concatenate(found)
@@ -319,7 +318,7 @@ def _many_goods(n: int, size: int = 20) -> Goods:
     effect_SN = rng.uniform(0.0, 0.1, (n, size))
     effect_SN[np.arange(n), np.arange(n) % size] = rng.uniform(-4.0, -1.2, n)
     price_S = np.round(rng.uniform(0.5, 6.0, n), 2)
-    rest = rng.uniform(1.0, 50.0, n), effect_SN, rng.uniform(0.0, 0.3, n), np.zeros(n), np.zeros(n, dtype=bool)
+    rest = rng.uniform(1.0, 50.0, n), effect_SN, rng.uniform(0.0, 0.3, n), np.zeros(n, dtype=bool)
     return Goods(np.arange(0, n + 1, size), price_S, price_S * rng.uniform(0.5, 0.8, n), *rest, np.full(n, -1))
 
 

@@ -18,7 +18,6 @@ def best_prices(  # type: ignore[no-untyped-def]
     cost_S,
     effect_SN,
     effect_var_S,
-    spill_S,
     low_S,
     high_S,
     choice_SJ,
@@ -30,9 +29,8 @@ def best_prices(  # type: ignore[no-untyped-def]
     """Choose at_S, the place of each SKU's price among its allowed ones choice_SJ, the first count_S of them.
 
     SKUs first_G[g] to first_G[g + 1] answer each other: effect_SN[i, k] is the effect on i of the log price of the
-    k-th of its group. spill_S: what a rise of the log price by one earns elsewhere. levy: currency that a unit of price
-    costs per unit sold now, which holds the average price. low_S, high_S: the SKU below, or above, whose price must not
-    go, -1 for none.
+    k-th of its group. levy: currency that a unit of price costs per unit sold now, which holds the average price.
+    low_S, high_S: the SKU below, or above, whose price must not go, -1 for none.
     """
     for g in range(len(first_G) - 1):
         lo, hi = first_G[g], first_G[g + 1]
@@ -51,7 +49,7 @@ def best_prices(  # type: ignore[no-untyped-def]
                     if is_below or is_above:
                         continue
                     _move(i, lo, hi, price, price_S, effect_SN, effect_var_S, step_N, log_units_N)
-                    gain = spill_S[i] * step_N[i - lo] - levy * units_S[i] * price
+                    gain = -levy * units_S[i] * price
                     for j in range(lo, hi):
                         margin = price_S[j] * math.exp(step_N[j - lo]) - cost_S[j]
                         gain += margin * units_S[j] * math.exp(log_units_N[j - lo])

@@ -55,8 +55,7 @@ class Goods:
     """S SKUs, those that answer each other's prices together: first_G[g] to first_G[g + 1].
 
     price_S, cost_S: of a unit now. units_S: expected at the prices of now. effect_SN: on i of the log price of the k-th
-    of its group, the own one negative. effect_se_S: of the own one. spill_S: what SKUs outside the group earn by a rise
-    of the log price by one, currency. is_fixed_S: the price stays. below_S: the SKU whose price this one's must not go
+    of its group, the own one negative. effect_se_S: of the own one. is_fixed_S: the price stays. below_S: the SKU whose price this one's must not go
     below, -1 for none.
     """
 
@@ -66,7 +65,6 @@ class Goods:
     units_S: FloatArray
     effect_SN: FloatArray
     effect_se_S: FloatArray
-    spill_S: FloatArray
     is_fixed_S: NDArray[np.bool_]
     below_S: IntArray
 
@@ -102,21 +100,20 @@ class Goods:
         return np.asarray(self.units_S * np.exp(log_S + 0.5 * (self.effect_se_S * step_S) ** 2))
 
     def profit_at(self, price_S: FloatArray) -> FloatArray:
-        """Expected margin of each SKU at other prices, with what it brings elsewhere, currency, [S]."""
-        spill_S = self.spill_S * np.log(price_S / self.price_S)
-        return np.asarray((price_S - self.cost_S) * self.units_at(price_S) + spill_S)
+        """Expected margin of each SKU at other prices, currency, [S]."""
+        return np.asarray((price_S - self.cost_S) * self.units_at(price_S))
 
     def gain_of(self, price_S: FloatArray) -> FloatArray:
         """What each SKU's step from its price of now earns, its rivals' margins included, the others as planned."""
         step_S, found_S = np.log(price_S / self.price_S), np.zeros(len(price_S))
-        margin_S = (price_S - self.cost_S) * self.units_at(price_S)
+        margin_S = self.profit_at(price_S)
         for lo, hi in pairwise(self.first_G):
             back_NN = np.exp(-self.effect_SN[lo:hi, : hi - lo] * step_S[lo:hi])
             np.fill_diagonal(back_NN, 1.0)
             found_S[lo:hi] = margin_S[lo:hi] @ (1.0 - back_NN)
         without_S = np.exp(-self.own_effect * step_S - 0.5 * (self.effect_se_S * step_S) ** 2)
         kept_S = (self.price_S - self.cost_S) * self.units_at(price_S) * without_S
-        return np.asarray(found_S + margin_S - kept_S + self.spill_S * step_S)
+        return np.asarray(found_S + margin_S - kept_S)
 
 
 def allowed_prices(goods: Goods, rails: Guardrails) -> tuple[FloatArray, IntArray]:
@@ -162,7 +159,7 @@ def best_regular(
     above_S = np.full(len(at_S), -1, dtype=np.int64)
     above_S[goods.below_S[goods.below_S >= 0]] = np.flatnonzero(goods.below_S >= 0)
     money = goods.units_S, goods.price_S, goods.cost_S
-    effects = goods.effect_SN, goods.effect_se_S**2, goods.spill_S
+    effects = goods.effect_SN, goods.effect_se_S**2
     best_prices(goods.first_G, *money, *effects, goods.below_S, above_S, choice_SJ, count_S, levy, _SWEEPS, at_S)
     return choice_SJ[np.arange(len(at_S)), at_S]
 

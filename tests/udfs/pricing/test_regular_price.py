@@ -25,7 +25,6 @@ def goods(seed: int = 0, groups: int = 4, size: int = 3) -> Goods:
         rng.uniform(1.0, 50.0, n),
         effect_SN,
         rng.uniform(0.0, 0.3, n),
-        np.zeros(n),
         np.zeros(n, dtype=bool),
         np.full(n, -1, dtype=np.int64),
     )

@@ -99,7 +99,6 @@ def _goods(series: pd.DataFrame, elasticity: pd.DataFrame, spec: PricingSpec) ->
         np.array([float(np.sum(mean)) for mean in series["mean"]]),
         effect_SN,
         own["elasticity_se"].to_numpy(float),
-        np.zeros(len(ids)),
         own["is_promoted"].eq(True).to_numpy(bool),
         below_S,
     )
@@ -115,10 +114,7 @@ def _only(goods: Goods, fit: np.ndarray) -> Goods:
         first_G=np.array([0, int(fit.sum())]),
         effect_SN=np.ascontiguousarray(goods.effect_SN[np.ix_(fit, fit)]),
         below_S=np.where(is_there, place_S[np.maximum(below_S, 0)], -1),
-        **{
-            name: getattr(goods, name)[fit]
-            for name in ("price_S", "cost_S", "units_S", "effect_se_S", "spill_S", "is_fixed_S")
-        },
+        **{name: getattr(goods, name)[fit] for name in ("price_S", "cost_S", "units_S", "effect_se_S", "is_fixed_S")},
     )
 
 
