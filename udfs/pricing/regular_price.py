@@ -55,8 +55,8 @@ class Goods:
     """S SKUs, those that answer each other's prices together: first_G[g] to first_G[g + 1].
 
     price_S, cost_S: of a unit now. units_S: expected at the prices of now. effect_SN: on i of the log price of the k-th
-    of its group, the own one negative. effect_se_S: of the own one. is_fixed_S: the price stays. below_S: the SKU whose price this one's must not go
-    below, -1 for none.
+    of its group, the own one negative. effect_se_S: of the own one. is_fixed_S: the price stays. below_S: the SKU whose
+    price this one's must not go below, -1 for none.
     """
 
     first_G: IntArray
