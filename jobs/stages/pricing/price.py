@@ -69,7 +69,8 @@ def _priced(context: RunContext, frames: Frames) -> DataFrame:
         parts = zip((*_TABLES, "failure"), (found.plan, found.decision, found.demand, found.failures), strict=True)
         rows = [part.assign(**{_ROW_OF: name}).astype(object) for name, part in parts if len(part)]
         both = pd.concat(rows) if rows else pd.DataFrame()
-        both = both.reindex(columns=columns)
+        # A column of no row is NULL, not NaN: Arrow makes no day of that.
+        both = both.reindex(columns=columns).astype(object)
         return both.where(both.notna(), None)
 
     series, elasticity = _series(context, frames), frames[ELASTICITY]
