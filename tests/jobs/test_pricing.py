@@ -60,7 +60,7 @@ def test_prices_are_planned_proposed_accepted_and_withdrawn(
     pd.testing.assert_frame_equal(lines(lake)[same], before[same])
 
     forecast = content_hash(lake, "forecast.demand")
-    price = 0.8 * plan.loc[chosen, "unit_price"]
+    price = 0.5 * plan.loc[chosen, "unit_price"]
     assert said(lake, chosen, "--price", str(price), "--until", until) == 0
     status = again(spark, lake)
     assert (status["forecast"], status["replay"], status["price"], status["order"]) == (
@@ -71,7 +71,7 @@ def test_prices_are_planned_proposed_accepted_and_withdrawn(
     )
     demand = frame(lake, "pricing.accepted_demand")
     assert set(demand["unique_id"]) == {chosen}
-    step, effect = np.log(0.8), own.loc[chosen]
+    step, effect = np.log(0.5), own.loc[chosen]
     expected = np.exp(effect["elasticity"] * step + 0.5 * (effect["elasticity_se"] * step) ** 2)
     assert demand["demand_factor"].to_numpy() == pytest.approx(expected)
     after = lines(lake)

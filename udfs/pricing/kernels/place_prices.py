@@ -16,6 +16,8 @@ from udfs.pricing.regular_price import Goods, best_regular, binding
 WEEK = 7
 _LEAST_UNITS = 1e-3
 _LEAST_GAIN = 1e-9
+_MOST_LOG_FACTOR = np.log(100.0)
+"""A price far from those seen says little of demand: a hundredfold or a hundredth is the most that is believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +289,7 @@ def _day_rows(place: pd.Index, goods: Goods, today: pd.DataFrame) -> pd.DataFram
     price_S = goods.price_S.copy()
     price_S[at_K] = today["decided_price"].to_numpy(float)
     log_S = np.log(np.maximum(goods.units_at(price_S), _LEAST_UNITS) / np.maximum(goods.units_S, _LEAST_UNITS))
+    log_S = np.clip(log_S, -_MOST_LOG_FACTOR, _MOST_LOG_FACTOR)
     moved = np.flatnonzero((np.abs(log_S) > _LEAST_GAIN) | np.isin(np.arange(len(place)), at_K))
     pull_SK = np.abs(goods.effect_SN[:, at_K] * np.log(price_S / goods.price_S)[at_K])
     pull_SK[at_K, np.arange(len(at_K))] = np.inf
