@@ -37,6 +37,7 @@ bench: setup  ## features, forecasting and inventory against their peers (a quar
 	$(BIN)/python -m tests.benchmarks.bench_stock_networks
 	$(BIN)/python -m tests.benchmarks.bench_supply_network
 	$(BIN)/python -m tests.benchmarks.bench_order_list
+	$(BIN)/python -m tests.benchmarks.bench_pricing
 
 accuracy: setup  ## accuracy against published figures and peers, on the data sets beside the project (over an hour)
 	$(BIN)/python -m tests.benchmarks.bench_m4

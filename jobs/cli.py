@@ -417,6 +417,7 @@ def _override_command(commands: argparse._SubParsersAction) -> None:
     override.add_argument(
         "--forecast-units", type=float, metavar="UNITS", help="demand of each day, whatever the model's"
     )
+    override.add_argument("--price", type=float, metavar="X", help="sell at this price, in currency")
     override.add_argument(
         "--withdraw", action="store_true", help="what was decided for these days (all from --from on) no longer counts"
     )
@@ -426,7 +427,7 @@ def _override_command(commands: argparse._SubParsersAction) -> None:
         "--from",
         dest="since",
         type=day,
-        help="first order day, YYYY-MM-DD (the last published); with --forecast-...: day of demand (the day after it)",
+        help="first order day, YYYY-MM-DD (the last published); of a forecast or price: day of demand (the day after)",
     )
     override.add_argument("--until", type=day, help="last order day, or day of demand (the same)")
     override.add_argument("--conf", type=Path)

@@ -130,12 +130,13 @@ def _tell_end(context: RunContext, stage: Stage, record: StageRecord) -> None:
 
 
 def _work(context: RunContext, stage: Stage, fingerprint: str, inputs: dict[str, int]) -> StageRecord:
-    if isinstance(stage, FrameStage) or engine_of(context, stage) != "ray":
+    is_asked_for = not is_idle(context, stage)
+    if is_asked_for and (isinstance(stage, FrameStage) or engine_of(context, stage) != "ray"):
         let_go_of_workers()  # their memory, and the cores that they hold
     if isinstance(stage, UnitStage):
         return run_unit_stage(context, stage, fingerprint, inputs)
     held, part, lineage = Held(context.lakehouse), stage.part(context), None
-    if is_idle(context, stage):
+    if not is_asked_for:
         record = StageRecord("succeeded")  # without lineage: nobody looked what the rows that are there go back to
     else:
         record = stage.build(context, Frames(context, stage.name, stage.reads, inputs))

@@ -29,6 +29,8 @@ from lakehouse.schema.tables import contract
 
 FORECAST, INVENTORY, ORDER = forecast.STAGE, inventory.STAGE, order.STAGE
 _ORDER_PLAN = "inventory.order_plan"
+_ABSENT = -1
+"""The version of a table that the plan's stage did not read yet."""
 
 
 @dataclass
@@ -88,7 +90,7 @@ class PlanSide:
         columns = read.columns_of(at)
         key = (stage.name, read.table, columns, first, last)
         if key not in self._read:
-            pinned = pin(self.context, stage, read, self.versions[stage.name][read.table])
+            pinned = pin(self.context, stage, read, self.versions[stage.name].get(read.table, _ABSENT))
             pinned = replace(pinned, first_ds=first, last_ds=last, columns=columns, dictionary=())
             rows = self._rows(pinned)
             if "unique_id" in rows.column_names:

@@ -25,6 +25,7 @@ _CAUSE_OF = {
     "silver.supply": "supply",
     "silver.stock": "supply",
     "inventory.order_plan": "supply",
+    "pricing.accepted_demand": "override",
     "forecast.backtest": "choice",
     "inventory.replay": "choice",
     "forecast.model": "pooled",

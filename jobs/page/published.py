@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from jobs.views.decisions import what_text
 from jobs.views.plans import Plan, plan_before, value_changes
 from jobs.views.series import PLAN, published_day
-from lakehouse.delta.decisions import TABLE, Decision, counting, expecting, record
+from lakehouse.delta.decisions import PRICE_DAYS, TABLE, Decision, counting, expecting, record
 from lakehouse.delta.io import Lakehouse
 from lakehouse.schema.tables import contract
 from udfs.doubts import kinds_of
@@ -147,8 +147,10 @@ def _with_decisions(day: Day, lake: Lakehouse) -> Day:
     """The day as published, and what was decided of it since."""
     rows = lake.read_arrow(TABLE)
     decisions = counting(rows, day.as_of)
-    ahead = pc.unique(expecting(rows, day.as_of, day.as_of + timedelta(days=_LOOK_AHEAD_DAYS))["decision_id"])
-    forecasts = tuple(rows.filter(pc.is_in(rows["decision_id"], ahead)).to_pylist())
+    until = day.as_of + timedelta(days=_LOOK_AHEAD_DAYS)
+    ahead = [expecting(rows, day.as_of, until), expecting(rows, day.as_of, until, "price", PRICE_DAYS)]
+    named = pa.chunked_array([chunk for each in ahead for chunk in each["decision_id"].chunks], pa.string())
+    forecasts = tuple(rows.filter(pc.is_in(rows["decision_id"], named)).to_pylist())
     decided: dict[str, list[str]] = defaultdict(list)
     for row in (*decisions.to_pylist(), *forecasts):
         decided[row["unique_id"]].append(_decision_words(row))

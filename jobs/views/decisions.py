@@ -63,6 +63,8 @@ def what_text(row: dict[str, Any]) -> str:
     if row["decision"] == "forecast":
         factor = row["decided_factor"]
         return f"forecast {row['decided_qty']:g} a day" if factor is None else f"forecast x {factor:g}"
+    if row["decision"] == "price":
+        return f"price {row['decided_price']:g}"
     said = {"order": lambda: f" {row['decided_qty']:g}", "confirm": lambda: f" {row['check_rule'] or 'all'}"}
     return str(row["decision"]) + said.get(row["decision"], str)()
 

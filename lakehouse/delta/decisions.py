@@ -1,7 +1,7 @@
 """Planners' decisions: an append-only table with a lock of its own, so that a planner need not wait for a run.
 
 A decision is for a series and some days: days on which is ordered, or of a forecast days of demand. The last one
-recorded counts on each day; `withdraw` ends what was decided for its days, orders and forecasts alike.
+recorded counts on each day; `withdraw` ends what was decided for its days, orders, forecasts and prices alike.
 """
 
 from __future__ import annotations
@@ -27,10 +27,15 @@ _PATIENCE_SECONDS = 10.0
 """A planner's row is written in a fraction of a second: a second planner waits for it."""
 _MOST_TEXT = 500
 MOST_FACTOR = 100.0
+MOST_PRICE = 1e9
+_BY_DAY = ("forecast", "price")
+"""Decisions that are for days of demand, not for a day on which is ordered."""
 
 
 FORECAST_DAYS = schema_of(("unique_id", "ds", "decision_id", "decided_factor", "decided_qty", "author", "note"))
 """What counts of forecasts, by series and day of demand."""
+PRICE_DAYS = schema_of(("unique_id", "ds", "decision_id", "decided_price", "author", "note"))
+"""What counts of prices, by series and day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,7 @@ class Decision:
         decided_qty: units to order instead, of the order that is confirmed, or demand of each day; None with `withdraw`
             and where a factor is decided.
         decided_factor: demand of each day as a multiple of the model's, with a forecast alone.
+        decided_price: currency per unit on each day, of a price alone.
         check_rule: the rule of gold.order_check that is answered; None with an order, or for all of them.
 
     Raises:
@@ -60,6 +66,7 @@ class Decision:
     decided_qty: float | None = None
     check_rule: str | None = None
     decided_factor: float | None = None
+    decided_price: float | None = None
 
     def __post_init__(self) -> None:
         if self.decision not in DECISIONS:
@@ -75,7 +82,9 @@ class Decision:
             raise ConfigError(f"check_rule: expected one of {', '.join(ORDER_RULES)}, found {self.check_rule!r}")
 
     def _check_quantity(self) -> None:
-        if self.decided_factor is not None:
+        if self.decision == "price" or self.decided_price is not None:
+            self._check_price()
+        elif self.decided_factor is not None:
             if self.decision != "forecast" or self.decided_qty is not None:
                 raise ConfigError(
                     "decided_factor: expected of a forecast alone, and no units beside it; say one of them"
@@ -84,6 +93,12 @@ class Decision:
                 raise ConfigError(f"decided_factor: expected 0 to {MOST_FACTOR:g}, found {self.decided_factor}")
         elif self.decision != "withdraw" and not (self.decided_qty is not None and 0 <= self.decided_qty < 1e9):
             raise ConfigError(f"decided_qty: expected units from 0 to a billion, found {self.decided_qty}")
+
+    def _check_price(self) -> None:
+        if self.decision != "price" or self.decided_qty is not None or self.decided_factor is not None:
+            raise ConfigError("decided_price: expected of a price alone, and no units or factor beside it; say one")
+        if not (self.decided_price is not None and 0 < self.decided_price < MOST_PRICE):
+            raise ConfigError(f"decided_price: expected above 0 and below a billion, found {self.decided_price}")
 
 
 def record(lake: Lakehouse, decisions: list[Decision]) -> None:
@@ -113,6 +128,11 @@ def forecasts_for(lake: Lakehouse, day: date, last: date, recorded_by: datetime 
     return expecting(_recorded(lake, recorded_by), day, last)
 
 
+def prices_for(lake: Lakehouse, day: date, last: date, recorded_by: datetime | None = None) -> pa.Table:
+    """The same of prices: one row of `PRICE_DAYS` for each series and day after `day` until `last`."""
+    return expecting(_recorded(lake, recorded_by), day, last, "price", PRICE_DAYS)
+
+
 def _recorded(lake: Lakehouse, recorded_by: datetime | None) -> pa.Table:
     """All rows, those until a moment."""
     if not lake.exists(TABLE):
@@ -135,20 +155,22 @@ def counting(rows: pa.Table, day: date) -> pa.Table:
     for row in _in_order(rows):
         if row["decision"] == "withdraw":
             found = {key: each for key, each in found.items() if key[0] != row["unique_id"]}
-        elif row["decision"] != "forecast":
+        elif row["decision"] not in _BY_DAY:
             found[row["unique_id"], row["decision"], row["check_rule"]] = row
     return pa.Table.from_pylist(list(found.values()), schema=rows.schema)
 
 
-def expecting(rows: pa.Table, day: date, last: date) -> pa.Table:
-    """The same as `forecasts_for`, of rows at hand."""
+def expecting(
+    rows: pa.Table, day: date, last: date, decision: str = "forecast", schema: pa.Schema = FORECAST_DAYS
+) -> pa.Table:
+    """The same as `forecasts_for`, or as `prices_for`, of rows at hand."""
     found: dict[tuple[str, date], dict[str, Any]] = {}
     for row in _in_order(rows):
         first = max(row["valid_from"], day + timedelta(days=1))
         days = [first + timedelta(days=k) for k in range((min(row["valid_to"], last) - first).days + 1)]
-        for ds in days if row["decision"] in ("forecast", "withdraw") else ():
-            if row["decision"] == "forecast":
+        for ds in days if row["decision"] in (decision, "withdraw") else ():
+            if row["decision"] == decision:
                 found[row["unique_id"], ds] = row | {"ds": ds}
             else:
                 found.pop((row["unique_id"], ds), None)
-    return pa.Table.from_pylist([found[key] for key in sorted(found)], schema=FORECAST_DAYS)
+    return pa.Table.from_pylist([found[key] for key in sorted(found)], schema=schema)

@@ -30,8 +30,14 @@ ORDER_REASONS = (
 ORDER_RULES = ("no price", "beyond shelf life", "much cover", "no profit", "unusual value")
 """Rules that find order lines to be looked at before they are signed."""
 
-DECISIONS = ("order", "confirm", "withdraw", "forecast")
+DECISIONS = ("order", "confirm", "withdraw", "forecast", "price")
 """What a planner may decide about a series."""
+
+IDENTIFICATIONS = ("own", "shared", "category", "all")
+"""Whose weeks the effect of a price rests on."""
+
+PRICE_KINDS = ("regular", "sell off")
+PRICE_STATUS = ("proposed", "accepted")
 
 BETWEEN_DOUBTS = "; "
 """Between two doubts in a column `doubts`."""

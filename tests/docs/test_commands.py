@@ -31,6 +31,7 @@ PARSED_ALONE = {
     "forecast": "a stage by itself is tests/jobs/test_cli.py",
     "page": "it stays until it is interrupted: tests/jobs/page",
     "serve sql": "it stays until it is interrupted: tests/jobs/test_sql_server.py",
+    "override --price": "it needs a run that plans prices: tests/jobs/test_pricing.py",
     "explain": "it needs two plans: tests/jobs/test_explain.py",
     "tables --create": "tests/jobs/test_cli.py; with conf/cluster.toml it wants that cluster",
 }

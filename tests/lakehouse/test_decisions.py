@@ -114,6 +114,7 @@ def test_a_planner_waits_for_another_but_not_for_a_run(tmp_path: Path) -> None:
         ({"decided_qty": float("nan")}, "decided_qty: expected units from 0"),
         ({"decided_qty": None}, "decided_qty: expected units from 0"),
         ({"decided_factor": 2.0}, "decided_factor: expected of a forecast alone"),
+        ({"decided_price": 2.0}, "decided_price: expected of a price alone"),
         ({"check_rule": "odd"}, "check_rule: expected one of no price"),
     ],
 )
@@ -123,5 +124,10 @@ def test_what_says_nothing_is_refused(changed: dict[str, Any], words: str) -> No
     for factor in (-1.0, 101.0, float("nan")):
         with pytest.raises(ConfigError, match="decided_factor: expected 0 to 100"):
             decision("forecast", decided_qty=None, decided_factor=factor)
-    with pytest.raises(ConfigError, match="decision: expected one of order, confirm, withdraw, forecast, found 'buy'"):
+    for price in (0.0, -1.0, 1e9, float("nan"), None):
+        with pytest.raises(ConfigError, match="decided_price: expected above 0 and below a billion"):
+            decision("price", decided_qty=None, decided_price=price)
+    with pytest.raises(
+        ConfigError, match="decision: expected one of order, confirm, withdraw, forecast, price, found 'buy'"
+    ):
         decision("buy")

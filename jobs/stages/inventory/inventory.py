@@ -12,6 +12,8 @@ import pyarrow as pa
 from jobs.engine.stage import Read, Sum, UnitStage
 from jobs.engine.task import KernelResult
 from jobs.stages.inventory.planning_reads import (
+    ACCEPTED,
+    ACCEPTED_PRICES,
     CHAMPIONS,
     CLOSED,
     DECIDED,
@@ -43,6 +45,7 @@ from jobs.stages.inventory.planning_reads import (
 from lakehouse.delta.decisions import FORECAST_DAYS, forecasts_for
 from lakehouse.schema.entities import SERIES
 from udfs.inventory.inventory_spec import InventorySpec
+from udfs.inventory.kernels.accepted_prices import with_accepted_demand, with_accepted_prices
 from udfs.inventory.kernels.plan_bucket import plan_bucket
 from udfs.inventory.kernels.planned_series import PolicyEvidence
 from udfs.inventory.kernels.planning_inputs import PathTerms
@@ -84,18 +87,19 @@ def kernel(inputs: dict[str, pa.Table], parameters: InventoryParameters) -> Kern
         parameters.windows,
         parameters.held_out,
     )
+    prices = prices_of(inputs, as_of, spec, is_listed=parameters.are_prices_listed)
     plan = plan_bucket(
         forecast=forecast,
         supply=inputs[SUPPLY],
         stock=stock_tables(inputs, as_of, spec),
-        prices=prices_of(inputs, as_of, spec, is_listed=parameters.are_prices_listed),
+        prices=with_accepted_prices(prices, inputs[ACCEPTED], as_of),
         as_of=as_of,
         spec=spec,
         path_terms=parameters.path_terms,
         evidence=evidence,
         doubts=pa.concat_tables([doubts_told(inputs, as_of), unsold_doubts(inputs[FEATURES], as_of)]),
         products=inputs[PRODUCT],
-        decided=parameters.decided,
+        decided=with_accepted_demand(parameters.decided, inputs[ACCEPTED]),
     )
     tables = {_POLICY: plan.policy, PROPOSAL: plan.proposal, STEP: plan.steps, DECIDED: plan.decided}
     return KernelResult(tables, failures=plan.failures, ids=len(forecast["unique_id"].unique()))
@@ -146,6 +150,7 @@ STAGE = UnitStage(
         EARLIER_ORDERS,
         REPLAYS,
         CLOSED,
+        ACCEPTED_PRICES,
     ),
     sums=(_SUMMARY,),
     writes=(_POLICY, PROPOSAL, STEP, DECIDED),

@@ -31,6 +31,7 @@ PROPOSAL, STEP = "inventory.order_proposal", "inventory.order_step"
 CALENDAR = "silver.calendar"
 ORDER_PLAN = "inventory.order_plan"
 DECIDED = "inventory.decided_demand"
+ACCEPTED = "pricing.accepted_demand"
 _PRICE_FEED = "bronze.prices"
 
 
@@ -119,6 +120,11 @@ REPLAYED_DAYS = Read(FEATURES, ("unique_id", "ds", "y", "y_latent", "unit_price"
 
 CLOSED = Read(CALENDAR, ("location_id", "ds", "is_closed", PLANNED_CLOSURE), days=_days_looked_at)
 """Which locations are closed on which days, and where that was known ahead."""
+
+ACCEPTED_PRICES = Read(
+    ACCEPTED, ("unique_id", "ds", "decision_id", "demand_factor", "unit_price", "author", "note"), run=THIS
+)
+"""What accepted prices do to demand; nothing where no prices are planned."""
 
 REPLAYS = Read(REPLAY, ("unique_id", "cutoff", "policy", "replay_cost", "demand_qty", "sales_qty", "score"), run=THIS)
 

@@ -23,8 +23,8 @@ declare(
         "decision",
         "string",
         "order: order this much instead; confirm: the line is as it should be, whatever the rule says; "
-        "forecast: expect this much demand instead of the model's; "
-        "withdraw: the series' earlier decisions of these days, orders and forecasts, no longer count",
+        "forecast: expect this much demand instead of the model's; price: sell at this price; "
+        "withdraw: the series' earlier decisions of these days, whatever they are, no longer count",
         OneOf(DECISIONS),
     ),
     Column(
@@ -34,6 +34,7 @@ declare(
         Range(0),
     ),
     Column("decided_factor", "double", "Demand of each day as a multiple of what the model expects of it", Range(0)),
+    Column("decided_price", "double", "Price that was decided, in currency", Range(0, low_open=True)),
     Column("valid_from", "date", "First day that it is for: an order day, or of a forecast a day of demand"),
     Column("valid_to", "date", "Last day that it is for: an order day, or of a forecast a day of demand"),
     Column("model_mean", "double", "Mean that the model expects of the day, in units", Range(0)),
@@ -64,6 +65,7 @@ CONTRACTS: tuple[Contract, ...] = (
             "check_rule",
             "decided_qty",
             "decided_factor",
+            "decided_price",
             "valid_from",
             "valid_to",
             "author",
