@@ -1,6 +1,6 @@
 """The main job on 279 Rossmann stores around public holidays: sales of each day, opening days and promotions known.
 
-    python -m tests.benchmarks.bench_festivals test|tuning|FIRST:LAST[,FIRST:LAST] [--set KEY=VALUE]... [--lakehouse DIR]
+    python -m tests.benchmarks.bench_festivals test|tuning|FIRST:LAST[,FIRST:LAST] [--set KEY=VALUE] [--lakehouse DIR]
 
 A window is forecast whole, as of the day before its first. A JSON line per window: WAPE of the champions on days near a
 public holiday (three days before to two days after one, or after 24 or 31 December), on the other days, and of each

@@ -75,11 +75,12 @@ def test_rules_name_days(rule: FestivalRule, year: int, day: date) -> None:
 @pytest.mark.parametrize(
     ("said", "message"),
     [
-        ({}, "expected one of movable, day and weekday, found none"),
-        ({"day": "11-11", "movable": "easter"}, "expected one of movable, day and weekday, found"),
+        ({}, "expected one of movable, day, weekday and dates, found none"),
+        ({"day": "11-11", "movable": "easter"}, "expected one of movable, day, weekday and dates, found"),
         ({"day": "02-30"}, "expected month and day such as 11-11, found '02-30'"),
         ({"weekday": "Thu 6 11"}, "expected weekday, number and month such as 'Thu 4 11'"),
         ({"movable": "pi"}, "expected one of easter, lunar_new_year"),
+        ({"day": "11-11", "countries": ("DE", "XX")}, "expected ISO 3166 alpha-2 codes .* found XX"),
         ({"day": "11-11", "days_before": -1}, "days_before: expected 0 to 60, found -1"),
     ],
 )
@@ -94,6 +95,33 @@ def test_a_planner_adds_a_festival_by_a_setting() -> None:
     assert settings.festivals["easter"].movable == "easter"
     with pytest.raises(ConfigError, match="expected month and day"):
         load_settings(overrides=['festivals.anniversary={day="13-05"}'])
+
+
+def test_a_planner_states_dates_and_takes_a_rule_out() -> None:
+    said = ["festivals.sale.dates=[2024-03-07, 2025-02-27]", "festivals.halloween.is_kept=false"]
+    rules = load_settings(overrides=said).festivals
+    assert rules["sale"].first_days(2025) == [date(2025, 2, 27)]
+    assert rules["sale"].first_days(2026) == []
+    names = {each.festival for each in spells(rules, "US", None, date(2024, 1, 1), date(2024, 12, 31))}
+    assert {"sale", "thanksgiving"} <= names
+    assert "halloween" not in names
+
+
+def test_a_year_that_no_festival_of_the_place_can_reach_need_not_be_known() -> None:
+    rules = {"diwali": FestivalRule(movable="diwali", days_before=20, countries=("IN",))}
+    assert spells(rules, "IN", None, date(2001, 1, 5), date(2035, 12, 1))
+    assert spells(rules, "DE", None, date(2040, 1, 5), date(2041, 12, 1))
+    with pytest.raises(ConfigError, match=r"no date of diwali is known for 2036; state them by `dates`"):
+        spells(rules, "IN", None, date(2035, 1, 5), date(2036, 2, 1))
+
+
+def test_weekend_days_that_make_up_for_a_holiday_are_told() -> None:
+    found = spells({}, "CN", None, date(2024, 1, 1), date(2024, 12, 31))
+    worked = [each.first for each in found if each.festival == "make_up_workday"]
+    # State Council, General Office, notice 7 of 2023.
+    stated = "02-04 02-18 04-07 04-28 05-11 09-14 09-29 10-12"
+    assert worked == [date.fromisoformat(f"2024-{text}") for text in stated.split()]
+    assert not any("substituted" in each.festival for each in found)
 
 
 def test_days_count_from_the_first_and_distance_from_the_nearest() -> None:

@@ -58,8 +58,8 @@ def sku_panel(
 
     Covariates are `STATED` of each series and `location_days` of each location. A price is the last one stated up to
     its day, NaN before the first, and a give-away (a price of 0) does not outlast its day; a promotion that nobody
-    states is none (0.0). Closed days themselves are no covariate: see `SkuBatch.closed_SH`. Traits are `TRAITS`; a model
-    reads them by their values, since a bucket need not hold every channel.
+    states is none (0.0). Closed days themselves are no covariate: see `SkuBatch.closed_SH`. Traits are `TRAITS`; a
+    model reads them by their values, since a bucket need not hold every channel.
 
     Raises:
         ValueError: what `SkuBatch.from_arrow` raises.

@@ -1,4 +1,4 @@
-"""When a festival is, by rule: a day of the year, a weekday of a month, or a date that moves with the moon."""
+"""When a festival is: a day of the year, a weekday of a month, a date that moves with the moon, or stated dates."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from holidays.calendars.hindu import _HinduLunisolar
 from holidays.calendars.islamic import _IslamicLunar
 
 from lakehouse.errors import ConfigError
+from lakehouse.transforms.silver.holiday_calendar import supported_countries
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _WEEKDAY_RULE = re.compile(r"^(Mon|Tue|Wed|Thu|Fri|Sat|Sun) (-?[1-5]) (1[0-2]|[1-9])$")
@@ -29,19 +30,23 @@ class FestivalRule:
         movable: name of dates that move, of `MOVABLE`. Or
         day: month and day, "12-25". Or
         weekday: weekday, number in the month (from the end below 0) and month: "Thu 4 11" is the fourth Thursday of
-            November.
+            November. Or
+        dates: first days, year by year as somebody states them; in a year without any there is no festival.
+        is_kept: False takes a rule out that another file gives.
         shift_days: days from there to the first day of the festival.
         days: how many days it lasts.
         days_before, days_after: days around it on which sales may differ.
         countries: ISO 3166 alpha-2 codes of where it is kept; none is everywhere.
 
     Raises:
-        ValueError: not exactly one of movable, day and weekday, or one that says no day.
+        ValueError: not exactly one of movable, day, weekday and dates, one that says no day, or an unknown country.
     """
 
     movable: str | None = None
     day: str | None = None
     weekday: str | None = None
+    dates: tuple[date, ...] = ()
+    is_kept: bool = True
     shift_days: int = 0
     days: int = 1
     days_before: int = 7
@@ -49,9 +54,9 @@ class FestivalRule:
     countries: tuple[str, ...] = field(default_factory=tuple)
 
     def __post_init__(self) -> None:
-        said = {name: value for name in ("movable", "day", "weekday") if (value := getattr(self, name)) is not None}
+        said = {name: value for name in ("movable", "day", "weekday", "dates") if (value := getattr(self, name))}
         if len(said) != 1:
-            raise ValueError(f"FestivalRule: expected one of movable, day and weekday, found {said or 'none'}")
+            raise ValueError(f"FestivalRule: expected one of movable, day, weekday and dates, found {said or 'none'}")
         if self.movable is not None and self.movable not in MOVABLE:
             raise ValueError(f"FestivalRule.movable: expected one of {', '.join(MOVABLE)}, found {self.movable!r}")
         if self.day is not None and not _is_day(self.day):
@@ -66,9 +71,20 @@ class FestivalRule:
                 raise ValueError(f"FestivalRule.{name}: expected {least} to {most}, found {getattr(self, name)}")
         if not -60 <= self.shift_days <= 60:
             raise ValueError(f"FestivalRule.shift_days: expected -60 to 60, found {self.shift_days}")
+        if unknown := sorted({*self.countries} - supported_countries()):
+            raise ValueError(
+                "FestivalRule.countries: expected ISO 3166 alpha-2 codes of countries whose public holidays are known, "
+                f"such as DE, found {', '.join(unknown)}"
+            )
 
     def is_kept_in(self, country: str | None) -> bool:
-        return not self.countries or country in self.countries
+        return self.is_kept and (not self.countries or country in self.countries)
+
+    def years(self, first: date, last: date) -> range:
+        """Years whose festival may reach a day from `first` to `last`."""
+        lasts = timedelta(days=self.shift_days + self.days - 1 + self.days_after)
+        leads = timedelta(days=self.days_before - self.shift_days)
+        return range((first - lasts).year, (last + leads).year + 1)
 
     def first_days(self, year: int) -> list[date]:
         """First days of the festival that its rule counts to a year: one, or where the year is the moon's none or two.
@@ -78,6 +94,8 @@ class FestivalRule:
         """
         if self.movable is not None:
             days = movable_days(self.movable, year)
+        elif self.dates:
+            days = tuple(day for day in self.dates if day.year == year)
         elif self.day is not None:
             month, day = (int(part) for part in self.day.split("-"))
             days = (date(year, month, min(day, calendar.monthrange(year, month)[1])),)
@@ -92,8 +110,8 @@ def movable_days(name: str, year: int) -> tuple[date, ...]:
     days = tuple(sorted(day for day in MOVABLE[name](year) if day is not None and day.year == year))
     if not days:
         raise ConfigError(
-            f"festival dates: no date of {name} is known for {year}; state it by `day` in a rule of your own under "
-            "[festivals], or leave the rule out"
+            f"festival dates: no date of {name} is known for {year}; state them by `dates` in the rule under "
+            '[festivals] (movable = "", dates = [2040-11-04]), or take the rule out (is_kept = false)'
         )
     return days
 

@@ -10,11 +10,12 @@ import pyarrow as pa
 
 from lakehouse.schema.tables import contract
 from lakehouse.transforms.silver.festival_rule import FestivalRule
-from lakehouse.transforms.silver.holiday_calendar import public_holidays
+from lakehouse.transforms.silver.holiday_calendar import make_up_workdays, public_holidays
 
 TABLE = "silver.festival"
 PUBLIC_HOLIDAY = FestivalRule(day="01-01", days_before=3, days_after=2)
 """How far a public holiday reaches that no rule speaks of; its days are the library's."""
+MAKE_UP_WORKDAY = "make_up_workday"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,28 +43,32 @@ def spells(
 ) -> list[Spell]:
     """Festivals that a place keeps, with reach into `first` to `last`; a public holiday within one is part of it.
 
+    Weekend days on which work makes up for a holiday are a festival of their own.
+
     country: ISO 3166 alpha-2; None keeps only what is kept everywhere.
 
     Raises:
         ConfigError: a country whose holidays are not known, or a year for which a rule knows no day.
     """
-    years = range((first - timedelta(days=90)).year, (last + timedelta(days=90)).year + 1)
     found = [
         Spell(name, day, rule.days, rule.days_before, rule.days_after)
         for name, rule in rules.items()
         if rule.is_kept_in(country)
-        for year in years
+        for year in rule.years(first, last)
         for day in rule.first_days(year)
     ]
-    if country is not None:
-        of_rules = {each.first + timedelta(days=k) for each in found for k in range(each.days)}
-        holidays = public_holidays(country, region, date(years[0], 1, 1), date(years[-1], 12, 31))
-        reach = PUBLIC_HOLIDAY
-        found += [
-            Spell(name, day, 1, reach.days_before, reach.days_after)
-            for day, name in holidays.items()
-            if day not in of_rules
-        ]
+    if country is None:
+        return found
+    of_rules = {each.first + timedelta(days=k) for each in found for k in range(each.days)}
+    reach = PUBLIC_HOLIDAY
+    around = first - timedelta(days=reach.days_after), last + timedelta(days=reach.days_before)
+    found += [
+        # "Eid al-Fitr (observed)" and "Day off (substituted from 04/07/2024)" are the same every year.
+        Spell(name.split(" (")[0], day, 1, reach.days_before, reach.days_after)
+        for day, name in public_holidays(country, region, *around).items()
+        if day not in of_rules
+    ]
+    found += [Spell(MAKE_UP_WORKDAY, day, 1, 0, 0) for day in make_up_workdays(country, first, last)]
     return found
 
 

@@ -11,8 +11,8 @@ from lakehouse.errors import ContractError
 from udfs.forecasting.models.trees.tree_model import fit_trees
 from udfs.forecasting.models.trees.tree_spec import TreeSpec
 from udfs.series.closed_days import PLANNED_CLOSURE, ClosedDays
+from udfs.series.location_days import CLOSURES, FLAGS, NEAR
 from udfs.series.sku_batch import SkuBatch
-from udfs.series.location_days import CLOSURES, FESTIVALS, FLAGS, NEAR
 from udfs.series.sku_panel import STATED, TRAITS, PlanTables, sku_panel
 
 KNOWN = (*STATED, *FLAGS, "event_code", *NEAR, *CLOSURES)
