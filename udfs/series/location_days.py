@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lakehouse.schema.tables.seasons import MAKE_UP_WORKDAY
 from udfs.series.closed_days import PLANNED_CLOSURE
 
 FLAGS = ("is_holiday", "is_event", "is_benefit_day")
@@ -85,8 +86,10 @@ def _festivals(table: pa.Table, locations: list[str], first: int, n_days: int) -
     """(L, X, 2) `FESTIVALS`."""
     values_LXK = np.zeros((len(locations), n_days, len(FESTIVALS)))
     values_LXK[:, :, 1] = np.nan
-    # Of several on a day the nearest is written last.
-    table = table.sort_by([("festival_distance_days", "descending"), ("festival", "descending")])
+    # Of several on a day the nearest is written last; a make-up workday says nothing that a festival does not.
+    table = table.append_column("is_less", pc.equal(table["festival"], MAKE_UP_WORKDAY))
+    keys = ("is_less", "festival_distance_days", "festival")
+    table = table.sort_by([(key, "descending") for key in keys])
     at, use = _cells(table, locations, first, n_days)
     values_LXK[(*at, 0)] = _codes(table["festival"])[use]
     values_LXK[(*at, 1)] = table["festival_day"].to_numpy()[use]

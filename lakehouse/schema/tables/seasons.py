@@ -7,6 +7,8 @@ from lakehouse.schema.columns import Column, declare
 from lakehouse.schema.contract import Contract
 
 FESTIVAL_PHASES = ("before", "on", "after")
+MAKE_UP_WORKDAY = "make_up_workday"
+"""The festival of a weekend day on which a country works in place of a holiday."""
 
 declare(
     Column("festival", "string", "Name of the festival: of [festivals] in conf, else of the public holiday"),

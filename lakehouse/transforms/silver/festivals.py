@@ -9,13 +9,13 @@ from datetime import date, timedelta
 import pyarrow as pa
 
 from lakehouse.schema.tables import contract
+from lakehouse.schema.tables.seasons import MAKE_UP_WORKDAY
 from lakehouse.transforms.silver.festival_rule import FestivalRule
 from lakehouse.transforms.silver.holiday_calendar import make_up_workdays, public_holidays
 
 TABLE = "silver.festival"
 PUBLIC_HOLIDAY = FestivalRule(day="01-01", days_before=3, days_after=2)
 """How far a public holiday reaches that no rule speaks of; its days are the library's."""
-MAKE_UP_WORKDAY = "make_up_workday"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +63,10 @@ def spells(
     reach = PUBLIC_HOLIDAY
     around = first - timedelta(days=reach.days_after), last + timedelta(days=reach.days_before)
     found += [
-        # "Eid al-Fitr (observed)" and "Day off (substituted from 04/07/2024)" are the same every year.
+        # "Eid al-Fitr (observed)" is that feast; a day given off in exchange is none.
         Spell(name.split(" (")[0], day, 1, reach.days_before, reach.days_after)
         for day, name in public_holidays(country, region, *around).items()
-        if day not in of_rules
+        if day not in of_rules and not name.startswith("Day off")
     ]
     found += [Spell(MAKE_UP_WORKDAY, day, 1, 0, 0) for day in make_up_workdays(country, first, last)]
     return found

@@ -64,7 +64,11 @@ def test_closures_next_door_are_told_from_both_sides() -> None:
 
 def test_the_nearest_festival_of_the_location_is_told_in_codes_of_all() -> None:
     festivals = _festivals(
-        ("n", 3, "fair", -4, 4), ("n", 3, "easter", 2, 1), ("n", 4, "fair", -3, 3), ("elsewhere", 3, "carnival", 0, 0)
+        ("n", 3, "fair", -4, 4),
+        ("n", 3, "easter", 2, 1),
+        ("n", 4, "make_up_workday", 0, 0),
+        ("n", 4, "fair", -3, 3),
+        ("elsewhere", 3, "carnival", 0, 0),
     )
     names, values_LXK = _days(_calendar(), festivals)
     assert names == (*USUAL, *FESTIVALS)
