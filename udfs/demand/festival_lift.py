@@ -14,25 +14,25 @@ _MOST_LOG = np.log(5.0)
 _PASSES = 3
 
 
-def usual_demand(y_UT: np.ndarray, seen_UT: np.ndarray, promo_UT: np.ndarray, ordinary_UT: np.ndarray) -> np.ndarray:
-    """(U, T) mean of the unit's ordinary days around each day, of the same weekday and promotion, itself left out.
+def usual_demand(y_UT: np.ndarray, seen_UT: np.ndarray, state_UT: np.ndarray, ordinary_UT: np.ndarray) -> np.ndarray:
+    """(U, T) mean of the unit's ordinary days before and of those after each day, of the same weekday and state.
 
-    NaN where there are fewer than `LEAST_ORDINARY`, and on days that were not seen.
+    A state is a number for what else moves demand, such as promotions.
+    Both sides count alike, so that a trend is no lift. NaN where a side has none or both have fewer than
+    `LEAST_ORDINARY`, and on days that were not seen.
     """
     usual_UT = np.full(y_UT.shape, np.nan)
-    for is_promo in (False, True):
-        kind_UT = seen_UT & (promo_UT == is_promo)
+    for state in np.unique(state_UT):
+        kind_UT = seen_UT & (state_UT == state)
         use_UT = kind_UT & ordinary_UT
-        total_UT, n_UT = np.zeros(y_UT.shape), np.zeros(y_UT.shape)
+        total_2UT, n_2UT = np.zeros((2, *y_UT.shape)), np.zeros((2, *y_UT.shape))
         for week in range(1, AROUND_WEEKS + 1):
-            for source, target in (
-                ((slice(None), slice(None, -7 * week)), (slice(None), slice(7 * week, None))),
-                ((slice(None), slice(7 * week, None)), (slice(None), slice(None, -7 * week))),
-            ):
-                total_UT[target] += np.where(use_UT[source], y_UT[source], 0.0)
-                n_UT[target] += use_UT[source]
-        known_UT = kind_UT & (n_UT >= LEAST_ORDINARY)
-        usual_UT[known_UT] = total_UT[known_UT] / n_UT[known_UT]
+            early, late = (slice(None), slice(None, -7 * week)), (slice(None), slice(7 * week, None))
+            for side, source, target in ((0, early, late), (1, late, early)):
+                total_2UT[side][target] += np.where(use_UT[source], y_UT[source], 0.0)
+                n_2UT[side][target] += use_UT[source]
+        known_UT = kind_UT & (n_2UT.min(0) > 0) & (n_2UT.sum(0) >= LEAST_ORDINARY)
+        usual_UT[known_UT] = (total_2UT[:, known_UT] / n_2UT[:, known_UT]).mean(0)
     return usual_UT
 
 
@@ -74,49 +74,53 @@ def _lifts(
 ) -> np.ndarray:
     known_UT = ~np.isnan(usual_UT) & (usual_UT > 0)
     n_categories, n_kinds = shape
-    raw_CF, n_CF, noise_C = np.zeros(shape), np.zeros(shape), np.zeros(n_categories)
+    raw_CF, variance_CF = np.zeros(shape), np.full(shape, np.inf)
     for c in range(n_categories):
         of_U = category_U == c
-        raw_CF[c], n_CF[c], noise_C[c] = _of_category(
-            y_UT[of_U], usual_UT[of_U], known_UT[of_U], kind_UT[of_U], n_kinds
-        )
-    return _shrunk(raw_CF, n_CF, noise_C)
+        raw_CF[c], variance_CF[c] = _of_category(y_UT[of_U], usual_UT[of_U], known_UT[of_U], kind_UT[of_U], n_kinds)
+    return _shrunk(raw_CF, variance_CF)
 
 
 def _of_category(
     y_UT: np.ndarray, usual_UT: np.ndarray, known_UT: np.ndarray, kind_UT: np.ndarray, n_kinds: int
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """(F,) mean log factors, (F,) days that they are of, and the variance of an ordinary day's.
+) -> tuple[np.ndarray, np.ndarray]:
+    """(F,) mean log factors of the days of each kind and their variances, infinite where there is no day.
 
-    A day counts less where few units saw it.
+    Ordinary days say how far all units together stray on a day, and each beside the others.
     """
     n_days = y_UT.shape[1]
     slot_UT = np.arange(n_days) * (n_kinds + 1) + np.where(kind_UT < 0, n_kinds, kind_UT)
     at, size = slot_UT[known_UT], n_days * (n_kinds + 1)
     y, usual = np.bincount(at, y_UT[known_UT], size), np.bincount(at, usual_UT[known_UT], size)
     n_TF = np.bincount(at, minlength=size).reshape(n_days, -1)
-    # Half a unit keeps the log of nothing sold finite.
-    log_TF = np.clip(np.log((y + 0.5) / (usual + 0.5)), -_MOST_LOG, _MOST_LOG).reshape(n_days, -1)
-    share_TF = n_TF / max(1, int(n_TF.max(initial=0)))
-    weight_TF = share_TF / (share_TF + 0.1)
-    ordinary_T = n_TF[:, -1] > 0
-    noise = (
-        float(np.average(log_TF[ordinary_T, -1] ** 2, weights=share_TF[ordinary_T, -1])) if ordinary_T.any() else 0.0
-    )
-    n_F = weight_TF[:, :-1].sum(0)
-    total_F = (weight_TF * log_TF)[:, :-1].sum(0)
-    return np.divide(total_F, n_F, out=np.zeros(n_kinds), where=n_F > 0), n_F, noise
+    log_TF = _log_factor(y, usual).reshape(n_days, -1)
+    ordinary_UT, ordinary_T = known_UT & (kind_UT < 0), n_TF[:, -1] > 0
+    of_unit = _mean_square(_log_factor(y_UT[ordinary_UT], usual_UT[ordinary_UT]))
+    of_day = _mean_square(log_TF[ordinary_T, -1])
+    weight_TF = np.where(n_TF > 0, 1.0 / (of_day + of_unit / np.maximum(n_TF, 1)), 0.0)[:, :-1]
+    weight_F = weight_TF.sum(0)
+    raw_F = np.divide((weight_TF * log_TF[:, :-1]).sum(0), weight_F, out=np.zeros(n_kinds), where=weight_F > 0)
+    return raw_F, np.divide(1.0, weight_F, out=np.full(n_kinds, np.inf), where=weight_F > 0)
 
 
-def _shrunk(raw_CF: np.ndarray, n_CF: np.ndarray, noise_C: np.ndarray) -> np.ndarray:
+def _log_factor(y: np.ndarray, usual: np.ndarray) -> np.ndarray:
+    """Half a unit keeps the log of nothing sold finite."""
+    log: np.ndarray = np.clip(np.log((y + 0.5) / (usual + 0.5)), -_MOST_LOG, _MOST_LOG)
+    return log
+
+
+def _mean_square(x: np.ndarray) -> float:
+    return max(float(np.mean(x**2)) if len(x) else 0.0, 1e-9)
+
+
+def _shrunk(raw_CF: np.ndarray, variance_CF: np.ndarray) -> np.ndarray:
     """Categories towards all and all towards 0, each by how much varies beyond noise (method of moments)."""
-    seen_CF = n_CF > 0
-    variance_CF = np.maximum(noise_C, 1e-9)[:, None] / np.where(seen_CF, n_CF, 1.0)
-    weight_CF = seen_CF / variance_CF
+    seen_CF = np.isfinite(variance_CF)
+    weight_CF = 1.0 / variance_CF
     total_F = weight_CF.sum(0)
     mean_F = np.divide((weight_CF * raw_CF).sum(0), total_F, out=np.zeros_like(total_F), where=total_F > 0)
     # A day moves all categories alike: it is one draw, however many of them saw it.
-    of_all_F = np.where(seen_CF, variance_CF, np.inf).min(0, initial=np.inf)
+    of_all_F = variance_CF.min(0, initial=np.inf)
     all_F = mean_F * _share(mean_F, of_all_F, total_F > 0)
     gap_CF = np.where(seen_CF, raw_CF - mean_F, 0.0)
     shrunk_CF: np.ndarray = all_F + gap_CF * _share(gap_CF, variance_CF, seen_CF)
@@ -124,8 +128,14 @@ def _shrunk(raw_CF: np.ndarray, n_CF: np.ndarray, noise_C: np.ndarray) -> np.nda
 
 
 def _share(x: np.ndarray, variance: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """How much of each value is to be believed; 0 where none was seen."""
+    """How much of each value is to be believed; 0 where none was seen.
+
+    What lies more than two deviations of noise from 0 says itself how far values spread: most festivals move nothing,
+    and must not talk down the few that do.
+    """
     if not seen.any():
         return np.zeros_like(x)
-    spread = max(float(np.mean(x[seen] ** 2 - variance[seen])), 0.0)
-    return np.where(seen, spread / (spread + np.where(seen, variance, 1.0)), 0.0)
+    spread = max(float(np.average(x[seen] ** 2 - variance[seen], weights=1.0 / variance[seen])), 0.0)
+    known = np.where(seen, variance, 1.0)
+    own = np.maximum(spread, x**2 - 4.0 * known)
+    return np.where(seen, own / (own + known), 0.0)

@@ -50,8 +50,8 @@ class FestivalLifts:
         festival_UT = _index(number_UT, kinds)
         seen_ST = batch.mask_ST.cpu().numpy()
         y_UT, n_UT = units.sum(batch.y_ST.cpu().numpy()), units.sum(seen_ST)
-        promo_UT = units.sum(_promoted(batch) & seen_ST) > 0.5 * n_UT
-        usual_UT = usual_demand(y_UT, n_UT > 0, promo_UT, (festival_UT < 0) & (closure_UT < 0))
+        states = [units.sum(_is(name, batch) & seen_ST) > 0.5 * n_UT for name in ("is_promo", "is_benefit_day")]
+        usual_UT = usual_demand(y_UT, n_UT > 0, states[0] + 2 * states[1], (festival_UT < 0) & (closure_UT < 0))
         sizes, of = [len(kinds), _MOST_CLOSED**2], [festival_UT, closure_UT]
         festival_CF, closure_CF = log_lifts(y_UT, usual_UT, of, units.category_U, sizes, len(units.categories))
         return cls(units.categories, tuple(kinds.tolist()), festival_CF, closure_CF)
@@ -193,12 +193,13 @@ def _beyond_usual(run_GX: np.ndarray, n_days: int) -> np.ndarray:
     return np.where(run_GX > _MOST_CLOSED, 0, np.clip(extra_GX, 0, _MOST_CLOSED - 1))
 
 
-def _promoted(batch: SkuBatch) -> np.ndarray:
+def _is(name: str, batch: SkuBatch) -> np.ndarray:
+    """(S, T) whether a covariate is above 0; nowhere where there is no such."""
     assert batch.known is not None
-    promo = batch.known.only(("is_promo",))
-    if not promo.names:
+    known = batch.known.only((name,))
+    if not known.names:
         return np.zeros(tuple(batch.y_ST.shape), dtype=bool)
-    return promo.values_SXK[:, : batch.n_days, 0].cpu().numpy() > 0
+    return known.whole()[:, : batch.n_days, 0].cpu().numpy() > 0
 
 
 def _index(number_SX: np.ndarray, kinds: np.ndarray) -> np.ndarray:

@@ -82,7 +82,7 @@ def contested(spec: ForecastSpec) -> ForecastSpec:
 
 STAGE = UnitStage(
     name="backtest",
-    version=4,
+    version=5,
     unit=SERIES,
     reads=(*HISTORY, *FITTED),
     sums=(EARLIER_CLASSES,),
