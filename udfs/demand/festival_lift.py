@@ -11,7 +11,6 @@ AROUND_WEEKS = 8
 """So many weeks before and after a day say what it would have been as an ordinary one."""
 LEAST_ORDINARY = 3
 _MOST_LOG = np.log(5.0)
-_PASSES = 3
 
 
 def usual_demand(y_UT: np.ndarray, seen_UT: np.ndarray, state_UT: np.ndarray, ordinary_UT: np.ndarray) -> np.ndarray:
@@ -49,17 +48,23 @@ def log_lifts(
     Args:
         y_UT: demand.
         usual_UT: `usual_demand`; days without it tell nothing.
-        kinds_UT: numbers of kinds of day from 0, -1 for none of them.
+        kinds_UT: numbers of kinds of day from 0, -1 for none of them. An earlier list explains what it can, and as far
+            as later ones differ from kind to kind, a day is less sure a witness of it.
         category_U: number of each unit's category from 0.
+        n_kinds, n_categories: how many there are.
 
     A factor is the demand of all units of a category on such a day over what was usual, averaged over the days; it is
-    shrunk towards that of all categories and this towards 1, by how far ordinary days of all units together stray.
+    shrunk towards that of all categories and this towards 1, by how far ordinary days stray.
     """
-    found = [np.zeros((n_categories, n)) for n in n_kinds]
-    for _ in range(_PASSES):
-        for k, kind_UT in enumerate(kinds_UT):
-            others = sum(_at(f, kinds_UT[j], category_U) for j, f in enumerate(found) if j != k)
-            found[k] = _lifts(y_UT, usual_UT * np.exp(others), kind_UT, category_U, found[k].shape)
+    shapes = [(n_categories, n) for n in n_kinds]
+    alone = [_lifts(y_UT, usual_UT, *of, category_U, 0.0) for of in zip(kinds_UT, shapes, strict=True)]
+    spread = [float(np.mean(lift_CF.mean(0) ** 2)) if lift_CF.size else 0.0 for lift_CF in alone]
+    found: list[np.ndarray] = []
+    for k, (kind_UT, shape) in enumerate(zip(kinds_UT, shapes, strict=True)):
+        explained_UT = np.zeros(y_UT.shape)
+        for lift_CF, earlier_UT in zip(found, kinds_UT, strict=False):
+            explained_UT += _at(lift_CF, earlier_UT, category_U)
+        found.append(_lifts(y_UT, usual_UT * np.exp(explained_UT), kind_UT, shape, category_U, sum(spread[k + 1 :])))
     return found
 
 
@@ -70,19 +75,31 @@ def _at(lift_CF: np.ndarray, kind_UT: np.ndarray, category_U: np.ndarray) -> np.
 
 
 def _lifts(
-    y_UT: np.ndarray, usual_UT: np.ndarray, kind_UT: np.ndarray, category_U: np.ndarray, shape: tuple[int, ...]
+    y_UT: np.ndarray,
+    usual_UT: np.ndarray,
+    kind_UT: np.ndarray,
+    shape: tuple[int, int],
+    category_U: np.ndarray,
+    unexplained: float,
 ) -> np.ndarray:
     known_UT = ~np.isnan(usual_UT) & (usual_UT > 0)
     n_categories, n_kinds = shape
     raw_CF, variance_CF = np.zeros(shape), np.full(shape, np.inf)
     for c in range(n_categories):
         of_U = category_U == c
-        raw_CF[c], variance_CF[c] = _of_category(y_UT[of_U], usual_UT[of_U], known_UT[of_U], kind_UT[of_U], n_kinds)
-    return _shrunk(raw_CF, variance_CF)
+        days = y_UT[of_U], usual_UT[of_U], known_UT[of_U], kind_UT[of_U]
+        raw_CF[c], variance_CF[c] = _of_category(*days, n_kinds, unexplained)
+    # A day that stands out may be explained by a later list.
+    return _shrunk(raw_CF, variance_CF, not unexplained)
 
 
 def _of_category(
-    y_UT: np.ndarray, usual_UT: np.ndarray, known_UT: np.ndarray, kind_UT: np.ndarray, n_kinds: int
+    y_UT: np.ndarray,
+    usual_UT: np.ndarray,
+    known_UT: np.ndarray,
+    kind_UT: np.ndarray,
+    n_kinds: int,
+    unexplained: float,
 ) -> tuple[np.ndarray, np.ndarray]:
     """(F,) mean log factors of the days of each kind and their variances, infinite where there is no day.
 
@@ -96,7 +113,7 @@ def _of_category(
     log_TF = _log_factor(y, usual).reshape(n_days, -1)
     ordinary_UT, ordinary_T = known_UT & (kind_UT < 0), n_TF[:, -1] > 0
     of_unit = _mean_square(_log_factor(y_UT[ordinary_UT], usual_UT[ordinary_UT]))
-    of_day = _mean_square(log_TF[ordinary_T, -1])
+    of_day = _mean_square(log_TF[ordinary_T, -1]) + unexplained
     weight_TF = np.where(n_TF > 0, 1.0 / (of_day + of_unit / np.maximum(n_TF, 1)), 0.0)[:, :-1]
     weight_F = weight_TF.sum(0)
     raw_F = np.divide((weight_TF * log_TF[:, :-1]).sum(0), weight_F, out=np.zeros(n_kinds), where=weight_F > 0)
@@ -113,7 +130,7 @@ def _mean_square(x: np.ndarray) -> float:
     return max(float(np.mean(x**2)) if len(x) else 0.0, 1e-9)
 
 
-def _shrunk(raw_CF: np.ndarray, variance_CF: np.ndarray) -> np.ndarray:
+def _shrunk(raw_CF: np.ndarray, variance_CF: np.ndarray, own: bool) -> np.ndarray:
     """Categories towards all and all towards 0, each by how much varies beyond noise (method of moments)."""
     seen_CF = np.isfinite(variance_CF)
     weight_CF = 1.0 / variance_CF
@@ -121,21 +138,21 @@ def _shrunk(raw_CF: np.ndarray, variance_CF: np.ndarray) -> np.ndarray:
     mean_F = np.divide((weight_CF * raw_CF).sum(0), total_F, out=np.zeros_like(total_F), where=total_F > 0)
     # A day moves all categories alike: it is one draw, however many of them saw it.
     of_all_F = variance_CF.min(0, initial=np.inf)
-    all_F = mean_F * _share(mean_F, of_all_F, total_F > 0)
+    all_F = mean_F * _share(mean_F, of_all_F, total_F > 0, own)
     gap_CF = np.where(seen_CF, raw_CF - mean_F, 0.0)
-    shrunk_CF: np.ndarray = all_F + gap_CF * _share(gap_CF, variance_CF, seen_CF)
+    shrunk_CF: np.ndarray = all_F + gap_CF * _share(gap_CF, variance_CF, seen_CF, own)
     return shrunk_CF
 
 
-def _share(x: np.ndarray, variance: np.ndarray, seen: np.ndarray) -> np.ndarray:
+def _share(x: np.ndarray, variance: np.ndarray, seen: np.ndarray, own: bool) -> np.ndarray:
     """How much of each value is to be believed; 0 where none was seen.
 
-    What lies more than two deviations of noise from 0 says itself how far values spread: most festivals move nothing,
-    and must not talk down the few that do.
+    With `own`, what lies more than two deviations of noise from 0 says itself how far values spread: most festivals
+    move nothing, and must not talk down the few that do.
     """
     if not seen.any():
         return np.zeros_like(x)
     spread = max(float(np.average(x[seen] ** 2 - variance[seen], weights=1.0 / variance[seen])), 0.0)
     known = np.where(seen, variance, 1.0)
-    own = np.maximum(spread, x**2 - 4.0 * known)
-    return np.where(seen, own / (own + known), 0.0)
+    spread_F = np.maximum(spread, own * (x**2 - 4.0 * known))
+    return np.where(seen, spread_F / (spread_F + known), 0.0)

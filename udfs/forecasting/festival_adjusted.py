@@ -52,8 +52,9 @@ class FestivalLifts:
         y_UT, n_UT = units.sum(batch.y_ST.cpu().numpy()), units.sum(seen_ST)
         states = [units.sum(_is(name, batch) & seen_ST) > 0.5 * n_UT for name in ("is_promo", "is_benefit_day")]
         usual_UT = usual_demand(y_UT, n_UT > 0, states[0] + 2 * states[1], (festival_UT < 0) & (closure_UT < 0))
-        sizes, of = [len(kinds), _MOST_CLOSED**2], [festival_UT, closure_UT]
-        festival_CF, closure_CF = log_lifts(y_UT, usual_UT, of, units.category_U, sizes, len(units.categories))
+        # What closures explain of a new holiday, too, is theirs first.
+        sizes, of = [_MOST_CLOSED**2, len(kinds)], [closure_UT, festival_UT]
+        closure_CF, festival_CF = log_lifts(y_UT, usual_UT, of, units.category_U, sizes, len(units.categories))
         return cls(units.categories, tuple(kinds.tolist()), festival_CF, closure_CF)
 
     def factors(self, batch: SkuBatch) -> tuple[np.ndarray, np.ndarray]:
@@ -135,7 +136,8 @@ class _Units:
     def of(cls, batch: SkuBatch) -> _Units:
         assert batch.known is not None
         assert batch.known.group_S is not None
-        names, code_S = ("",), np.zeros(len(batch), dtype=np.int64)
+        names: tuple[str, ...] = ("",)
+        code_S = np.zeros(len(batch), dtype=np.int64)
         if batch.traits is not None and "category" in batch.traits.names:
             traits = batch.traits.only(("category",))
             names = (*traits.values[0], "")

@@ -111,8 +111,9 @@ class Covariates:
         return replace(self, values_SXK=self.values_SXK[index_S], group_S=group_S)
 
     def to(self, device: torch.device | str) -> Covariates:
-        moved = {n: None if (x := getattr(self, n)) is None else x.to(device) for n in ("shared_GXK", "group_S")}
-        return replace(self, values_SXK=self.values_SXK.to(device), **moved)
+        shared_GXK = None if self.shared_GXK is None else self.shared_GXK.to(device)
+        group_S = None if self.group_S is None else self.group_S.to(device)
+        return replace(self, values_SXK=self.values_SXK.to(device), shared_GXK=shared_GXK, group_S=group_S)
 
     def _with_shared(self, values_SFK: torch.Tensor, first: int, end: int) -> torch.Tensor:
         if self.shared_GXK is None or self.group_S is None:
@@ -184,12 +185,6 @@ class Traits:
         n_series = len(next(iter(columns.values()))) if columns else 0
         codes_SC = np.array(codes, dtype=np.int64).T.copy() if codes else np.empty((n_series, 0), dtype=np.int64)
         return cls(tuple(columns), torch.from_numpy(codes_SC), tuple(tuple(v) for v in known))
-
-    def whole(self, dtype: torch.dtype = torch.float64) -> torch.Tensor:
-        """(S, X, K) all days as they came, whatever was known of them when."""
-        shared_GXK = None if self.shared_GXK is None else self.shared_GXK.to(dtype)
-        known = replace(self, values_SXK=self.values_SXK.to(dtype), shared_GXK=shared_GXK)
-        return known._with_shared(known.values_SXK, 0, known.values_SXK.shape[1])
 
     def only(self, names: Sequence[str]) -> Traits:
         """Some of the traits, in the order asked for. Raises ValueError where one is missing."""

@@ -42,10 +42,11 @@ def location_days(
     at, use = _cells(calendar, locations, first, n_wide)
     flags_LXK = np.zeros((len(locations), n_wide, len(FLAGS) + 1))
     for k, name in enumerate((*FLAGS, PLANNED_CLOSURE)):
-        flags_LXK[(*at, k)] = pc.fill_null(calendar[name], False).cast(pa.float64()).to_numpy()[use]
+        flags_LXK[*at, k] = pc.fill_null(calendar[name], False).cast(pa.float64()).to_numpy()[use]
     event_LX1 = np.zeros((len(locations), n_wide, 1))
-    event_LX1[(*at, 0)] = _codes(calendar["event_name"])[use]
-    names, parts = (*FLAGS, "event_code", *NEAR), [flags_LXK[:, :, :-1], event_LX1, _near(flags_LXK)]
+    event_LX1[*at, 0] = _codes(calendar["event_name"])[use]
+    names: tuple[str, ...] = (*FLAGS, "event_code", *NEAR)
+    parts = [flags_LXK[:, :, :-1], event_LX1, _near(flags_LXK)]
     if pc.any(calendar[PLANNED_CLOSURE]).as_py():
         names, parts = (*names, *CLOSURES), [*parts, _closures(flags_LXK[:, :, -1])]
     if festivals is not None and festivals.num_rows:
@@ -53,7 +54,9 @@ def location_days(
     return names, np.concatenate(parts, axis=2)[:, _FAR:-_FAR]
 
 
-def _cells(table: pa.Table, locations: list[str], first: int, n_days: int) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
+def _cells(
+    table: pa.Table, locations: list[str], first: int, n_days: int
+) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
     """Location and day of each row that is asked for, and which rows these are."""
     place_R = pc.index_in(table["location_id"].combine_chunks(), pa.array(locations, pa.string()))
     place_R = pc.fill_null(place_R, -1).to_numpy()
@@ -91,8 +94,8 @@ def _festivals(table: pa.Table, locations: list[str], first: int, n_days: int) -
     keys = ("is_less", "festival_distance_days", "festival")
     table = table.sort_by([(key, "descending") for key in keys])
     at, use = _cells(table, locations, first, n_days)
-    values_LXK[(*at, 0)] = _codes(table["festival"])[use]
-    values_LXK[(*at, 1)] = table["festival_day"].to_numpy()[use]
+    values_LXK[*at, 0] = _codes(table["festival"])[use]
+    values_LXK[*at, 1] = table["festival_day"].to_numpy()[use]
     return values_LXK
 
 
