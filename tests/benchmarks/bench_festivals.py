@@ -1,6 +1,9 @@
 """The main job on 279 Rossmann stores around public holidays: sales of each day, opening days and promotions known.
 
     python -m tests.benchmarks.bench_festivals test|tuning|FIRST:LAST[,FIRST:LAST] [--set KEY=VALUE] [--lakehouse DIR]
+    python -m tests.benchmarks.bench_festivals planted
+
+`--set trees.festival_lifts=false` leaves festivals to the trees as covariates.
 
 A window is forecast whole, as of the day before its first. A JSON line per window: WAPE of the champions on days near a
 public holiday (three days before to two days after one, or after 24 or 31 December), on the other days, and of each
@@ -17,12 +20,15 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import holidays
+import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
 
 from jobs.cli import main as shelfcast
 from lakehouse.delta.io import Lakehouse
 from tests import real_data
+from tests.udfs.forecasting.planted_festivals import CAKES, errors, lifts_found, planted
+from udfs.forecasting.festival_adjusted import FestivalLifts
 
 WINDOWS = {
     "test": "2014-04-07:2014-06-15,2014-12-01:2014-12-31",
@@ -42,7 +48,6 @@ def write_feeds(folder: Path) -> pd.DataFrame:
     grid = pd.MultiIndex.from_product([rows["location_id"].unique(), days], names=["location_id", "ds"])
     is_open = pd.Series(True, pd.MultiIndex.from_frame(rows[["location_id", "ds"]]))
     closed = grid.to_frame(index=False).assign(is_closed=~is_open.reindex(grid, fill_value=False).to_numpy())
-    school = rows.groupby("ds")["SchoolHoliday"].mean()
     sales = rows.rename(columns={"Sales": "units"})[["sku_id", "location_id", "ds", "units"]]
     promoted = rows[rows["is_promo"]].assign(ds_from=lambda x: x["ds"], ds_to=lambda x: x["ds"], promo_kind="promo")
     tables = {
@@ -52,7 +57,6 @@ def write_feeds(folder: Path) -> pd.DataFrame:
     }
     for name, table in tables.items():
         table.to_csv(folder / f"{name}.csv", index=False)
-    del school
     return sales
 
 
@@ -96,6 +100,17 @@ def measure(window: str, folder: Path, settings: list[str]) -> dict[str, object]
     }
 
 
+def measure_planted(n_skus: int) -> dict[str, object]:
+    """Five years of demand with a planted effect of Mid-Autumn: largest relative error of a lift, and WAPE ahead."""
+    batch, mean_SH = planted(n_skus)
+    begun = time.perf_counter()
+    lifts = FestivalLifts.learn(batch)
+    seconds = time.perf_counter() - begun
+    gap = np.abs(np.exp(lifts_found(batch, lifts, "cakes") - CAKES) - 1).max()
+    wapes = {name: round(value, 4) for name, value in errors(batch, mean_SH).items()}
+    return {"skus": n_skus, "seconds": round(seconds, 2), "largest_lift_error": round(float(gap), 4), **wapes}
+
+
 def wape(rows: pd.DataFrame) -> float:
     return round(float(rows["error"].sum() / rows["units"].sum()), 4)
 
@@ -106,6 +121,9 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[])
     parser.add_argument("--lakehouse", default=None)
     asked = parser.parse_args()
+    if asked.windows == "planted":
+        print(json.dumps(measure_planted(1000)))
+        return
     with tempfile.TemporaryDirectory(dir=asked.lakehouse) as folder:
         for window in WINDOWS.get(asked.windows, asked.windows).split(","):
             print(json.dumps(measure(window, Path(folder), asked.set)), flush=True)
