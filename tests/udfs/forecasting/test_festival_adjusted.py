@@ -14,6 +14,8 @@ from tests.udfs.forecasting.planted_festivals import CAKES, HORIZON, errors, lif
 from udfs.demand.festival_lift import log_lifts, usual_demand
 from udfs.forecasting.festival_adjusted import FestivalAdjusted, FestivalLifts, has_festivals, without
 from udfs.forecasting.models.naive import SeasonalNaive
+from udfs.forecasting.models.trees import tree_totals
+from udfs.forecasting.models.trees.tree_spec import TreeSpec
 from udfs.series.covariates import Covariates
 from udfs.series.location_days import CLOSURES
 from udfs.series.sku_batch import SkuBatch
@@ -134,3 +136,21 @@ def test_nothing_is_known_without_festivals_and_closures(lunar: tuple[SkuBatch, 
     assert not has_festivals(replace(batch, known=known.only(["unit_price", "is_holiday"])))
     assert not has_festivals(replace(batch, known=None))
     assert timedelta(days=HORIZON).days == known.days_ahead(batch.n_days)
+
+
+def test_trees_learn_without_festivals_and_a_folder_keeps_that(
+    lunar: tuple[SkuBatch, np.ndarray], tmp_path: Path
+) -> None:
+    batch, mean_SH = lunar
+    spec = TreeSpec(rounds=20, leaves=15, origins=8, least_group_series=5)
+    model = tree_totals.fit(batch, HORIZON, spec, [0])
+    plain = tree_totals.fit(batch, HORIZON, replace(spec, festival_lifts=False), [0])
+    assert isinstance(model, FestivalAdjusted)
+    assert not isinstance(plain, FestivalAdjusted)
+    tree_totals.save(model, tmp_path / "model")
+    kept = tree_totals.load(tmp_path / "model")
+    told, again, without_lifts = (each.forecast(batch, HORIZON, (0.1, 0.9)) for each in (model, kept, plain))
+    assert torch.equal(told.quantile_SHQ, again.quantile_SHQ)
+    cakes = slice(0, None, 2)
+    wape = [float(np.abs(x.mean_SH.numpy() - mean_SH)[cakes].sum()) for x in (told, without_lifts)]
+    assert wape[0] < 0.5 * wape[1]
