@@ -108,13 +108,17 @@ def conf_dir() -> Path:
     raise ConfigError(f"no conf/base.toml beside {package}; reinstall shelfcast or run it from a checkout")
 
 
+BASE = ("base.toml", "festivals.toml")
+"""What every environment shares."""
+
+
 def load_settings(overlay: Path | None = None, overrides: list[str] | None = None) -> Settings:
-    """base.toml, then `overlay` (conf/local.toml by default), then `key=value` overrides such as forecast.model=ets.
+    """`BASE`, then `overlay` (conf/local.toml by default), then `key=value` overrides such as forecast.model=ets.
 
     Raises ConfigError that names every key that is unknown or wrong, what was expected and what was found.
     """
     folder = conf_dir()
-    files = [_read_toml(folder / "base.toml"), _read_toml(overlay or folder / "local.toml")]
+    files = [_read_toml(folder / name) for name in BASE] + [_read_toml(overlay or folder / "local.toml")]
     said = [(override, _parse_override(override)) for override in overrides or []]
     values = reduce(_merged, [*(file.values for file in files), *(table for _, table in said)])
 

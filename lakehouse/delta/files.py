@@ -190,7 +190,7 @@ def write_bucket(name: str, address: str, table: pa.Table, partition_values: dic
     if not conformed.num_rows:
         return None
     folder = "/".join(f"{column}={partition_values[column]}" for column in declared.partitions)
-    path = f"{folder}/part-{uuid.uuid4().hex}.parquet"
+    path = posixpath.join(folder, f"part-{uuid.uuid4().hex}.parquet")
     filesystem, root = uri.filesystem_of(address)
     filesystem.create_dir(posixpath.join(root, folder), recursive=True)
     target = posixpath.join(root, path)

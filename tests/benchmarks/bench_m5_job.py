@@ -30,7 +30,7 @@ from udfs.forecasting.quantile_levels import QUANTILES
 from udfs.series.sku_batch import SkuBatch
 
 WINDOWS = {"test": m5_data.TEST_CUTOFFS, "tuning": m5_data.TUNING_CUTOFFS}
-STAGES = "ingest,clean,features,train,train_networks,backtest,calibrate,forecast"
+STAGES = "ingest,clean,festivals,features,train,train_networks,backtest,calibrate,forecast"
 _LEVELS = {f"p{round(level * 100):02d}": level for level in QUANTILES}
 
 

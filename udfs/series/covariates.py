@@ -5,7 +5,7 @@ Dimensions as in `udfs.series.sku_batch`, and X = T + F time with F days known a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,13 +20,16 @@ class Covariates:
     """Covariates known ahead: prices, promotions, events.
 
     Attributes:
-        names: K names.
-        values_SXK: (S, X, K) float64; the first T columns are the batch's days, the rest the days after the cutoff.
-            NaN where a value is not known.
+        names: K names, first those of `values_SXK`, then those of `shared_GXK`.
+        values_SXK: (S, X, K1) float64 of each series; the first T columns are the batch's days, the rest the days after
+            the cutoff. NaN where a value is not known.
         carried: names of those that nobody states ahead: what they are is known once a day has come, and for the days
             after it they are taken to stay what they last were above 0. Prices that only sales tell of are such.
         averaged: likewise, but taken to be the mean of the last `LOOK_BACK` days, 0 where not known: promotions that
             only sales tell of. Without any ahead, forecasts would be those of days between promotions.
+        shared_GXK: (G, X, K - K1) those that all series of a group have in common, such as a location's calendar: kept
+            once, however many series there are; all of them are stated ahead. None where there are none.
+        group_S: (S,) int64 group of each series; None where there are none.
 
     Models read days ahead of an origin by `ahead` or `over`, which know what was known at it.
     """
@@ -35,15 +38,23 @@ class Covariates:
     values_SXK: torch.Tensor
     carried: tuple[str, ...] = ()
     averaged: tuple[str, ...] = ()
+    shared_GXK: torch.Tensor | None = None
+    group_S: torch.Tensor | None = None
 
     def __post_init__(self) -> None:
-        if self.values_SXK.ndim != 3 or self.values_SXK.shape[2] != len(self.names):
-            raise ValueError(
-                f"expected values_SXK of shape (S, X, {len(self.names)}), found {tuple(self.values_SXK.shape)}"
-            )
+        n_shared = 0 if self.shared_GXK is None else self.shared_GXK.shape[2]
+        n_own = len(self.names) - n_shared
+        if self.values_SXK.ndim != 3 or self.values_SXK.shape[2] != n_own:
+            raise ValueError(f"expected values_SXK of shape (S, X, {n_own}), found {tuple(self.values_SXK.shape)}")
+        if (self.shared_GXK is None) != (self.group_S is None) or (
+            self.shared_GXK is not None
+            and self.group_S is not None
+            and (self.shared_GXK.shape[1] != self.values_SXK.shape[1] or len(self.group_S) != len(self.values_SXK))
+        ):
+            raise ValueError("expected shared_GXK over the days of values_SXK, and group_S of its series")
         if len(set(self.names)) != len(self.names):
             raise ValueError(f"expected every covariate once, found {self.names}")
-        if unknown := {*self.carried, *self.averaged} - {*self.names}:
+        if unknown := {*self.carried, *self.averaged} - {*self.names[:n_own]}:
             raise ValueError(f"expected carried and averaged covariates among {self.names}, found {sorted(unknown)}")
 
     def days_ahead(self, n_days: int) -> int:
@@ -61,24 +72,53 @@ class Covariates:
         F is the horizon, or fewer where covariates end before.
         """
         values_SFK = self.values_SXK[:, origin : origin + horizon]
-        if self.is_foreseen:
-            return values_SFK
-        past_SLK = self.values_SXK[:, max(origin - LOOK_BACK, 0) : origin]
-        if origin < LOOK_BACK:  # how many days a batch is padded by must not tell
-            past_SLK = torch.nn.functional.pad(past_SLK, (0, 0, LOOK_BACK - origin, 0), value=torch.nan)
-        return foreseen(past_SLK, values_SFK, self.names, self.carried, self.averaged)
+        if not self.is_foreseen:
+            past_SLK = self.values_SXK[:, max(origin - LOOK_BACK, 0) : origin]
+            if origin < LOOK_BACK:  # how many days a batch is padded by must not tell
+                past_SLK = torch.nn.functional.pad(past_SLK, (0, 0, LOOK_BACK - origin, 0), value=torch.nan)
+            values_SFK = foreseen(past_SLK, values_SFK, self.names, self.carried, self.averaged)
+        return self._with_shared(values_SFK, origin, origin + horizon)
 
     def over(self, origin: int, horizon: int) -> torch.Tensor:
         """(S, O + F, K) the first `origin` days and `ahead` of them."""
         if self.is_foreseen:
-            return self.values_SXK[:, : origin + horizon]
-        return torch.cat([self.values_SXK[:, :origin], self.ahead(origin, horizon)], dim=1)
+            return self._with_shared(self.values_SXK[:, : origin + horizon], 0, origin + horizon)
+        past_SOK = self._with_shared(self.values_SXK[:, :origin], 0, origin)
+        return torch.cat([past_SOK, self.ahead(origin, horizon)], dim=1)
+
+    def whole(self, dtype: torch.dtype = torch.float64) -> torch.Tensor:
+        """(S, X, K) all days as they came, whatever was known of them when."""
+        shared_GXK = None if self.shared_GXK is None else self.shared_GXK.to(dtype)
+        known = replace(self, values_SXK=self.values_SXK.to(dtype), shared_GXK=shared_GXK)
+        return known._with_shared(known.values_SXK, 0, known.values_SXK.shape[1])
+
+    def only(self, names: Iterable[str]) -> Covariates:
+        """Those of the names that there are, in the order in which they stand here."""
+        wanted, n_own = set(names), self.values_SXK.shape[2]
+        own = [k for k, name in enumerate(self.names[:n_own]) if name in wanted]
+        shared = [k for k, name in enumerate(self.names[n_own:]) if name in wanted]
+        return Covariates(
+            tuple(name for name in self.names if name in wanted),
+            self.values_SXK[:, :, own],
+            tuple(name for name in self.carried if name in wanted),
+            tuple(name for name in self.averaged if name in wanted),
+            None if self.shared_GXK is None else self.shared_GXK[:, :, shared],
+            self.group_S,
+        )
 
     def select(self, index_S: torch.Tensor) -> Covariates:
-        return replace(self, values_SXK=self.values_SXK[index_S])
+        group_S = None if self.group_S is None else self.group_S[index_S]
+        return replace(self, values_SXK=self.values_SXK[index_S], group_S=group_S)
 
     def to(self, device: torch.device | str) -> Covariates:
-        return replace(self, values_SXK=self.values_SXK.to(device))
+        shared_GXK = None if self.shared_GXK is None else self.shared_GXK.to(device)
+        group_S = None if self.group_S is None else self.group_S.to(device)
+        return replace(self, values_SXK=self.values_SXK.to(device), shared_GXK=shared_GXK, group_S=group_S)
+
+    def _with_shared(self, values_SFK: torch.Tensor, first: int, end: int) -> torch.Tensor:
+        if self.shared_GXK is None or self.group_S is None:
+            return values_SFK
+        return torch.cat([values_SFK, self.shared_GXK[:, first:end][self.group_S]], dim=2)
 
 
 def foreseen(

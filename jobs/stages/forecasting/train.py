@@ -88,7 +88,7 @@ def _learnt_days(context: RunContext) -> tuple[date | None, date | None]:
 
 STAGE = UnitStage(
     name="train",
-    version=5,
+    version=6,
     unit=CUTOFF,
     units=trees_wanted,
     reads=(*WHOLE_HISTORY, Read(GROUPS, ("level", "group_name", "ds", *COLUMNS), days=_learnt_days)),

@@ -129,7 +129,7 @@ def _training_folder(context: RunContext) -> Path:
 
 STAGE = UnitStage(
     name="train_networks",
-    version=2,
+    version=3,
     unit=CUTOFF,
     engine="local",
     keeps_engine=True,

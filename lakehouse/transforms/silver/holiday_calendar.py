@@ -43,6 +43,13 @@ def public_holidays(country: str, region: str | None, first: date, last: date) -
     return {day: " + ".join(sorted(found.get_list(day))) for day in sorted(found) if first <= day <= last}
 
 
+def make_up_workdays(country: str, first: date, last: date) -> list[date]:
+    """Days of weekends from `first` to `last` on which a country works in place of another day, as China around its
+    long holidays."""
+    found = holidays.country_holidays(country, years=range(first.year, last.year + 1))
+    return sorted(day for day in found.weekend_workdays if first <= day <= last)
+
+
 @lru_cache(maxsize=64)
 def _english(country: str) -> str | None:
     """English where the library has it, else None for the country's own language."""

@@ -93,3 +93,26 @@ def test_what_nobody_states_ahead_is_what_it_last_was_or_as_it_was_lately() -> N
     assert untold.select(torch.tensor([0])).ahead(10, 1).tolist() == [[[10.0, 55.0 / 28.0, 11.0]]]
     with pytest.raises(ValueError, match=r"carried and averaged covariates among .*, found \['cost'\]"):
         Covariates(names, values_SXK, ("cost",))
+
+
+def test_what_a_group_shares_is_kept_once_and_read_like_the_series_own() -> None:
+    batch = batch_of({"a": np.arange(1, 31.0), "b": np.arange(1, 31.0), "c": np.arange(1, 31.0)})
+    n_days = batch.n_days + 5
+    own_SXK = torch.arange(3.0 * n_days, dtype=torch.float64).reshape(3, n_days, 1)
+    shared_GXK = torch.stack([torch.zeros(n_days), torch.arange(1.0, n_days + 1)])[:, :, None].double()
+    group_S = torch.tensor([1, 0, 1])
+    shared = Covariates(("price", "day"), own_SXK, ("price",), (), shared_GXK, group_S)
+    spread = Covariates(("price", "day"), torch.cat([own_SXK, shared_GXK[group_S]], dim=2), ("price",))
+    assert torch.equal(shared.whole(), spread.values_SXK)
+    assert torch.equal(shared.ahead(20, 7), spread.ahead(20, 7))
+    assert torch.equal(shared.over(20, 7), spread.over(20, 7))
+    some = torch.tensor([2, 1])
+    assert torch.equal(shared.select(some).over(20, 7), spread.select(some).over(20, 7))
+    assert shared.only(("day", "else")).names == ("day",)
+    assert torch.equal(shared.only(["day"]).over(20, 7), spread.over(20, 7)[:, :, 1:])
+    assert torch.equal(shared.only(["price"]).to("cpu").over(20, 7), spread.over(20, 7)[:, :, :1])
+    assert torch.equal(replace(batch, known=shared).until(3).known.whole(), spread.values_SXK)  # type: ignore[union-attr]
+    with pytest.raises(ValueError, match="shared_GXK over the days of values_SXK"):
+        replace(shared, shared_GXK=shared_GXK[:, 1:])
+    with pytest.raises(ValueError, match=r"found \['day'\]"):
+        replace(shared, carried=("day",))

@@ -11,9 +11,11 @@ from lakehouse.errors import ContractError
 from udfs.forecasting.models.trees.tree_model import fit_trees
 from udfs.forecasting.models.trees.tree_spec import TreeSpec
 from udfs.series.closed_days import PLANNED_CLOSURE, ClosedDays
+from udfs.series.location_days import CLOSURES, FLAGS, NEAR
 from udfs.series.sku_batch import SkuBatch
-from udfs.series.sku_panel import KNOWN, TRAITS, PlanTables, sku_panel
+from udfs.series.sku_panel import STATED, TRAITS, PlanTables, sku_panel
 
+KNOWN = (*STATED, *FLAGS, "event_code", *NEAR, *CLOSURES)
 CUTOFF = dt.date(2024, 3, 31)
 
 
@@ -112,8 +114,8 @@ def test_the_calendar_is_the_locations_own() -> None:
     history = _history(("a|n|all", -4, [5.0] * 5), ("a|s|all", -4, [5.0] * 5))
     panel = sku_panel(history, CUTOFF, 2, _plan())
     assert panel.known is not None
-    today_SK = panel.known.values_SXK[:, -3, 2:6].tolist()
-    later_SK = panel.known.values_SXK[:, -1, 2:6].tolist()
+    today_SK = panel.known.whole()[:, -3, 2:6].tolist()
+    later_SK = panel.known.whole()[:, -1, 2:6].tolist()
     assert today_SK == [[1, 0, 1, 0], [0, 0, 0, 0]]
     assert later_SK == [[0, 1, 0, 2], [0, 1, 0, 1]]  # Easter is 1, Fair 2, Zoo 3, whatever the bucket holds
 
@@ -121,7 +123,7 @@ def test_the_calendar_is_the_locations_own() -> None:
 def test_days_around_holidays_and_after_benefits_are_told() -> None:
     panel = sku_panel(_history(("a|n|all", -11, [5.0] * 12), ("a|s|all", -11, [5.0] * 12)), CUTOFF, 2, _plan())
     assert panel.known is not None
-    since_SX, until_SX, before_SX = (panel.known.values_SXK[:, -14:, k].tolist() for k in (6, 7, 8))
+    since_SX, until_SX, before_SX = (panel.known.whole()[:, -14:, k].tolist() for k in (6, 7, 8))
     # The holiday and the benefit day are on the cutoff, twelve days after the first one and two before the last.
     assert since_SX[0] == [8.0] * 11 + [0.0, 1.0, 2.0]
     assert until_SX[0] == [8.0, 8.0, 8.0, 8.0, 7.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0, 0.0, 8.0, 8.0]
@@ -130,7 +132,7 @@ def test_days_around_holidays_and_after_benefits_are_told() -> None:
     # One that comes soon after the last day of the forecast is known.
     soon = sku_panel(_history(("a|n|all", -11, [5.0] * 9)), CUTOFF - dt.timedelta(days=3), 1, _plan())
     assert soon.known is not None
-    assert soon.known.values_SXK[0, -1, 7] == 2.0
+    assert soon.known.whole()[0, -1, 7] == 2.0
 
 
 def test_traits_are_coded_over_all_products_and_locations() -> None:

@@ -153,15 +153,22 @@ def group_totals(batch: SkuBatch, group_S: np.ndarray) -> SkuBatch:
     seen_GT = _sums(seen_ST.astype(float), group_S, n_groups) > 0
     known = None
     if batch.known is not None:
-        values_SXK = batch.known.over(batch.n_days, batch.known.days_ahead(batch.n_days)).cpu().numpy()
-        is_known_SXK = ~np.isnan(values_SXK)
-        total_GXK = _sums(np.where(is_known_SXK, values_SXK, 0.0), group_S, n_groups)
-        n_GXK = _sums(is_known_SXK.astype(float), group_S, n_groups)
-        mean_GXK = np.divide(total_GXK, n_GXK, out=np.full_like(total_GXK, np.nan), where=n_GXK > 0)
+        # One at a time: all of them, of each series, would take several times the batch.
+        means = [_means(batch.known.only((name,)), batch.n_days, group_S, n_groups) for name in batch.known.names]
+        mean_GXK = np.concatenate([np.empty((n_groups, batch.known.values_SXK.shape[1], 0)), *means], axis=2)
         known = Covariates(batch.known.names, torch.from_numpy(mean_GXK))
     ids = np.array([f"group {g}" for g in range(n_groups)], dtype=object)
     totals = SkuBatch(ids, torch.from_numpy(y_GT), torch.from_numpy(seen_GT), batch.cutoff, known)
     return totals.to(batch.device)
+
+
+def _means(known: Covariates, n_days: int, group_S: np.ndarray, n_groups: int) -> np.ndarray:
+    """(G, X, K) means of each group's series, over those of which a value is known; NaN where none is."""
+    values_SXK = known.over(n_days, known.days_ahead(n_days)).cpu().numpy()
+    is_known_SXK = ~np.isnan(values_SXK)
+    total_GXK = _sums(np.where(is_known_SXK, values_SXK, 0.0), group_S, n_groups)
+    n_GXK = _sums(is_known_SXK.astype(float), group_S, n_groups)
+    return np.divide(total_GXK, n_GXK, out=np.full_like(total_GXK, np.nan), where=n_GXK > 0)
 
 
 def group_codes(batch: SkuBatch, by: tuple[str, ...]) -> np.ndarray:

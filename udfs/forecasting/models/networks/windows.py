@@ -93,7 +93,7 @@ class NetworkSeries:
             mask_ST,
             np.empty((len(batch), batch.n_days, 0), np.float32)
             if known is None
-            else known.values_SXK.cpu().numpy().astype(np.float32),
+            else known.whole(torch.float32).cpu().numpy(),
             np.empty((len(batch), 0), np.int64) if traits is None else traits.codes_SC.cpu().numpy(),
             value_S,
             batch.cutoff.toordinal(),

@@ -85,8 +85,7 @@ class LogRegression:
                 f"expected known covariates for {horizon} days ahead, found {batch.known.days_ahead(batch.n_days)}; "
                 "extend them over the horizon or leave them out"
             )
-        used = [k for k, name in enumerate(batch.known.names) if name in self.covariates]
-        known_SXK = np.nan_to_num(batch.known.over(batch.n_days, horizon).cpu().numpy()[:, :, used])
+        known_SXK = np.nan_to_num(batch.known.only(self.covariates).over(batch.n_days, horizon).cpu().numpy())
         return np.concatenate([x_SXK, known_SXK, known_SXK * (weekday_X >= 5)[None, :, None]], axis=2)
 
     def _fit(self, batch: SkuBatch, x_SXK: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

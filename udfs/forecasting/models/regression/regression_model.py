@@ -141,7 +141,7 @@ def _known(batch: SkuBatch, n_days: int) -> torch.Tensor:
     """(S, X, K) the covariates that are quantities, as long as history and horizon; NaN where not known."""
     if batch.known is None:
         return batch.y_ST.new_zeros((len(batch), n_days, 0))
-    columns = [k for k, name in enumerate(batch.known.names) if not name.endswith("_code")]
-    values_SXK = batch.known.over(batch.n_days, n_days - batch.n_days)[:, :, columns]
+    known = batch.known.only(name for name in batch.known.names if not name.endswith("_code"))
+    values_SXK = known.over(batch.n_days, n_days - batch.n_days)
     missing = n_days - values_SXK.shape[1]
     return torch.nn.functional.pad(values_SXK, (0, 0, 0, missing), value=math.nan) if missing else values_SXK

@@ -52,6 +52,8 @@ class TreeSpec:
         totals_weight: how far forecasts are scaled towards totals, 0 to 1; see `hierarchy.top_down`.
         least_group_series: series that a group with a total must have, on average over the groups.
         totals_covariates, totals_half_life_days: of the regression of totals.
+        festival_lifts: learn from demand without what festivals and closures next door do to all series of a category,
+            and put that back on the days ahead; see `udfs.forecasting.festival_adjusted`.
         seed, threads: the result is a function of both.
     """
 
@@ -78,6 +80,7 @@ class TreeSpec:
     least_group_series: int = 50
     totals_covariates: tuple[str, ...] = ("is_promo", "is_holiday", "is_event", "is_benefit_day")
     totals_half_life_days: float = 5.0
+    festival_lifts: bool = True
     seed: int = 0
     threads: int = 1
 

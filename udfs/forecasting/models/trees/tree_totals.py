@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from udfs.forecasting.festival_adjusted import FestivalAdjusted, FestivalLifts, has_festivals, without
 from udfs.forecasting.forecaster import Forecaster
 from udfs.forecasting.hierarchy.top_down import TopDown, fit_top_down, group_codes
 from udfs.forecasting.models.regression.log_totals import LogRegression
@@ -44,6 +45,15 @@ def fit(
     Raises:
         ValueError: what `fit_trees` raises.
     """
+    if spec.festival_lifts and has_festivals(batch):
+        lifts = FestivalLifts.learn(batch.until(max(days_back)))
+        return FestivalAdjusted(_fit(without(batch, lifts), horizon, spec, days_back, groups), lifts)
+    return _fit(batch, horizon, spec, days_back, groups)
+
+
+def _fit(
+    batch: SkuBatch, horizon: int, spec: TreeSpec, days_back: Sequence[int], groups: GroupFeatures | None
+) -> Forecaster:
     cutoffs = [batch.cutoff - timedelta(days=back) for back in days_back]
     known = batch.until(max(days_back))
     trees = fit_trees(known, horizon, spec, groups, cutoffs)
@@ -68,6 +78,10 @@ def groups_of(batch: SkuBatch, least_series: int) -> tuple[str, ...] | None:
 
 def save(model: Forecaster, folder: Path) -> None:
     """Write what `fit` returned into an empty folder."""
+    if isinstance(model, FestivalAdjusted):
+        save(model.inner, folder)
+        model.lifts.save(folder)
+        return
     parts = model.parts if isinstance(model, TopDown) else model
     assert isinstance(parts, TreeModel)
     parts.save(folder)
@@ -78,4 +92,6 @@ def save(model: Forecaster, folder: Path) -> None:
 def load(folder: Path) -> Forecaster:
     """Read what `save` wrote."""
     trees = TreeModel.load(folder)
-    return TopDown.load(folder, trees) if TopDown.is_in(folder) else trees
+    model = TopDown.load(folder, trees) if TopDown.is_in(folder) else trees
+    lifts = FestivalLifts.load(folder)
+    return model if lifts is None else FestivalAdjusted(model, lifts)
