@@ -23,6 +23,10 @@ RECORD = "python -m tests.jobs.record_stage_results"
 _LEFT_OUT = {"run_id", "batch_id"}
 
 
+_ABSENT = "absent"
+"""Of a table that a run has not made: a new one that nobody feeds is no change."""
+
+
 class Result(TypedDict):
     version: int
     tables: dict[str, str]
@@ -39,7 +43,7 @@ def results_of(lake: Lakehouse) -> dict[str, Result]:
 def digest_of(lake: Lakehouse, table: str) -> str:
     """Of all rows in any order, without clocks and names of runs."""
     if not lake.exists(table):
-        return "absent"
+        return _ABSENT
     columns = [name for name in contract(table).stable_columns() if name not in _LEFT_OUT]
     rows = lake.read_arrow(table, columns=columns)
     written = [[_written(value) for value in rows[name].to_pylist()] for name in columns]
@@ -73,7 +77,9 @@ def faults(known: Mapping[str, Result], found: Mapping[str, Result]) -> list[str
             messages.append(f"stage {name} has version {result['version']}, recorded is {before}; run `{RECORD}`")
             continue
         tables = known[name]["tables"]
-        changed = sorted(t for t in {*tables, *result["tables"]} if tables.get(t) != result["tables"].get(t))
+        changed = sorted(
+            t for t in {*tables, *result["tables"]} if tables.get(t, _ABSENT) != result["tables"].get(t, _ABSENT)
+        )
         if changed:
             messages.append(f"results of stage {name} changed ({', '.join(changed)}): {CHANGED}, then run `{RECORD}`")
     return messages

@@ -69,7 +69,7 @@ def parameters(context: RunContext, sums: Mapping[str, Any]) -> CalibrateParamet
 
 STAGE = UnitStage(
     name="calibrate",
-    version=5,
+    version=6,
     unit=SERIES,
     reads=(*HISTORY, *FITTED, SCORES),
     sums=(CLASSES,),

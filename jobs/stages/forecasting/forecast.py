@@ -86,7 +86,7 @@ def parameters(context: RunContext, sums: Mapping[str, Any]) -> ForecastParamete
 
 STAGE = UnitStage(
     name="forecast",
-    version=6,
+    version=7,
     unit=SERIES,
     reads=(*HISTORY, *FITTED, SCORES),
     sums=(CLASSES, ERRORS),
