@@ -140,8 +140,8 @@ def cleaned(request: pytest.FixtureRequest) -> Lakehouse:
 
 @pytest.fixture(scope="session")
 def featured(request: pytest.FixtureRequest) -> Lakehouse:
-    """A lakehouse through `features` as of day 119; copy it, do not write to it. From here on no stage needs Spark."""
-    return lakehouse_after(request, "featured", "cleaned", ["features"], with_spark=True)
+    """A lakehouse through `features` and `festivals` as of day 119; copy it. From here on no stage needs Spark."""
+    return lakehouse_after(request, "featured", "cleaned", ["features", "festivals"], with_spark=True)
 
 
 @pytest.fixture(scope="session")
@@ -185,6 +185,6 @@ def _through_features(request: pytest.FixtureRequest, name: str, as_of: int, wri
         write(folder / "feeds")
         lake = Lakehouse(str(folder / "lake"))
         context = make_context(request.getfixturevalue("spark"), lake, folder / "feeds", day(as_of))
-        run_stages(context, ["ingest", "clean", "features"])
+        run_stages(context, ["ingest", "clean", "features", "festivals"])
 
     return once(request.getfixturevalue("tmp_path_factory"), name, build)

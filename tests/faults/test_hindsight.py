@@ -40,7 +40,7 @@ CUTOFF = AS_OF - timedelta(days=HORIZON)
 """The later of the two past cutoffs; the earlier one's replay ends on it."""
 EARLIER = CUTOFF - timedelta(days=HORIZON)
 SALES, CALENDAR = "silver.sales_daily", "silver.calendar"
-STAGES = ["features", "train", "backtest", "calibrate", "forecast", "replay"]
+STAGES = ["features", "festivals", "train", "backtest", "calibrate", "forecast", "replay"]
 SETTINGS = (
     "trees.least_series=3",
     "trees.least_group_series=3",
