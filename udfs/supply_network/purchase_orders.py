@@ -178,9 +178,13 @@ def _rows(
     assert row is not None
     is_two: BoolArray = chosen.first != chosen.second
     first, second = int(chosen.first[s]), int(chosen.second[s])
-    pack = given.pack_O[first]
-    own = quantity if not is_two[s] else min(round(quantity * chosen.share[s] / pack) * pack, quantity)
-    lines = [(first, own)] + ([(second, quantity - own)] if is_two[s] else [])
+    rest = 0.0
+    if is_two[s] and quantity > 0.0:
+        pack = given.pack_O[second]
+        rest = float(np.round(quantity * (1.0 - chosen.share[s]) / pack) * pack)
+        rest = _packed(rest, given.offers.moq_qty[second], pack)
+    own = _packed(quantity - rest, 0.0, given.pack_O[first])
+    lines = [(first, own)] + ([(second, rest)] if is_two[s] else [])
     found = []
     for offer, units in lines:
         prices, breaks = given.offers.unit_cost[offer], given.offers.break_qty[offer]
