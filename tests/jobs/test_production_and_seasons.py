@@ -56,8 +56,8 @@ def lake(spark: SparkSession, finished: Lakehouse, feeds: Path, tmp_path_factory
     season = {"location_id": "north", "season_name": "Spring", "unit_price": 5.0, "unit_cost": 3.0}
     spring = {"ds_from": NEXT, "ds_to": AS_OF + timedelta(days=14)}
     write(more, "seasons", {"sku_id": "S09"} | season | spring, {"sku_id": "S05"} | season | spring | {"unit_cost": 9})
-    run_stages(make_context(spark, lake, more, AS_OF, *EASY), ["ingest"])
-    built(make_context(spark, lake, None, AS_OF, *EASY))
+    run_stages(make_context(spark, lake, more, AS_OF), ["ingest"])
+    built(make_context(spark, lake, None, AS_OF))
     return lake
 
 
@@ -83,7 +83,7 @@ def test_without_feeds_the_stages_say_so_and_change_nothing(
     said = context.progress.stream.getvalue()  # type: ignore[attr-defined]
     assert "seasons: no feed names one" in said
     assert "production: nothing is planned, there are no rows of routings and of resources" in said
-    assert {report.name: report.status for report in reports}["buy_plan"] == "skipped"
+    assert {report.stage: report.status for report in reports}["buy_plan"] == "skipped"
 
 
 def test_lots_fit_the_hours_and_late_demand_names_the_resource(lake: Lakehouse) -> None:
@@ -118,11 +118,11 @@ def test_a_season_is_bought_for_and_a_row_below_cost_is_refused(spark: SparkSess
 
 def test_built_again_the_tables_are_equal(spark: SparkSession, lake: Lakehouse) -> None:
     before = hashes(lake)
-    built(make_context(spark, lake, None, AS_OF, *EASY))
+    built(make_context(spark, lake, None, AS_OF))
     assert hashes(lake) == before
 
 
 def test_a_resource_that_has_no_hours_ahead_is_refused(spark: SparkSession, lake: Lakehouse) -> None:
-    context = make_context(spark, lake, None, AS_OF + timedelta(days=60), *EASY)
+    context = make_context(spark, lake, None, AS_OF + timedelta(days=60))
     with pytest.raises(SourceError, match=r"routings: expected a resource with hours from .*, found 'oven' for S05"):
         built(context)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pyspark.sql import functions as F
+
 from jobs.engine.stage import FrameStage, Read
 from lakehouse.delta.ledger import StageRecord
 from lakehouse.schema.tables import contract
@@ -22,8 +24,10 @@ def build(context: RunContext, frames: Frames) -> StageRecord:
     if not (lake.exists(_FEED) and lake.rows(_FEED)) and not lake.exists(_SEASON):
         context.progress.say("  seasons: no feed names one")
         return StageRecord("succeeded")
+    declared = contract(_SEASON)
     rows = clean_feed(frames[_FEED], "seasons", context.mapping).accepted
-    lake.write_spark(rows.select(*contract(_SEASON).columns).coalesce(1), _SEASON)
+    typed = rows.select(*(F.col(name).cast(declared.sql_type(name)).alias(name) for name in declared.columns))
+    lake.write_spark(typed.coalesce(1), _SEASON)
     return StageRecord("succeeded", rows=lake.rows(_SEASON))
 
 

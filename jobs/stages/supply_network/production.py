@@ -13,6 +13,8 @@ from jobs.engine.stage import THIS, FrameStage, Read
 from jobs.stages.supply_network.production_settings import PRODUCTION
 from lakehouse.delta.ledger import StageRecord
 from lakehouse.errors import SourceError
+from lakehouse.schema.column_types import sql_type
+from lakehouse.schema.columns import COLUMNS
 from lakehouse.schema.entities import SERIES
 from lakehouse.schema.tables import FEEDS, contract
 from lakehouse.transforms.keys import parts_of
@@ -84,7 +86,8 @@ def _stated(context: RunContext, frames: Frames, feed: str) -> pa.Table:
     if not _has_rows(context, feed):
         return pa.table({name: pa.array([], pa.string()) for name in FEEDS[feed].columns})
     rows = clean_feed(frames[f"bronze.{feed}"], feed, context.mapping).accepted
-    return rows.select(*FEEDS[feed].columns).orderBy(*FEEDS[feed].key).toArrow()
+    typed = (F.col(name).cast(sql_type(COLUMNS[name].type)).alias(name) for name in FEEDS[feed].columns)
+    return rows.select(*typed).orderBy(*FEEDS[feed].key).toArrow()
 
 
 def _of_skus(frame: DataFrame, skus: list[str]) -> DataFrame:
