@@ -17,7 +17,7 @@ from jobs.stages.demand import features
 from jobs.stages.forecasting import backtest, forecast, forecasting_reads
 from jobs.stages.forecasting.forecasting_reads import KnownThen
 from jobs.stages.inventory import inventory, order, replay
-from jobs.stages.inventory.planning_reads import EARLIER_ORDERS, ORDER_PLAN
+from jobs.stages.inventory.planning_reads import ACCEPTED, ACCEPTED_PRICES, EARLIER_ORDERS, ORDER_PLAN
 from lakehouse.schema.tables import contract
 from udfs.demand.features.sku_features import FeatureSpec
 from udfs.forecasting import registry
@@ -160,9 +160,10 @@ def run_chain(names: list[str], model: str) -> Chain:
     terms = PathTerms(spec_of(model).quantiles)
     replayed = replay.kernel(inputs, replay.ReplayParameters(spec, terms, CUTOFFS[:1], choices))
     stock = empty("silver.stock", "unique_id", "ds", "on_hand_qty", "on_order_qty")
-    orders = empty(ORDER_PLAN, *EARLIER_ORDERS.columns)
+    orders, prices = empty(ORDER_PLAN, *EARLIER_ORDERS.columns), empty(ACCEPTED, *ACCEPTED_PRICES.columns)
+    known = {"silver.stock": stock, ORDER_PLAN: orders, ACCEPTED: prices}
     plan = inventory.kernel(
-        inputs | {"silver.stock": stock, ORDER_PLAN: orders, replay.REPLAY: replayed.tables[replay.REPLAY]},
+        inputs | known | {replay.REPLAY: replayed.tables[replay.REPLAY]},
         inventory.InventoryParameters(spec, terms, LAST, replay_summary(model), CUTOFFS[:1], None),
     )
     return Chain(sku_daily, demand, replayed, plan, order.kernel(plan.tables, order.OrderParameters(None)))
