@@ -20,6 +20,7 @@ _CAUSE_OF = {
     "silver.sales_daily": "plan",
     "silver.planned_daily": "plan",
     "silver.calendar": "plan",
+    "silver.festival": "plan",
     "silver.products": "supply",
     "silver.locations": "supply",
     "silver.supply": "supply",

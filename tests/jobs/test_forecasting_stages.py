@@ -24,6 +24,7 @@ from lakehouse.delta.files import read_bucket
 from lakehouse.delta.io import Lakehouse
 from tests.jobs import run_tool
 from tests.jobs.run_tool import copied, day, make_context
+from udfs.forecasting.festival_adjusted import FestivalAdjusted, FestivalLifts, without
 from udfs.forecasting.hierarchy.top_down import TopDown, fit_top_down
 from udfs.forecasting.models.regression.log_totals import LogRegression
 from udfs.forecasting.models.trees.tree_model import fit_trees
@@ -70,15 +71,19 @@ def test_a_trained_model_has_seen_nothing_after_its_cutoff(with_trees: Lakehouse
     make = forecasting_reads.batch_maker(inputs, HORIZON, forecasting_reads.known_then(context))
     stored = fitted({"forecast.model": with_trees.read_arrow("forecast.model")})["trees"]
     spec = context.settings.trees
-    trees = fit_trees(_until(history, make, cutoff), HORIZON, spec)
+    known = _until(history, make, cutoff)
+    lifts = FestivalLifts.learn(known)
+    trees = fit_trees(without(known, lifts), HORIZON, spec)
     for served in (cutoff, cutoff + timedelta(days=HORIZON)):
         batch = _until(history, make, served)
         by = groups_of(batch, spec.least_group_series)
         assert by == ("location_id", "category")
         totals = LogRegression(spec.totals_covariates, level_half_life_days=spec.totals_half_life_days, ridge=1.0)
-        ours = fit_top_down(batch, HORIZON, trees, totals, by, weight=spec.totals_weight)
+        usual = fit_top_down(without(batch, lifts), HORIZON, trees, totals, by, weight=spec.totals_weight)
+        ours = FestivalAdjusted(usual, lifts)
         model = stored(served)  # type: ignore[operator, arg-type]
-        assert isinstance(model, TopDown)
+        assert isinstance(model, FestivalAdjusted)
+        assert isinstance(model.inner, TopDown)
         expected_SH = ours.forecast(batch, HORIZON, (0.5,)).mean_SH
         made_SH = model.forecast(batch, HORIZON, (0.5,)).mean_SH
         # A regression on arrays of another length adds up in another order.
