@@ -14,7 +14,7 @@ from lakehouse.delta.content_hash import content_hash
 from lakehouse.delta.io import Lakehouse
 from lakehouse.delta.lock import WriterLock
 from lakehouse.schema.tables import TABLES, contract
-from tests.jobs.run_tool import ALL_STAGES, LOCAL, SMALL, copied, day
+from tests.jobs.run_tool import ALL_STAGES, LOCAL, SMALL, WITHOUT_FEED, copied, day
 from udfs.forecasting import registry
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -139,7 +139,7 @@ def test_status_tells_what_ran_and_where_the_rows_went(finished: Lakehouse, caps
     )
     assert main(["status", "--lakehouse", finished.root, "--run", run_id, "--hashes"]) == 0
     printed = capsys.readouterr().out
-    assert {stage for stage in ALL_STAGES if f"  {stage} " not in printed} == {"buy_plan", "purchase"}  # without feeds
+    assert {stage for stage in ALL_STAGES if f"  {stage} " not in printed} == {*WITHOUT_FEED}
     assert "failures: none" in printed
     assert f"{finished.rows('bronze.sales'):,}" in printed
     assert content_hash(finished, "gold.order_plan") in printed

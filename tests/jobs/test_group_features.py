@@ -18,6 +18,7 @@ from lakehouse.delta.files import read_bucket
 from lakehouse.delta.io import Lakehouse
 from tests.jobs.run_tool import TREES, as_written_by, copied, day, make_context
 from tests.tiny_retailer import write_sales
+from udfs.forecasting.festival_adjusted import FestivalAdjusted
 from udfs.forecasting.hierarchy.top_down import TopDown
 from udfs.forecasting.models.trees.group_features import NAMES
 from udfs.forecasting.models.trees.tree_model import TreeModel
@@ -106,7 +107,9 @@ def test_trees_are_fitted_and_asked_with_them(spark: SparkSession, featured: Lak
     context = make_context(spark, lake, None, day(119), *WITH_GROUPS)
     run_stages(context, ["group_features", "train", "train_networks", "backtest"])
     stored = fitted({"forecast.model": lake.read_arrow("forecast.model")})["trees"]
-    scaled = stored(day(119) - timedelta(days=14))  # type: ignore[operator, arg-type]
+    adjusted = stored(day(119) - timedelta(days=14))  # type: ignore[operator, arg-type]
+    assert isinstance(adjusted, FestivalAdjusted)
+    scaled = adjusted.inner
     assert isinstance(scaled, TopDown)
     trees = scaled.parts
     assert isinstance(trees, TreeModel)

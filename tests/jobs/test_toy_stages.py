@@ -20,7 +20,7 @@ from lakehouse.delta.io import Lakehouse
 from lakehouse.errors import PromiseError
 from lakehouse.schema.entities import CUSTOMER
 from tests.jobs.kernels import Dies, Loses
-from tests.jobs.run_tool import ALL_STAGES, copied, with_kernel
+from tests.jobs.run_tool import UNCHANGED, copied, with_kernel
 from tests.jobs.toys import toy_tables
 from tests.jobs.toys.toy_feed import BUCKETS
 from tests.jobs.toys.toy_tool import (
@@ -251,9 +251,8 @@ def test_a_toys_setting_makes_its_stage_again_and_nothing_else(
         context = toy_context(lake, folder, "max_failure_rate=0.01", capacity_qty=capacity_qty)
         return {report.stage: report.status for report in run_stages(context, stages=both)}
 
-    house = dict.fromkeys(ALL_STAGES, "reused")
-    assert done(40.0) == house | dict.fromkeys((stage.name for stage in TOYS), "done")
-    assert done(7.0) == house | {"toy_feed": "reused", "customer_value": "reused", "depot_load": "done"}
+    assert done(40.0) == UNCHANGED | dict.fromkeys((stage.name for stage in TOYS), "done")
+    assert done(7.0) == UNCHANGED | {"toy_feed": "reused", "customer_value": "reused", "depot_load": "done"}
     trips = {row["depot_day_id"]: row["trips"] for row in rows(lake, "toy.depot_load")}
     assert all(trips[row["depot_day_id"]] == -(-row["units"] // 7) for row in rows(lake, "toy.depot_load"))
 
