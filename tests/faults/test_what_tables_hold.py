@@ -129,7 +129,8 @@ def test_rows_that_somebody_deleted_are_made_again_and_no_other_unit(
     for table in filled:
         key = TABLES[table].key[0] if TABLES[table].key[0] != "run_id" else TABLES[table].key[1]
         rows = lake.read_arrow(table, filters=pc.field("bucket") == gone)
-        lake.open(table).delete(f"bucket = {gone} AND {key} = '{rows[key][0].as_py()}'")
+        if rows.num_rows:  # not every bucket has steps
+            lake.open(table).delete(f"bucket = {gone} AND {key} = '{rows[key][0].as_py()}'")
     context = make_context(None, lake, None, AS_OF)
     before = {row["unit"]: row["attempts"] for row in context.ledger.units(name)}
     assert statuses(context, [name]) == {name: "done"}

@@ -113,7 +113,7 @@ def test_two_workers_come_to_what_one_comes_to(series: Path, tmp_path: Path, one
 
 
 def written_at(folder: Path) -> dict[Path, int]:
-    """When each was written."""
+    """When each checkpoint was written."""
     return {path: path.stat().st_mtime_ns for path in folder.rglob("training.pt")}
 
 

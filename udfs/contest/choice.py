@@ -9,6 +9,7 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 
+from udfs.contest.class_weights import class_weights
 from udfs.contest.contest_spec import ContestSpec
 from udfs.contest.scores import WindowScores
 from udfs.contest.shrinkage import Shrunk, shrink, total_factors
@@ -85,7 +86,8 @@ def select(
         scores: of these series, from windows whose days end by `cutoff`.
         class_S: index into `DEMAND_CLASSES`, as seen at `cutoff`.
         summary: merged class sums; rows of other cutoffs are ignored.
-        learned: by class the (K,) weights of its candidates in an average, where all series have taught them.
+        learned: by class the (K,) weights of its candidates in an average, where all series have taught them; of a
+            class that is not named, what follows from its sums (`class_weights`).
 
     What decides, in this order: a series' own scores shrunk toward its class's; the class's scores, for a series
     without a window; the first candidate of the class, where no series of the class has one. Equal scores go to the
@@ -101,7 +103,10 @@ def select(
         if not index.size:
             continue
         sums = [table.get((demand_class, name)) for name in names]
-        contest = _Contest(demand_class, names, sums, spec, (learned or {}).get(demand_class))
+        learned_K = (learned or {}).get(demand_class)
+        if learned_K is None and spec.max_members > 1:
+            learned_K = class_weights(sums, spec.total_weight)
+        contest = _Contest(demand_class, names, sums, spec, learned_K)
         columns = np.array([every.index(name) for name in names])
         weight_SK[index[:, None], columns] = contest.decide(scores.of(names)[:, :, index], index, choice)
     return Selection(every, weight_SK, choice)

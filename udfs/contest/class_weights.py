@@ -18,29 +18,12 @@ series, so that buckets of series can be summarised apart and added up.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
-from udfs.contest.contest_spec import ContestSpec
 from udfs.contest.shrinkage import errors_of_sums
 from udfs.contest.simplex import least_loss
-
-
-def learned_weights(summary: pa.Table, cutoff: date, spec: ContestSpec) -> dict[str, np.ndarray]:
-    """By demand class the weights of its candidates, in their order; a class without evidence is left out.
-
-    Args:
-        summary: merged class sums; rows of other cutoffs are ignored.
-    """
-    table = {(row["demand_class"], row[spec.noun]): row for row in summary.to_pylist() if row["cutoff"] == cutoff}
-    found = {
-        demand_class: class_weights([table.get((demand_class, name)) for name in names], spec.total_weight)
-        for demand_class, names in spec.candidates.items()
-    }
-    return {demand_class: weight_K for demand_class, weight_K in found.items() if weight_K is not None}
 
 
 def class_weights(sums_K: Sequence[Mapping[str, Any] | None], total_weight: float) -> np.ndarray | None:

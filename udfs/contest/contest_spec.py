@@ -17,7 +17,7 @@ class ContestSpec:
         candidates: per demand class the names that compete, best guess first; it decides ties and stands where there
             is no score. A class that is not named has no contest.
         max_members: candidates that an average may have; 1 always takes the single best.
-        tolerance: members score at most this share above the best.
+        tolerance: members score at most this share above the best; learned weights, where there are any, say it else.
         total_weight: exponent of the errors of sums beside the scores of series, where a summary has `total_errors`: 0
             leaves them out, 1 counts both alike.
         prior_series: series without a difference between candidates that are added to every class.

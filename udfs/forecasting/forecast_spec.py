@@ -38,7 +38,7 @@ class ForecastSpec:
         intermittent_candidates: names that compete for intermittent and lumpy demand, best guess first.
         score: column of the backtest that decides, lower is better.
         max_members: models that an average may have; 1 always takes the single best.
-        member_tolerance: members of an average score at most this share above the best.
+        member_tolerance: members of an average score at most this share above the best, where no weights are learned.
         total_weight: how much errors of sums count beside the scores of single series; 0 leaves them out.
         budget_seconds: computing time that a thousand series may cost, backtest and forecast together; None is no
             limit.

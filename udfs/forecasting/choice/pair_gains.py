@@ -25,24 +25,32 @@ Tested = tuple[np.ndarray, Backtest]
 """Positions of the series that a model was tested on, in rising order, and the test."""
 
 
-def score_gains(tested: Mapping[str, Tested], windows: Windows, score: Score) -> dict[tuple[str, str], np.ndarray]:
+def score_gains(
+    tested: Mapping[str, Tested], score_WS: Mapping[str, np.ndarray], windows: Windows, score: Score
+) -> dict[tuple[str, str], np.ndarray]:
     """By pair of models, in either order, (W, S) the mean of their scores less the score of their mean.
 
     NaN where one of them has no score. Both have weight one half, quantile by quantile.
+
+    Args:
+        score_WS: of each model, of the series that it was tested on.
+        score: the function that these scores are of.
     """
     gains = {}
     for a, b in combinations(tested, 2):
         at_S = np.intersect1d(tested[a][0], tested[b][0])
-        one, other = (_only(tested[name], at_S) for name in (a, b))
+        rows = {name: np.searchsorted(tested[name][0], at_S) for name in (a, b)}
+        one, other = (_only(tested[name][1], rows[name]) for name in (a, b))
         mean = replace(
             one,
             mask_WSH=one.mask_WSH & other.mask_WSH,
             mean_WSH=(one.mean_WSH + other.mean_WSH) / 2.0,
             quantile_WSHQ=(one.quantile_WSHQ + other.quantile_WSHQ) / 2.0,
         )
-        one_WS, other_WS, mean_WS = (score_windows(each, {"score": score})["score"] for each in (one, other, mean))
-        gain_WS = windows.spread(((one_WS + other_WS) / 2.0 - mean_WS)[..., None], at_S)[..., 0]
-        gains[a, b] = gains[b, a] = gain_WS.cpu().numpy()
+        of_mean_WS = score_windows(mean, {"score": score})["score"].cpu().numpy()
+        gain_WS = np.full((len(windows), len(windows.batch)), np.nan)
+        gain_WS[:, at_S] = (score_WS[a][:, rows[a]] + score_WS[b][:, rows[b]]) / 2.0 - of_mean_WS
+        gains[a, b] = gains[b, a] = gain_WS
     return gains
 
 
@@ -70,10 +78,8 @@ def _sum_of_means(gain_WS: np.ndarray) -> float:
     return math.fsum(mean_S[n_S > 0])
 
 
-def _only(tested: Tested, at_S: np.ndarray) -> Backtest:
-    """The test of the series at these positions of the batch."""
-    index, result = tested
-    at = np.searchsorted(index, at_S)
-    rows = torch.from_numpy(at).to(result.mean_WSH.device)
-    tensors = {name: getattr(result, name)[:, rows] for name in ("mask_WSH", "mean_WSH", "sd_WSH", "quantile_WSHQ")}
-    return replace(result, windows=result.windows.select(at), **tensors)
+def _only(result: Backtest, rows: np.ndarray) -> Backtest:
+    """The test of some of its series."""
+    at = torch.from_numpy(rows).to(result.mean_WSH.device)
+    tensors = {name: getattr(result, name)[:, at] for name in ("mask_WSH", "mean_WSH", "sd_WSH", "quantile_WSHQ")}
+    return replace(result, windows=result.windows.select(rows), **tensors)

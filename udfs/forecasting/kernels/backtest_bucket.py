@@ -101,8 +101,9 @@ def backtest_bucket(
         model: {name: score_WS.cpu().numpy() for name, score_WS in score_windows(result, scores).items()}
         for model, (_, result) in tested.items()
     }
-    gains = score_gains(tested, windows, scores[spec.score]) if spec.max_members > 1 else {}
-    tests = _Tests(windows, tested, {name: of_model[spec.score] for name, of_model in scored.items()}, gains, spec)
+    deciding = {name: of_model[spec.score] for name, of_model in scored.items()}
+    gains = score_gains(tested, deciding, windows, scores[spec.score]) if spec.max_members > 1 else {}
+    tests = _Tests(windows, tested, deciding, gains, total_of(batch), spec)
     summaries = [tests.summary(cutoff, class_S, candidates) for cutoff, class_S in classes.items()]
     return BacktestBucket(
         backtest=_rows(batch, tested, scored, backtest_schema(scores)),
@@ -149,20 +150,23 @@ def _run(
 
 @dataclass(frozen=True, slots=True)
 class _Tests:
-    """What all candidates did on all windows: their tests and (W, S) scores, and what pairs of them gain."""
+    """What all candidates did on all windows: their tests and (W, S) scores, what pairs of them gain, and the totals
+    that series add to (None where they have nothing in common)."""
 
     windows: Windows
     tested: Mapping[str, Tested]
     score_WS: Mapping[str, np.ndarray]
     gains: Mapping[tuple[str, str], np.ndarray]
+    total_S: np.ndarray | None
     spec: ForecastSpec
 
     def summary(self, cutoff: date, class_S: np.ndarray, candidates: Mapping[str, tuple[str, ...]]) -> pa.Table:
         """The class sums of a cutoff's forecast: what decides about it comes from its own windows."""
         of_cutoff = self._cutoffs(cutoff)
         used = [w for w, window in enumerate(self.windows.cutoffs) if window in of_cutoff]
-        total_S = total_of(self.windows.batch)
-        totals = None if total_S is None else total_errors(self._errors(cutoff), total_S, class_S, candidates)
+        totals = None
+        if self.total_S is not None:
+            totals = total_errors(self._errors(cutoff), self.total_S, class_S, candidates)
         of_windows = {pair: gain_WS[used] for pair, gain_WS in self.gains.items()}
         paired = pair_gains(of_windows, class_S, self.spec.candidates())
         return summarise_classes(self._scores(used), class_S, self.spec.selection(candidates), cutoff, totals, paired)

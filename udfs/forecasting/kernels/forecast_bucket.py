@@ -14,7 +14,6 @@ import pyarrow as pa
 
 from lakehouse.schema.tables import contract
 from udfs.contest.choice import Choice, Selection, select
-from udfs.contest.class_weights import learned_weights
 from udfs.contest.scores import WindowScores
 from udfs.demand.demand_profile import demand_profile, demand_statistics
 from udfs.forecasting import registry
@@ -187,9 +186,7 @@ def _select(batch: SkuBatch, horizon: int, spec: ForecastSpec, evidence: Evidenc
     class_S = demand_statistics(batch, spec.season_length, spec.min_history).class_S.cpu().numpy()
     windows = spec.backtest().cutoffs(batch.cutoff, horizon)
     scores = WindowScores.from_rows(evidence.backtest, batch.unique_ids, "model", spec.score, windows)
-    contest = spec.selection(spec.candidates())
-    learned = learned_weights(evidence.class_summary, batch.cutoff, contest) if spec.max_members > 1 else {}
-    return select(scores, class_S, evidence.class_summary, batch.cutoff, contest, learned)
+    return select(scores, class_S, evidence.class_summary, batch.cutoff, spec.selection(spec.candidates()))
 
 
 def forecast_or_fall_back(

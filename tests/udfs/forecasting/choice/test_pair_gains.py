@@ -29,7 +29,7 @@ def test_a_gain_is_what_the_average_of_two_models_really_scores_less() -> None:
         score_windows(result, {"score": scaled_pinball})["score"].numpy()
         for result in (*(result for _, result in tested.values()), both)
     )
-    gains = score_gains(tested, windows, scaled_pinball)
+    gains = score_gains(tested, {"seasonal_naive": a_WS, "historic_mean": b_WS}, windows, scaled_pinball)
     np.testing.assert_allclose(gains["historic_mean", "seasonal_naive"], (a_WS + b_WS) / 2 - both_WS, rtol=1e-12)
     assert (gains["historic_mean", "seasonal_naive"] > 0).all()
 

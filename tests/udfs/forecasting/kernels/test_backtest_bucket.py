@@ -95,7 +95,7 @@ def test_buckets_forecast_what_the_whole_would_in_one_process() -> None:
     expected = single.champion.to_pandas()
     assert len(set(champion["model"])) > 1
     # Each bucket calibrates on its own errors, which may tip a close contest.
-    assert (champion["model"] == expected["model"]).mean() > 0.6
+    assert (champion["model"] == expected["model"]).mean() > 0.9
 
     # `auto` over a batch weighs averages by what all series taught; the single best is chosen alike.
     best = replace(spec, max_members=1)
