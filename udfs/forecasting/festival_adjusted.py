@@ -66,6 +66,18 @@ class FestivalLifts:
         log_UX = _rows(self.festival_CF)[row_U1, _index(number_UX, np.array(self.kinds, dtype=np.int64))]
         return np.exp(log_UX + _rows(self.closure_CF)[row_U1, closure_UX]), units.unit_S
 
+    def named_kinds(self, names: list[str]) -> list[tuple[str, str, int]]:
+        """Words, festival and day of the columns of `festival_CF`; names: of all festivals, sorted."""
+        pairs = [divmod(number, _REACH) for number in self.kinds]
+        of = [(names[code - 1], place - _REACH // 2) for code, place in pairs]
+        return [(f"{name} {day:+d}" if day else name, name, day) for name, day in of]
+
+    def closure_kinds(self) -> list[tuple[str, None, None]]:
+        """The same of those of `closure_CF` but the first, which is no closure."""
+        numbers = range(1, self.closure_CF.shape[1])
+        of = [divmod(number, _MOST_CLOSED) for number in numbers]
+        return [(f"closed {before} before, {after} after", None, None) for after, before in of]
+
     def save(self, folder: Path) -> None:
         about = {"categories": self.categories, "kinds": self.kinds}
         arrays = {name: getattr(self, name).tolist() for name in ("festival_CF", "closure_CF")}

@@ -55,6 +55,8 @@ class Model:
             Measured on 1,017 series of the M5 for naive and local models; nominal, training shared out, for the others.
         fit: how the stage train fits it to all series: "trees" as a unit per cutoff, "network" by Ray Train.
         load: a fitted model from its folder; goes with `fit`.
+        without_festivals: it knows no festivals. Where trees have learned what these do to a category, it is asked
+            about demand without them; see `udfs.forecasting.festival_adjusted`.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Model:
     cost: float = LOCAL_COST
     fit: Literal["trees", "network"] | None = None
     load: Callable[[Path], Forecaster] | None = None
+    without_festivals: bool = False
 
     def __post_init__(self) -> None:
         if self.rung not in RUNGS:
@@ -106,12 +109,14 @@ MODELS: Registry[Model] = Registry(
         "exponential smoothing with trend and season chosen per series by AICc",
         lambda spec: import_module("udfs.forecasting.models.ets.ets_model").ExponentialSmoothing(spec.season_length),
         cost=0.05,
+        without_festivals=True,
     ),
     Model(
         "theta",
         "the Theta method, standard, optimised and dynamic, the best per series",
         lambda spec: import_module("udfs.forecasting.models.theta.theta_model").Theta(spec.season_length),
         cost=0.05,
+        without_festivals=True,
     ),
     Model(
         "croston",
@@ -255,6 +260,11 @@ def fitted_names() -> list[str]:
 def names() -> list[str]:
     """Every name that settings may give, sorted."""
     return sorted([AUTO, *made_names(), *fitted_names()])
+
+
+def names_without_festivals() -> list[str]:
+    """Models that settings make and that are asked about demand without festivals."""
+    return [entry.name for entry in MODELS.entries() if entry.make and entry.without_festivals]
 
 
 def rung_of(name: str) -> int:

@@ -25,7 +25,7 @@ from jobs.stages.forecasting.forecasting_reads import (
     known_before,
     known_then,
 )
-from jobs.stages.forecasting.model_archive import fitted
+from jobs.stages.forecasting.model_archive import candidates_of
 from lakehouse.schema.entities import SERIES
 from udfs.forecasting.forecast_spec import ForecastSpec
 from udfs.forecasting.kernels.backtest_bucket import backtest_bucket
@@ -54,7 +54,7 @@ def kernel(inputs: dict[str, pa.Table], parameters: BacktestParameters) -> Kerne
         parameters.cutoffs,
         horizon,
         parameters.spec,
-        fitted(inputs),
+        candidates_of(inputs, parameters.spec),
         earlier_summary=parameters.earlier,
         batch_of=batch_maker(inputs, horizon, parameters.then),
     )
@@ -82,7 +82,7 @@ def contested(spec: ForecastSpec) -> ForecastSpec:
 
 STAGE = UnitStage(
     name="backtest",
-    version=6,
+    version=7,
     unit=SERIES,
     reads=(*HISTORY, *FITTED),
     sums=(EARLIER_CLASSES,),

@@ -24,7 +24,7 @@ from jobs.stages.forecasting.forecasting_reads import (
     history_of,
     known_then,
 )
-from jobs.stages.forecasting.model_archive import fitted
+from jobs.stages.forecasting.model_archive import candidates_of
 from lakehouse.schema.entities import SERIES
 from udfs.forecasting.forecast_spec import ForecastSpec
 from udfs.forecasting.kernels.calibrate_bucket import calibrate_bucket
@@ -55,7 +55,7 @@ def kernel(inputs: dict[str, pa.Table], parameters: CalibrateParameters) -> Kern
         horizon,
         parameters.spec,
         evidence=Evidence(inputs[BACKTEST], parameters.class_summary),
-        forecasters=fitted(inputs),
+        forecasters=candidates_of(inputs, parameters.spec),
         batch_of=batch_maker(inputs, horizon, parameters.then),
     )
     return KernelResult({ERROR_SUMMARY: summary}, ids=len(history["unique_id"].unique()))
@@ -69,7 +69,7 @@ def parameters(context: RunContext, sums: Mapping[str, Any]) -> CalibrateParamet
 
 STAGE = UnitStage(
     name="calibrate",
-    version=6,
+    version=7,
     unit=SERIES,
     reads=(*HISTORY, *FITTED, SCORES),
     sums=(CLASSES,),

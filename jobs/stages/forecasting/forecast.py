@@ -30,7 +30,7 @@ from jobs.stages.forecasting.forecasting_reads import (
     history_of,
     known_then,
 )
-from jobs.stages.forecasting.model_archive import fitted
+from jobs.stages.forecasting.model_archive import candidates_of
 from lakehouse.schema.entities import SERIES
 from udfs.forecasting.forecast_spec import ForecastSpec
 from udfs.forecasting.kernels.forecast_bucket import Evidence, forecast_bucket
@@ -65,7 +65,7 @@ def kernel(inputs: dict[str, pa.Table], parameters: ForecastParameters) -> Kerne
         horizon,
         parameters.spec,
         evidence=Evidence(inputs[BACKTEST], parameters.class_summary, parameters.errors),
-        forecasters=fitted(inputs),
+        forecasters=candidates_of(inputs, parameters.spec),
         batch_of=batch_maker(inputs, horizon, parameters.then),
     )
     tables = (result.demand, result.lead_time, result.champion, result.profile)
@@ -86,7 +86,7 @@ def parameters(context: RunContext, sums: Mapping[str, Any]) -> ForecastParamete
 
 STAGE = UnitStage(
     name="forecast",
-    version=7,
+    version=8,
     unit=SERIES,
     reads=(*HISTORY, *FITTED, SCORES),
     sums=(CLASSES, ERRORS),

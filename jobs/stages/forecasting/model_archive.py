@@ -16,7 +16,9 @@ import pyarrow as pa
 
 from lakehouse.schema.tables import contract
 from udfs.forecasting import registry
-from udfs.forecasting.choice.backtest import ForecasterSource
+from udfs.forecasting.choice.backtest import ForecasterSource, forecaster_at
+from udfs.forecasting.festival_adjusted import FestivalAdjusted
+from udfs.forecasting.forecast_spec import ForecastSpec
 from udfs.forecasting.forecaster import Forecaster
 
 TABLES = ("forecast.model", "forecast.network")
@@ -67,3 +69,18 @@ def fitted(inputs: Mapping[str, pa.Table]) -> dict[str, ForecasterSource]:
         return at
 
     return {name: source(name, artifacts) for name, artifacts in by_name.items()}
+
+
+def candidates_of(inputs: Mapping[str, pa.Table], spec: ForecastSpec) -> dict[str, ForecasterSource]:
+    """`fitted`, and models that know no festivals, asked about demand without them: what trees of a cutoff have learned
+    of festivals serves both."""
+    sources = fitted(inputs)
+
+    def source(name: str) -> Callable[[date], Forecaster]:
+        def at(cutoff: date) -> Forecaster:
+            model, trees = registry.make(name, spec), forecaster_at(sources["trees"], cutoff)
+            return FestivalAdjusted(model, trees.lifts) if isinstance(trees, FestivalAdjusted) else model
+
+        return at
+
+    return sources | {name: source(name) for name in registry.names_without_festivals()}

@@ -19,6 +19,7 @@ import pyarrow as pa
 from jobs.engine.stage import Read, UnitStage
 from jobs.engine.task import KernelResult
 from jobs.stages.forecasting.forecasting_reads import (
+    FESTIVALS,
     GROUPS,
     MODELS,
     WHOLE_HISTORY,
@@ -31,6 +32,8 @@ from jobs.stages.forecasting.forecasting_reads import (
 from jobs.stages.forecasting.model_archive import model_rows, pack
 from jobs.stages.forecasting.training_plan import is_long_enough, tree_fits, trees_wanted
 from lakehouse.schema.entities import CUTOFF
+from udfs.forecasting.festival_adjusted import FestivalAdjusted
+from udfs.forecasting.kernels.lift_table import LIFTS, lift_table
 from udfs.forecasting.models.trees import tree_totals
 from udfs.forecasting.models.trees.group_features import COLUMNS, GroupFeatures
 from udfs.forecasting.models.trees.tree_spec import TreeSpec
@@ -61,13 +64,14 @@ def kernel(inputs: dict[str, pa.Table], parameters: TrainParameters, unit: str) 
     known = batch.until(days_back[0])
     n_series = int(known.mask_ST.any(1).sum())
     if n_series < spec.least_series or not is_long_enough(known, horizon):
-        return KernelResult({MODELS: model_rows(MODELS)})
+        return KernelResult({MODELS: model_rows(MODELS), LIFTS: lift_table(None, cutoff, inputs[FESTIVALS])})
     groups = GroupFeatures.from_arrow(inputs[GROUPS]) if spec.group_features else None
     model = tree_totals.fit(batch, horizon, spec, days_back, groups)
     with tempfile.TemporaryDirectory() as folder:
         tree_totals.save(model, Path(folder))
         row = ("trees", cutoff, n_series, pack(Path(folder)), time.perf_counter() - started)
-    return KernelResult({MODELS: model_rows(MODELS, row)}, ids=1)
+    lifts = lift_table(model.lifts if isinstance(model, FestivalAdjusted) else None, cutoff, inputs[FESTIVALS])
+    return KernelResult({MODELS: model_rows(MODELS, row), LIFTS: lifts}, ids=1)
 
 
 def parameters(context: RunContext, _sums: Mapping[str, Any]) -> TrainParameters:
@@ -88,11 +92,11 @@ def _learnt_days(context: RunContext) -> tuple[date | None, date | None]:
 
 STAGE = UnitStage(
     name="train",
-    version=6,
+    version=7,
     unit=CUTOFF,
     units=trees_wanted,
     reads=(*WHOLE_HISTORY, Read(GROUPS, ("level", "group_name", "ds", *COLUMNS), days=_learnt_days)),
-    writes=(MODELS,),
+    writes=(MODELS, LIFTS),
     settings=("forecast", "trees", "horizon", "replays"),
     libraries=("lightgbm",),
     identity=tree_fits,

@@ -14,6 +14,8 @@ declare(
     Column("festival", "string", "Name of the festival: of [festivals] in conf, else of the public holiday"),
     Column("festival_day", "int", "Days from the festival's first day: below 0 before it, 0 on it"),
     Column("festival_distance_days", "int", "Days to the nearest of the festival's own days, 0 on them"),
+    Column("day_kind", "string", "A festival and its day, or how many days a location is closed next to a day"),
+    Column("lift_factor", "double", "Demand of a category on such a day over what is usual; 1 where none is known"),
     Column("festival_phase", "string", "Whether the day is before, on or after the festival", OneOf(FESTIVAL_PHASES)),
 )
 
@@ -24,5 +26,12 @@ CONTRACTS: tuple[Contract, ...] = (
         ("location_id", "ds", "festival", "festival_day", "festival_distance_days", "festival_phase"),
         ("location_id", "ds", "festival"),
         mode="overwrite",
+    ),
+    Contract(
+        "forecast.festival_lift",
+        "What festivals and closures next door do to demand, learned by trees from the days until their cutoff",
+        ("cutoff", "category", "day_kind", "festival", "festival_day", "lift_factor", "run_id", "unit"),
+        ("cutoff", "category", "day_kind", "run_id"),
+        ("run_id", "unit"),
     ),
 )
