@@ -140,8 +140,8 @@ def cleaned(request: pytest.FixtureRequest) -> Lakehouse:
 
 @pytest.fixture(scope="session")
 def featured(request: pytest.FixtureRequest) -> Lakehouse:
-    """A lakehouse through `features` and `festivals` as of day 119; copy it. From here on no stage needs Spark."""
-    return lakehouse_after(request, "featured", "cleaned", ["features", "festivals"], with_spark=True)
+    """A lakehouse through `features`, `festivals`, `seasons` as of day 119; copy it. No later stage needs Spark."""
+    return lakehouse_after(request, "featured", "cleaned", ["features", "festivals", "seasons"], with_spark=True)
 
 
 @pytest.fixture(scope="session")

@@ -189,6 +189,8 @@ def _changed(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str
 def _plain(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
+    if isinstance(value, Mapping):
+        return {name: _plain(each) for name, each in value.items()}
     if not dataclasses.is_dataclass(value) or isinstance(value, type):
         return value
     engine = {field.name for field in _fields(value) if field.metadata.get("role") == "engine"}
