@@ -34,7 +34,7 @@ SHEET_ROWS = 1_048_575
 # OWASP's signs, the full-width ones included, and what does not show before them. Where a spreadsheet splits by another
 # sign than the file's, as Excel does by its country, quotes do not hold a cell together: a formula may stand behind
 # that sign or a line break. RE2 takes ^ as the start of the text.
-_UNSEEN = r"\s\p{Z}\p{Cf}"
+_UNSEEN = r"\p{Z}\p{Cc}\p{Cf}"
 _SIGN = r"[=+\-@\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"
 _FORMULA = {
     decimal_comma: rf'(^[{_UNSEEN}]*|[{other}\t\r\n][{_UNSEEN}"]*)({_SIGN})'

@@ -40,6 +40,7 @@ FORMULAS = [
     "\xa0=1",
     "\u200b=1",
     "\ufeff+1",
+    "\x1f=1",
     *(f"{sign}1" for sign in FULL_WIDTH),
     "=cmd|' /C calc'!A0",
     '=HYPERLINK("http://x.example","y")',
