@@ -150,6 +150,7 @@ def _words(rerun: Rerun, together: Mapping[str, tuple[str, ...]], one: Outcome, 
     found["settings"] = settings_words(rerun.before, rerun.after)
     if "choice" in together.get("settings", ()) or "pooled" in together.get("settings", ()):
         found["settings"] += "; with the scores and sums that follow from them"
+    found["purchase"] = "what is bought of the chosen suppliers, or given by the depot, in place of what is wanted"
     found["budget"] = "the day's limits, and what other series want of them"
     found["override"] = "; ".join(filter(None, map(_decided_words, (rerun.before, rerun.after))))
     found[_OTHER] = "what rerunning does not give: a correction by hand, or another version of the code"

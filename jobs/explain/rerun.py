@@ -27,6 +27,8 @@ _CAUSE_OF = {
     "silver.stock": "supply",
     "inventory.order_plan": "supply",
     "pricing.accepted_demand": "override",
+    "network.purchase_order": "purchase",
+    "network.allocation": "purchase",
     "forecast.backtest": "choice",
     "inventory.replay": "choice",
     "forecast.model": "pooled",
@@ -34,13 +36,15 @@ _CAUSE_OF = {
 }
 """Which cause a table belongs to; what all series taught and the limits are no tables of the series."""
 
-_OF_THE_LIST = ("budget", "override")
+_OF_THE_LIST = ("budget", "override", "purchase")
 """Causes that come after what the series' policy wants; but for a forecast, which a planner decides before."""
 
 _MADE_HERE = (reads.DEMAND, reads.CHAMPION)
 _DATED = ("forecast.backtest", "inventory.replay", "forecast.model", "forecast.network")
 _MAKES_EVIDENCE = ("forecast", "horizon", "replays", "trees", "network")
 """Settings by which scores and sums come about: those of other settings could not be read with these."""
+
+_BOUGHT = tuple(read for read in ORDER.reads if _CAUSE_OF.get(read.table) == "purchase")
 
 Sides = Mapping[str, PlanSide]
 
@@ -87,7 +91,8 @@ class Rerun:
         sides = {cause: self.after if cause in chosen else self.before for cause in every}
         proposed = self._proposal(sides)
         told = replace(sides["budget"].order_parameters, decisions=sides["override"].decisions)
-        plan = ORDER.kernel(proposed, told).tables["inventory.order_plan"]
+        bought = {read.table: sides["purchase"].table(ORDER, read, self.after.context) for read in _BOUGHT}
+        plan = ORDER.kernel(proposed | bought, told).tables["inventory.order_plan"]
         if plan.num_rows != 1:
             raise PromiseError(
                 f"{self.before.unique_id}: no order line comes of the inputs {sorted(chosen)} of {self.after.as_of} "
@@ -121,7 +126,7 @@ class Rerun:
             return not (one.decisions.equals(other.decisions) and days[0].equals(days[1]))
         if cause == "pooled" and not _are_equal(one.pooled(other.context), other.pooled(other.context)):
             return True
-        for stage in (FORECAST, INVENTORY):
+        for stage in (FORECAST, INVENTORY, ORDER):
             for read in stage.reads:
                 if _CAUSE_OF.get(read.table) == cause:
                     # Each as it would be read for the later plan: days that both had, and those that one lacked.
@@ -145,11 +150,10 @@ class Rerun:
 
 def _limits(side: PlanSide) -> Any:
     """What the day's limits leave, as plain values."""
-    cut = side.order_parameters.cut
-    if cut is None:
-        return None
-    values = {each.name: getattr(cut, each.name) for each in fields(cut)}
-    return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in values.items()}
+    cut, is_waiting = side.order_parameters.cut, side.unique_id in side.order_parameters.waiting
+    values = {} if cut is None else {each.name: getattr(cut, each.name) for each in fields(cut)}
+    plain = {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in values.items()}
+    return cut is None, is_waiting, plain
 
 
 def _are_equal(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

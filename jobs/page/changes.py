@@ -22,6 +22,7 @@ CAUSE_WORDS = {
     "settings": "Settings",
     "budget": "Budget and capacity",
     "override": "Planners' decisions",
+    "purchase": "Chosen suppliers and depots",
     "other": "Not found by planning again",
 }
 _CAUSES_NAMED = 2

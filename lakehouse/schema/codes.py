@@ -19,6 +19,7 @@ ORDER_REASONS = (
     "budget",
     "capacity",
     "budget and capacity",
+    "depot",
     "planner",
     "enough stock",
     "no review day",

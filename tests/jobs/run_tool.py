@@ -34,7 +34,7 @@ SMALL = [
     "inventory.tuning_paths=20",
 ]
 ALL_STAGES = [stage.name for stage in all_stages()]
-WITHOUT_FEED = ("buy_plan", "purchase")
+WITHOUT_FEED = ("buy_plan",)
 """Stages that are skipped, for nobody delivers what they read."""
 UNCHANGED = {name: "skipped" if name in WITHOUT_FEED else "reused" for name in ALL_STAGES}
 """What each stage says where all has been made already."""

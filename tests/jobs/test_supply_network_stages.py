@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import csv
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from jobs.explain.plan_side import PlanSide
+from jobs.explain.rerun import Rerun
 from jobs.pipeline import run_stages
 from lakehouse.delta.io import Lakehouse
 from tests.conftest import once
@@ -79,11 +82,36 @@ def test_orders_are_what_is_bought(bought: Lakehouse) -> None:
     assert put_off or sum(quantity.values()) > 0.0
     assert all(row["purchase_qty"] == 0.0 for row in put_off)
     assert {unique_id: orders[unique_id]["order_qty"] for unique_id in quantity} == quantity
+    named = {row["unique_id"]: row["supplier_id"] for row in purchases if row["purchase_qty"] > 0.0}
+    assert all(name in orders[unique_id]["supplier_id"].split(" + ") for unique_id, name in named.items())
     far = sum(row["purchase_value"] for row in purchases if row["supplier_id"] == "Far")
     notes = [row["purchase_note"] or "" for row in purchases if row["supplier_id"] == "Far" and row["purchase_qty"]]
     assert far == 0.0 or far >= 60.0 or all("short of its minimum" in note for note in notes)
 
 
+def test_a_budget_holds_for_what_is_bought_too(bought: Lakehouse, tmp_path: Path) -> None:
+    lake = copied(bought, tmp_path / "lake")
+    values = [row["order_value"] for row in bought.read_arrow("inventory.order_plan").to_pylist()]
+    wanted = [value for value in values if value]
+    assert len(wanted) > 1
+    budget = 0.9 * math.fsum(wanted)
+    run_stages(make_context(None, lake, None, day(119), *QUICK, f"inventory.budget={budget}"), ["order"])
+    orders = lake.read_arrow("inventory.order_plan").to_pylist()
+    assert 0.0 < math.fsum(row["order_value"] for row in orders) <= budget
+    waiting = [row for row in orders if row["main_reason"] == "budget and capacity"]
+    assert waiting
+    assert all(row["order_qty"] == 0.0 and "goes to what lasts less" in row["reason"] for row in waiting)
+
+
+def test_a_line_that_is_bought_is_made_again_as_it_was(bought: Lakehouse) -> None:
+    [run_id] = bought.read_arrow("gold.order_plan")["run_id"].unique().to_pylist()
+    for unique_id in bought.read_arrow("network.purchase_order")["unique_id"].unique().to_pylist()[:3]:
+        side = PlanSide.of(bought, run_id, unique_id, None)
+        again = Rerun(side, side).order([])
+        assert (again.qty, again.value) == (side.published["order_qty"], side.published["order_value"])
+
+
 def test_without_the_feed_nothing_is_made_or_changed(finished: Lakehouse) -> None:
-    assert not any(finished.exists(name) for name in ("silver.offer", "silver.supplier", "network.purchase_order"))
-    assert not finished.exists("network.level") or finished.rows("network.level") == 0
+    assert not any(finished.exists(name) for name in ("silver.offer", "silver.supplier"))
+    made = ("network.purchase_order", "network.purchase_plan", "network.level", "network.allocation")
+    assert not any(finished.exists(name) and finished.rows(name) for name in made)

@@ -1,62 +1,100 @@
-"""A network of suppliers, depots and regions: who supplies whom, in how many days."""
+"""A network of suppliers, depots and regions: who supplies whom, in how many days, on which terms."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from udfs.supply_network.lanes import Lanes
 
+TERMS = (
+    "cost_share", "order_cost", "minimum_value", "truck_qty", "lead_time_sd_days", "added_share", "review_days",
+    "review_weekdays",
+)  # fmt: skip
+"""What a file may say of a supplier: columns of the feed suppliers, and what a unit costs as a share of the usual."""
+
+_ABOVE_0 = ("cost_share", "truck_qty", "review_days")
+
 
 @dataclass(frozen=True, slots=True)
 class NetworkMap:
-    """supplier_of: department -> supplier. depot_of: region -> depot. days: (from, to) -> days of the lane. is_assumed:
-    whether its terms are made up."""
+    """suppliers_of: department -> its suppliers, the usual one first. depot_of: region -> depot. days: (from, to) ->
+    days of the lane. terms: of each supplier what the file says, of `TERMS`. is_assumed: whether it is all made up."""
 
-    supplier_of: dict[str, str]
+    suppliers_of: dict[str, tuple[str, ...]]
     depot_of: dict[str, str]
     days: dict[tuple[str, str], float]
+    terms: dict[str, dict[str, Any]] = field(default_factory=dict)
     is_assumed: bool = False
 
     @classmethod
     def of(cls, told: Mapping[str, Any]) -> NetworkMap:
         """The network that a file of conf/networks tells of.
 
-        Raises ValueError for a key that is unknown or missing, a department or region with two suppliers or depots, a
-        lane to nowhere or twice, a cycle, days below 0, or a depot that a lane lacks.
+        Raises ValueError for a key that is unknown or missing, a term that is no number in range, a region with two
+        depots, a lane to nowhere or twice, a cycle, days below 0, or a depot that a lane lacks.
         """
         if unknown := sorted(set(told) - {"assumed", "suppliers", "depots", "lanes"}):
             raise ValueError(f"network: expected assumed, suppliers, depots and lanes, found {unknown}")
         suppliers, depots = dict(told.get("suppliers", {})), dict(told.get("depots", {}))
-        supplier_of = _owners(suppliers, "departments", "suppliers")
-        depot_of = _owners(depots, "regions", "depots")
-        days: dict[tuple[str, str], float] = {}
-        for lane in told.get("lanes", ()):
-            for to in [lane["to"]] if isinstance(lane.get("to"), str) else lane.get("to", ()):
-                if not isinstance(lane.get("days"), int | float) or lane["days"] < 0:
-                    raise ValueError(f"lane {lane.get('from')} -> {to}: expected days >= 0, found {lane.get('days')!r}")
-                if (lane["from"], to) in days:
-                    raise ValueError(f"lane {lane['from']} -> {to}: expected it once, found it twice")
-                days[lane["from"], to] = float(lane["days"])
+        owners = _owners(suppliers, "departments", "suppliers", TERMS)
+        depot_of = {}
+        for region, names in _owners(depots, "regions", "depots", ()).items():
+            if len(names) > 1:
+                raise ValueError(f"regions {region!r}: expected one of depots, found {names[0]!r} and {names[1]!r}")
+            depot_of[region] = names[0]
+        days = _lane_days(told.get("lanes", ()))
         Lanes.of(list(days), [*suppliers, *depots, *depot_of])
         for region, depot in depot_of.items():
             wanted = [(depot, region), *((supplier, depot) for supplier in suppliers)]
             if missing := [lane for lane in wanted if lane not in days]:
                 raise ValueError(f"network: expected a lane {missing[0][0]} -> {missing[0][1]}, found none; add it")
-        return cls(supplier_of, depot_of, days, bool(told.get("assumed", False)))
+        terms = {name: _terms(name, said) for name, said in suppliers.items()}
+        return cls(owners, depot_of, days, terms, bool(told.get("assumed", False)))
+
+    @property
+    def has_terms(self) -> bool:
+        """Whether the file says anything of what suppliers ask."""
+        return any(self.terms.values())
 
 
-def _owners(owners: Mapping[str, Any], key: str, what: str) -> dict[str, str]:
-    """Who has each department or region."""
-    found: dict[str, str] = {}
-    for owner, terms in owners.items():
-        if set(terms) != {key}:
-            raise ValueError(f"{what}.{owner}: expected {key}, found {sorted(terms)}")
-        for each in terms[key]:
-            if each in found:
-                raise ValueError(f"{key} {each!r}: expected one of {what}, found {found[each]!r} and {owner!r}")
-            found[each] = owner
+def _lane_days(lanes: Any) -> dict[tuple[str, str], float]:
+    days: dict[tuple[str, str], float] = {}
+    for lane in lanes:
+        for to in [lane["to"]] if isinstance(lane.get("to"), str) else lane.get("to", ()):
+            if not isinstance(lane.get("days"), int | float) or lane["days"] < 0:
+                raise ValueError(f"lane {lane.get('from')} -> {to}: expected days >= 0, found {lane.get('days')!r}")
+            if (lane["from"], to) in days:
+                raise ValueError(f"lane {lane['from']} -> {to}: expected it once, found it twice")
+            days[lane["from"], to] = float(lane["days"])
+    return days
+
+
+def _owners(owners: Mapping[str, Any], key: str, what: str, more: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """Who has each department or region, in the order of the file."""
+    found: dict[str, tuple[str, ...]] = {}
+    for owner, said in owners.items():
+        if key not in said or set(said) - {key, *more}:
+            raise ValueError(f"{what}.{owner}: expected {', '.join((key, *more))}, found {sorted(said)}")
+        for each in said[key]:
+            found[each] = (*found.get(each, ()), owner)
     if not found:
         raise ValueError(f"network: expected {what} with {key}, found none")
     return found
+
+
+def _terms(name: str, said: Mapping[str, Any]) -> dict[str, Any]:
+    """The terms of a supplier, checked."""
+    terms = {key: said[key] for key in TERMS if key in said}
+    for key, value in terms.items():
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if key == "review_weekdays":
+            expected, is_good = "a text such as 'Mon, Thu'", isinstance(value, str)
+        elif key in _ABOVE_0:
+            expected, is_good = "a number > 0", is_number and value > 0
+        else:
+            expected, is_good = "a number >= 0", is_number and value >= 0
+        if not is_good:
+            raise ValueError(f"suppliers.{name}.{key}: expected {expected}, found {value!r}")
+    return terms

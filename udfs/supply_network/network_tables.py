@@ -89,7 +89,7 @@ def _groups(
     for row in policy.sort_by("unique_id").to_pylist():
         sku, location, channel = SERIES.split(row["unique_id"])
         depot = network.depot_of.get(region.get(location) or "")
-        supplier = network.supplier_of.get(department.get(sku) or "")
+        supplier = next(iter(network.suppliers_of.get(department.get(sku) or "", ())), None)
         days = row["lead_time_days"] + row["review_days"]
         if depot is None or supplier is None:
             what = f"region {region.get(location)!r}" if depot is None else f"department {department.get(sku)!r}"
@@ -162,7 +162,8 @@ def _level_rows(group: Group, found: TwoEchelonLevels, alone: TwoEchelonLevels) 
 def _allocation_rows(
     group: Group, found: TwoEchelonLevels, counted: dict[tuple[str, str, str], float]
 ) -> Iterator[dict[str, Any]]:
-    """The pool shared for the greatest expected margin over the lane and a review, what is on hand there known."""
+    """The pool shared for the greatest expected margin over the lane and a review, what is on hand there known: to each
+    location at most what it wants, and all of that where the pool holds it."""
     days = group.lane_days + 1.0
     known = [counted.get((sku, channel, group.depot)) for sku, channel in group.articles]
     pool_A = np.floor(
@@ -171,14 +172,23 @@ def _allocation_rows(
     z_K = stats.norm.ppf(_SHARES)
     demand_ACK = np.maximum((group.mean * days)[..., None] + (group.sd * np.sqrt(days))[..., None] * z_K, 0.0)
     left_ACK = np.maximum(np.round(demand_ACK) - np.maximum(group.position, 0.0)[..., None], 0.0)
-    shared = allocate(left_ACK, pool_A, ChannelTerms(group.margin))
+    shared = allocate(np.minimum(left_ACK, group.wanted[..., None]), pool_A, ChannelTerms(group.margin))
+    given_AC = _filled(shared.allocation_SC, group.wanted, pool_A)
     for a in range(len(group.articles)):
         for c, unique_id in enumerate(group.ids[a]):
             if unique_id:
                 yield {
                     "unique_id": unique_id, "depot_name": group.depot, "pool_qty": float(pool_A[a]),
                     "is_pool_assumed": known[a] is None, "wanted_qty": float(group.wanted[a, c]),
-                    "allocated_qty": float(shared.allocation_SC[a, c]),
+                    "allocated_qty": float(given_AC[a, c]),
                     "next_unit_value": float(shared.next_unit_value_SC[a, c]),
                     "reason": shared.reason(a, group.locations),
                 }  # fmt: skip
+
+
+def _filled(first_AC: FloatArray, wanted_AC: FloatArray, pool_A: FloatArray) -> FloatArray:
+    """What is left of each pool goes to what is still wanted: all of it, or whole units of equal shares."""
+    rest_AC, left_A = wanted_AC - first_AC, pool_A - first_AC.sum(1)
+    share_A = np.divide(left_A, rest_AC.sum(1), out=np.zeros_like(left_A), where=rest_AC.sum(1) > 0.0)
+    more_AC = np.where(share_A[:, None] < 1.0, np.floor(rest_AC * np.maximum(share_A, 0.0)[:, None]), rest_AC)
+    return first_AC + more_AC

@@ -42,11 +42,12 @@ class Chosen:
 
 def purchase_tables(
     *, offer: pa.Table, supplier: pa.Table, policy: pa.Table, proposal: pa.Table, as_of: date, spec: InventorySpec,
-    purchase: PurchaseSpec,
+    purchase: PurchaseSpec, is_assumed: bool = False,
 ) -> tuple[pa.Table, pa.Table, list[tuple[str, str]]]:  # fmt: skip
     """Rows of network.purchase_plan and network.purchase_order, and (unique_id, what is wrong) of unusable offers.
 
-    offer, supplier: silver.offer, silver.supplier. policy, proposal: what inventory decided for the series.
+    offer, supplier: silver.offer, silver.supplier; is_assumed: whether no feed states them. policy, proposal: what
+    inventory decided for the series.
     """
     given = purchase_input(offer, supplier, policy, spec)
     if not given.unique_id_S:
@@ -57,7 +58,8 @@ def purchase_tables(
     chosen = Chosen(given, ways, choice, suppliers, multiple_S, runners_up(ways, choice.option_S))
     plan = [_plan_row(chosen, s) for s in range(len(given.unique_id_S))]
     lines = purchase_orders(chosen.given, ways.taken(choice.option_S), suppliers, multiple_S, proposal, as_of, spec)
-    return table_of(PLAN, _columns(PLAN, plan)), table_of(ORDER, _columns(ORDER, lines)), given.failures
+    marked = [[row | {"is_offer_assumed": is_assumed} for row in rows] for rows in (plan, lines)]
+    return table_of(PLAN, _columns(PLAN, marked[0])), table_of(ORDER, _columns(ORDER, marked[1])), given.failures
 
 
 def runners_up(ways: Options, option_S: IntArray) -> IntArray:

@@ -115,7 +115,7 @@ def _usual_days(context: RunContext) -> tuple[date, date]:
 
 STAGE = FrameStage(
     name="publish",
-    version=10,
+    version=11,
     reads=(
         Read("forecast.demand", (), run=THIS),
         Read("forecast.champion", (), run=THIS),

@@ -7,20 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from jobs.engine.hashing import digest
 from jobs.engine.stage import THIS, Read, UnitStage
 from jobs.engine.task import KernelResult
+from jobs.stages.supply_network.network_file import network_digest, network_of
 from jobs.stages.supply_network.supply_network_settings import NETWORK
 from jobs.stages.supply_network.unit_failures import failure_rows
-from lakehouse.errors import ConfigError
 from lakehouse.schema.entities import WHOLE
 from lakehouse.schema.tables import contract
-from lakehouse.toml_file import TomlFile
 from udfs.inventory.inventory_spec import InventorySpec
 from udfs.supply_network.network_map import NetworkMap
 from udfs.supply_network.network_tables import ALLOCATION, LEVEL, network_tables
@@ -56,28 +53,7 @@ def kernel(inputs: dict[str, pa.Table], parameters: NetworkParameters, _unit: st
 
 
 def parameters(context: RunContext, _sums: Mapping[str, Any]) -> NetworkParameters:
-    return NetworkParameters(network_of(context) if _units(context) else None, context.settings.inventory)
-
-
-def network_of(context: RunContext) -> NetworkMap:
-    """The network that the settings name. Raises ConfigError that names the file and what is wrong with it."""
-    path = _path(context)
-    try:
-        return NetworkMap.of(TomlFile.read(path).values)
-    except (KeyError, ValueError) as error:
-        raise ConfigError(f"{path}: {error}") from None
-
-
-def _path(context: RunContext) -> Path:
-    from jobs.settings import conf_dir
-
-    name = NETWORK.of(context.settings).file
-    path = Path(name) if name.endswith(".toml") else conf_dir() / "networks" / f"{name}.toml"
-    if not path.is_file():
-        raise ConfigError(
-            f"network_plan.file: expected a name in conf/networks or the path of a .toml file, found {name!r}"
-        )
-    return path
+    return NetworkParameters(network_of(context), context.settings.inventory)
 
 
 def _units(context: RunContext) -> list[str]:
@@ -85,7 +61,7 @@ def _units(context: RunContext) -> list[str]:
 
 
 def _identity(context: RunContext) -> str:
-    return digest(_path(context).read_text(encoding="utf-8")) if _units(context) else ""
+    return network_digest(context)
 
 
 def _until_as_of(context: RunContext) -> tuple[None, Any]:

@@ -6,7 +6,7 @@ from lakehouse.schema.checks import OneOf
 from lakehouse.schema.columns import Column, declare
 from lakehouse.schema.contract import Contract
 
-CAUSES = ("sales", "plan", "supply", "choice", "pooled", "settings", "budget", "override", "other")
+CAUSES = ("sales", "plan", "supply", "choice", "pooled", "settings", "budget", "override", "purchase", "other")
 """What can make an order another: see the comment of the column `cause`."""
 
 declare(
@@ -20,8 +20,8 @@ declare(
         "sales: the history of sales and the day; plan: prices, promotions and closures ahead; supply: stock, orders "
         "under way, terms of supply, products; choice: the series' own past scores, which choose model and policy; "
         "pooled: what all series taught; settings; budget: the day's limits and what others want of them; "
-        "override: a planner's decision; other: what rerunning does not give, such as a correction by hand or another "
-        "version of the code",
+        "override: a planner's decision; purchase: chosen suppliers and depots; other: what rerunning does not give, "
+        "such as a correction by hand or another version of the code",
         OneOf(CAUSES),
     ),
     Column("order_qty_change", "double", "Units of the order's change that the cause bears; they sum to the change"),

@@ -142,8 +142,8 @@ CONTRACTS: tuple[Contract, ...] = (
     ),
     Contract(
         "inventory.order_plan",
-        "What to order per series, after minimum order, pack size, budget and capacity, and why",
-        (*_ORDER_LINE, "run_id", "bucket"),
+        "What to order per series, after minimum order, pack size, suppliers, depots, budget and capacity, and why",
+        (*_ORDER_LINE, "supplier_id", "run_id", "bucket"),
         ("unique_id", "order_date", "run_id"),
         ("run_id", "bucket"),
     ),

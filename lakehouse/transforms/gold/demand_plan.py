@@ -51,7 +51,7 @@ class GoldTerms:
 
 
 def order_plan(inputs: GoldInputs, terms: GoldTerms) -> DataFrame:
-    """One row per series with its order line, policy, champion, product and supplier."""
+    """One row per series with its order line, policy, champion, product and supplier, the chosen or the usual one."""
     policy = inputs.policy.select(
         "unique_id",
         "policy",
@@ -73,7 +73,8 @@ def order_plan(inputs: GoldInputs, terms: GoldTerms) -> DataFrame:
         .join(policy, "unique_id")
         .join(_champion(inputs, terms.as_of), "unique_id", "left")
         .join(inputs.profile.select("unique_id", "demand_class"), "unique_id", "left")
-        .join(inputs.supply, "unique_id", "left")
+        .join(inputs.supply.withColumnRenamed("supplier_id", "usual_supplier_id"), "unique_id", "left")
+        .withColumn("supplier_id", F.coalesce("supplier_id", "usual_supplier_id"))
         .join(_implausible(inputs.implausible), "unique_id", "left")
         .join(_last_plan(inputs.earlier_orders), "unique_id", "left")
         .withColumn("cover_after_days", _days_of(F.col("position_qty") + F.col("order_qty")))

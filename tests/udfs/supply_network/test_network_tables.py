@@ -71,7 +71,10 @@ def test_a_short_depot_gives_to_the_location_that_earns_most() -> None:
     assert sum(given) == 2.0
     assert given[1] >= given[0]  # its margin is twice the other's
     _, plenty, _ = tables(dc=100.0)
-    assert sum(plenty["allocated_qty"].to_pylist()) < 100.0
+    assert plenty["allocated_qty"].to_pylist() == [5.0, 5.0], "each gets what it wants, and no more"
+    _, less, _ = tables(dc=9.0)
+    assert 8.0 <= sum(less["allocated_qty"].to_pylist()) <= 9.0
+    assert max(less["allocated_qty"].to_pylist()) == 5.0
     _, assumed, _ = tables()
     assert all(assumed["is_pool_assumed"].to_pylist())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date
 from typing import Any
 
@@ -10,7 +11,13 @@ import pytest
 
 from lakehouse.schema.tables import contract
 from udfs.inventory.inventory_spec import InventorySpec
-from udfs.inventory.orders.purchased_orders import with_purchases
+from udfs.inventory.orders.purchased_orders import (
+    ALLOCATION,
+    put_off,
+    suppliers_of,
+    with_allocations,
+    with_purchases,
+)
 from udfs.supply_network.purchase_spec import PurchaseSpec
 from udfs.supply_network.purchase_tables import ORDER, PLAN, purchase_tables
 
@@ -143,15 +150,64 @@ def test_an_offer_that_cannot_be_used_costs_itself() -> None:
     assert lines[1]["reason"] == "As planned."
 
 
-def test_a_cut_line_keeps_its_cut() -> None:
-    _, line = of_policy(IDS[0], 20.0)
-    proposal = table(PROPOSAL, [dict.fromkeys(contract(PROPOSAL).file_columns()) | line])
-    cut = table(PROPOSAL, [proposal.to_pylist()[0] | {"order_qty": 5.0}])
+def lines_of(*positions: float, **changes: Any) -> pa.Table:
+    empty = dict.fromkeys(contract(PROPOSAL).file_columns())
+    of_lines = [of_policy(IDS[k], position)[1] for k, position in enumerate(positions)]
+    days = [{"days_of_cover": position / 4.0} for position in positions]
+    return table(PROPOSAL, [empty | line | cover | changes for line, cover in zip(of_lines, days, strict=True)])
+
+
+def purchase_of(unique_id: str, quantity: float, name: str = "Ann") -> dict[str, Any]:
     row = dict.fromkeys(contract(ORDER).file_columns())
-    row |= {"unique_id": IDS[0], "supplier_id": "Ann", "purchase_qty": 30.0, "purchase_value": 60.0}
-    found = with_purchases(cut, proposal, table(ORDER, [row])).to_pylist()[0]
-    assert (found["order_qty"], found["order_value"]) == (5.0, 10.0)
+    return row | {"unique_id": unique_id, "supplier_id": name, "purchase_qty": quantity, "purchase_value": 2 * quantity}
+
+
+def test_what_the_days_limits_do_not_hold_waits_and_what_lasts_least_goes_first() -> None:
+    proposal = lines_of(20.0, 8.0, 12.0)
+    rows = [purchase_of(IDS[0], 30.0), purchase_of(IDS[1], 30.0), purchase_of(IDS[2], 20.0)]
+    purchase = table(ORDER, rows)
+    assert put_off(purchase, proposal, math.inf, math.inf) == frozenset()
+    assert put_off(purchase, proposal, 100.0, math.inf) == {IDS[0]}  # 60 and 40 of currency; then there is nothing left
+    assert put_off(purchase, proposal, math.inf, 40.0) == {IDS[0], IDS[2]}
+    waiting = put_off(purchase, proposal, 70.0, math.inf)
+    assert waiting == {IDS[0], IDS[2]}
+    cut = lines_of(20.0, 8.0, 12.0, order_qty=5.0)  # as if the budget had been shared before
+    found = with_purchases(cut, proposal, purchase, waiting).to_pylist()
+    assert [row["order_qty"] for row in found] == [0.0, 30.0, 0.0]
+    assert [row["order_value"] for row in found] == [0.0, 60.0, 0.0]
+    assert found[0]["main_reason"] == "budget and capacity"
+    assert found[0]["reason"].startswith("No order: 30 from Ann wait: the day's budget or capacity goes to what lasts")
     assert with_purchases(cut, proposal, None) is cut
+
+
+def test_a_line_names_its_supplier_or_those_that_share_it() -> None:
+    purchase = table(ORDER, [purchase_of(IDS[0], 6.0, "Bob"), purchase_of(IDS[0], 6.0), purchase_of(IDS[1], 0.0)])
+    assert suppliers_of(lines_of(0.0, 0.0, 0.0), purchase).to_pylist() == ["Ann + Bob", "Ann", None]
+
+
+def test_a_line_is_cut_to_what_a_counted_depot_gives_in_whole_packs() -> None:
+    plan = lines_of(0.0, 4.0, 10.0, pack_qty=6.0, order_qty=36.0, order_value=72.0)
+    rows = [
+        dict.fromkeys(contract(ALLOCATION).file_columns())
+        | {
+            "unique_id": unique_id,
+            "depot_name": "dc",
+            "pool_qty": 50.0,
+            "is_pool_assumed": False,
+            "allocated_qty": given,
+        }
+        for unique_id, given in zip(IDS, (36.0, 14.0, 5.0), strict=True)
+    ]
+    found = with_allocations(plan, table(ALLOCATION, rows), None).to_pylist()
+    assert [row["order_qty"] for row in found] == [36.0, 12.0, 0.0]
+    assert [row["order_value"] for row in found] == [72.0, 24.0, 0.0]
+    assert [row["main_reason"] for row in found] == ["reorder", "depot", "depot"]
+    assert found[1]["reason"].startswith("Order 12 of 36: dc has 50 for all its locations, and gives them where")
+    assert found[2]["headline"] == "No order of the 36 wanted: dc has 50 for all its locations"
+    guessed = table(ALLOCATION, [row | {"is_pool_assumed": True} for row in rows])
+    assert with_allocations(plan, guessed, None) is plan
+    bought = table(ORDER, [purchase_of(unique_id, 36.0) for unique_id in IDS])
+    assert with_allocations(plan, table(ALLOCATION, rows), bought) is plan
 
 
 def test_unknown_kinds_are_refused() -> None:
