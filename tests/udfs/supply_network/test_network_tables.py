@@ -89,6 +89,14 @@ def test_a_short_depot_gives_to_the_location_that_earns_most() -> None:
         ({"lanes": [{"from": "mill", "to": "dc", "days": -1}]}, "lane mill -> dc: expected days >= 0, found -1"),
         ({"depots": {"dc": {"regions": ["N"]}, "dc2": {"regions": ["N"]}}}, "regions 'N': expected one of depots"),
         ({"depots": {}}, "network: expected depots with regions, found none"),
+        (
+            {"suppliers": {"mill": {"departments": ["food"], "cost_share": 0}}},
+            "suppliers.mill.cost_share: expected a numb",
+        ),
+        (
+            {"suppliers": {"mill": {"departments": ["food"], "price": 1}}},
+            "suppliers.mill: expected departments, cost_share",
+        ),
         ({"roads": []}, r"network: expected assumed, suppliers, depots and lanes, found \['roads'\]"),
     ],
 )
