@@ -24,12 +24,12 @@ def assumed_offers(
     offers: list[dict[str, Any]] = []
     for row in policy.select(["unique_id", "unit_cost"]).to_pylist():
         sku, location, _ = SERIES.split(row["unique_id"])
-        place, cost = region.get(location) or "", row["unit_cost"]
-        depot = network.depot_of.get(place)
-        if depot is None or not cost:
+        place, cost = network.place_of(location, region.get(location)), row["unit_cost"]
+        if place is None or not cost:
             continue
         for name in network.suppliers_of.get(department.get(sku) or "", ()):
             asked = cost * network.terms[name].get("cost_share", 1.0)
+            depot = network.depot_of[place]
             days = network.days[name, depot] + network.days[depot, place]
             of_series = {"unique_id": row["unique_id"], "supplier_id": name}
             offers.append(of_series | {"unit_cost": asked, "lead_time_days": days})

@@ -19,7 +19,7 @@ _ABOVE_0 = ("cost_share", "truck_qty", "review_days")
 
 @dataclass(frozen=True, slots=True)
 class NetworkMap:
-    """suppliers_of: department -> its suppliers, the usual one first. depot_of: region -> depot. days: (from, to) ->
+    """suppliers_of: department -> its suppliers, the usual one first. depot_of: region or location -> depot. days: (from, to) ->
     days of the lane. terms: of each supplier what the file says, of `TERMS`. is_assumed: whether it is all made up."""
 
     suppliers_of: dict[str, tuple[str, ...]]
@@ -32,26 +32,30 @@ class NetworkMap:
     def of(cls, told: Mapping[str, Any]) -> NetworkMap:
         """The network that a file of conf/networks tells of.
 
-        Raises ValueError for a key that is unknown or missing, a term that is no number in range, a region with two
+        Raises ValueError for a key that is unknown or missing, a term that is no number in range, a place with two
         depots, a lane to nowhere or twice, a cycle, days below 0, or a depot that a lane lacks.
         """
         if unknown := sorted(set(told) - {"assumed", "suppliers", "depots", "lanes"}):
             raise ValueError(f"network: expected assumed, suppliers, depots and lanes, found {unknown}")
         suppliers, depots = dict(told.get("suppliers", {})), dict(told.get("depots", {}))
-        owners = _owners(suppliers, "departments", "suppliers", TERMS)
+        owners = _owners(suppliers, ("departments",), "suppliers", TERMS)
         depot_of = {}
-        for region, names in _owners(depots, "regions", "depots", ()).items():
+        for place, names in _owners(depots, ("regions", "locations"), "depots", ()).items():
             if len(names) > 1:
-                raise ValueError(f"regions {region!r}: expected one of depots, found {names[0]!r} and {names[1]!r}")
-            depot_of[region] = names[0]
+                raise ValueError(f"{place!r}: expected one depot, found {names[0]!r} and {names[1]!r}")
+            depot_of[place] = names[0]
         days = _lane_days(told.get("lanes", ()))
         Lanes.of(list(days), [*suppliers, *depots, *depot_of])
-        for region, depot in depot_of.items():
-            wanted = [(depot, region), *((supplier, depot) for supplier in suppliers)]
+        for place, depot in depot_of.items():
+            wanted = [(depot, place), *((supplier, depot) for supplier in suppliers)]
             if missing := [lane for lane in wanted if lane not in days]:
                 raise ValueError(f"network: expected a lane {missing[0][0]} -> {missing[0][1]}, found none; add it")
         terms = {name: _terms(name, said) for name, said in suppliers.items()}
         return cls(owners, depot_of, days, terms, bool(told.get("assumed", False)))
+
+    def place_of(self, location: str, region: str | None) -> str | None:
+        """What a depot supplies of a location: itself, or its region; None where no depot does."""
+        return next((place for place in (location, region) if place in self.depot_of), None)
 
     @property
     def has_terms(self) -> bool:
@@ -71,16 +75,18 @@ def _lane_days(lanes: Any) -> dict[tuple[str, str], float]:
     return days
 
 
-def _owners(owners: Mapping[str, Any], key: str, what: str, more: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    """Who has each department or region, in the order of the file."""
+def _owners(
+    owners: Mapping[str, Any], keys: tuple[str, ...], what: str, more: tuple[str, ...]
+) -> dict[str, tuple[str, ...]]:
+    """Who has each department or place, in the order of the file."""
     found: dict[str, tuple[str, ...]] = {}
     for owner, said in owners.items():
-        if key not in said or set(said) - {key, *more}:
-            raise ValueError(f"{what}.{owner}: expected {', '.join((key, *more))}, found {sorted(said)}")
-        for each in said[key]:
+        if not set(said) & set(keys) or set(said) - {*keys, *more}:
+            raise ValueError(f"{what}.{owner}: expected {', '.join((*keys, *more))}, found {sorted(said)}")
+        for each in (name for key in keys for name in said.get(key, ())):
             found[each] = (*found.get(each, ()), owner)
     if not found:
-        raise ValueError(f"network: expected {what} with {key}, found none")
+        raise ValueError(f"network: expected {what} with {' or '.join(keys)}, found none")
     return found
 
 

@@ -27,7 +27,7 @@ _SHARES = (np.arange(15) + 0.5) / 15.0
 class Group:
     """The articles of a depot that C of its locations sell, [A] and [A, C]; `ids` of the series, '' where none.
 
-    mean, sd: units a day. cost, margin: currency a unit. position, wanted: units on hand and on order, and to order.
+    lane_days: [C]. mean, sd: units a day. cost, margin: currency a unit. position, wanted: units on hand and on order, and to order.
     """
 
     depot: str
@@ -42,7 +42,7 @@ class Group:
     position: FloatArray
     wanted: FloatArray
     supply_days: FloatArray
-    lane_days: float
+    lane_days: FloatArray
 
 
 def network_tables(
@@ -88,16 +88,21 @@ def _groups(
     failures = []
     for row in policy.sort_by("unique_id").to_pylist():
         sku, location, channel = SERIES.split(row["unique_id"])
-        depot = network.depot_of.get(region.get(location) or "")
+        place = network.place_of(location, region.get(location))
         supplier = next(iter(network.suppliers_of.get(department.get(sku) or "", ())), None)
         days = row["lead_time_days"] + row["review_days"]
-        if depot is None or supplier is None:
-            what = f"region {region.get(location)!r}" if depot is None else f"department {department.get(sku)!r}"
-            failures.append((row["unique_id"], f"network: expected a {'depot' if depot is None else 'supplier'} for "
+        if place is None or supplier is None:
+            what = f"region {region.get(location)!r}" if place is None else f"department {department.get(sku)!r}"
+            failures.append((row["unique_id"], f"network: expected a {'depot' if place is None else 'supplier'} for "
                              f"{what}, found none; add it to the file of the network"))  # fmt: skip
         elif row["unit_cost"] is not None and row["unit_cost"] > 0.0 and row["demand_mean"] > 0.0 and days > 0.0:
-            of_article = by_depot.setdefault(depot, {}).setdefault((sku, channel), {})
-            of_article[location] = row | {"line": line.get(row["unique_id"], {}), "days": days, "supplier": supplier}
+            of_article = by_depot.setdefault(network.depot_of[place], {}).setdefault((sku, channel), {})
+            of_article[location] = row | {
+                "line": line.get(row["unique_id"], {}),
+                "days": days,
+                "supplier": supplier,
+                "place": place,
+            }
     found = (_group(network, depot, articles, spec) for depot, articles in sorted(by_depot.items()))
     return found, failures
 
@@ -107,7 +112,7 @@ def _group(
 ) -> Group:
     names, keys = sorted({location for each in articles.values() for location in each}), sorted(articles)
     rows = [[articles[key].get(name, {}) for name in names] for key in keys]
-    region = next(region for region, owner in network.depot_of.items() if owner == depot)
+    place_of = {name: each[name]["place"] for each in articles.values() for name in each}
     any_row = [next(iter(articles[key].values())) for key in keys]
     days_AC = np.array([[row.get("days", 1.0) for row in each] for each in rows])
 
@@ -123,7 +128,7 @@ def _group(
         table("demand_mean") / days_AC, table("demand_sd") / np.sqrt(days_AC), cost_A,
         np.where(np.isnan(margin_AC), assumed_A1, margin_AC), table("service_level", spec.service_level),
         table("position_qty", of_line=True), table("order_qty", of_line=True),
-        np.array([network.days[row["supplier"], depot] for row in any_row]), network.days[depot, region],
+        np.array([network.days[row["supplier"], depot] for row in any_row]), np.array([network.days[depot, place_of[name]] for name in names]),
     )  # fmt: skip
 
 
@@ -135,7 +140,7 @@ def _solved(group: Group, spec: InventorySpec) -> tuple[TwoEchelonLevels, TwoEch
         ratio_AC = np.where(group.mean > 0.0, np.maximum(group.sd**2 / group.mean, 1.0), 1.0)
     lane = group.lane_days + 1.0  # a location reviews once a day: its orders wait for that day to end
     with_depot = TwoEchelon(group.mean, group.supply_days, lane, holding_A, holding_A[:, None], shortage_AC, ratio_AC)
-    far_AC = np.broadcast_to(group.supply_days[:, None] + lane, group.mean.shape)
+    far_AC = group.supply_days[:, None] + lane
     alone = TwoEchelon(group.mean, 0.0, far_AC, holding_A, holding_A[:, None], shortage_AC, ratio_AC)
     return optimal_levels(with_depot, "negative_binomial"), optimal_levels(alone, "negative_binomial")
 
@@ -155,7 +160,7 @@ def _level_rows(group: Group, found: TwoEchelonLevels, alone: TwoEchelonLevels) 
                     "stage_name": location, "level_qty": float(found.store_level_SC[a, c]),
                     "mean_on_hand_qty": float(found.store_on_hand_SC[a, c]),
                     "mean_backorder_qty": float(found.store_backorders_SC[a, c]),
-                    "expected_fill_rate": float(found.fill_rate_SC[a, c]), "stage_lead_days": group.lane_days,
+                    "expected_fill_rate": float(found.fill_rate_SC[a, c]), "stage_lead_days": float(group.lane_days[c]),
                 }  # fmt: skip
 
 

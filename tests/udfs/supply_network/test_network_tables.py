@@ -22,7 +22,7 @@ TOLD: dict[str, Any] = {
 SERIES = ("a|s1|all", "a|s2|all", "b|s1|all")
 
 
-def tables(**stock: float) -> tuple[pa.Table, pa.Table, list[tuple[str, str]]]:
+def tables(told: dict[str, Any] = TOLD, **stock: float) -> tuple[pa.Table, pa.Table, list[tuple[str, str]]]:
     policy = [
         {
             "unique_id": s, "lead_time_days": 3.0, "review_days": 1.0, "demand_mean": 8.0, "demand_sd": 4.0,
@@ -33,7 +33,7 @@ def tables(**stock: float) -> tuple[pa.Table, pa.Table, list[tuple[str, str]]]:
     proposal = [{"unique_id": s, "position_qty": 1.0, "order_qty": 5.0} for s in SERIES]
     counts = [{"unique_id": f"a|{place}|all", "ds": 1, "on_hand_qty": count} for place, count in stock.items()]
     return network_tables(
-        NetworkMap.of(TOLD),
+        NetworkMap.of(told),
         policy=pa.Table.from_pylist(policy),
         proposal=pa.Table.from_pylist(proposal),
         products=pa.table({"sku_id": ["a", "b"], "department": ["food", "toys"]}),
@@ -59,6 +59,17 @@ def test_levels_are_those_of_the_two_echelon_system() -> None:
             "network: expected a supplier for department 'toys', found none; add it to the file of the network",
         )
     ]
+
+
+def test_a_depot_supplies_locations_in_days_of_their_own() -> None:
+    told = TOLD | {
+        "depots": {"dc": {"regions": ["N"], "locations": ["s2"]}},
+        "lanes": [*TOLD["lanes"], {"from": "dc", "to": "s2", "days": 7}],
+    }
+    levels, _, _ = tables(told)
+    found = {row["stage_name"]: row for row in levels.to_pylist()}
+    assert (found["s1"]["stage_lead_days"], found["s2"]["stage_lead_days"]) == (1.0, 7.0)
+    assert found["s2"]["level_qty"] > found["s1"]["level_qty"]
 
 
 def test_a_short_depot_gives_to_the_location_that_earns_most() -> None:
@@ -87,8 +98,11 @@ def test_a_short_depot_gives_to_the_location_that_earns_most() -> None:
         ({"lanes": [*TOLD["lanes"], {"from": "dc", "to": "N", "days": 1}]}, "lane dc -> N: expected it once"),
         ({"lanes": TOLD["lanes"][:1]}, "expected a lane dc -> N, found none; add it"),
         ({"lanes": [{"from": "mill", "to": "dc", "days": -1}]}, "lane mill -> dc: expected days >= 0, found -1"),
-        ({"depots": {"dc": {"regions": ["N"]}, "dc2": {"regions": ["N"]}}}, "regions 'N': expected one of depots"),
-        ({"depots": {}}, "network: expected depots with regions, found none"),
+        (
+            {"depots": {"dc": {"regions": ["N"]}, "dc2": {"regions": ["N"]}}},
+            "'N': expected one depot, found 'dc' and 'dc2'",
+        ),
+        ({"depots": {}}, "network: expected depots with regions or locations, found none"),
         (
             {"suppliers": {"mill": {"departments": ["food"], "cost_share": 0}}},
             "suppliers.mill.cost_share: expected a numb",
