@@ -19,8 +19,9 @@ _ABOVE_0 = ("cost_share", "truck_qty", "review_days")
 
 @dataclass(frozen=True, slots=True)
 class NetworkMap:
-    """suppliers_of: department -> its suppliers, the usual one first. depot_of: region or location -> depot. days: (from, to) ->
-    days of the lane. terms: of each supplier what the file says, of `TERMS`. is_assumed: whether it is all made up."""
+    """suppliers_of: department -> its suppliers, the usual one first. depot_of: region or location -> depot. days:
+    (from, to) -> days of the lane. terms: of each supplier what the file says, of `TERMS`. is_assumed: whether all is
+    made up."""
 
     suppliers_of: dict[str, tuple[str, ...]]
     depot_of: dict[str, str]

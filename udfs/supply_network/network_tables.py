@@ -27,7 +27,8 @@ _SHARES = (np.arange(15) + 0.5) / 15.0
 class Group:
     """The articles of a depot that C of its locations sell, [A] and [A, C]; `ids` of the series, '' where none.
 
-    lane_days: [C]. mean, sd: units a day. cost, margin: currency a unit. position, wanted: units on hand and on order, and to order.
+    mean, sd: units a day. cost, margin: currency a unit. position, wanted: units on hand and on order, and to order.
+    supply_days: [A], to the depot. lane_days: [C], from it.
     """
 
     depot: str
@@ -128,7 +129,8 @@ def _group(
         table("demand_mean") / days_AC, table("demand_sd") / np.sqrt(days_AC), cost_A,
         np.where(np.isnan(margin_AC), assumed_A1, margin_AC), table("service_level", spec.service_level),
         table("position_qty", of_line=True), table("order_qty", of_line=True),
-        np.array([network.days[row["supplier"], depot] for row in any_row]), np.array([network.days[depot, place_of[name]] for name in names]),
+        np.array([network.days[row["supplier"], depot] for row in any_row]),
+        np.array([network.days[depot, place_of[name]] for name in names]),
     )  # fmt: skip
 
 
