@@ -45,7 +45,21 @@ NOTEBOOKS = {
     "order_review": ("order_overview", "stock_projections"),
     "policy_review": ("policy_overview",),
     "run_health": ("run_overview",),
+    "season_review": ("festival_overview", "price_overview"),
+    "supply_review": ("supply_overview",),
 }
+NETWORK = """
+assumed = true
+suppliers.mill.departments = ["food"]
+suppliers.shop.departments = ["food"]
+suppliers.shop.cost_share = 1.2
+depots.dc.locations = ["north", "south"]
+lanes = [
+    { from = "mill", to = "dc", days = 5 },
+    { from = "shop", to = "dc", days = 1 },
+    { from = "dc", to = ["north", "south"], days = 1 },
+]
+"""
 MAY_IMPORT = {"jobs", "lakehouse", "udfs", "matplotlib", "pandas", "pyarrow"} | set(sys.stdlib_module_names)
 HEADER, SEPARATOR, MAGIC = "# Databricks notebook source", "# COMMAND ----------", "# MAGIC"
 AS_OF, HORIZON = day(120), 14  # the day that stock was counted
@@ -57,9 +71,12 @@ SHOWN = ("S01|north|all", "S02|south|all", "S06|north|all")
 def finished(
     spark: SparkSession, feeds: Path, cleaned: Lakehouse, tmp_path_factory: pytest.TempPathFactory
 ) -> Lakehouse:
-    """A lakehouse with one whole run; read it, do not write to it."""
-    lake = copied(cleaned, tmp_path_factory.mktemp("notebooks") / "lake")
-    run_stages(make_context(spark, lake, feeds, AS_OF))
+    """A lakehouse with one whole run, with prices and depots; read it, do not write to it."""
+    folder = tmp_path_factory.mktemp("notebooks")
+    lake, network = copied(cleaned, folder / "lake"), folder / "network.toml"
+    network.write_text(NETWORK, encoding="utf-8")
+    more = ("pricing.enabled=true", f"network_plan.file={network}")
+    run_stages(make_context(spark, lake, feeds, AS_OF, *more))
     return lake
 
 

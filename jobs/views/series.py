@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from lakehouse.delta.io import Lakehouse
 from lakehouse.errors import ConfigError
 from lakehouse.schema.entities import SERIES
+from lakehouse.schema.tables import contract
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -105,6 +106,14 @@ def read_day(review: ReviewParameters, name: str, *, may_be_empty: bool = False)
             "accuracy needs a history longer than the horizon"
         )
     return frame_of(rows)
+
+
+def read_run(review: ReviewParameters, name: str, run_id: str) -> pd.DataFrame:
+    """A table's rows of a run; none where no stage has made the table."""
+    lake = review.lakehouse
+    if not lake.exists(name):
+        return frame_of(contract(name).empty(with_partitions=True))
+    return frame_of(lake.read_arrow(name, filters=pc.field("run_id") == run_id))
 
 
 def grouping_column(rows: pd.DataFrame, otherwise: str) -> str:
