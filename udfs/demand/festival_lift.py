@@ -10,6 +10,8 @@ import numpy as np
 AROUND_WEEKS = 8
 """So many weeks before and after a day say what it would have been as an ordinary one."""
 LEAST_ORDINARY = 3
+LEAST_SHARE = 0.3
+"""A day on which fewer of a category's units sell than this share of the usual says nothing of the others."""
 _MOST_LOG = np.log(5.0)
 
 
@@ -43,7 +45,7 @@ def log_lifts(
     n_kinds: list[int],
     n_categories: int,
 ) -> list[np.ndarray]:
-    """(C, F) log factors of each list of kinds of day; what two lists say of a day multiplies.
+    """(C, F) log factors of each list of kinds of day, NaN of a kind that was not seen; those of two lists multiply.
 
     Args:
         y_UT: demand.
@@ -58,7 +60,7 @@ def log_lifts(
     """
     shapes = [(n_categories, n) for n in n_kinds]
     alone = [_lifts(y_UT, usual_UT, *of, category_U, 0.0) for of in zip(kinds_UT, shapes, strict=True)]
-    spread = [float(np.mean(lift_CF.mean(0) ** 2)) if lift_CF.size else 0.0 for lift_CF in alone]
+    spread = [float(np.mean(np.nan_to_num(lift_CF).mean(0) ** 2)) if lift_CF.size else 0.0 for lift_CF in alone]
     found: list[np.ndarray] = []
     for k, (kind_UT, shape) in enumerate(zip(kinds_UT, shapes, strict=True)):
         explained_UT = np.zeros(y_UT.shape)
@@ -69,7 +71,7 @@ def log_lifts(
 
 
 def _at(lift_CF: np.ndarray, kind_UT: np.ndarray, category_U: np.ndarray) -> np.ndarray:
-    padded_CF = np.pad(lift_CF, ((0, 0), (0, 1)))  # -1: none
+    padded_CF = np.pad(np.nan_to_num(lift_CF), ((0, 0), (0, 1)))  # -1: none
     lift_UT: np.ndarray = padded_CF[category_U[:, None], kind_UT]
     return lift_UT
 
@@ -110,6 +112,9 @@ def _of_category(
     at, size = slot_UT[known_UT], n_days * (n_kinds + 1)
     y, usual = np.bincount(at, y_UT[known_UT], size), np.bincount(at, usual_UT[known_UT], size)
     n_TF = np.bincount(at, minlength=size).reshape(n_days, -1)
+    n_T = n_TF.sum(1)
+    usual_n = float(np.median(n_T[n_T > 0])) if n_T.any() else 0.0
+    n_TF = np.where((n_T >= LEAST_SHARE * usual_n)[:, None], n_TF, 0)
     log_TF = _log_factor(y, usual).reshape(n_days, -1)
     ordinary_UT, ordinary_T = known_UT & (kind_UT < 0), n_TF[:, -1] > 0
     of_unit = _mean_square(_log_factor(y_UT[ordinary_UT], usual_UT[ordinary_UT]))
@@ -141,6 +146,7 @@ def _shrunk(raw_CF: np.ndarray, variance_CF: np.ndarray, own: bool) -> np.ndarra
     all_F = mean_F * _share(mean_F, of_all_F, total_F > 0, own)
     gap_CF = np.where(seen_CF, raw_CF - mean_F, 0.0)
     shrunk_CF: np.ndarray = all_F + gap_CF * _share(gap_CF, variance_CF, seen_CF, own)
+    shrunk_CF[:, total_F == 0] = np.nan
     return shrunk_CF
 
 

@@ -55,7 +55,7 @@ class FestivalLifts:
         # What closures explain of a new holiday, too, is theirs first.
         sizes, of = [_MOST_CLOSED**2, len(kinds)], [closure_UT, festival_UT]
         closure_CF, festival_CF = log_lifts(y_UT, usual_UT, of, units.category_U, sizes, len(units.categories))
-        return cls(units.categories, tuple(kinds.tolist()), festival_CF, closure_CF)
+        return cls(units.categories, tuple(kinds.tolist()), _between(festival_CF, kinds), np.nan_to_num(closure_CF))
 
     def factors(self, batch: SkuBatch) -> tuple[np.ndarray, np.ndarray]:
         """(U, X) factors of all days that the covariates reach, 1 on ordinary ones; (S,) the row of each series."""
@@ -214,6 +214,19 @@ def _is(name: str, batch: SkuBatch) -> np.ndarray:
     if not known.names:
         return np.zeros(tuple(batch.y_ST.shape), dtype=bool)
     return known.whole()[:, : batch.n_days, 0].cpu().numpy() > 0
+
+
+def _between(lift_CF: np.ndarray, kinds: np.ndarray) -> np.ndarray:
+    """Days of a festival that were not seen, as on a Sunday, lie between those next to them; at its ends they are 1."""
+    filled_CF = np.nan_to_num(lift_CF)
+    seen_F = ~np.isnan(lift_CF).any(0)
+    for code in np.unique(kinds // _REACH):
+        at = np.flatnonzero(kinds // _REACH == code)
+        known = at[seen_F[at]]
+        inner = at[~seen_F[at] & (at > known.min(initial=len(kinds))) & (at < known.max(initial=-1))]
+        for row, lift_F in zip(filled_CF, lift_CF, strict=True):
+            row[inner] = np.interp(kinds[inner], kinds[known], lift_F[known]) if len(known) else 0.0
+    return filled_CF
 
 
 def _index(number_SX: np.ndarray, kinds: np.ndarray) -> np.ndarray:

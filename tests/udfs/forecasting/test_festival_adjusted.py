@@ -12,6 +12,7 @@ import torch
 
 from tests.udfs.forecasting.planted_festivals import CAKES, HORIZON, errors, lifts_found, planted
 from udfs.demand.festival_lift import log_lifts, usual_demand
+from udfs.forecasting import festival_adjusted
 from udfs.forecasting.festival_adjusted import FestivalAdjusted, FestivalLifts, has_festivals, without
 from udfs.forecasting.models.naive import SeasonalNaive
 from udfs.forecasting.models.trees import tree_totals
@@ -53,6 +54,23 @@ def test_the_future_teaches_nothing_and_a_folder_keeps_what_was_learned(
     assert kept.kinds == then.kinds
     assert np.array_equal(kept.factors(batch)[0], then.factors(batch)[0])
     assert FestivalLifts.load(tmp_path / "nowhere") is None
+
+
+def test_a_day_on_which_few_are_open_lies_between_its_neighbours() -> None:
+    """One festival of five days, the middle one a Sunday on which one unit of forty sells, in its own way."""
+    day_T, n_units = np.arange(7 * 30), 40
+    festival_T = np.where((day_T >= 100) & (day_T < 105), day_T - 100, -1)
+    factor_T = np.where(festival_T >= 0, 1.0 + 0.2 * (festival_T + 1), 1.0)
+    seen_UT = np.tile(day_T % 7 != 102 % 7, (n_units, 1))
+    seen_UT[0] = True
+    y_UT = np.where(seen_UT, 100.0 * factor_T, 0.0)
+    y_UT[0, 102] = 20.0
+    kind_UT = np.tile(festival_T, (n_units, 1))
+    usual_UT = usual_demand(y_UT, seen_UT, np.zeros(y_UT.shape), kind_UT < 0)
+    [lift_CF] = log_lifts(y_UT, usual_UT, [kind_UT], np.zeros(n_units, dtype=np.int64), [5], 1)
+    assert np.isnan(lift_CF[0]).tolist() == [False, False, True, False, False]
+    filled_F = np.exp(festival_adjusted._between(lift_CF, 256 + np.arange(5))[0])
+    np.testing.assert_allclose(filled_F, 1.0 + 0.2 * np.arange(1, 6), rtol=0.02)
 
 
 def test_a_bucket_of_some_series_is_adjusted_as_all_are(lunar: tuple[SkuBatch, np.ndarray]) -> None:
