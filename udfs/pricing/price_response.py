@@ -1,9 +1,10 @@
 """How demand answers prices: effects of each series, shrunk to those of its category, and these to those of all.
 
 log(units) of a week is a level of the series plus effects times regressors (own log price, rivals' log prices,
-promotions), with normal noise of the series' own variance. The effects of a category's series are normal about the
-category's, which are normal about those of all; each variance is estimated (EM, Dempster, Laird and Rubin 1977), old
-weeks count less, and effects stay within their bounds: no demand that rises with its own price.
+promotions), with normal noise of the series' own variance. A series may have a level for each of its blocks of weeks,
+so that demand which drifts while a price stays is no answer to it. The effects of a category's series are normal about
+the category's, which are normal about those of all; each variance is estimated (EM, Dempster, Laird and Rubin 1977),
+old weeks count less, and effects stay within their bounds: no demand that rises with its own price.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ _NOISE_ROWS = 4.0
 """A series' variance of noise is estimated as if so many more weeks had the mean one of all."""
 _SPREAD_SERIES = 20.0
 """A category's variance of effects is estimated as if so many more series had that of all: 30 say little of it."""
+_MOST_SPREAD = 2.2
+"""Series stray from their category's effects no more than published elasticities of all kinds of goods do from their
+mean (Bijmolt, van Heerde and Pieters 2005): a few prices that changed once would say anything else."""
 _COUNT_START, _MOST_STEP = 0.5, 8.0
 _LOG_UNITS = (-12.0, 20.0)
 
@@ -58,7 +62,8 @@ class Effects:
 class ResponseRows:
     """R weeks of S series, those of a series together: row first_S[s] to first_S[s + 1] are its.
 
-    x_RP: regressors. y_R: log of units. weight_R: from 0 to 1. group_S: number of the category, from 0.
+    x_RP: regressors. y_R: log of units. weight_R: from 0 to 1. group_S: number of the category, from 0. block_R: rows
+    of a series that share a level, 0 for the latest ones, those of a block together; None is one level for all.
     Raises ValueError for rows that do not fit together or are not finite: clean them first (`usable_weeks`).
     """
 
@@ -67,6 +72,7 @@ class ResponseRows:
     y_R: FloatArray
     weight_R: FloatArray
     group_S: IntArray
+    block_R: IntArray | None = None
 
     def __post_init__(self) -> None:
         if len(self.first_S) != len(self.group_S) + 1 or self.first_S[-1] != len(self.y_R):
@@ -78,6 +84,17 @@ class ResponseRows:
             values = getattr(self, name)
             if len(values) != len(self.y_R) or not np.isfinite(values).all():
                 raise ValueError(f"{name}: expected {len(self.y_R)} finite rows; leave unusable weeks out")
+
+    @property
+    def series_of_rows(self) -> IntArray:
+        return np.repeat(np.arange(len(self.group_S)), np.diff(self.first_S))
+
+    def first_rows(self) -> IntArray:
+        """The first row of each block of each series, [B], and R: the rows of a level."""
+        starts_R = np.diff(self.series_of_rows, prepend=-1) != 0
+        if self.block_R is not None:
+            starts_R |= np.diff(self.block_R, prepend=-1) != 0
+        return np.append(np.flatnonzero(starts_R), len(self.y_R)).astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +139,8 @@ def discount(age_R: FloatArray, half_life: float) -> FloatArray:
 
 @dataclass(frozen=True, slots=True)
 class _Sums:
-    """Weighted sums of squares and products about the means of each series, and their weight n_S."""
+    """Weighted sums of squares and products about the means of each block, added up by series; of the series' latest
+    block its weight n_S and means; of each block of rows its number of series, and its means."""
 
     a_SPP: FloatArray
     b_SP: FloatArray
@@ -130,21 +148,45 @@ class _Sums:
     n_S: FloatArray
     x_mean_SP: FloatArray
     y_mean_S: FloatArray
+    series_B: IntArray
+    x_mean_BP: FloatArray
+    y_mean_B: FloatArray
 
     @classmethod
     def of(cls, rows: ResponseRows, y_R: FloatArray, weight_R: FloatArray) -> _Sums:
-        n_series, n_effects = len(rows.group_S), rows.x_RP.shape[1]
-        sums = cls(
-            np.zeros((n_series, n_effects, n_effects)),
-            np.zeros((n_series, n_effects)),
-            np.zeros(n_series),
-            np.zeros(n_series),
-            np.zeros((n_series, n_effects)),
-            np.zeros(n_series),
+        first_B, n_series, n_effects = rows.first_rows(), len(rows.group_S), rows.x_RP.shape[1]
+        n = len(first_B) - 1
+        a_BPP, b_BP, x_mean_BP = np.zeros((n, n_effects, n_effects)), np.zeros((n, n_effects)), np.zeros((n, n_effects))
+        yy_B, n_B, y_mean_B = np.zeros(n), np.zeros(n), np.zeros(n)
+        centred_sums(first_B, rows.x_RP, y_R, weight_R, a_BPP, b_BP, yy_B, n_B, x_mean_BP, y_mean_B)
+        series_B = rows.series_of_rows[first_B[:-1]]
+        block_B = np.zeros(n, dtype=np.int64) if rows.block_R is None else rows.block_R[first_B[:-1]]
+        order_B = np.lexsort((block_B, series_B))
+        has_rows, at = np.unique(series_B[order_B], return_index=True)
+        latest_S = np.zeros(n_series, dtype=np.int64)
+        latest_S[has_rows] = order_B[at]
+        is_there_S = np.bincount(series_B, minlength=n_series) > 0
+
+        def of_latest(values: FloatArray) -> FloatArray:
+            found = values[latest_S] if n else np.zeros((n_series, *values.shape[1:]))
+            return np.where(is_there_S.reshape(-1, *[1] * (values.ndim - 1)), found, 0.0)
+
+        return cls(
+            _by_group(a_BPP, series_B, n_series),
+            _by_group(b_BP, series_B, n_series),
+            _by_group(yy_B, series_B, n_series),
+            of_latest(n_B),
+            of_latest(x_mean_BP),
+            of_latest(y_mean_B),
+            series_B,
+            x_mean_BP,
+            y_mean_B,
         )
-        arrays = sums.a_SPP, sums.b_SP, sums.yy_S, sums.n_S, sums.x_mean_SP, sums.y_mean_S
-        centred_sums(rows.first_S, rows.x_RP, y_R, weight_R, *arrays)
-        return sums
+
+    def levels(self, effect_SP: FloatArray) -> FloatArray:
+        """Log of units where all regressors are 0, of each block."""
+        level_B = self.y_mean_B - (self.x_mean_BP * effect_SP[self.series_B]).sum(1)
+        return np.asarray(np.clip(level_B, *_LOG_UNITS))
 
 
 @dataclass(slots=True)
@@ -166,7 +208,8 @@ def estimate(rows: ResponseRows, effects: Effects, prior: Prior | None = None, s
     """
     sums = _Sums.of(rows, rows.y_R, rows.weight_R)
     state = _started(sums, rows.group_S, effects, prior, noise=0.3)
-    _improve(state, sums, sums.n_S, rows.group_S, effects, prior is not None, steps)
+    weight_S = np.bincount(rows.series_of_rows, rows.weight_R, len(rows.group_S))
+    _improve(state, sums, weight_S, rows.group_S, effects, prior is not None, steps)
     return _response(state, sums, rows.group_S, effects)
 
 
@@ -175,7 +218,7 @@ def estimate_counts(
 ) -> Response:
     """The same where y_R are units, weeks without a sale among them: counts about exp(level + effects x regressors),
     with a variance of `noise_S` ** 2 times the mean (penalised quasi-likelihood, Breslow and Clayton 1993)."""
-    series_R = np.repeat(np.arange(len(rows.group_S)), np.diff(rows.first_S))
+    series_R, first_B = rows.series_of_rows, rows.first_rows()
     total_S = np.bincount(series_R, rows.weight_R * rows.y_R, len(rows.group_S))
     weight_S = np.bincount(series_R, rows.weight_R, len(rows.group_S))
     level_S = np.log((total_S + _COUNT_START) / (weight_S + _COUNT_START))
@@ -186,8 +229,8 @@ def estimate_counts(
         sums = _Sums.of(rows, working_R, rows.weight_R * mean_R)
         state = state or _started(sums, rows.group_S, effects, prior, noise=1.0)
         _improve(state, sums, weight_S, rows.group_S, effects, prior is not None, steps)
-        level_S = np.clip(sums.y_mean_S - (sums.x_mean_SP * state.effect_SP).sum(1), *_LOG_UNITS)
-        eta_R = level_S[series_R] + (rows.x_RP * state.effect_SP[series_R]).sum(1)
+        level_R = np.repeat(sums.levels(state.effect_SP), np.diff(first_B))
+        eta_R = level_R + (rows.x_RP * state.effect_SP[series_R]).sum(1)
     assert state is not None
     return _response(state, sums, rows.group_S, effects)
 
@@ -231,9 +274,9 @@ def _improve(
         state.mean_GP, state.all = _means(state, group_S, count_G, effects, is_given=is_given)
         spread_SP = (state.effect_SP - state.mean_GP[group_S]) ** 2 + state.var_SP
         if not is_given and len(group_S):
-            state.all = replace(state.all, spread_P=np.sqrt(spread_SP.mean(0)))
+            state.all = replace(state.all, spread_P=np.minimum(np.sqrt(spread_SP.mean(0)), _MOST_SPREAD))
         spread_GP = _by_group(spread_SP, group_S, n_groups) + _SPREAD_SERIES * state.all.spread_P**2
-        state.var_GP = np.maximum(spread_GP / (count_G[:, None] + _SPREAD_SERIES), _LEAST_VARIANCE)
+        state.var_GP = np.clip(spread_GP / (count_G[:, None] + _SPREAD_SERIES), _LEAST_VARIANCE, _MOST_SPREAD**2)
         usual = rss_S.sum() / max(weeks_S.sum(), 1.0)
         state.noise_S = np.maximum((rss_S + _NOISE_ROWS * usual) / (weeks_S + _NOISE_ROWS), _LEAST_VARIANCE)
 

@@ -39,13 +39,14 @@ class PricingSpec:
     """Settings of the stages `elasticity` and `price`.
 
     enabled: whether they do anything. accept: "planner", a price counts when a planner takes it; "auto", at once.
-    weeks: of sales that effects are learned from; half_life_weeks: after which a week counts half; least_weeks: of
-    sales, below which a series takes its category's values. rivals: the best sellers of the category in the same place
-    whose prices an effect is estimated of. largest_step, least_margin, price_step, endings: see `Guardrails`.
-    most_changes_share: of the SKUs of a category in a place that may be proposed a new price at once, those that gain
-    most. no_rise_days: before a holiday or an event on which no price rises. families: by name SKUs in the order in
-    which their prices must not fall. sell_off: by SKU, category or "all" (the first that is found counts), what has to
-    go; level_sd: standard deviation of the log of their demand beside the forecast's, as it is for a season's goods.
+    weeks: of sales that effects are learned from; half_life_weeks: after which a week counts half; level_weeks: for
+    which a series keeps a level, so that only prices that change within them tell; least_weeks: of sales, below which a
+    series takes its category's values. rivals: the best sellers of the category in the same place whose prices an
+    effect is estimated of. largest_step, least_margin, price_step, endings: see `Guardrails`. most_changes_share: of
+    the SKUs of a category in a place that may be proposed a new price at once, those that gain most. no_rise_days:
+    before a holiday or an event on which no price rises. families: by name SKUs in the order in which their prices must
+    not fall. sell_off: by SKU, category or "all" (the first that is found counts), what has to go; level_sd: standard
+    deviation of the log of their demand beside the forecast's, as it is for a season's goods.
     Raises ValueError for a value out of range.
     """
 
@@ -53,6 +54,7 @@ class PricingSpec:
     accept: str = "planner"
     weeks: int = 104
     half_life_weeks: float = 52.0
+    level_weeks: int = 26
     least_weeks: int = 13
     rivals: int = 5
     largest_step: float = 0.1
@@ -70,6 +72,7 @@ class PricingSpec:
             ("accept", self.accept in ACCEPT, f"one of {', '.join(ACCEPT)}"),
             ("weeks", 4 <= self.weeks <= 520, "weeks from 4 to 520"),
             ("half_life_weeks", 0.0 < self.half_life_weeks < math.inf, "weeks > 0"),
+            ("level_weeks", 2 <= self.level_weeks <= 520, "weeks from 2 to 520"),
             ("least_weeks", 1 <= self.least_weeks <= self.weeks, f"1 to weeks = {self.weeks}"),
             ("rivals", 0 <= self.rivals <= 20, "0 to 20 rivals"),
             ("most_changes_share", 0.0 <= self.most_changes_share <= 1.0, "a share in [0, 1]"),

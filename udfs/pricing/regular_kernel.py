@@ -17,7 +17,6 @@ def best_prices(  # type: ignore[no-untyped-def]
     price_S,
     cost_S,
     effect_SN,
-    effect_var_S,
     low_S,
     high_S,
     choice_SJ,
@@ -37,7 +36,7 @@ def best_prices(  # type: ignore[no-untyped-def]
         step_N = np.zeros(hi - lo)
         log_units_N = np.zeros(hi - lo)
         for i in range(lo, hi):
-            _move(i, lo, hi, choice_SJ[i, at_S[i]], price_S, effect_SN, effect_var_S, step_N, log_units_N)
+            _move(i, lo, hi, choice_SJ[i, at_S[i]], price_S, effect_SN, step_N, log_units_N)
         for _ in range(sweeps):
             moved = 0
             for i in range(lo, hi):
@@ -48,7 +47,7 @@ def best_prices(  # type: ignore[no-untyped-def]
                     is_above = high_S[i] >= 0 and price > choice_SJ[high_S[i], at_S[high_S[i]]]
                     if is_below or is_above:
                         continue
-                    _move(i, lo, hi, price, price_S, effect_SN, effect_var_S, step_N, log_units_N)
+                    _move(i, lo, hi, price, price_S, effect_SN, step_N, log_units_N)
                     gain = -levy * units_S[i] * price
                     for j in range(lo, hi):
                         margin = price_S[j] * math.exp(step_N[j - lo]) - cost_S[j]
@@ -57,17 +56,15 @@ def best_prices(  # type: ignore[no-untyped-def]
                         best, best_at = gain, c
                 moved += best_at != at_S[i]
                 at_S[i] = best_at
-                _move(i, lo, hi, choice_SJ[i, best_at], price_S, effect_SN, effect_var_S, step_N, log_units_N)
+                _move(i, lo, hi, choice_SJ[i, best_at], price_S, effect_SN, step_N, log_units_N)
             if moved == 0:
                 break
 
 
 @_jit
-def _move(i, lo, hi, price, price_S, effect_SN, effect_var_S, step_N, log_units_N):  # type: ignore[no-untyped-def]
+def _move(i, lo, hi, price, price_S, effect_SN, step_N, log_units_N):  # type: ignore[no-untyped-def]
     """Set a SKU's price: its step in logs, and what that does to the log of the expected units of all of its group."""
     old, new = step_N[i - lo], math.log(price / price_S[i])
     step_N[i - lo] = new
     for j in range(lo, hi):
         log_units_N[j - lo] += effect_SN[j, i - lo] * (new - old)
-    # The mean of exp(effect x step) where the effect is normal.
-    log_units_N[i - lo] += 0.5 * effect_var_S[i] * (new * new - old * old)

@@ -1,7 +1,8 @@
 """Regular prices by margin: what an SKU and its rivals earn where demand answers all of their prices.
 
-Units of i are those expected now times exp(sum over k of effect_ik x log(price_k / price_k now)); the own effect is
-uncertain, and the expectation counts it. Prices are chosen among those that guardrails allow, and it is told which of
+Units of i are those expected now times exp(sum over k of effect_ik x log(price_k / price_k now)), effects as estimated:
+that one may be larger earns nothing. A change that would lose where the own effect lies a standard error on the wrong
+side is not sure enough (`is_sure`). Prices are chosen among those that guardrails allow, and it is told which of
 them kept a better price away.
 """
 
@@ -13,6 +14,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from udfs.pricing.price_response import LEAST_OWN
 from udfs.pricing.regular_kernel import best_prices
 
 FloatArray = NDArray[np.float64]
@@ -97,7 +99,7 @@ class Goods:
         for k in range(self.effect_SN.shape[1]):
             at_S = np.minimum(start_S + k, len(price_S) - 1)
             log_S += np.where(k < size_S, self.effect_SN[:, k] * step_S[at_S], 0.0)
-        return np.asarray(self.units_S * np.exp(log_S + 0.5 * (self.effect_se_S * step_S) ** 2))
+        return np.asarray(self.units_S * np.exp(log_S))
 
     def profit_at(self, price_S: FloatArray) -> FloatArray:
         """Expected margin of each SKU at other prices, currency, [S]."""
@@ -111,9 +113,17 @@ class Goods:
             back_NN = np.exp(-self.effect_SN[lo:hi, : hi - lo] * step_S[lo:hi])
             np.fill_diagonal(back_NN, 1.0)
             found_S[lo:hi] = margin_S[lo:hi] @ (1.0 - back_NN)
-        without_S = np.exp(-self.own_effect * step_S - 0.5 * (self.effect_se_S * step_S) ** 2)
+        without_S = np.exp(-self.own_effect * step_S)
         kept_S = (self.price_S - self.cost_S) * self.units_at(price_S) * without_S
         return np.asarray(found_S + margin_S - kept_S)
+
+    def is_sure(self, price_S: FloatArray) -> NDArray[np.bool_]:
+        """Whether each SKU's step still gains where its own effect is a standard error less favourable, [S]."""
+        worse_S = np.minimum(self.own_effect - np.sign(price_S - self.price_S) * self.effect_se_S, LEAST_OWN)
+        place_S = np.arange(len(price_S)) - np.repeat(self.first_G[:-1], np.diff(self.first_G))
+        effect_SN = self.effect_SN.copy()
+        effect_SN[np.arange(len(place_S)), place_S] = worse_S
+        return np.asarray(replace(self, effect_SN=effect_SN).gain_of(price_S) > 0.0)
 
 
 def allowed_prices(goods: Goods, rails: Guardrails) -> tuple[FloatArray, IntArray]:
@@ -159,8 +169,7 @@ def best_regular(
     above_S = np.full(len(at_S), -1, dtype=np.int64)
     above_S[goods.below_S[goods.below_S >= 0]] = np.flatnonzero(goods.below_S >= 0)
     money = goods.units_S, goods.price_S, goods.cost_S
-    effects = goods.effect_SN, goods.effect_se_S**2
-    best_prices(goods.first_G, *money, *effects, goods.below_S, above_S, choice_SJ, count_S, levy, _SWEEPS, at_S)
+    best_prices(goods.first_G, *money, goods.effect_SN, goods.below_S, above_S, choice_SJ, count_S, levy, _SWEEPS, at_S)
     return choice_SJ[np.arange(len(at_S)), at_S]
 
 

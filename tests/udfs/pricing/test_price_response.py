@@ -79,6 +79,22 @@ def test_old_weeks_count_less() -> None:
     assert own(10.0) < -2.6
 
 
+def test_demand_that_drifts_while_a_price_stays_is_no_answer_to_it() -> None:
+    """Each price steps once, a year ago; demand drifts by its own for three years."""
+    rng, n, n_weeks = np.random.default_rng(3), 120, 156
+    drift_ST = np.cumsum(rng.normal(0, 0.04, (n, n_weeks)), axis=1)
+    x_ST = np.where(np.arange(n_weeks) < 100, 0.0, rng.choice([-0.05, 0.05, 0.1], (n, 1)))
+    y_R = (4.0 - 2.0 * x_ST + drift_ST + rng.normal(0, 0.1, drift_ST.shape)).ravel()
+    block_R = np.tile((n_weeks - 1 - np.arange(n_weeks)) // 26, n)
+    parts = np.arange(n + 1) * n_weeks, x_ST.reshape(-1, 1), y_R, np.ones(y_R.size), np.zeros(n, dtype=np.int64)
+    effects = Effects.of((), ())
+    one, own = (estimate(ResponseRows(*parts, block_R=blocks), effects) for blocks in (None, block_R))
+    assert np.abs(own.effect_SP[:, 0] + 2.0).mean() < 0.6 * np.abs(one.effect_SP[:, 0] + 2.0).mean()
+    assert own.effect_SP[:, 0].std() < 2.2
+    latest_S = drift_ST[:, -26:].mean(1) + 4.0
+    assert own.level_S == pytest.approx(latest_S, abs=0.6)
+
+
 def test_categories_apart_are_as_together_where_all_is_known_before() -> None:
     rows, _, _ = planted()
     together = estimate(rows, EFFECTS)

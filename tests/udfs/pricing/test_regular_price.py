@@ -75,6 +75,17 @@ def test_guardrails_hold_and_say_where_they_bind() -> None:
     assert {word for words in told for word in words} >= {"endings", "largest step"}
 
 
+def test_a_change_that_rests_on_what_is_not_known_is_not_sure() -> None:
+    here = replace(goods(groups=20), effect_se_S=np.zeros(60))
+    found = best_regular(here, RAILS)
+    moved = found != here.price_S
+    gain_S = here.gain_of(found)
+    assert here.is_sure(found)[moved & (gain_S > 1e-9)].all()
+    vague = replace(here, effect_se_S=np.full(60, 5.0))
+    assert (best_regular(vague, RAILS) == found).all(), "that an effect may be larger earns nothing"
+    assert vague.is_sure(found)[moved].mean() < 0.05, "but for a rise that rivals gain from"
+
+
 def test_a_family_keeps_its_order() -> None:
     here = goods(groups=1)
     wanted = best_regular(here, RAILS)

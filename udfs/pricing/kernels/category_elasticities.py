@@ -116,7 +116,9 @@ def _panel(weeks: pd.DataFrame, spec: PricingSpec) -> _Panel:
     units_R = frame["units"].to_numpy(float) * _WEEK / frame["days"].to_numpy(float)
     weight_R = discount(frame["age"].to_numpy(float), spec.half_life_weeks)
     group_S = group_R[first_S[:-1]].astype(np.int64)
-    return _Panel(frame, np.asarray(ids, object), ResponseRows(first_S, x_RP, units_R, weight_R, group_S), rival_SK)
+    block_R = frame["age"].to_numpy(np.int64) // spec.level_weeks
+    response = ResponseRows(first_S, x_RP, units_R, weight_R, group_S, block_R)
+    return _Panel(frame, np.asarray(ids, object), response, rival_SK)
 
 
 def _rivals_of(

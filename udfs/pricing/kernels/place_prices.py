@@ -134,6 +134,10 @@ def _planned(
     bound = binding(fixed, rails, price_S)
     for s in np.flatnonzero((goods.is_fixed_S | is_unknown) & ~is_off):
         bound[s] = ["no price has changed" if is_unknown[s] else "promotion"]
+    unsure = (price_S != goods.price_S) & ~goods.is_sure(price_S)
+    for s in np.flatnonzero(unsure):
+        price_S[s] = goods.price_S[s]
+        bound[s] = ["too little is known"]
     rises = (price_S > goods.price_S) & series["is_before_event"].to_numpy(bool)
     for s in np.flatnonzero(rises):
         price_S[s] = goods.price_S[s]
