@@ -12,6 +12,7 @@ import pytest
 from jobs.explain.plan_side import PlanSide
 from jobs.explain.rerun import Rerun
 from jobs.pipeline import run_stages
+from jobs.views.purchase_words import depot_words, purchase_words
 from lakehouse.delta.io import Lakehouse
 from tests.conftest import once
 from tests.jobs.run_tool import as_written_by, copied, day, make_context
@@ -149,6 +150,12 @@ def test_a_networks_file_stands_in_for_the_feeds_and_lines_say_so(finished: Lake
     orders = {row["unique_id"]: row for row in lake.read_arrow("inventory.order_plan").to_pylist()}
     bought = lake.read_arrow("network.purchase_order").to_pylist()
     assert all("on assumed terms" in orders[row["unique_id"]]["reason"] for row in bought)
+    said = purchase_words(lake, bought[0]["run_id"], "USD") + depot_words(lake, bought[0]["run_id"])
+    n = sum(row["purchase_qty"] > 0.0 for row in bought)
+    assert said.startswith(f"network.purchase_order: {n} of {len(plan)} series are bought today, from ")
+    assert "WARNING: no feed states suppliers' terms (is_offer_assumed)" in said
+    assert f"the depots' stock of {len(plan)} is not counted: their orders stay" in said
+    assert purchase_words(lake, "another", "USD") + depot_words(lake, "another") == ""
     levels = lake.read_arrow("network.level").to_pylist()
     assert {row["stage_name"] for row in levels} == {"dc", *STORES}
     assert {row["stage_lead_days"] for row in levels if row["stage_name"] == "dc"} == {5.0}, "the usual one comes first"
