@@ -20,8 +20,8 @@ def purchase_words(lake: Lakehouse, run_id: str, currency: str) -> str:
         return ""
     bought = rows.filter(pc.greater(rows["purchase_qty"], 0.0))
     text = (
-        f"network.purchase_order: {len(bought['unique_id'].unique()):,} of {len(rows['unique_id'].unique()):,} series are "
-        f"bought today, from {len(bought['supplier_id'].unique())} suppliers for "
+        f"network.purchase_order: {len(bought['unique_id'].unique()):,} of {len(rows['unique_id'].unique()):,} series "
+        f"are bought today, from {len(bought['supplier_id'].unique())} suppliers for "
         f"{math.fsum(bought['purchase_value'].to_pylist()):,.0f} {currency}"
     )
     notes = [_AMOUNT.sub("...", note) for note in rows["purchase_note"].drop_null().to_pylist()]
