@@ -122,6 +122,42 @@ def test_built_again_the_tables_are_equal(spark: SparkSession, lake: Lakehouse) 
     assert hashes(lake) == before
 
 
+def test_lots_are_in_sequence_and_a_matrix_changes_it(spark: SparkSession, lake: Lakehouse, tmp_path: Path) -> None:
+    own = rows(lake, "network.production_sequence")
+    assert {row["setup_source"] for row in own} <= {"routings", "same_item"}
+    assert [row["position"] for row in own if row["ds_from"] == NEXT] == list(range(1, len(own) // 2 + 1))
+    assert all(row["done_ds"] >= row["ds_from"] and row["sequence_gap"] is None for row in own)  # type: ignore[operator]
+    pytest.importorskip("ortools")
+    lake, pair = copied(lake, tmp_path / "lake"), {"resource_id": "oven", "from_sku_id": "S05", "to_sku_id": "S06"}
+    write(
+        tmp_path,
+        "changeovers",
+        pair | {"setup_hours": 0.25},
+        pair | {"from_sku_id": "S06", "to_sku_id": "S05"} | {"setup_hours": 4.0},
+    )
+    run_stages(make_context(spark, lake, tmp_path, AS_OF), ["ingest"])
+    context = make_context(spark, lake, None, AS_OF)
+    built(context)
+    told = rows(lake, "network.production_sequence")
+    assert {row["setup_hours"] for row in told} <= {0.0, 0.25, 1.0}, "the long set-up is left out"
+    assert {row["sequence_gap"] for row in told} == {0.0}
+    assert "set-ups at most 0.0% above the least" in context.progress.stream.getvalue()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("hours", "fault"), [("-1", "breaks the rule out_of_range_setup_hours"), ("2", "states a pair")]
+)
+def test_a_matrix_that_loses_a_row_is_refused(
+    spark: SparkSession, lake: Lakehouse, tmp_path: Path, hours: str, fault: str
+) -> None:
+    pair = {"resource_id": "oven", "from_sku_id": "S05", "to_sku_id": "S06"}
+    write(tmp_path, "changeovers", pair | {"setup_hours": "1"}, pair | {"setup_hours": hours})
+    lake = copied(lake, tmp_path / "lake")
+    run_stages(make_context(spark, lake, tmp_path, AS_OF), ["ingest"])
+    with pytest.raises(SourceError, match=rf"changeovers: row \d of changeovers.csv {fault}.*correct the file"):
+        built(make_context(spark, lake, None, AS_OF))
+
+
 def test_a_resource_that_has_no_hours_ahead_is_refused(spark: SparkSession, lake: Lakehouse) -> None:
     context = make_context(spark, lake, None, AS_OF + timedelta(days=60))
     with pytest.raises(SourceError, match=r"routings: expected a resource with hours from .*, found 'oven' for S05"):
