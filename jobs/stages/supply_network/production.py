@@ -61,7 +61,8 @@ def _has_rows(context: RunContext, feed: str) -> bool:
 
 def _table(context: RunContext, name: str, rows: Rows) -> pa.Table:
     schema = contract(name).arrow_schema(with_partitions=True)
-    return pa.Table.from_pylist([row | {"run_id": context.run.run_id} for row in rows], schema=schema)
+    every = {"as_of": context.as_of, "run_id": context.run.run_id}
+    return pa.Table.from_pylist([row | every for row in rows], schema=schema)
 
 
 def _feeds(context: RunContext, frames: Frames) -> ProductionFeeds:

@@ -10,15 +10,6 @@ import pyarrow as pa
 
 
 @dataclass(frozen=True, slots=True)
-class Setup:
-    """`source`: changeovers, routings (no pair is stated, or nothing was made before) or same_item (it goes on)."""
-
-    hours: float
-    cost: float
-    source: str
-
-
-@dataclass(frozen=True, slots=True)
 class Changeovers:
     """(hours, cost or None) by resource, item before and item after; without a pair there is no matrix."""
 
@@ -27,11 +18,12 @@ class Changeovers:
     def is_cost_stated(self, resource: str) -> bool:
         return any(cost is not None for (of, _, _), (_, cost) in self.pairs.items() if of == resource)
 
-    def setup(self, resource: str, before: str | None, item: str, own: tuple[float, float]) -> Setup:
-        """`own`: hours and cost of a set-up for the item, whatever was before."""
+    def setup(self, resource: str, before: str | None, item: str, own: tuple[float, float]) -> tuple[float, float, str]:
+        """Hours, cost and source: changeovers; routings, the item's `own` where no pair is stated or nothing was made
+        before; same_item, which goes on."""
         if (pair := self.pairs.get((resource, before or "", item))) is not None:
-            return Setup(pair[0], own[1] if pair[1] is None else pair[1], "changeovers")
-        return Setup(0.0, 0.0, "same_item") if before == item else Setup(*own, "routings")
+            return pair[0], own[1] if pair[1] is None else pair[1], "changeovers"
+        return (0.0, 0.0, "same_item") if before == item else (*own, "routings")
 
 
 def changeovers(rows: pa.Table, resources: Collection[str], items: Collection[str]) -> Changeovers:
@@ -39,19 +31,19 @@ def changeovers(rows: pa.Table, resources: Collection[str], items: Collection[st
     not >= 0 and a pair that is stated twice."""
     pairs: dict[tuple[str, str, str], tuple[float, float | None]] = {}
     for row in rows.to_pylist():
-        key = row["resource_id"], row["from_sku_id"], row["to_sku_id"]
-        where = f"from {key[1]} to {key[2]} on {key[0]}"
-        hours, cost = row["setup_hours"], row.get("setup_cost")
+        key = resource, before, item = row["resource_id"], row["from_sku_id"], row["to_sku_id"]
+        hours, cost = row["setup_hours"], row["setup_cost"]
         rules = (
-            (key[0] in resources, "a resource of the feed resources", f"{key[0]!r}"),
-            (key[1] in items, "articles of the feed routings", f"{key[1]!r}"),
-            (key[2] in items, "articles of the feed routings", f"{key[2]!r}"),
-            (hours is not None and 0.0 <= hours < math.inf, "setup_hours >= 0", f"{hours}"),
-            (cost is None or 0.0 <= cost < math.inf, "setup_cost >= 0", f"{cost}"),
+            (resource in resources, "a resource of the feed resources", resource),
+            (before in items, "articles of the feed routings", before),
+            (item in items, "articles of the feed routings", item),
+            (hours is not None and 0.0 <= hours < math.inf, "setup_hours >= 0", hours),
+            (cost is None or 0.0 <= cost < math.inf, "setup_cost >= 0", cost),
             (key not in pairs, "one row for each pair", "two"),
         )
         for is_good, expected, found in rules:
             if not is_good:
+                where = f"from {before} to {item} on {resource}"
                 raise ValueError(f"changeovers: expected {expected}, found {found} {where}; correct the row")
         pairs[key] = hours, cost
     return Changeovers(pairs)

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -36,9 +37,8 @@ class ProductionFeeds:
     stock: pa.Table
 
 
-@dataclass(frozen=True, slots=True)
-class ProductionTables:
-    """Rows of network.production_plan, .production_sequence and .exception, without run_id."""
+class ProductionTables(NamedTuple):
+    """Rows of network.production_plan, .production_sequence and .exception, without as_of and run_id."""
 
     plan: Rows
     sequence: Rows
@@ -60,10 +60,8 @@ def plan_production(
     """
     periods = Periods(as_of + timedelta(days=1), spec.period_days, max(horizon // spec.period_days, 1))
     hours = hours_of(feeds.resources, periods)
-    matrix = changeovers(
-        feeds.changeovers,
-        *(set(of.to_pylist()) for of in (feeds.resources["resource_id"], feeds.routings["sku_id"])),
-    )
+    known = (feeds.resources["resource_id"], feeds.routings["sku_id"])
+    matrix = changeovers(feeds.changeovers, *(set(names.to_pylist()) for names in known))
     if matrix.pairs:
         solver_module()  # the plan takes minutes: what is not installed is said before
     problem, daily_ID = _problem(feeds, hours, periods, spec)
@@ -75,10 +73,11 @@ def plan_production(
         f"{plan.free_cost:,.2f}; {n_late or 'no'} demands late"
     )
     shop = Shop(plan, periods, hours, matrix, _due(plan, daily_ID))
-    sequence, broken, words = sequence_rows(shop, spec, as_of)
+    sequence, broken, words = sequence_rows(shop, spec)
     tell(words)
-    late = [_exception(plan, late, periods, as_of) for late in plan.late]
-    return ProductionTables(_plan_rows(plan, periods, as_of), sequence, [*late, *broken])
+    return ProductionTables(
+        _plan_rows(plan, periods), sequence, [*(_exception(plan, late, periods) for late in plan.late), *broken]
+    )
 
 
 def _problem(
@@ -159,7 +158,7 @@ def _by_item(stock: pa.Table, items: list[str]) -> FloatArray:
     return np.array([max(known.get(item) or 0.0, 0.0) for item in items])
 
 
-def _plan_rows(plan: ProductionPlan, periods: Periods, as_of: date) -> Rows:
+def _plan_rows(plan: ProductionPlan, periods: Periods) -> Rows:
     problem, serves = plan.problem, defaultdict[tuple[int, int], dict[str, float]](dict)
     for peg in plan.pegs:
         serves[peg.item, peg.made][str(periods.start(peg.wanted))] = round(peg.qty, 6)
@@ -171,7 +170,6 @@ def _plan_rows(plan: ProductionPlan, periods: Periods, as_of: date) -> Rows:
         hours = problem.unit_time_I[i] * plan.lot_IT[i, t] + problem.setup_time_I[i] * plan.setup_IT[i, t]
         rows.append(
             {
-                "as_of": as_of,
                 "sku_id": problem.item_I[i],
                 "ds_from": periods.start(t),
                 "ds_to": periods.end(t),
@@ -187,7 +185,7 @@ def _plan_rows(plan: ProductionPlan, periods: Periods, as_of: date) -> Rows:
     return rows
 
 
-def _exception(plan: ProductionPlan, late: Late, periods: Periods, as_of: date) -> dict[str, object]:
+def _exception(plan: ProductionPlan, late: Late, periods: Periods) -> dict[str, object]:
     problem = plan.problem
     made = [peg for peg in plan.pegs if (peg.item, peg.wanted) == (late.item, late.wanted) and peg.made > peg.wanted]
     full = [f"{problem.resource_R[r]} {periods.span(a, b)}" for r, a, b in late.full]
@@ -196,7 +194,6 @@ def _exception(plan: ProductionPlan, late: Late, periods: Periods, as_of: date) 
     said = " and ".join(f"{qty:,.6g} come {when}" for qty, when in parts if qty > 1e-6)
     why = f"no hours are left on {', '.join(full)}" if full else "no resource is full, but what is made earlier"
     return {
-        "as_of": as_of,
         "sku_id": sku,
         "ds_from": periods.start(late.wanted),
         "ds_to": periods.end(late.wanted),

@@ -31,11 +31,7 @@ def solver_module() -> ModuleType:
 def best_sequence(problem: SequenceProblem, work: float, seed: int = 0) -> LotSequence:
     """The sequence with least of `LotSequence.aims`, one after the other, each within `work` of CP-SAT's deterministic
     time (about a second each): the same on any machine. No worse than `by_due_date` in the first aim."""
-    found = by_due_date(problem)
-    if len(found.order_J) == 1:
-        return replace(found, gap=0.0)
-    model = _SequenceModel(problem, solver_module())
-    gap = 0.0
+    found, model, gap = by_due_date(problem), _SequenceModel(problem, solver_module()), 0.0
     for number, aim in enumerate(model.aims):
         order, value, bound = model.least(aim, found, work, seed)
         if order is not None:

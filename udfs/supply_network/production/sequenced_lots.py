@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,19 +17,15 @@ from udfs.supply_network.production.lot_sequence import LotSequence, SequencePro
 from udfs.supply_network.production.production_plan import ProductionPlan
 from udfs.supply_network.production.work_calendar import Hours, Periods, day_when, hours_until
 
-Wait = tuple[int, int, int]
+Lot = tuple[int, int]
+"""Item and period."""
 
 
-@dataclass(frozen=True, eq=False)
-class ResourceSequence:
-    """The lots, J, of a resource: their items, the sequence, and the days of the period after which each runs (set up)
-    and is done, [J]."""
+class Made(NamedTuple):
+    """Days of a lot's period that are over when it runs, set up, and when it is done."""
 
-    resource: int
-    item_J: IntArray
-    sequence: LotSequence
-    runs_J: FloatArray
-    done_J: FloatArray
+    runs: float
+    done: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,119 +39,91 @@ class Shop:
     matrix: Changeovers
     due_IT: FloatArray
 
+    @cached_property
+    def waits(self) -> list[tuple[int, int, int]]:
+        """(component, product, period) where lots of one period need a component beyond what is left from before."""
+        lot, lot_IT = self.plan.problem, self.plan.lot_IT
+        used_IT = lot.needs_II.T @ lot_IT
+        left_IT = lot.stock_I[:, None] + np.cumsum(lot_IT - used_IT, axis=1) - (lot_IT - used_IT)
+        is_made_IT = (lot_IT > 0) & (lot.resource_I >= 0)[:, None]
+        short = np.argwhere(is_made_IT & (used_IT > left_IT + 1e-6)).tolist()
+        return [(c, int(p), t) for c, t in short for p in np.flatnonzero(lot.needs_II[:, c] * is_made_IT[:, t])]
+
     def work(self, resource: int) -> FloatArray:
         """[T, D] hours worked on each day of each period, with the overtime that the plan has."""
-        problem, shape = self.plan.problem, (self.periods.count, self.periods.days)
-        allowed_T = problem.overtime_RT[resource]
+        shape, allowed_T = (self.periods.count, self.periods.days), self.plan.problem.overtime_RT[resource]
         share_T = np.minimum(self.plan.overtime_RT[resource] / np.maximum(allowed_T, 1e-12), 1.0)
         regular, overtime = (of[resource].reshape(shape) for of in (self.hours.capacity_RD, self.hours.overtime_RD))
         return regular + overtime * share_T[:, None]
 
-    def own_setup(self, item: int) -> tuple[float, float]:
-        problem = self.plan.problem
-        return float(problem.setup_time_I[item]), float(problem.setup_cost_I[item])
+    def lots(self, resource: int) -> list[Lot]:
+        """By period, and in it components before their products."""
+        made_IT = (self.plan.lot_IT > 0) & (self.plan.problem.resource_I == resource)[:, None]
+        return [(len(made_IT) - 1 - i, t) for t, i in np.argwhere(made_IT.T[:, ::-1]).tolist()]
 
-    def problem(self, resource: int, waits: set[Wait], done: dict[tuple[int, int], float]) -> SequenceProblem:
-        """`done`: days after which lots of other resources are made, by item and period."""
-        lot, (period_J, item_J), work_TD = self.plan.problem, self.lots(resource), self.work(resource)
-        keys = list(zip(item_J.tolist(), period_J.tolist(), strict=True))
-        row_of = {key: row for row, key in enumerate(keys)}
-        release_J, before_JJ = np.zeros(len(keys)), np.zeros((len(keys), len(keys)), dtype=bool)
-        for component, product, t in waits:
-            if (row := row_of.get((product, t))) is None:
-                continue
-            if (component, t) in row_of:
+    def own_setup(self, item: int) -> tuple[float, float]:
+        return float(self.plan.problem.setup_time_I[item]), float(self.plan.problem.setup_cost_I[item])
+
+    def problem(self, resource: int, lots: list[Lot], made: dict[Lot, Made]) -> SequenceProblem:
+        """Of a resource, where lots of others are `made` already."""
+        plan, work_TD, row_of = self.plan.problem, self.work(resource), {lot: row for row, lot in enumerate(lots)}
+        item_J, period_J = np.array(lots, dtype=np.int64).T
+        release_J, before_JJ = np.zeros(len(lots)), np.zeros((len(lots), len(lots)), dtype=bool)
+        for component, product, t in self.waits:
+            if (row := row_of.get((product, t))) is not None and (component, t) in row_of:
                 before_JJ[row_of[component, t], row] = True
-            elif (component, t) in done:
-                release_J[row] = max(release_J[row], hours_until(done[component, t], work_TD[t]))
+            elif row is not None and (component, t) in made:
+                release_J[row] = max(release_J[row], hours_until(made[component, t].done, work_TD[t]))
         setup_KJ, cost_KJ = self._setups(resource, item_J)
-        lot_J = self.plan.lot_IT[item_J, period_J]
+        qty_J = self.plan.lot_IT[item_J, period_J]
         return SequenceProblem(
             period_J=period_J,
-            run_J=lot.unit_time_I[item_J] * lot_J,
-            due_J=np.array([self._due_hours(i, t, work_TD[t]) for i, t in keys]),
-            weight_J=lot.late_cost_I[item_J] * lot_J,
+            run_J=plan.unit_time_I[item_J] * qty_J,
+            due_J=np.array([self._due_hours(i, t, work_TD[t]) for i, t in lots]),
+            weight_J=plan.late_cost_I[item_J] * qty_J,
             release_J=release_J,
             before_JJ=before_JJ,
             setup_KJ=setup_KJ,
             cost_KJ=cost_KJ,
-            limit_T=lot.capacity_RT[resource] + lot.overtime_RT[resource],
-            is_cost_first=self.matrix.is_cost_stated(lot.resource_R[resource]),
+            limit_T=plan.capacity_RT[resource] + plan.overtime_RT[resource],
+            is_cost_first=self.matrix.is_cost_stated(plan.resource_R[resource]),
         )
 
     def _setups(self, resource: int, item_J: IntArray) -> tuple[FloatArray, FloatArray]:
-        lot = self.plan.problem
-        name, names = lot.resource_R[resource], [lot.item_I[item] for item in item_J]
-        own = [self.own_setup(int(item)) for item in item_J]
-        rows = [
-            [self.matrix.setup(name, before, *after) for after in zip(names, own, strict=True)]
-            for before in (*names, None)
-        ]
-        hours, cost = (np.array([[getattr(each, of) for each in row] for row in rows]) for of in ("hours", "cost"))
+        name, names = self.plan.problem.resource_R[resource], [self.plan.problem.item_I[item] for item in item_J]
+        after = list(zip(names, map(self.own_setup, item_J), strict=True))
+        rows = [[self.matrix.setup(name, before, *each)[:2] for each in after] for before in (*names, None)]
+        hours, cost = np.moveaxis(np.array(rows), -1, 0)
         return hours, cost
 
     def _due_hours(self, item: int, period: int, work_D: FloatArray) -> float:
         day = self.due_IT[item, period] + 1 - period * self.periods.days
         return hours_until(day, work_D) if day <= self.periods.days else np.inf
 
-    def lots(self, resource: int) -> tuple[IntArray, IntArray]:
-        """Period and item of each lot of a resource; components of a period before their products."""
-        made_IT = (self.plan.lot_IT > 0) & (self.plan.problem.resource_I == resource)[:, None]
-        found = np.argwhere(made_IT.T[:, ::-1])
-        return found[:, 0], len(made_IT) - 1 - found[:, 1]
 
-    def waits(self) -> set[Wait]:
-        """(component, product, period) where lots of one period need a component beyond what is left from before."""
-        lot, lot_IT = self.plan.problem, self.plan.lot_IT
-        used_IT = lot.needs_II.T @ lot_IT
-        left_IT = lot.stock_I[:, None] + np.cumsum(lot_IT - used_IT, axis=1) - (lot_IT - used_IT)
-        is_made_IT = (lot_IT > 0) & (lot.resource_I >= 0)[:, None]
-        short = np.argwhere(is_made_IT & (used_IT > left_IT + 1e-6))
-        return {
-            (int(c), int(p), int(t)) for c, t in short for p in np.flatnonzero(lot.needs_II[:, c] * is_made_IT[:, t])
-        }
+def sequenced(
+    shop: Shop, solve: Callable[[SequenceProblem], LotSequence]
+) -> tuple[dict[int, tuple[list[Lot], LotSequence]], dict[Lot, Made]]:
+    """Lots and their sequence by resource, and when each is made. Where two resources need each other's lots, one
+    cannot know what it should wait for: such a lot runs before its component is done."""
+    made, found = dict[Lot, Made](), dict[int, tuple[list[Lot], LotSequence]]()
+    for resource in _in_order(shop):
+        if lots := shop.lots(resource):
+            sequence, work_TD = solve(shop.problem(resource, lots, made)), shop.work(resource)
+            found[resource] = lots, sequence
+            hours = zip(lots, sequence.start_J + sequence.setup_hours, sequence.end_J, strict=True)
+            made |= {lot: Made(*(day_when(of, work_TD[lot[1]]) for of in run)) for lot, *run in hours}
+    return found, made
 
 
-def sequenced(shop: Shop, solve: Callable[[SequenceProblem], LotSequence]) -> list[ResourceSequence]:
-    """Each resource that makes anything. Where two need each other's lots, one of them cannot know what it waits for:
-    `waiting` finds that afterwards."""
-    waits, done = shop.waits(), dict[tuple[int, int], float]()
-    found = []
-    for resource in _in_order(shop.plan.problem.resource_I, waits):
-        period_J, item_J = shop.lots(resource)
-        if not len(item_J):
-            continue
-        sequence, work_TD = solve(shop.problem(resource, waits, done)), shop.work(resource)
-        starts_J = sequence.start_J + sequence.setup_hours
-        runs_J, done_J = (
-            np.array([day_when(hours, work_TD[t]) for hours, t in zip(of_J, period_J, strict=True)])
-            for of_J in (starts_J, sequence.end_J)
-        )
-        found.append(ResourceSequence(resource, item_J, sequence, runs_J, done_J))
-        done |= {(int(i), int(t)): float(day) for i, t, day in zip(item_J, period_J, done_J, strict=True)}
-    return found
-
-
-def waiting(shop: Shop, found: list[ResourceSequence]) -> dict[tuple[int, int], list[int]]:
-    """By item and period of a product that runs before components of its period are done: these."""
-    runs, done = dict[tuple[int, int], float](), dict[tuple[int, int], float]()
-    for each in found:
-        keys = [(int(i), int(t)) for i, t in zip(each.item_J, each.sequence.problem.period_J, strict=True)]
-        runs |= dict(zip(keys, each.runs_J.tolist(), strict=True))
-        done |= dict(zip(keys, each.done_J.tolist(), strict=True))
-    missed: dict[tuple[int, int], list[int]] = {}
-    for component, product, t in sorted(shop.waits()):
-        if done[component, t] > runs[product, t] + 1e-6:
-            missed.setdefault((product, t), []).append(component)
-    return missed
-
-
-def _in_order(resource_I: IntArray, waits: set[Wait]) -> list[int]:
-    sorter = TopologicalSorter({int(resource): () for resource in np.unique(resource_I[resource_I >= 0])})
-    for component, product, _ in sorted(waits):
+def _in_order(shop: Shop) -> list[int]:
+    resource_I = shop.plan.problem.resource_I
+    every = np.unique(resource_I[resource_I >= 0]).tolist()
+    sorter: TopologicalSorter[int] = TopologicalSorter(dict.fromkeys(every, ()))
+    for component, product, _ in shop.waits:
         if resource_I[component] != resource_I[product]:
             sorter.add(int(resource_I[product]), int(resource_I[component]))
     try:
         return list(sorter.static_order())
     except CycleError:
-        return np.unique(resource_I[resource_I >= 0]).tolist()
+        return every
