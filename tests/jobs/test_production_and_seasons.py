@@ -150,7 +150,15 @@ def test_lots_are_in_sequence_and_a_matrix_changes_it(
     context = make_context(spark, lake, None, AS_OF)
     built(context)
     told = rows(lake, "network.production_sequence")
-    assert {row["setup_hours"] for row in told} <= {0.0, 0.25, 1.0}, "the long set-up is left out"
+    stated = {
+        ("S05", "S06"): (0.25, "changeovers"),
+        ("S06", "S05"): (4.0, "changeovers"),
+        (None, "S05"): (1.0, "routings"),
+    }
+    pairs = {(row["from_sku_id"], row["sku_id"]): (row["setup_hours"], row["setup_source"]) for row in told}
+    same = {(sku, sku): (0.0, "same_item") for sku in ("S05", "S06")} | {(None, "S06"): (1.0, "routings")}
+    assert pairs.items() <= (stated | same).items()
+    assert "changeovers" in {source for _, source in pairs.values()}
     assert {row["sequence_gap"] for row in told} == {0.0}
     assert "set-ups at most 0.0% above the least" in context.progress.stream.getvalue()  # type: ignore[attr-defined]
 
