@@ -141,6 +141,24 @@ def test_a_product_waits_for_the_component_of_its_period(press_first: bool) -> N
     assert all("waits for components" in row["words"] for row in late)
 
 
+def test_where_two_resources_wait_for_each_other_what_cannot_be_is_said() -> None:
+    """Two bikes and their frames, each made where the other's bike is: one of the lines is put in sequence first."""
+    feeds, kinds = bikes(press_first=True), (("a", "line", "press"), ("b", "press", "line"))
+    money = {"unit_hours": 0.2, "setup_hours": 1.0, "setup_cost": 1.0, "unit_cost": 10.0}
+    made = [
+        (f"{what}_{kind}", name) for kind, *names in kinds for what, name in zip(("bike", "frame"), names, strict=True)
+    ]
+    crossed = replace(
+        feeds,
+        bom=table([{"sku_id": f"bike_{k}", "component_sku_id": f"frame_{k}", "component_qty": 1.0} for k in "ab"]),
+        routings=table([{"sku_id": sku, "resource_id": name} | money for sku, name in made]),
+        demand=table([row | {"sku_id": f"bike_{k}"} for row in feeds.demand.to_pylist() for k in "ab"]),
+    )
+    late = planned(crossed).exceptions
+    assert {(row["sku_id"], row["exception_kind"]) for row in late} == {("bike_a", "late_component")}
+    assert all(row["words"].endswith("begins before what goes into it is made: frame_a") for row in late)
+
+
 def test_a_matrix_that_cannot_be_meant_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     good = PAIRS[0]
     for change, words in (
