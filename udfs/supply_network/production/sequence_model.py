@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from itertools import pairwise
 from types import ModuleType
@@ -9,6 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from udfs.supply_network.production.lot_problem import IntArray
 from udfs.supply_network.production.lot_sequence import LotSequence, SequenceProblem, by_due_date, timed
 
 _TICKS = 3600  # of an hour: CP-SAT knows whole numbers alone
@@ -30,12 +32,13 @@ def solver_module() -> ModuleType:
 
 def best_sequence(problem: SequenceProblem, work: float, seed: int = 0) -> LotSequence:
     """The sequence with least of `LotSequence.aims`, one after the other, each within `work` of CP-SAT's deterministic
-    time (about a second each): the same on any machine. No worse than `by_due_date` in the first aim."""
+    time (about a second each): the same on any machine. No worse than `by_due_date`."""
     found, model, gap = by_due_date(problem), _SequenceModel(problem, solver_module()), 0.0
-    for number, aim in enumerate(model.aims):
-        order, value, bound = model.least(aim, found, work, seed)
+    # Short set-ups, a mere tour, are a far better start for the hours beyond a period than due dates are.
+    for number, aim in enumerate((model.hours, *model.aims), start=-1):
+        order, value, bound = model.least(aim, found, work, seed, is_kept=number >= 0)
         if order is not None:
-            found = timed(problem, order)
+            found = min(found, timed(problem, order), key=lambda each: np.round(each.aims(), 2).tolist())
         if number == 1:
             gap = max(value - bound, 0.0) / value if value > 0 else 0.0
     return replace(found, gap=gap)
@@ -54,7 +57,9 @@ class _SequenceModel:
         self.arc = {pair: self.model.new_bool_var("") for pair in _arcs(problem)}
         self.model.add_circuit([(tail, head, taken) for (tail, head), taken in self.arc.items()])
         self._follow()
-        self.aims = [self._over(latest), *self._set_ups(), self._late(latest)]
+        self.hours, cost = self._into(self.setup_KJ), self._into(np.rint(problem.cost_KJ * _CENTS).astype(int))
+        setups = [cost, self.hours] if problem.is_cost_first else [self.hours]
+        self.aims = [self._over(latest), *setups, self._late(latest)]
 
     def _end(self, lot: int) -> Any:
         return self.runs[lot] + int(self.run_J[lot])
@@ -73,19 +78,17 @@ class _SequenceModel:
         over = {int(period): self.model.new_int_var(0, latest, "") for period in np.unique(self.problem.period_J)}
         for period, ticks in over.items():
             lots = set(np.flatnonzero(self.problem.period_J == period).tolist())
-            work = sum(int(self.run_J[lot]) for lot in lots)
-            into = [(int(self.setup_KJ[pair]), taken) for pair, taken in self.arc.items() if pair[1] in lots]
             # It follows from the ends as well; said outright it is a bound that the solver has at once.
-            self.model.add(ticks >= work + sum(hours * taken for hours, taken in into) - int(self.limit_T[period]))
+            work = int(self.run_J[list(lots)].sum()) + self._into(self.setup_KJ, lots)
+            self.model.add(ticks >= work - int(self.limit_T[period]))
             for lot in lots:
                 self.model.add(ticks >= self._end(lot) - int(self.limit_T[period]))
         return sum(over.values())
 
-    def _set_ups(self) -> list[Any]:
-        cost_KJ = np.rint(self.problem.cost_KJ * _CENTS).astype(int)
-        into = [(pair, taken) for pair, taken in self.arc.items() if pair[1] < self.n]
-        hours, cost = (sum(int(of[pair]) * taken for pair, taken in into) for of in (self.setup_KJ, cost_KJ))
-        return [cost, hours] if self.problem.is_cost_first else [hours]
+    def _into(self, of_KJ: IntArray, lots: Collection[int] | None = None) -> Any:
+        """Sum of what the set-ups of some lots take, or of all."""
+        wanted = range(self.n) if lots is None else lots
+        return sum(int(of_KJ[pair]) * taken for pair, taken in self.arc.items() if pair[1] in wanted)
 
     def _late(self, latest: int) -> Any:
         weight_J = np.rint(_WEIGHTS * self.problem.weight_J / max(self.problem.weight_J.max(), 1e-12)).astype(int)
@@ -96,8 +99,10 @@ class _SequenceModel:
             terms.append(int(weight_J[lot]) * late)
         return sum(terms)
 
-    def least(self, aim: Any, known: LotSequence, work: float, seed: int) -> tuple[np.ndarray | None, float, float]:
-        """An order with the least of an aim (None: none better was found), its value and bound; later aims keep it."""
+    def least(
+        self, aim: Any, known: LotSequence, work: float, seed: int, *, is_kept: bool
+    ) -> tuple[IntArray | None, float, float]:
+        """An order with the least of an aim (None: none was found), its value and bound; later aims keep the value."""
         follows = [*known.order_J.tolist(), self.n]
         taken = {(self.n, follows[0]), *pairwise(follows)}
         self.model.clear_hints()
@@ -111,7 +116,8 @@ class _SequenceModel:
         if solver.solve(self.model) not in (self.cp.OPTIMAL, self.cp.FEASIBLE):
             return None, 1.0, 0.0
         value = round(solver.objective_value)
-        self.model.add(aim <= value)
+        if is_kept:
+            self.model.add(aim <= value)
         follows_J = {tail: head for (tail, head), variable in self.arc.items() if solver.boolean_value(variable)}
         order = [follows_J[self.n]]
         while len(order) < self.n:
