@@ -44,10 +44,9 @@ def resource(hours: float) -> dict[str, object]:
 
 
 @pytest.fixture(scope="module")
-def lake(spark: SparkSession, finished: Lakehouse, feeds: Path, tmp_path_factory: pytest.TempPathFactory) -> Lakehouse:
-    """A finished run, then feeds of seasons and of production taken in."""
-    folder = tmp_path_factory.mktemp("production")
-    lake, more = copied(finished, folder / "lake"), folder / "feeds"
+def more(feeds: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The feeds of a finished run, and those of seasons and of production beside them."""
+    more = tmp_path_factory.mktemp("production") / "feeds"
     shutil.copytree(feeds, more)
     routing = {"resource_id": "oven", "unit_hours": 0.1, "setup_hours": 1.0, "setup_cost": 5.0, "unit_cost": 1.0}
     write(more, "routings", *({"sku_id": sku} | routing for sku in ("S05", "S06")))
@@ -56,8 +55,23 @@ def lake(spark: SparkSession, finished: Lakehouse, feeds: Path, tmp_path_factory
     season = {"location_id": "north", "season_name": "Spring", "unit_price": 5.0, "unit_cost": 3.0}
     spring = {"ds_from": NEXT, "ds_to": AS_OF + timedelta(days=14)}
     write(more, "seasons", {"sku_id": "S09"} | season | spring, {"sku_id": "S05"} | season | spring | {"unit_cost": 9})
+    return more
+
+
+@pytest.fixture(scope="module")
+def lake(spark: SparkSession, finished: Lakehouse, more: Path, tmp_path_factory: pytest.TempPathFactory) -> Lakehouse:
+    """A finished run, then the further feeds taken in."""
+    lake = copied(finished, tmp_path_factory.mktemp("planned") / "lake")
     run_stages(make_context(spark, lake, more, AS_OF), ["ingest"])
     built(make_context(spark, lake, None, AS_OF))
+    return lake
+
+
+def with_matrix(spark: SparkSession, lake: Lakehouse, more: Path, folder: Path, *pairs: dict[str, object]) -> Lakehouse:
+    lake, feeds = copied(lake, folder / "lake"), folder / "feeds"
+    shutil.copytree(more, feeds)
+    write(feeds, "changeovers", *pairs)
+    run_stages(make_context(spark, lake, feeds, AS_OF), ["ingest"])
     return lake
 
 
@@ -120,6 +134,45 @@ def test_built_again_the_tables_are_equal(spark: SparkSession, lake: Lakehouse) 
     before = hashes(lake)
     built(make_context(spark, lake, None, AS_OF))
     assert hashes(lake) == before
+
+
+def test_lots_are_in_sequence_and_a_matrix_changes_it(
+    spark: SparkSession, lake: Lakehouse, more: Path, tmp_path: Path
+) -> None:
+    own = rows(lake, "network.production_sequence")
+    assert {row["setup_source"] for row in own} <= {"routings", "same_item"}
+    assert [row["position"] for row in own if row["ds_from"] == NEXT] == list(range(1, len(own) // 2 + 1))
+    assert all(row["done_ds"] >= row["ds_from"] and row["sequence_gap"] is None for row in own)  # type: ignore[operator]
+    pytest.importorskip("ortools")
+    pair = {"resource_id": "oven", "from_sku_id": "S05", "to_sku_id": "S06"}
+    back = pair | {"from_sku_id": "S06", "to_sku_id": "S05", "setup_hours": 4.0}
+    lake = with_matrix(spark, lake, more, tmp_path, pair | {"setup_hours": 0.25}, back)
+    context = make_context(spark, lake, None, AS_OF)
+    built(context)
+    told = rows(lake, "network.production_sequence")
+    stated = {
+        ("S05", "S06"): (0.25, "changeovers"),
+        ("S06", "S05"): (4.0, "changeovers"),
+        (None, "S05"): (1.0, "routings"),
+    }
+    pairs = {(row["from_sku_id"], row["sku_id"]): (row["setup_hours"], row["setup_source"]) for row in told}
+    same = {(sku, sku): (0.0, "same_item") for sku in ("S05", "S06")} | {(None, "S06"): (1.0, "routings")}
+    assert pairs.items() <= (stated | same).items()
+    assert "changeovers" in {source for _, source in pairs.values()}
+    assert {row["sequence_gap"] for row in told} == {0.0}
+    assert "set-ups at most 0.0% above the least" in context.progress.stream.getvalue()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("hours", "fault"), [("-1", "breaks the rule out_of_range_setup_hours"), ("2", "states a pair")]
+)
+def test_a_matrix_that_loses_a_row_is_refused(
+    spark: SparkSession, lake: Lakehouse, more: Path, tmp_path: Path, hours: str, fault: str
+) -> None:
+    pair = {"resource_id": "oven", "from_sku_id": "S05", "to_sku_id": "S06"}
+    lake = with_matrix(spark, lake, more, tmp_path, pair | {"setup_hours": "1"}, pair | {"setup_hours": hours})
+    with pytest.raises(SourceError, match=rf"changeovers: row \d of changeovers.csv {fault}.*correct the file"):
+        built(make_context(spark, lake, None, AS_OF))
 
 
 def test_a_resource_that_has_no_hours_ahead_is_refused(spark: SparkSession, lake: Lakehouse) -> None:

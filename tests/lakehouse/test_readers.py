@@ -58,6 +58,7 @@ def test_a_whole_run_makes_every_table_of_the_house_that_its_feeds_allow(finishe
         "seasonal.analogue",
         "seasonal.buy_plan",  # so nothing is bought for one
         "network.production_plan",  # no feed says what is made
+        "network.production_sequence",
         "network.exception",
         *(name for name in TABLES if name.startswith("pricing.")),  # prices are planned where a setting asks for it
         "gold.order_change",  # a change of an order is looked for when somebody asks

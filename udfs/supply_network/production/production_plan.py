@@ -94,7 +94,7 @@ def _plan(
     np.add.at(hours_RT, problem.resource_I[limited], hours_IT[limited])
     overtime_RT = np.maximum(hours_RT - problem.capacity_RT, 0.0)
     pegs = _pegs(model, found.value_N)
-    late = _late(problem, model, found.value_N, pegs, hours_RT)
+    late = _late(model, found.value_N, pegs, hours_RT, setup_IT)
     return ProductionPlan(
         problem, lot_IT, setup_IT, hours_RT, overtime_RT, pegs, late, found.cost, found.bound, free_lot_IT, free_cost
     )
@@ -110,15 +110,15 @@ def _pegs(model: LotModel, value_N: FloatArray) -> tuple[Peg, ...]:
 
 
 def _late(
-    problem: LotProblem, model: LotModel, value_N: FloatArray, pegs: tuple[Peg, ...], hours_RT: FloatArray
+    model: LotModel, value_N: FloatArray, pegs: tuple[Peg, ...], hours_RT: FloatArray, setup_IT: FloatArray
 ) -> tuple[Late, ...]:
+    problem = model.problem
     late_IT, unmet_IT = np.zeros(problem.demand_IT.shape), np.zeros(problem.demand_IT.shape)
     for peg in pegs:
         late_IT[peg.item, peg.wanted] += peg.qty * (peg.made > peg.wanted)
     if model.unmet.stop > model.unmet.start:
         unmet_IT = value_N[model.unmet].reshape(unmet_IT.shape) * problem.net_echelon_demand()
     is_late_IT = (late_IT + unmet_IT > 1e-6) & ~problem.is_component[:, None]
-    setup_IT = _set_up(problem, pegs)
     return tuple(
         Late(
             int(i),
@@ -129,13 +129,6 @@ def _late(
         )
         for i, t in np.argwhere(is_late_IT)
     )
-
-
-def _set_up(problem: LotProblem, pegs: tuple[Peg, ...]) -> FloatArray:
-    setup_IT = np.zeros(problem.demand_IT.shape)
-    for peg in pegs:
-        setup_IT[peg.item, peg.made] = 1.0
-    return setup_IT
 
 
 def _full_spans(

@@ -7,46 +7,42 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from udfs.supply_network.production.bill_of_materials import FloatArray, Need
+from udfs.supply_network.production.bill_of_materials import FloatArray, Need, exploded
+from udfs.supply_network.production.changeovers import changeovers
 from udfs.supply_network.production.lot_problem import OWN_DEMAND, LotProblem, lot_problem
 from udfs.supply_network.production.production_plan import Late, ProductionPlan, production_plan
 from udfs.supply_network.production.production_spec import ProductionSpec
+from udfs.supply_network.production.sequence_model import solver_module
+from udfs.supply_network.production.sequence_tables import Rows, sequence_rows
+from udfs.supply_network.production.sequenced_lots import Shop
+from udfs.supply_network.production.work_calendar import Hours, Periods, hours_of
 
 _DAYS_OF_YEAR = 365.25
-Rows = list[dict[str, object]]
-
-
-@dataclass(frozen=True, slots=True)
-class Periods:
-    """`count` periods of `days` days from the day `first`; the last may be shorter than the horizon needs."""
-
-    first: date
-    days: int
-    count: int
-
-    def start(self, period: int) -> date:
-        return self.first + timedelta(days=period * self.days)
-
-    def end(self, period: int) -> date:
-        return self.start(period + 1) - timedelta(days=1)
-
-    def of(self, day: date) -> int:
-        return (day - self.first).days // self.days
 
 
 @dataclass(frozen=True, slots=True)
 class ProductionFeeds:
-    """Rows of the feeds, typed: bom, routings, resources; demand: sku_id, ds, qty; stock: sku_id, qty."""
+    """Rows of the feeds, typed: bom, routings, resources, changeovers; demand: sku_id, ds, qty; stock: sku_id, qty."""
 
     bom: pa.Table
     routings: pa.Table
     resources: pa.Table
+    changeovers: pa.Table
     demand: pa.Table
     stock: pa.Table
+
+
+class ProductionTables(NamedTuple):
+    """Rows of network.production_plan, .production_sequence and .exception, without as_of and run_id."""
+
+    plan: Rows
+    sequence: Rows
+    exceptions: Rows
 
 
 def plan_production(
@@ -55,14 +51,20 @@ def plan_production(
     horizon: int,
     spec: ProductionSpec,
     tell: Callable[[str], None] = lambda _words: None,
-) -> tuple[Rows, Rows]:
-    """Rows of network.production_plan and of network.exception, without run_id.
+) -> ProductionTables:
+    """Lots, their sequence, and what comes late.
 
-    The horizon is cut into whole periods. What the plan is based on and how good it is is told in a line. Raises
-    ValueError for a bill that contains itself, an item without a routing, a routing on a resource without hours.
+    The horizon is cut into whole periods. What the plan is based on and how good it is is told in two lines. Raises
+    ValueError for a bill that contains itself, an item without a routing, a routing on a resource without hours, and
+    as `changeovers` does.
     """
     periods = Periods(as_of + timedelta(days=1), spec.period_days, max(horizon // spec.period_days, 1))
-    problem = _problem(feeds, periods, spec)
+    hours = hours_of(feeds.resources, periods)
+    known = (feeds.resources["resource_id"], feeds.routings["sku_id"])
+    matrix = changeovers(feeds.changeovers, *(set(names.to_pylist()) for names in known))
+    if matrix.pairs:
+        solver_module()  # the plan takes minutes: what is not installed is said before
+    problem, daily_ID = _problem(feeds, hours, periods, spec)
     plan = production_plan(problem, spec)
     n_late = len(plan.late)
     tell(
@@ -70,10 +72,18 @@ def plan_production(
         f"{periods.days} days: cost {plan.cost:,.2f}, at most {plan.gap:.1%} above the best; without limits "
         f"{plan.free_cost:,.2f}; {n_late or 'no'} demands late"
     )
-    return _plan_rows(plan, periods, as_of), [_exception(plan, late, periods, as_of) for late in plan.late]
+    shop = Shop(plan, periods, hours, matrix, _due(plan, daily_ID))
+    sequence, broken, words = sequence_rows(shop, spec)
+    tell(words)
+    return ProductionTables(
+        _plan_rows(plan, periods), sequence, [*(_exception(plan, late, periods) for late in plan.late), *broken]
+    )
 
 
-def _problem(feeds: ProductionFeeds, periods: Periods, spec: ProductionSpec) -> LotProblem:
+def _problem(
+    feeds: ProductionFeeds, hours: Hours, periods: Periods, spec: ProductionSpec
+) -> tuple[LotProblem, FloatArray]:
+    """The problem, and of each of its items the own demand by day."""
     needs = [Need(r["sku_id"], r["component_sku_id"], float(r["component_qty"])) for r in feeds.bom.to_pylist()]
     routings = {row["sku_id"]: row for row in feeds.routings.to_pylist()}
     bought = {need.component for need in needs} - set(routings)
@@ -83,21 +93,30 @@ def _problem(feeds: ProductionFeeds, periods: Periods, spec: ProductionSpec) -> 
             "add what they are made on, or take their rows out of bom"
         )
     items = sorted([*routings, *bought])
-    capacity = _capacity(feeds.resources, periods)
-    names = tuple(sorted(capacity))
-    terms = _terms([routings.get(item, {}) for item in items], items, names, periods, spec)
+    terms = _terms([routings.get(item, {}) for item in items], items, hours.resource_R, periods, spec)
     terms["stock_I"] = _by_item(feeds.stock, items)
-    hours = {key: np.array([capacity[name][key] for name in names]) for key in ("capacity", "overtime", "cost")}
-    return lot_problem(
+    demand_ID = _demand(feeds.demand, items, periods)
+    problem = lot_problem(
         items,
-        _demand(feeds.demand, items, periods),
+        periods.sums(demand_ID),
         needs,
         terms,
-        resource_R=names,
-        capacity_RT=hours["capacity"],
-        overtime_RT=hours["overtime"],
-        overtime_cost_R=hours["cost"].max(axis=1),
+        resource_R=hours.resource_R,
+        capacity_RT=periods.sums(hours.capacity_RD),
+        overtime_RT=periods.sums(hours.overtime_RD),
+        overtime_cost_R=hours.overtime_cost_R,
     )
+    rows = [items.index(item.removesuffix(OWN_DEMAND)) for item in problem.item_I]
+    return problem, demand_ID[rows] * ~problem.is_component[:, None]
+
+
+def _due(plan: ProductionPlan, own_ID: FloatArray) -> FloatArray:
+    """[I, T] the first day on which stock and earlier lots, in whatever form, no longer do."""
+    problem = plan.problem
+    wanted_ID = np.cumsum(exploded(own_ID, problem.needs_II), axis=1)
+    there_IT = exploded(problem.stock_I[:, None], problem.needs_II) + np.cumsum(plan.lot_IT, axis=1) - plan.lot_IT
+    is_short_ITD = wanted_ID[:, None, :] > there_IT[:, :, None] + 1e-6
+    return np.where(is_short_ITD.any(axis=-1), is_short_ITD.argmax(axis=-1), np.inf)
 
 
 def _terms(
@@ -124,35 +143,14 @@ def _terms(
     }
 
 
-def _capacity(resources: pa.Table, periods: Periods) -> dict[str, dict[str, FloatArray]]:
-    """Hours by resource and period: a row's hours are spread evenly over its days, and rows add up."""
-    found: dict[str, dict[str, FloatArray]] = {}
-    for row in resources.to_pylist():
-        days = (row["ds_to"] - row["ds_from"]).days + 1
-        if days < 1:
-            raise ValueError(
-                f"resources: expected ds_to on or after ds_from, found {row['ds_from']} to {row['ds_to']} "
-                f"for {row['resource_id']}; correct the row"
-            )
-        share_T = np.zeros(periods.count)
-        for t in range(periods.count):
-            first, last = max(row["ds_from"], periods.start(t)), min(row["ds_to"], periods.end(t))
-            share_T[t] = max((last - first).days + 1, 0) / days
-        if share_T.any():
-            empty = {key: np.zeros(periods.count) for key in ("capacity", "overtime", "cost")}
-            of = found.setdefault(row["resource_id"], empty)
-            of["capacity"] += share_T * row["capacity_hours"]
-            of["overtime"] += share_T * (row["overtime_hours"] or 0.0)
-            of["cost"] = np.maximum(of["cost"], row["overtime_cost"] or 0.0)
-    return found
-
-
 def _demand(demand: pa.Table, items: list[str], periods: Periods) -> FloatArray:
-    index, total_IT = {item: row for row, item in enumerate(items)}, np.zeros((len(items), periods.count))
+    index = {item: row for row, item in enumerate(items)}
+    total_ID = np.zeros((len(items), periods.count * periods.days))
     for row in demand.to_pylist():
-        if row["sku_id"] in index and 0 <= periods.of(row["ds"]) < periods.count:
-            total_IT[index[row["sku_id"]], periods.of(row["ds"])] += row["qty"]
-    return total_IT
+        day = (row["ds"] - periods.first).days
+        if row["sku_id"] in index and 0 <= day < total_ID.shape[1]:
+            total_ID[index[row["sku_id"]], day] += row["qty"]
+    return total_ID
 
 
 def _by_item(stock: pa.Table, items: list[str]) -> FloatArray:
@@ -160,7 +158,7 @@ def _by_item(stock: pa.Table, items: list[str]) -> FloatArray:
     return np.array([max(known.get(item) or 0.0, 0.0) for item in items])
 
 
-def _plan_rows(plan: ProductionPlan, periods: Periods, as_of: date) -> Rows:
+def _plan_rows(plan: ProductionPlan, periods: Periods) -> Rows:
     problem, serves = plan.problem, defaultdict[tuple[int, int], dict[str, float]](dict)
     for peg in plan.pegs:
         serves[peg.item, peg.made][str(periods.start(peg.wanted))] = round(peg.qty, 6)
@@ -172,7 +170,6 @@ def _plan_rows(plan: ProductionPlan, periods: Periods, as_of: date) -> Rows:
         hours = problem.unit_time_I[i] * plan.lot_IT[i, t] + problem.setup_time_I[i] * plan.setup_IT[i, t]
         rows.append(
             {
-                "as_of": as_of,
                 "sku_id": problem.item_I[i],
                 "ds_from": periods.start(t),
                 "ds_to": periods.end(t),
@@ -188,19 +185,19 @@ def _plan_rows(plan: ProductionPlan, periods: Periods, as_of: date) -> Rows:
     return rows
 
 
-def _exception(plan: ProductionPlan, late: Late, periods: Periods, as_of: date) -> dict[str, object]:
+def _exception(plan: ProductionPlan, late: Late, periods: Periods) -> dict[str, object]:
     problem = plan.problem
     made = [peg for peg in plan.pegs if (peg.item, peg.wanted) == (late.item, late.wanted) and peg.made > peg.wanted]
-    full = [f"{problem.resource_R[r]} from {periods.start(a)} to {periods.end(b)}" for r, a, b in late.full]
+    full = [f"{problem.resource_R[r]} {periods.span(a, b)}" for r, a, b in late.full]
     sku = problem.item_I[late.item].removesuffix(OWN_DEMAND)
     parts = [(late.late_qty, "later"), (late.unmet_qty, f"not before {periods.end(periods.count - 1)}")]
     said = " and ".join(f"{qty:,.6g} come {when}" for qty, when in parts if qty > 1e-6)
     why = f"no hours are left on {', '.join(full)}" if full else "no resource is full, but what is made earlier"
     return {
-        "as_of": as_of,
         "sku_id": sku,
         "ds_from": periods.start(late.wanted),
         "ds_to": periods.end(late.wanted),
+        "exception_kind": "late_demand",
         "late_qty": late.late_qty,
         "unmet_qty": late.unmet_qty,
         "made_in": json.dumps({str(periods.start(peg.made)): round(peg.qty, 6) for peg in made}),
