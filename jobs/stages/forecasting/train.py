@@ -31,9 +31,12 @@ from jobs.stages.forecasting.forecasting_reads import (
 from jobs.stages.forecasting.model_archive import model_rows, pack
 from jobs.stages.forecasting.training_plan import is_long_enough, tree_fits, trees_wanted
 from lakehouse.schema.entities import CUTOFF
+from lakehouse.schema.tables import contract
 from udfs.forecasting.models.trees import tree_totals
 from udfs.forecasting.models.trees.group_features import COLUMNS, GroupFeatures
 from udfs.forecasting.models.trees.tree_spec import TreeSpec
+from udfs.forecasting.weather_adjusted import TABLE as WEATHER_EFFECT
+from udfs.forecasting.weather_adjusted import WeatherAdjusted
 
 if TYPE_CHECKING:
     from jobs.context import RunContext
@@ -61,13 +64,15 @@ def kernel(inputs: dict[str, pa.Table], parameters: TrainParameters, unit: str) 
     known = batch.until(days_back[0])
     n_series = int(known.mask_ST.any(1).sum())
     if n_series < spec.least_series or not is_long_enough(known, horizon):
-        return KernelResult({MODELS: model_rows(MODELS)})
+        return KernelResult({MODELS: model_rows(MODELS), WEATHER_EFFECT: contract(WEATHER_EFFECT).empty()})
     groups = GroupFeatures.from_arrow(inputs[GROUPS]) if spec.group_features else None
     model = tree_totals.fit(batch, horizon, spec, days_back, groups)
     with tempfile.TemporaryDirectory() as folder:
         tree_totals.save(model, Path(folder))
         row = ("trees", cutoff, n_series, pack(Path(folder)), time.perf_counter() - started)
-    return KernelResult({MODELS: model_rows(MODELS, row)}, ids=1)
+    is_adjusted = isinstance(model, WeatherAdjusted)
+    effects = model.effects.rows(cutoff) if is_adjusted else contract(WEATHER_EFFECT).empty()
+    return KernelResult({MODELS: model_rows(MODELS, row), WEATHER_EFFECT: effects}, ids=1)
 
 
 def parameters(context: RunContext, _sums: Mapping[str, Any]) -> TrainParameters:
@@ -92,7 +97,7 @@ STAGE = UnitStage(
     unit=CUTOFF,
     units=trees_wanted,
     reads=(*WHOLE_HISTORY, Read(GROUPS, ("level", "group_name", "ds", *COLUMNS), days=_learnt_days)),
-    writes=(MODELS,),
+    writes=(MODELS, WEATHER_EFFECT),
     settings=("forecast", "trees", "horizon", "replays"),
     libraries=("lightgbm",),
     identity=tree_fits,
