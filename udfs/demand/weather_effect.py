@@ -13,7 +13,7 @@ import numpy as np
 from udfs.demand.festival_lift import AROUND_WEEKS, usual_demand
 from udfs.series.known_weather import factors
 
-MOST_WINDOWS, LEAST_WINDOWS = 13, 4
+MOST_WINDOWS, LEAST_WINDOWS = 26, 4
 LEAST_LEARNT_DAYS = 112
 _AROUND_DAYS = 7 * AROUND_WEEKS
 _LEVEL_DAYS = 28

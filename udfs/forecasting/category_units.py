@@ -43,7 +43,7 @@ class CategoryUnits:
         return total_UT
 
     def states(self, batch: SkuBatch) -> np.ndarray:
-        """(U, T) a number for what else moves demand: whether most series are promoted, and whether it is a benefit day."""
+        """(U, T) a number for what else moves demand: whether most series are promoted, whether benefits are paid."""
         seen_ST = batch.mask_ST.cpu().numpy()
         n_UT = self.sum(seen_ST)
         promo, benefit = (self.sum(_is(name, batch) & seen_ST) > 0.5 * n_UT for name in ("is_promo", "is_benefit_day"))

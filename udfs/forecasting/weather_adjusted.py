@@ -26,6 +26,7 @@ from udfs.series.sku_batch import SkuBatch
 
 TABLE = "forecast.weather_effect"
 _FILE = "weather_effects.json"
+_ARRAYS = ("effect_CW", "is_used_C", "gain_C", "mean_W")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -90,7 +91,7 @@ class WeatherEffects:
 
     def save(self, folder: Path) -> None:
         about = {"categories": self.categories, "windows": self.windows}
-        arrays = {name: getattr(self, name).tolist() for name in ("effect_CW", "is_used_C", "gain_C", "mean_W")}
+        arrays = {name: getattr(self, name).tolist() for name in _ARRAYS}
         (folder / _FILE).write_text(json.dumps(about | arrays), encoding="utf-8")
 
     @classmethod
@@ -99,8 +100,8 @@ class WeatherEffects:
         if not (folder / _FILE).exists():
             return None
         about = json.loads((folder / _FILE).read_text(encoding="utf-8"))
-        arrays = (np.array(about[name]) for name in ("effect_CW", "is_used_C", "gain_C", "mean_W"))
-        return cls(tuple(about["categories"]), *arrays, about["windows"])
+        arrays = {name: np.array(about[name]) for name in _ARRAYS}
+        return cls(categories=tuple(about["categories"]), windows=about["windows"], **arrays)
 
 
 @dataclass(frozen=True, eq=False, slots=True)

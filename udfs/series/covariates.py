@@ -32,8 +32,8 @@ class Covariates:
         shared_GXK: (G, X, K - K1) those that all series of a group have in common, such as a location's calendar: kept
             once, however many series there are; all of them are stated ahead. None where there are none.
         group_S: (S,) int64 group of each series; None where there are none.
-        weather: of the groups, which are locations then; no column of `values`, for what is known of a day ahead hangs on
-            the day that one looks from. None where nobody delivers any.
+        weather: of the groups, which are locations then; no column among these, for what is known of a day ahead hangs
+            on the day that one looks from. None where nobody delivers any.
 
     Models read days ahead of an origin by `ahead` or `over`, which know what was known at it.
     """

@@ -59,8 +59,8 @@ class Weather:
         first = int(day_R.min())
         measured_LDW = np.full((len(locations), int(day_R.max()) - first + 1, len(VALUES)), np.nan)
         measured_LDW[place_R[is_measured_R], day_R[is_measured_R] - first] = value_RW[is_measured_R]
-        forecasts = (x_R[~is_measured_R].astype(np.int64) for x_R in (place_R, day_R, issued_R))
-        return cls(first, measured_LDW, *forecasts, value_RW[~is_measured_R])
+        at_R, of_R, on_R = (x_R[~is_measured_R].astype(np.int64) for x_R in (place_R, day_R, issued_R))
+        return cls(first, measured_LDW, at_R, of_R, on_R, value_RW[~is_measured_R])
 
     def days(self, first: int, n_days: int) -> np.ndarray:
         """(L, n_days, W) each day as known at its end: measured, else as last forecast; NaN where neither."""

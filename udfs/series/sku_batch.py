@@ -211,9 +211,9 @@ class SkuBatch:
         return (self.cutoff - _EPOCH).days - self.n_days + 1 + origin
 
     def target(self, origin: int, horizon: int) -> torch.Tensor:
-        """(S, H) demand of the `horizon` days after the first `origin`, of weather without what was foreseen then alone.
+        """(S, H) demand of the `horizon` days after the first `origin`, without what was foreseen then of the weather.
 
-        Where `y_ST` is as it came, these are its days.
+        `y_ST` is without all that weather did; where it is as it came, these are its days.
         """
         y_SH = self.y_ST[:, origin : origin + horizon]
         if self.unforeseen is None:

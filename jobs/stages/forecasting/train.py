@@ -70,8 +70,9 @@ def kernel(inputs: dict[str, pa.Table], parameters: TrainParameters, unit: str) 
     with tempfile.TemporaryDirectory() as folder:
         tree_totals.save(model, Path(folder))
         row = ("trees", cutoff, n_series, pack(Path(folder)), time.perf_counter() - started)
-    is_adjusted = isinstance(model, WeatherAdjusted)
-    effects = model.effects.rows(cutoff) if is_adjusted else contract(WEATHER_EFFECT).empty()
+    effects = contract(WEATHER_EFFECT).empty()
+    if isinstance(model, WeatherAdjusted):
+        effects = model.effects.rows(cutoff)
     return KernelResult({MODELS: model_rows(MODELS, row), WEATHER_EFFECT: effects}, ids=1)
 
 
