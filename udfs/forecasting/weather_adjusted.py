@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from lakehouse.schema.tables import contract
+from lakehouse.schema.tables import contract, table_of
 from udfs.demand.weather_effect import UnitDays, pays
 from udfs.forecasting.category_units import CategoryUnits
 from udfs.forecasting.forecaster import Forecast, Forecaster
@@ -81,13 +81,11 @@ class WeatherEffects:
 
     def rows(self, cutoff: date) -> pa.Table:
         """Rows of `TABLE`, without its partition columns: the categories that have series."""
-        schema = contract(TABLE).arrow_schema(with_partitions=False)
-        seen = [c for c in range(len(self.categories)) if self.effect_CW[c].any()]
-        found = [
-            (cutoff, self.categories[c], self.is_used_C[c], self.gain_C[c], self.windows, *self.effect_CW[c])
-            for c in seen
-        ]
-        return pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in found], schema=schema)
+        seen = np.flatnonzero(self.effect_CW.any(1))
+        columns = [self.is_used_C[seen], self.gain_C[seen], [self.windows] * len(seen), *self.effect_CW[seen].T]
+        names = contract(TABLE).file_columns()
+        keys = [cutoff] * len(seen), [self.categories[c] for c in seen]
+        return table_of(TABLE, dict(zip(names, (*keys, *columns), strict=True)))
 
     def save(self, folder: Path) -> None:
         about = {"categories": self.categories, "windows": self.windows}

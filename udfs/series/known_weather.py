@@ -30,13 +30,13 @@ class Weather:
 
     Attributes:
         first: the first day, counted since 1970, as all days here.
-        measured_LDW: (L, D, W) float64, NaN where not measured.
-        location_R, day_R, issued_R: (R,) int64 of each forecast, in the order in which they were issued.
+        known_LDW: (L, D, W) float64 each day as known at its end: measured, else as last forecast; NaN where neither.
+        location_R, day_R, issued_R: (R,) int of each forecast, in the order in which they were issued.
         value_RW: (R, W) what it says, NaN where nothing.
     """
 
     first: int
-    measured_LDW: np.ndarray
+    known_LDW: np.ndarray
     location_R: np.ndarray
     day_R: np.ndarray
     issued_R: np.ndarray
@@ -48,30 +48,25 @@ class Weather:
         if table is None or not table.num_rows:
             return None
         place_R = pc.index_in(table["location_id"].combine_chunks(), pa.array(locations, pa.string()))
-        table = table.append_column("place", place_R).filter(pc.is_valid(place_R)).sort_by("known_on")
+        table = table.append_column("place", place_R).filter(pc.is_valid(place_R))
         if not table.num_rows:
             return None
+        table = table.sort_by([("is_measured", "ascending"), ("known_on", "ascending")])
         place_R, day_R, issued_R = (table[name].cast(pa.int32()).to_numpy() for name in ("place", "ds", "known_on"))
         columns = [pc.fill_null(table[name].cast(pa.float64()), float("nan")).to_numpy() for name in VALUES]
         value_RW = np.stack([columns[0], np.log1p(columns[1])], axis=1)
         value_RW[:, np.isnan(value_RW).all(0)] = 0.0  # what nobody states is the same every day
-        is_measured_R = table["is_measured"].to_numpy()
         first = int(day_R.min())
-        measured_LDW = np.full((len(locations), int(day_R.max()) - first + 1, len(VALUES)), np.nan)
-        measured_LDW[place_R[is_measured_R], day_R[is_measured_R] - first] = value_RW[is_measured_R]
-        at_R, of_R, on_R = (x_R[~is_measured_R].astype(np.int64) for x_R in (place_R, day_R, issued_R))
-        return cls(first, measured_LDW, at_R, of_R, on_R, value_RW[~is_measured_R])
+        known_LDW = np.full((len(locations), int(day_R.max()) - first + 1, len(VALUES)), np.nan)
+        _put(known_LDW, place_R, day_R - first, value_RW)
+        forecasts = slice(0, int(np.count_nonzero(~table["is_measured"].to_numpy())))
+        return cls(first, known_LDW, place_R[forecasts], day_R[forecasts], issued_R[forecasts], value_RW[forecasts])
 
     def days(self, first: int, n_days: int) -> np.ndarray:
-        """(L, n_days, W) each day as known at its end: measured, else as last forecast; NaN where neither."""
-        days_LXW = np.full((len(self.measured_LDW), n_days, len(VALUES)), np.nan)
-        use_R = (self.day_R >= first) & (self.day_R < first + n_days)
-        _put(days_LXW, self.location_R[use_R], self.day_R[use_R] - first, self.value_RW[use_R])
-        begin, end = max(first, self.first), min(first + n_days, self.first + self.measured_LDW.shape[1])
-        if begin < end:
-            known_LXW = self.measured_LDW[:, begin - self.first : end - self.first]
-            part_LXW = days_LXW[:, begin - first : end - first]
-            part_LXW[:] = np.where(np.isnan(known_LXW), part_LXW, known_LXW)
+        """(L, n_days, W) each day as known at its end; NaN where it was not."""
+        at_X = first - self.first + np.arange(n_days)
+        days_LXW = self.known_LDW[:, np.clip(at_X, 0, self.known_LDW.shape[1] - 1)]
+        days_LXW[:, (at_X < 0) | (at_X >= self.known_LDW.shape[1])] = np.nan
         return days_LXW
 
     def ahead(self, origin: int, horizon: int) -> np.ndarray:
@@ -98,21 +93,16 @@ class Weather:
 
     def _trust(self, origin: int, usual_LXW: np.ndarray) -> np.ndarray:
         """(B, W) by lead the share of a forecast's distance from the usual that has come true, 0 to 1."""
-        use_R = (self.day_R <= origin) & (self.issued_R > origin - _RECENT_DAYS) & (self.day_R >= self.first)
+        use_R = (self.day_R <= origin) & (self.issued_R > origin - _RECENT_DAYS)
         at = self.location_R[use_R], self.day_R[use_R] - self.first
         lead_R = np.minimum(self.day_R[use_R] - self.issued_R[use_R], _MOST_LEAD)
-        within_R = at[1] < self.measured_LDW.shape[1]
-        at, lead_R = (at[0][within_R], at[1][within_R]), lead_R[within_R]
-        came_RW = self.measured_LDW[at] - usual_LXW[at]
-        said_RW = self.value_RW[use_R][within_R] - usual_LXW[at]
-        known_RW = ~np.isnan(came_RW + said_RW)
+        came_RW, said_RW = self.known_LDW[at] - usual_LXW[at], self.value_RW[use_R] - usual_LXW[at]
         trust_BW = np.ones((_MOST_LEAD + 1, len(VALUES)))
         for w in range(len(VALUES)):
-            came_K, said_K, lead_K = (x[known_RW[:, w]] for x in (came_RW[:, w], said_RW[:, w], lead_R))
-            if not len(lead_K):
-                continue
-            prior = _PRIOR_DAYS * max(float(np.mean(said_K**2)), 1e-9)
-            both_B, square_B = (np.bincount(lead_K, x_K, _MOST_LEAD + 1) for x_K in (came_K * said_K, said_K * said_K))
+            known_R = ~np.isnan(came_RW[:, w] + said_RW[:, w])
+            came_K, said_K, lead_K = came_RW[known_R, w], said_RW[known_R, w], lead_R[known_R]
+            prior = _PRIOR_DAYS * max(float(np.mean(said_K**2)) if len(said_K) else 0.0, 1e-9)
+            both_B, square_B = (np.bincount(lead_K, x_K, _MOST_LEAD + 1) for x_K in (came_K * said_K, said_K**2))
             trust_BW[:, w] = np.clip((both_B + prior) / (square_B + prior), 0.0, 1.0)
         return trust_BW
 
