@@ -21,6 +21,7 @@ _CAUSE_OF = {
     "silver.planned_daily": "plan",
     "silver.calendar": "plan",
     "silver.festival": "plan",
+    "silver.weather": "plan",
     "silver.products": "supply",
     "silver.locations": "supply",
     "silver.supply": "supply",

@@ -54,6 +54,7 @@ def test_a_whole_run_makes_every_table_of_the_house_that_its_feeds_allow(finishe
         "network.allocation",
         "planner.decision",  # nobody has decided anything
         "gold.decision_value",  # and so nothing was gained
+        "silver.weather",  # no feed tells of the weather
         "silver.season",  # no feed names a season,
         "seasonal.analogue",
         "seasonal.buy_plan",  # so nothing is bought for one

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from udfs.demand.festival_lift import log_lifts, usual_demand
+from udfs.forecasting.category_units import CategoryUnits
 from udfs.forecasting.forecaster import Forecast, Forecaster
 from udfs.series.location_days import CLOSURES, FESTIVALS
 from udfs.series.sku_batch import SkuBatch
@@ -43,15 +44,15 @@ class FestivalLifts:
     def learn(cls, batch: SkuBatch) -> FestivalLifts:
         """From the days of a batch that has covariates of `location_days`, and nothing after its cutoff."""
         assert batch.known is not None
-        units = _Units.of(batch)
-        number_UX, closure_UX = units.kinds(batch)
+        units = CategoryUnits.of(batch)
+        number_UX, closure_UX = _kinds(units, batch)
         number_UT, closure_UT = number_UX[:, : batch.n_days], closure_UX[:, : batch.n_days]
         kinds = np.unique(number_UT[number_UT >= 0])
         festival_UT = _index(number_UT, kinds)
         seen_ST = batch.mask_ST.cpu().numpy()
         y_UT, n_UT = units.sum(batch.y_ST.cpu().numpy()), units.sum(seen_ST)
-        states = [units.sum(_is(name, batch) & seen_ST) > 0.5 * n_UT for name in ("is_promo", "is_benefit_day")]
-        usual_UT = usual_demand(y_UT, n_UT > 0, states[0] + 2 * states[1], (festival_UT < 0) & (closure_UT < 0))
+        state_UT = units.states(batch)
+        usual_UT = usual_demand(y_UT, n_UT > 0, state_UT, (festival_UT < 0) & (closure_UT < 0))
         # What closures explain of a new holiday, too, is theirs first.
         sizes, of = [_MOST_CLOSED**2, len(kinds)], [closure_UT, festival_UT]
         closure_CF, festival_CF = log_lifts(y_UT, usual_UT, of, units.category_U, sizes, len(units.categories))
@@ -59,10 +60,10 @@ class FestivalLifts:
 
     def factors(self, batch: SkuBatch) -> tuple[np.ndarray, np.ndarray]:
         """(U, X) factors of all days that the covariates reach, 1 on ordinary ones; (S,) the row of each series."""
-        units = _Units.of(batch)
+        units = CategoryUnits.of(batch)
         position = {name: k for k, name in enumerate(self.categories)}
         row_U1 = np.array([[position.get(units.categories[k], -1)] for k in units.category_U], dtype=np.int64)
-        number_UX, closure_UX = units.kinds(batch)
+        number_UX, closure_UX = _kinds(units, batch)
         log_UX = _rows(self.festival_CF)[row_U1, _index(number_UX, np.array(self.kinds, dtype=np.int64))]
         return np.exp(log_UX + _rows(self.closure_CF)[row_U1, closure_UX]), units.unit_S
 
@@ -110,12 +111,17 @@ class FestivalAdjusted:
         forecast = self.inner.forecast(without(batch, self.lifts), horizon, quantiles)
         factor_UX, unit_S = self.lifts.factors(batch)
         ahead_SH = torch.from_numpy(factor_UX[:, batch.n_days : batch.n_days + horizon][unit_S]).to(batch.device)
-        return replace(
-            forecast,
-            mean_SH=forecast.mean_SH * ahead_SH,
-            sd_SH=forecast.sd_SH * ahead_SH,
-            quantile_SHQ=forecast.quantile_SHQ * ahead_SH[:, :, None],
-        )
+        return forecast.scaled(ahead_SH)
+
+
+def lifts_within(model: Forecaster) -> FestivalLifts | None:
+    """The lifts of a model that is adjusted, perhaps for other things too; None where it is not."""
+    while not isinstance(model, FestivalAdjusted):
+        inner = getattr(model, "inner", None)
+        if inner is None:
+            return None
+        model = inner
+    return model.lifts
 
 
 def has_festivals(batch: SkuBatch) -> bool:
@@ -130,53 +136,20 @@ def without(batch: SkuBatch, lifts: FestivalLifts) -> SkuBatch:
     return replace(batch, y_ST=batch.y_ST / factor_ST)
 
 
-@dataclass(frozen=True, slots=True)
-class _Units:
-    """Categories in locations.
-
-    Attributes:
-        categories: names, the last one of what has none.
-        unit_S, group_U, category_U: the unit of each series; the group of covariates and the category of each unit.
-    """
-
-    categories: tuple[str, ...]
-    unit_S: np.ndarray
-    group_U: np.ndarray
-    category_U: np.ndarray
-
-    @classmethod
-    def of(cls, batch: SkuBatch) -> _Units:
-        assert batch.known is not None
-        assert batch.known.group_S is not None
-        names: tuple[str, ...] = ("",)
-        code_S = np.zeros(len(batch), dtype=np.int64)
-        if batch.traits is not None and "category" in batch.traits.names:
-            traits = batch.traits.only(("category",))
-            names = (*traits.values[0], "")
-            code_S = traits.codes_SC[:, 0].cpu().numpy() % len(names)  # -1, none, is the last
-        pairs_S2 = np.stack([batch.known.group_S.cpu().numpy(), code_S], axis=1)
-        pairs_U2, unit_S = np.unique(pairs_S2, axis=0, return_inverse=True)
-        return cls(names, unit_S.ravel(), pairs_U2[:, 0], pairs_U2[:, 1])
-
-    def sum(self, x_ST: np.ndarray) -> np.ndarray:
-        total_UT = np.zeros((len(self.group_U), x_ST.shape[1]))
-        np.add.at(total_UT, self.unit_S, x_ST)
-        return total_UT
-
-    def kinds(self, batch: SkuBatch) -> tuple[np.ndarray, np.ndarray]:
-        """(U, X) numbers of the festivals' days and of the closures next door, -1 for none."""
-        assert batch.known is not None
-        assert batch.known.shared_GXK is not None
-        shared_GXK = batch.known.shared_GXK.cpu().numpy()
-        names = batch.known.names[len(batch.known.names) - shared_GXK.shape[2] :]
-        column = dict(zip(names, np.moveaxis(shared_GXK, 2, 0), strict=True))
-        number_GX = closure_GX = np.full(shared_GXK.shape[:2], -1)
-        if FESTIVALS[0] in column:
-            code_GX, day_GX = (column[name] for name in FESTIVALS)
-            number_GX = np.where(code_GX > 0, code_GX * _REACH + np.nan_to_num(day_GX) + _REACH // 2, -1)
-        if CLOSURES[0] in column:
-            closure_GX = _closures(column[CLOSURES[0]], column[CLOSURES[1]], batch.n_days)
-        return number_GX.astype(np.int64)[self.group_U], closure_GX[self.group_U]
+def _kinds(units: CategoryUnits, batch: SkuBatch) -> tuple[np.ndarray, np.ndarray]:
+    """(U, X) numbers of the festivals' days and of the closures next door, -1 for none."""
+    assert batch.known is not None
+    assert batch.known.shared_GXK is not None
+    shared_GXK = batch.known.shared_GXK.cpu().numpy()
+    names = batch.known.names[len(batch.known.names) - shared_GXK.shape[2] :]
+    column = dict(zip(names, np.moveaxis(shared_GXK, 2, 0), strict=True))
+    number_GX = closure_GX = np.full(shared_GXK.shape[:2], -1)
+    if FESTIVALS[0] in column:
+        code_GX, day_GX = (column[name] for name in FESTIVALS)
+        number_GX = np.where(code_GX > 0, code_GX * _REACH + np.nan_to_num(day_GX) + _REACH // 2, -1)
+    if CLOSURES[0] in column:
+        closure_GX = _closures(column[CLOSURES[0]], column[CLOSURES[1]], batch.n_days)
+    return number_GX.astype(np.int64)[units.group_U], closure_GX[units.group_U]
 
 
 def _closures(before_GX: np.ndarray, after_GX: np.ndarray, n_days: int) -> np.ndarray:
@@ -205,15 +178,6 @@ def _beyond_usual(run_GX: np.ndarray, n_days: int) -> np.ndarray:
         usual_G1 = np.median(run_GX[:, weekday:n_days:7], axis=1, keepdims=True).astype(np.int64)
         extra_GX[:, weekday::7] = run_GX[:, weekday::7] - usual_G1
     return np.where(run_GX > _MOST_CLOSED, 0, np.clip(extra_GX, 0, _MOST_CLOSED - 1))
-
-
-def _is(name: str, batch: SkuBatch) -> np.ndarray:
-    """(S, T) whether a covariate is above 0; nowhere where there is no such."""
-    assert batch.known is not None
-    known = batch.known.only((name,))
-    if not known.names:
-        return np.zeros(tuple(batch.y_ST.shape), dtype=bool)
-    return known.whole()[:, : batch.n_days, 0].cpu().numpy() > 0
 
 
 def _between(lift_CF: np.ndarray, kinds: np.ndarray) -> np.ndarray:

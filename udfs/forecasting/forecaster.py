@@ -63,6 +63,15 @@ class Forecast:
             quantile_SHQ=self.quantile_SHQ.masked_fill(closed_SH[:, :, None], 0.0),
         )
 
+    def scaled(self, factor_SH: torch.Tensor) -> Forecast:
+        """The forecast with each day's demand multiplied."""
+        return replace(
+            self,
+            mean_SH=self.mean_SH * factor_SH,
+            sd_SH=self.sd_SH * factor_SH,
+            quantile_SHQ=self.quantile_SHQ * factor_SH[:, :, None],
+        )
+
     def conformed(self) -> Forecast:
         """As it is handed on, whatever model made it: nothing negative, no quantile below the one before."""
         quantile_SHQ = self.quantile_SHQ.clamp(min=0.0).cummax(2).values

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from udfs.series.known_weather import Weather
+
 LOOK_BACK = 28
 """Days that a mean is taken of, and that the last value above 0 is looked for in: give-aways do not last longer."""
 
@@ -30,6 +32,8 @@ class Covariates:
         shared_GXK: (G, X, K - K1) those that all series of a group have in common, such as a location's calendar: kept
             once, however many series there are; all of them are stated ahead. None where there are none.
         group_S: (S,) int64 group of each series; None where there are none.
+        weather: of the groups, which are locations then; no column among these, for what is known of a day ahead hangs
+            on the day that one looks from. None where nobody delivers any.
 
     Models read days ahead of an origin by `ahead` or `over`, which know what was known at it.
     """
@@ -40,6 +44,7 @@ class Covariates:
     averaged: tuple[str, ...] = ()
     shared_GXK: torch.Tensor | None = None
     group_S: torch.Tensor | None = None
+    weather: Weather | None = None
 
     def __post_init__(self) -> None:
         n_shared = 0 if self.shared_GXK is None else self.shared_GXK.shape[2]

@@ -16,6 +16,7 @@ import torch
 
 from udfs.series.arrow_arrays import check_sorted, one_chunk, runs
 from udfs.series.covariates import Covariates, Traits
+from udfs.series.known_weather import WeatherResponse
 
 PAD_MULTIPLE_DAYS = 28
 """T is always a multiple of this, so that whole weeks line up from the end of every batch."""
@@ -40,6 +41,7 @@ class SkuBatch:
         closed_SH: (S, H) bool, True on days after the cutoff on which a series cannot be sold; None where there is no
             such day. Models do not see it: they learn from the days on which it can be.
         scope_S: (S,) int, days since 1970: the day from which each series is in scope; None where all always are.
+        unforeseen: the response to weather that `y_ST` is without; None where it is as it came.
     """
 
     unique_ids: np.ndarray
@@ -50,6 +52,7 @@ class SkuBatch:
     traits: Traits | None = None
     closed_SH: torch.Tensor | None = None
     scope_S: np.ndarray | None = None
+    unforeseen: WeatherResponse | None = None
 
     def __post_init__(self) -> None:
         if self.y_ST.ndim != 2 or self.y_ST.shape != self.mask_ST.shape:
@@ -153,6 +156,7 @@ class SkuBatch:
             traits=None if self.traits is None else self.traits.select(index_S),
             closed_SH=None if self.closed_SH is None else self.closed_SH[index_S],
             scope_S=None if self.scope_S is None else self.scope_S[positions],
+            unforeseen=None if self.unforeseen is None else self.unforeseen.select(positions),
         )
 
     def to(self, device: torch.device | str) -> SkuBatch:
@@ -201,6 +205,22 @@ class SkuBatch:
             raise ValueError(f"expected a horizon from 1 to {days_back}, the days cut off, found {horizon}")
         first = self.n_days - days_back
         return self.y_ST[:, first : first + horizon], self.mask_ST[:, first : first + horizon]
+
+    def day_after(self, origin: int) -> int:
+        """The day after the first `origin` ones, counted since 1970."""
+        return (self.cutoff - _EPOCH).days - self.n_days + 1 + origin
+
+    def target(self, origin: int, horizon: int) -> torch.Tensor:
+        """(S, H) demand of the `horizon` days after the first `origin`, without what was foreseen then of the weather.
+
+        `y_ST` is without all that weather did; where it is as it came, these are its days.
+        """
+        y_SH = self.y_ST[:, origin : origin + horizon]
+        if self.unforeseen is None:
+            return y_SH
+        first = self.day_after(origin)
+        surprise_SH = self.unforeseen.came(first, horizon) / self.unforeseen.expected(first - 1, horizon)
+        return y_SH * torch.from_numpy(surprise_SH).to(self.device)
 
     def horizon_dates(self, horizon: int) -> list[date]:
         """The `horizon` days after the cutoff."""

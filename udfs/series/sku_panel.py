@@ -13,6 +13,7 @@ import torch
 from lakehouse.schema.entities import SERIES
 from udfs.series.closed_days import PLANNED_CLOSURE, ClosedDays
 from udfs.series.covariates import Covariates, Traits
+from udfs.series.known_weather import Weather
 from udfs.series.location_days import location_days
 from udfs.series.sku_batch import SkuBatch
 
@@ -31,6 +32,7 @@ class PlanTables:
         products: sku_id, category, department, brand.
         locations: location_id, region.
         festivals: location_id, ds, festival, festival_day, festival_distance_days; None where nobody looked for any.
+        weather: location_id, ds, known_on, is_measured, temperature, precipitation; None where nobody delivers any.
         foreseen: which of unit_price and is_promo are stated ahead of their day. The other is known of days that have
             come alone: ahead, a price stays what it last was, and promotions are as frequent as lately.
     """
@@ -41,6 +43,7 @@ class PlanTables:
     locations: pa.Table
     foreseen: tuple[str, ...] = STATED
     festivals: pa.Table | None = None
+    weather: pa.Table | None = None
 
 
 def sku_panel(
@@ -88,6 +91,7 @@ def sku_panel(
             averaged=tuple({"is_promo"} - {*plan.foreseen}) if values_SXK[:, :, 1].any() else (),
             shared_GXK=torch.from_numpy(days_LXK),
             group_S=torch.from_numpy(group_S.astype(np.int64)),
+            weather=Weather.of(plan.weather, locations.tolist()),
         ),
         traits=_traits(plan, sku_S, location_S, channel_S),
         closed_SH=None if closed_SH is None else torch.from_numpy(closed_SH),

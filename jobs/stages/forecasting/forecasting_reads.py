@@ -28,11 +28,11 @@ _PLAN_FEEDS = {"unit_price": "bronze.prices", "is_promo": "bronze.promotions"}
 FEATURES, GROUPS = "features.sku_daily", "features.group_daily"
 PLANNED, SALES = "silver.planned_daily", "silver.sales_daily"
 CALENDAR, PRODUCTS, LOCATIONS = "silver.calendar", "silver.products", "silver.locations"
-FESTIVALS = "silver.festival"
+FESTIVALS, WEATHER = "silver.festival", "silver.weather"
 MODELS, NETWORKS = "forecast.model", "forecast.network"
 BACKTEST, CLASS_SUMMARY = "forecast.backtest", "forecast.class_summary"
 ERROR_SUMMARY = "forecast.error_summary"
-TABLES = (FEATURES, SALES, PLANNED, CALENDAR, PRODUCTS, LOCATIONS, FESTIVALS)
+TABLES = (FEATURES, SALES, PLANNED, CALENDAR, PRODUCTS, LOCATIONS, FESTIVALS, WEATHER)
 _PLAN_COLUMNS = ("unique_id", "ds", "unit_price", "is_promo")
 
 
@@ -54,6 +54,7 @@ HISTORY = (
     Read(PRODUCTS, ("sku_id", "category", "department", "brand")),
     Read(LOCATIONS, ("location_id", "region")),
     Read(FESTIVALS, ("location_id", "ds", "festival", "festival_day", "festival_distance_days")),
+    Read(WEATHER, ("location_id", "ds", "known_on", "is_measured", "temperature", "precipitation")),
 )
 """Demand, and what is known ahead of it."""
 
@@ -191,7 +192,7 @@ def batch_maker(
     """(history, cutoff, max_history) -> batch of the series in scope then, with covariates and traits."""
     planned = [inputs[name].cast(_PLAN_SCHEMA) for name in (SALES, PLANNED)]
     tables = (pa.concat_tables(planned), inputs[CALENDAR], inputs[PRODUCTS], inputs[LOCATIONS])
-    plan = PlanTables(*tables, then.foreseen, inputs[FESTIVALS])
+    plan = PlanTables(*tables, then.foreseen, inputs[FESTIVALS], inputs[WEATHER])
 
     def make(history: pa.Table, cutoff: date, max_history: int | None) -> SkuBatch:
         if not then.min_selling_days:

@@ -7,6 +7,7 @@ import tarfile
 import tempfile
 import zlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +21,7 @@ from udfs.forecasting.choice.backtest import ForecasterSource, forecaster_at
 from udfs.forecasting.festival_adjusted import FestivalAdjusted
 from udfs.forecasting.forecast_spec import ForecastSpec
 from udfs.forecasting.forecaster import Forecaster
+from udfs.forecasting.weather_adjusted import WeatherAdjusted
 
 TABLES = ("forecast.model", "forecast.network")
 
@@ -72,15 +74,18 @@ def fitted(inputs: Mapping[str, pa.Table]) -> dict[str, ForecasterSource]:
 
 
 def candidates_of(inputs: Mapping[str, pa.Table], spec: ForecastSpec) -> dict[str, ForecasterSource]:
-    """`fitted`, and models that know no festivals, asked about demand without them: what trees of a cutoff have learned
-    of festivals serves both."""
+    """`fitted`, and models that know no festivals, asked about demand as trees are: without what festivals and weather
+    do, as these have learned it for the cutoff."""
     sources = fitted(inputs)
 
     def source(name: str) -> Callable[[date], Forecaster]:
-        def at(cutoff: date) -> Forecaster:
-            model, trees = registry.make(name, spec), forecaster_at(sources["trees"], cutoff)
-            return FestivalAdjusted(model, trees.lifts) if isinstance(trees, FestivalAdjusted) else model
-
-        return at
+        return lambda cutoff: _as_asked(registry.make(name, spec), forecaster_at(sources["trees"], cutoff))
 
     return sources | {name: source(name) for name in registry.names_without_festivals()}
+
+
+def _as_asked(model: Forecaster, other: Forecaster | None) -> Forecaster:
+    """A model behind the adjustments that another one has."""
+    if isinstance(other, FestivalAdjusted | WeatherAdjusted):
+        return replace(other, inner=_as_asked(model, other.inner))
+    return model

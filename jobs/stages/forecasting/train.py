@@ -32,11 +32,14 @@ from jobs.stages.forecasting.forecasting_reads import (
 from jobs.stages.forecasting.model_archive import model_rows, pack
 from jobs.stages.forecasting.training_plan import is_long_enough, tree_fits, trees_wanted
 from lakehouse.schema.entities import CUTOFF
-from udfs.forecasting.festival_adjusted import FestivalAdjusted
+from lakehouse.schema.tables import contract
+from udfs.forecasting.festival_adjusted import lifts_within
 from udfs.forecasting.kernels.lift_table import LIFTS, lift_table
 from udfs.forecasting.models.trees import tree_totals
 from udfs.forecasting.models.trees.group_features import COLUMNS, GroupFeatures
 from udfs.forecasting.models.trees.tree_spec import TreeSpec
+from udfs.forecasting.weather_adjusted import TABLE as WEATHER_EFFECT
+from udfs.forecasting.weather_adjusted import WeatherAdjusted
 
 if TYPE_CHECKING:
     from jobs.context import RunContext
@@ -64,14 +67,18 @@ def kernel(inputs: dict[str, pa.Table], parameters: TrainParameters, unit: str) 
     known = batch.until(days_back[0])
     n_series = int(known.mask_ST.any(1).sum())
     if n_series < spec.least_series or not is_long_enough(known, horizon):
-        return KernelResult({MODELS: model_rows(MODELS), LIFTS: lift_table(None, cutoff, inputs[FESTIVALS])})
+        none = {WEATHER_EFFECT: contract(WEATHER_EFFECT).empty(), LIFTS: lift_table(None, cutoff, inputs[FESTIVALS])}
+        return KernelResult({MODELS: model_rows(MODELS)} | none)
     groups = GroupFeatures.from_arrow(inputs[GROUPS]) if spec.group_features else None
     model = tree_totals.fit(batch, horizon, spec, days_back, groups)
     with tempfile.TemporaryDirectory() as folder:
         tree_totals.save(model, Path(folder))
         row = ("trees", cutoff, n_series, pack(Path(folder)), time.perf_counter() - started)
-    lifts = lift_table(model.lifts if isinstance(model, FestivalAdjusted) else None, cutoff, inputs[FESTIVALS])
-    return KernelResult({MODELS: model_rows(MODELS, row), LIFTS: lifts}, ids=1)
+    effects = contract(WEATHER_EFFECT).empty()
+    if isinstance(model, WeatherAdjusted):
+        effects = model.effects.rows(cutoff)
+    lifts = lift_table(lifts_within(model), cutoff, inputs[FESTIVALS])
+    return KernelResult({MODELS: model_rows(MODELS, row), LIFTS: lifts, WEATHER_EFFECT: effects}, ids=1)
 
 
 def parameters(context: RunContext, _sums: Mapping[str, Any]) -> TrainParameters:
@@ -92,11 +99,11 @@ def _learnt_days(context: RunContext) -> tuple[date | None, date | None]:
 
 STAGE = UnitStage(
     name="train",
-    version=7,
+    version=8,
     unit=CUTOFF,
     units=trees_wanted,
     reads=(*WHOLE_HISTORY, Read(GROUPS, ("level", "group_name", "ds", *COLUMNS), days=_learnt_days)),
-    writes=(MODELS, LIFTS),
+    writes=(MODELS, LIFTS, WEATHER_EFFECT),
     settings=("forecast", "trees", "horizon", "replays"),
     libraries=("lightgbm",),
     identity=tree_fits,

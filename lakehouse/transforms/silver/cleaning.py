@@ -53,6 +53,7 @@ from lakehouse.transforms.silver.closed_days import open_weekdays_rule
 from lakehouse.transforms.silver.dimensions import country_rule
 from lakehouse.transforms.silver.kits import Kits
 from lakehouse.transforms.silver.periods import first_day, last_day, spread
+from lakehouse.transforms.silver.weather_days import weather_rules
 
 # (lines: group_id, sold_at, line_id, units) -> (line_id, reversed_units, is_matched), one row per line.
 MatchReturns = Callable[[pa.Table], pa.Table]
@@ -246,8 +247,8 @@ def rules_of(mapping: SourceMapping, feed: str, stray: Sequence[date] = ()) -> t
     if feed == "sales":
         copies = (QualityRule("exact_duplicate", "copy_number > 1", "a copy", outcome="duplicate"),)
         return (dropped, *(copies if mapping.clean.drop_exact_duplicates else ()), *_sales_rules(mapping, stray))
-    of_places = (country_rule(), open_weekdays_rule()) if feed == "locations" else ()
-    return (dropped, *_layout_rules(mapping, feed), *of_places, *_own_rules(mapping, feed))
+    of_feed = {"locations": (country_rule(), open_weekdays_rule()), "weather": weather_rules()}.get(feed, ())
+    return (dropped, *_layout_rules(mapping, feed), *of_feed, *_own_rules(mapping, feed))
 
 
 def delivered(mapping: SourceMapping, feed: str) -> set[str]:

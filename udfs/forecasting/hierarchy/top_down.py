@@ -68,13 +68,7 @@ class TopDown:
         group_S = _rows_of(group_codes(batch, self.by), self.groups)
         padded_GH = np.concatenate([factor_GH[:, :horizon], np.ones((1, horizon))])  # row -1: not in any group
         factor_SH = torch.from_numpy(padded_GH[group_S]).to(batch.device)
-        forecast = self.parts.forecast(whole, horizon, quantiles)
-        return replace(
-            forecast,
-            mean_SH=forecast.mean_SH * factor_SH,
-            sd_SH=forecast.sd_SH * factor_SH,
-            quantile_SHQ=forecast.quantile_SHQ * factor_SH[:, :, None],
-        )
+        return self.parts.forecast(whole, horizon, quantiles).scaled(factor_SH)
 
     def save(self, folder: Path) -> None:
         """Write what belongs to the totals into a folder; the parts are saved by whoever fitted them."""

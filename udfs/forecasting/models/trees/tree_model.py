@@ -200,7 +200,7 @@ def training_rows(
         drawn_SH = np.zeros_like(use_SH)
         drawn_SH[began_S] = use_SH[began_S] & (rng.random((int(began_S.sum()), horizon)) < share)
         rows.append(feature_rows(batch, origin, horizon, spec.rows, groups)[drawn_SH])
-        demand.append(batch.y_ST[:, origin : origin + horizon].cpu().numpy()[drawn_SH])
+        demand.append(batch.target(origin, horizon).cpu().numpy()[drawn_SH])
     y_R = np.concatenate(demand)
     if len(y_R) == 0:
         raise ValueError(f"expected observed days over two horizons of {horizon} days, found none to train on")
@@ -231,7 +231,7 @@ def _held_out(
     rows_SHF = feature_rows(batch, origin, horizon, spec.rows, groups)
     mean_SH = ensemble.predict_mean(rows_SHF)
     dispersion_SH = np.broadcast_to(ensemble.dispersion(rows_SHF)[:, None], mean_SH.shape)
-    y_SH = batch.ahead(horizon, horizon)[0].cpu().numpy()
+    y_SH = batch.target(origin, horizon).cpu().numpy()
     use_SH = _usable(batch, origin, horizon)
     return ResidualBins.fit(mean_SH[use_SH], dispersion_SH[use_SH], np.maximum(y_SH[use_SH], 0.0))
 

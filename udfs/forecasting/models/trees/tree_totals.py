@@ -21,6 +21,7 @@ from udfs.forecasting.models.regression.log_totals import LogRegression
 from udfs.forecasting.models.trees.group_features import GroupFeatures
 from udfs.forecasting.models.trees.tree_model import TreeModel, fit_trees
 from udfs.forecasting.models.trees.tree_spec import TreeSpec
+from udfs.forecasting.weather_adjusted import WeatherAdjusted, WeatherEffects, has_weather
 from udfs.series.sku_batch import SkuBatch
 
 GROUPS = (("location_id", "category"), ("location_id", "department"), ("location_id",), ())
@@ -45,10 +46,19 @@ def fit(
     Raises:
         ValueError: what `fit_trees` raises.
     """
+    lifts = effects = None
     if spec.festival_lifts and has_festivals(batch):
         lifts = FestivalLifts.learn(batch.until(max(days_back)))
-        return FestivalAdjusted(_fit(without(batch, lifts), horizon, spec, days_back, groups), lifts)
-    return _fit(batch, horizon, spec, days_back, groups)
+        batch = without(batch, lifts)
+    if has_weather(batch):
+        effects = WeatherEffects.learn(batch.until(max(days_back)), horizon)
+        batch = effects.without(batch)
+    return _adjusted(_fit(batch, horizon, spec, days_back, groups), lifts, effects)
+
+
+def _adjusted(model: Forecaster, lifts: FestivalLifts | None, effects: WeatherEffects | None) -> Forecaster:
+    model = model if lifts is None else FestivalAdjusted(model, lifts)
+    return model if effects is None else WeatherAdjusted(model, effects)
 
 
 def _fit(
@@ -78,6 +88,10 @@ def groups_of(batch: SkuBatch, least_series: int) -> tuple[str, ...] | None:
 
 def save(model: Forecaster, folder: Path) -> None:
     """Write what `fit` returned into an empty folder."""
+    if isinstance(model, WeatherAdjusted):
+        save(model.inner, folder)
+        model.effects.save(folder)
+        return
     if isinstance(model, FestivalAdjusted):
         save(model.inner, folder)
         model.lifts.save(folder)
@@ -93,5 +107,4 @@ def load(folder: Path) -> Forecaster:
     """Read what `save` wrote."""
     trees = TreeModel.load(folder)
     model = TopDown.load(folder, trees) if TopDown.is_in(folder) else trees
-    lifts = FestivalLifts.load(folder)
-    return model if lifts is None else FestivalAdjusted(model, lifts)
+    return _adjusted(model, FestivalLifts.load(folder), WeatherEffects.load(folder))
