@@ -83,6 +83,10 @@ def test_orders_are_what_is_bought(bought: Lakehouse) -> None:
     assert put_off or sum(quantity.values()) > 0.0
     assert all(row["purchase_qty"] == 0.0 for row in put_off)
     assert {unique_id: orders[unique_id]["order_qty"] for unique_id in quantity} == quantity
+    for row in orders.values():
+        if row["order_qty"] and row["order_value"]:
+            assert row["order_value"] == pytest.approx(row["order_qty"] * row["unit_cost"])
+            assert row["order_qty"] % row["pack_qty"] == 0.0
     named = {row["unique_id"]: row["supplier_id"] for row in purchases if row["purchase_qty"] > 0.0}
     assert all(name in orders[unique_id]["supplier_id"].split(" + ") for unique_id, name in named.items())
     far = sum(row["purchase_value"] for row in purchases if row["supplier_id"] == "Far")

@@ -194,6 +194,7 @@ def _rows(
                 "unique_id": given.unique_id_S[s],
                 "supplier_id": suppliers.names[given.offers.supplier[offer]],
                 "order_date": as_of,
+                "pack_qty": float(given.pack_O[offer]),
                 "wanted_qty": row["order_qty"],
                 "purchase_qty": units,
                 "purchase_value": units * unit,

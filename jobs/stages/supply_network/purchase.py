@@ -91,7 +91,7 @@ def _identity(context: RunContext) -> str:
 
 STAGE = UnitStage(
     name="purchase",
-    version=2,
+    version=3,
     unit=WHOLE,
     units=_units,
     engine="local",

@@ -132,6 +132,7 @@ CONTRACTS: tuple[Contract, ...] = (
             "unique_id",
             "supplier_id",
             "order_date",
+            "pack_qty",
             "wanted_qty",
             "purchase_qty",
             "purchase_value",

@@ -74,6 +74,7 @@ def order_plan(inputs: GoldInputs, terms: GoldTerms) -> DataFrame:
         .join(_champion(inputs, terms.as_of), "unique_id", "left")
         .join(inputs.profile.select("unique_id", "demand_class"), "unique_id", "left")
         .join(inputs.supply.withColumnRenamed("supplier_id", "usual_supplier_id"), "unique_id", "left")
+        .withColumn("unit_cost", _paid())
         .withColumn("supplier_id", F.coalesce("supplier_id", "usual_supplier_id"))
         .join(_implausible(inputs.implausible), "unique_id", "left")
         .join(_last_plan(inputs.earlier_orders), "unique_id", "left")
@@ -82,6 +83,12 @@ def order_plan(inputs: GoldInputs, terms: GoldTerms) -> DataFrame:
         .withColumn("doubts", F.nullif(F.concat_ws(BETWEEN_DOUBTS, "implausible", "doubts"), F.lit("")))
     )
     return _shaped(rows, contract("gold.order_plan"), _constants(terms))
+
+
+def _paid() -> Column:
+    """What a unit costs: where a supplier was chosen, what it asks for this order."""
+    is_bought = F.col("supplier_id").isNotNull() & (F.col("order_qty") > 0)
+    return F.when(is_bought, F.col("order_value") / F.col("order_qty")).otherwise(F.col("unit_cost"))
 
 
 def _last_plan(earlier: DataFrame) -> DataFrame:

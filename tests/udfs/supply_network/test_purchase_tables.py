@@ -116,7 +116,8 @@ def test_articles_come_along_and_an_order_short_of_its_minimum_says_so() -> None
     assert [row["purchase_qty"] > 0.0 for row in together] == [True, True, False]
     assert sum(row["purchase_value"] for row in together) >= 66.0
     assert together[1]["purchase_note"] == "comes along with the order"
-    assert lines[1]["reason"].endswith("from Ann: comes along with the order.")
+    said = f"{together[1]['purchase_qty']:g} from Ann: comes along with the order. The policy by itself: As planned."
+    assert lines[1]["reason"] == f"Order {together[1]['purchase_qty']:g}: {said}"
     _, short, _, lines = bought(offers, terms, positions | {IDS[1]: 60.0})
     assert "short of its minimum of 66" in short[0]["purchase_note"]
     assert lines[0]["main_reason"] == "minimum order"
@@ -135,7 +136,7 @@ def test_a_split_order_goes_to_two_suppliers_in_whole_packs() -> None:
     assert (plan[0]["sourcing"], plan[0]["first_share"]) == ("split", 0.5)
     assert [row["supplier_id"] for row in orders] == ["Ann", "Bob"]
     assert [row["purchase_qty"] for row in orders] == [18.0, 16.0]  # half of 30 in fours, the rest in sixes
-    assert lines[0]["order_qty"] == 34.0
+    assert (lines[0]["order_qty"], lines[0]["pack_qty"]) == (34.0, 1.0)
 
 
 def test_an_offer_that_cannot_be_used_costs_itself() -> None:
@@ -159,7 +160,8 @@ def lines_of(*positions: float, **changes: Any) -> pa.Table:
 
 def purchase_of(unique_id: str, quantity: float, name: str = "Ann") -> dict[str, Any]:
     row = dict.fromkeys(contract(ORDER).file_columns())
-    return row | {"unique_id": unique_id, "supplier_id": name, "purchase_qty": quantity, "purchase_value": 2 * quantity}
+    row |= {"unique_id": unique_id, "supplier_id": name, "purchase_qty": quantity, "purchase_value": 2 * quantity}
+    return row | {"pack_qty": 6.0}
 
 
 def test_what_the_days_limits_do_not_hold_waits_and_what_lasts_least_goes_first() -> None:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from lakehouse.schema.tables import table_of
 from udfs.inventory.kernels.plan_tables import PROPOSAL
 from udfs.inventory.orders.order_headline import LONGEST
-from udfs.inventory.orders.order_words import number
+from udfs.inventory.orders.order_words import number, order_head
 
 PURCHASE, ALLOCATION = "network.purchase_order", "network.allocation"
 BETWEEN_SUPPLIERS = " + "
@@ -116,8 +116,11 @@ def _bought(line: dict[str, Any], rows: list[dict[str, Any]], *, is_waiting: boo
     assumed = " on assumed terms" if any(row["is_offer_assumed"] for row in rows) else ""
     said = f"{who}{assumed}{f': {note}' if note else ''}"
     receipts = [row["expected_receipt_ds"] for row in rows if row["purchase_qty"] > 0.0]
-    changed: dict[str, Any] = {"reason": f"{line['reason']} Bought: {said}."}
+    packs = {row["pack_qty"] for row in rows}
+    pack = packs.pop() if len(packs) == 1 else 1.0  # two suppliers' packs have no common one to count in
+    changed: dict[str, Any] = {"reason": f"{line['reason']} Bought: {said}.", "pack_qty": pack}
     if quantity != line["order_qty"]:
+        changed["reason"] = f"{order_head(quantity, pack)}: {said}. The policy by itself: {line['reason']}"
         main = ("minimum order" if note and "minimum" in note else "reorder") if quantity else "no review day"
         main = main if note or quantity else "enough stock"
         changed |= {"main_reason": main, "headline": f"Buy {said}"[:LONGEST], "expected_value": None}
