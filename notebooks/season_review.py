@@ -75,8 +75,8 @@ print(largest[["unique_id", "unit_price", "planned_price", "gain", "reason"]].to
 # MAGIC %md
 # MAGIC ## In SQL
 # MAGIC
-# MAGIC Where this notebook has a Spark session, SQL cells know these tables as `forecast_festival_lift` and so on from
-# MAGIC here on.
+# MAGIC Where this notebook has a Spark session, SQL cells know these tables as `forecast_festival_lift`,
+# MAGIC `pricing_elasticity` and `pricing_price_plan` from here on.
 
 # COMMAND ----------
 

@@ -67,8 +67,8 @@ print(short[columns].nlargest(10, "next_unit_value").to_string(index=False))
 # MAGIC %md
 # MAGIC ## In SQL
 # MAGIC
-# MAGIC Where this notebook has a Spark session, SQL cells know these tables as `network_purchase_plan` and so on from
-# MAGIC here on.
+# MAGIC Where this notebook has a Spark session, SQL cells know these tables as `network_purchase_plan`,
+# MAGIC `network_purchase_order`, `network_level` and `network_allocation` from here on.
 
 # COMMAND ----------
 

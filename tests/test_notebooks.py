@@ -55,8 +55,8 @@ suppliers.shop.departments = ["food"]
 suppliers.shop.cost_share = 1.2
 depots.dc.locations = ["north", "south"]
 lanes = [
-    { from = "mill", to = "dc", days = 5 },
-    { from = "shop", to = "dc", days = 1 },
+    { from = "mill", to = "dc", days = 1 },
+    { from = "shop", to = "dc", days = 0 },
     { from = "dc", to = ["north", "south"], days = 1 },
 ]
 """
@@ -224,7 +224,7 @@ def test_notebook_runs_where_spark_and_widgets_are_given(
     executed(name, {"spark": session, "dbutils": dbutils})
     assert {path.stem for path in tmp_path.iterdir()} == set(NOTEBOOKS[name])
     source = (ROOT / "notebooks" / f"{name}.py").read_text(encoding="utf-8")
-    named = re.findall(r"`((?:gold|ops|silver|features|forecast|inventory)_\w+)`", source)
+    named = re.findall(r"`((?:gold|ops|silver|features|forecast|inventory|pricing|network)_\w+)`", source)
     views = {view["tableName"] for view in session.sql("SHOW TABLES").collect() if view["isTemporary"]}
     there = {view for view in named if finished.exists(view.replace("_", ".", 1))}
     assert there

@@ -21,6 +21,7 @@ from tests.tiny_retailer import SKUS, STORES, write_feeds
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+AS_OF = day(120)  # a Monday, on which both suppliers take orders
 QUICK = ('forecast.model="seasonal_naive"', "replays=1", 'inventory.candidates=["base_stock"]')
 SUPPLIERS = [
     ("Near", 4.0, 0.0, "", 0.0, 0.0, "", "", "", ""),
@@ -51,7 +52,7 @@ def bought(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Lak
     def build(folder: Path) -> None:
         feeds = write_feeds(tmp_path_factory.mktemp("suppliers"))
         write_suppliers(feeds)
-        run_stages(make_context(spark, Lakehouse(str(folder)), feeds, day(119), *QUICK))
+        run_stages(make_context(spark, Lakehouse(str(folder)), feeds, AS_OF, *QUICK))
 
     return copied(Lakehouse(str(once(tmp_path_factory, "bought", build))), tmp_path_factory.mktemp("bought") / "lake")
 
@@ -100,7 +101,7 @@ def test_a_budget_holds_for_what_is_bought_too(bought: Lakehouse, tmp_path: Path
     wanted = [value for value in values if value]
     assert len(wanted) > 1
     budget = 0.9 * math.fsum(wanted)
-    run_stages(make_context(None, lake, None, day(119), *QUICK, f"inventory.budget={budget}"), ["order"])
+    run_stages(make_context(None, lake, None, AS_OF, *QUICK, f"inventory.budget={budget}"), ["order"])
     orders = lake.read_arrow("inventory.order_plan").to_pylist()
     assert 0.0 < math.fsum(row["order_value"] for row in orders) <= budget
     waiting = [row for row in orders if row["main_reason"] == "budget and capacity"]
