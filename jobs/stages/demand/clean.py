@@ -31,6 +31,7 @@ from lakehouse.transforms.silver.cleaning import CleanedSales, clean_feed, clean
 from lakehouse.transforms.silver.codes import CODES, code_findings, terms_findings
 from lakehouse.transforms.silver.kits import Kits
 from lakehouse.transforms.silver.planned_daily import planned_daily
+from lakehouse.transforms.silver.weather_days import TABLE as WEATHER
 from udfs.demand.returns import match_cancellations
 from udfs.demand.trading_days import stray_days
 
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from jobs.context import RunContext
     from jobs.engine.frames import Frames
 
+_TOLD = {"suppliers": "silver.supplier", "weather": WEATHER}
+"""Feeds that few deliver, and a table that is made of each."""
 _SALES_DAILY, _PLANNED = "silver.sales_daily", "silver.planned_daily"
 _QUARANTINE, _COUNTS, _LOST = "ops.quarantine", "ops.row_count", "ops.value_lost"
 
@@ -55,7 +58,7 @@ def build(context: RunContext, frames: Frames) -> StageRecord:
     feeds = {
         feed: clean_feed(frames[f"bronze.{feed}"], feed, mapping, buckets)
         for feed in mapping.feeds
-        if feed != "sales" and (feed != "suppliers" or _are_suppliers_told(context))
+        if feed != "sales" and (feed not in _TOLD or _is_told(context, feed))
     }
     sales = replace(sales, kits=Kits.of(feeds.get("kits"), buckets))
     try:
@@ -81,6 +84,8 @@ def build(context: RunContext, frames: Frames) -> StageRecord:
             _PLANNED: partial(write_planned_daily, context, sales, series, feeds),
             _QUARANTINE: quarantine,
         }
+        if "weather" not in feeds and context.lakehouse.exists(WEATHER):
+            context.lakehouse.commit_files(WEATHER, [], {})  # the mapping no longer has it
         rows = side_by_side(context.spark, works)[_SALES_DAILY]
         of_kits = sales.kits.findings(feeds.get("products")) if sales.kits else []
         say_findings(context, accounts, stray, spells, [*shared, *codes_of(context, frames, series), *of_kits])
@@ -92,10 +97,10 @@ def build(context: RunContext, frames: Frames) -> StageRecord:
     return StageRecord("succeeded", rows=rows, ids=count)
 
 
-def _are_suppliers_told(context: RunContext) -> bool:
+def _is_told(context: RunContext, feed: str) -> bool:
     """Whether the feed has ever had a row: where it has not, its tables are not made, and nothing is asked of Spark."""
-    lake = context.lakehouse
-    return lake.exists("silver.supplier") or (lake.exists("bronze.suppliers") and lake.rows("bronze.suppliers") > 0)
+    lake, bronze = context.lakehouse, f"bronze.{feed}"
+    return lake.exists(_TOLD[feed]) or (lake.exists(bronze) and lake.rows(bronze) > 0)
 
 
 def bronze_rows(context: RunContext, frames: Frames, feed: str, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
@@ -173,6 +178,7 @@ STAGE = FrameStage(
         "silver.supply",
         "silver.supplier",
         "silver.offer",
+        WEATHER,
         _QUARANTINE,
         _COUNTS,
         _LOST,

@@ -16,6 +16,8 @@ from lakehouse.schema.entities import SERIES
 from lakehouse.schema.tables import contract
 from lakehouse.transforms.keys import parts_of
 from lakehouse.transforms.silver.holiday_calendar import public_holidays, supported_countries
+from lakehouse.transforms.silver.weather_days import TABLE as WEATHER
+from lakehouse.transforms.silver.weather_days import weather_days
 
 EVERYWHERE = "*"  # as the location of terms: wherever the article is sold
 CALENDAR_DAYS_AHEAD = 366  # the longest horizon plus look-ahead that a forecast may ask of the calendar
@@ -51,6 +53,7 @@ def frames(
         "silver.stock": lambda: stock(feeds.get("stock"), spark),
         "silver.supply": lambda: supply(feeds.get("supply"), spark, series if everywhere else None),
         **(_of_suppliers(feeds, spark, series if everywhere else None) if "suppliers" in feeds else {}),
+        **({WEATHER: lambda: weather_days(feeds["weather"].accepted, places)} if "weather" in feeds else {}),
     }
 
 

@@ -30,12 +30,13 @@ def weather_rules() -> tuple[QualityRule, ...]:
     )
 
 
-def weather_days(accepted: DataFrame, places: DataFrame) -> DataFrame:
-    """silver.weather of the locations in `places` (location_id, region).
+def weather_days(accepted: DataFrame, locations: DataFrame) -> DataFrame:
+    """silver.weather of the `locations`.
 
     A row without a location is of all in its region, and without either of all; the nearer statement counts, and of
     several forecasts of a day that were issued on one day the last.
     """
+    places = locations.select("location_id", "region")
     rows = accepted.select(
         F.col("location_id").alias("of_location"),
         F.col("region").alias("of_region"),

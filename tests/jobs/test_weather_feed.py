@@ -8,15 +8,18 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pytest
 
-from jobs.engine.frames import Frames
+from jobs.engine.rounds import pin
 from jobs.pipeline import run_stages
-from jobs.stages.demand import weather
+from jobs.stages.forecasting import train
+from jobs.stages.forecasting.forecasting_reads import WHOLE_HISTORY
 from jobs.stages.forecasting.model_archive import fitted
+from lakehouse.delta.files import read_bucket
 from lakehouse.delta.io import Lakehouse
-from lakehouse.transforms.silver.cleaning import clean_feed
-from tests.jobs.run_tool import TREES, copied, day, hashes, make_context
+from tests.jobs.run_tool import TREES, copied, day, make_context
+from udfs.forecasting.forecaster import Forecaster
 from udfs.forecasting.weather_adjusted import WeatherAdjusted
 
 if TYPE_CHECKING:
@@ -48,34 +51,37 @@ def _write(folder: Path, *rows: tuple[object, ...]) -> None:
 
 @pytest.fixture(scope="module")
 def lake(spark: SparkSession, featured: Lakehouse, feeds: Path, tmp_path_factory: pytest.TempPathFactory) -> Lakehouse:
-    """A lakehouse through `features` with the feed of weather taken in."""
+    """A lakehouse with features, into which the feed of weather came later."""
     folder = tmp_path_factory.mktemp("weather")
     lake, more = copied(featured, folder / "lake"), folder / "feeds"
     shutil.copytree(feeds, more)
     _write(more, *SAID, *BAD, *(("", "", day(k), 10.0 + k % 9, 0.0, "") for k in range(20, 120)))
-    run_stages(make_context(spark, lake, more, AS_OF), ["ingest"])
-    _build(spark, lake)
+    run_stages(make_context(spark, lake, more, AS_OF), ["ingest", "clean"])
     return lake
 
 
-def _build(spark: SparkSession, lake: Lakehouse) -> None:
-    """The stage on the tables as they are: what it builds on need not be run anew for a feed beside it."""
-    context = make_context(spark, lake, None, AS_OF)
-    versions = {table: lake.version(table) for table in weather.STAGE.tables_read()}
-    weather.STAGE.build(context, Frames(context, "weather", weather.STAGE.reads, versions))
+def _trained(lake: Lakehouse) -> tuple[Forecaster | None, list[dict[str, object]]]:
+    """The trees of the as-of day by the kernel of `train`, and what they say of weather."""
+    context = make_context(None, lake, None, AS_OF, *TREES)
+    inputs: dict[str, pa.Table] = {
+        read.table: read_bucket(pin(context, train.STAGE, read), "whole") for read in WHOLE_HISTORY
+    }
+    tables = train.kernel(inputs, train.parameters(context, {}), AS_OF.isoformat()).tables
+    source = fitted(tables)["trees"]
+    assert callable(source)
+    return source(AS_OF), tables["forecast.weather_effect"].to_pylist()
 
 
-def test_what_nobody_can_have_known_is_set_aside_with_its_reason(spark: SparkSession, lake: Lakehouse) -> None:
-    context = make_context(spark, lake, None, AS_OF)
-    split = clean_feed(lake.read_spark(spark, "bronze.weather"), "weather", context.mapping)
-    rules = {row["rule_id"]: row["reason"] for row in split.quarantined.collect()}
+def test_what_nobody_can_have_known_is_set_aside_with_its_reason(lake: Lakehouse) -> None:
+    rows = [row for row in lake.read_arrow("ops.quarantine").to_pylist() if row["feed"] == "weather"]
+    rules = {row["rule_id"]: row["reason"] for row in rows}
     assert set(rules) == {"issued_after_its_day", "unparseable_issued_at", "measured_ahead", "unparseable_ds"}
     assert "leave issued_at empty for a measurement" in rules["issued_after_its_day"]
-    duplicates = split.rows.filter("outcome = 'duplicate'").collect()
-    assert [(row["location_id"], float(row["temperature"])) for row in duplicates] == [("north", 7.0)]
+    lost = [row for row in lake.read_arrow("ops.value_lost").to_pylist() if row["feed"] == "weather"]
+    assert [(row["column_name"], row["rows"]) for row in lost if row["rows"]] == [("temperature", 1)]
 
 
-def test_each_location_has_the_nearest_statement_by_the_day_it_was_known(spark: SparkSession, lake: Lakehouse) -> None:
+def test_each_location_has_the_nearest_statement_by_the_day_it_was_known(lake: Lakehouse) -> None:
     rows = lake.read_arrow("silver.weather").to_pylist()
     assert {row["location_id"] for row in rows} == {"north", "south"}, "others sell nothing"
     found = {
@@ -89,28 +95,17 @@ def test_each_location_has_the_nearest_statement_by_the_day_it_was_known(spark: 
         ("north", day(12), day(11), False): (6.0, None),
         ("north", day(12), day(12), True): (None, 2.0),
     }
-    before = hashes(lake)
-    _build(spark, lake)
-    assert hashes(lake) == before
 
 
 def test_trees_read_it_and_say_what_it_gained(lake: Lakehouse) -> None:
-    run_stages(make_context(None, lake, None, AS_OF, *TREES), ["train"])
-    effects = lake.read_arrow("forecast.weather_effect").to_pylist()
+    model, effects = _trained(lake)
+    assert isinstance(model, WeatherAdjusted)
     assert {row["category"] for row in effects} == {"dairy", "pantry"}
     assert not any(row["uses_weather"] for row in effects), "a season is too short to have shown that it pays"
-    model = fitted({"forecast.model": lake.read_arrow("forecast.model")})["trees"](AS_OF)
-    assert isinstance(model, WeatherAdjusted)
 
 
-def test_without_a_feed_nothing_is_written(spark: SparkSession, featured: Lakehouse, tmp_path: Path) -> None:
-    lake = copied(featured, tmp_path / "lake")
-    before = hashes(lake)
-    context = make_context(spark, lake, None, AS_OF, force=True)
-    run_stages(context, ["weather"])
-    assert hashes(lake) == before
-    assert "weather: no feed tells of it" in context.progress.stream.getvalue()  # type: ignore[attr-defined]
-    run_stages(make_context(None, lake, None, AS_OF, *TREES), ["train"])
-    assert lake.read_arrow("forecast.weather_effect").num_rows == 0
-    model = fitted({"forecast.model": lake.read_arrow("forecast.model")})["trees"](AS_OF)
+def test_without_a_feed_nothing_is_written(featured: Lakehouse) -> None:
+    assert not featured.exists("silver.weather")
+    model, effects = _trained(featured)
     assert not isinstance(model, WeatherAdjusted)
+    assert effects == []
