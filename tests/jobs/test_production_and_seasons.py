@@ -67,6 +67,13 @@ def lake(spark: SparkSession, finished: Lakehouse, more: Path, tmp_path_factory:
     return lake
 
 
+def built(context: RunContext) -> None:
+    """The stages of Spark on the tables as they are: what they build on need not be run anew for feeds beside it."""
+    for stage in (seasons.STAGE, production.STAGE):
+        versions = {table: context.lakehouse.version(table) for table in stage.tables_read()}
+        stage.build(context, Frames(context, stage.name, stage.reads, versions))
+
+
 def rows(lake: Lakehouse, table: str) -> list[dict[str, object]]:
     return lake.read_arrow(table).to_pylist()
 
