@@ -67,14 +67,6 @@ def lake(spark: SparkSession, finished: Lakehouse, more: Path, tmp_path_factory:
     return lake
 
 
-def with_matrix(spark: SparkSession, lake: Lakehouse, more: Path, folder: Path, *pairs: dict[str, object]) -> Lakehouse:
-    lake, feeds = copied(lake, folder / "lake"), folder / "feeds"
-    shutil.copytree(more, feeds)
-    write(feeds, "changeovers", *pairs)
-    run_stages(make_context(spark, lake, feeds, AS_OF), ["ingest"])
-    return lake
-
-
 def built(context: RunContext) -> None:
     """The stages of Spark on the tables as they are: what they build on need not be run anew for feeds beside it."""
     for stage in (seasons.STAGE, production.STAGE):
@@ -146,7 +138,10 @@ def test_lots_are_in_sequence_and_a_matrix_changes_it(
     pytest.importorskip("ortools")
     pair = {"resource_id": "oven", "from_sku_id": "S05", "to_sku_id": "S06"}
     back = pair | {"from_sku_id": "S06", "to_sku_id": "S05", "setup_hours": 4.0}
-    lake = with_matrix(spark, lake, more, tmp_path, pair | {"setup_hours": 0.25}, back)
+    lake, feeds = copied(lake, tmp_path / "lake"), tmp_path / "feeds"
+    shutil.copytree(more, feeds)
+    write(feeds, "changeovers", pair | {"setup_hours": 0.25}, back)
+    run_stages(make_context(spark, lake, feeds, AS_OF), ["ingest"])
     context = make_context(spark, lake, None, AS_OF)
     built(context)
     told = rows(lake, "network.production_sequence")
@@ -161,18 +156,6 @@ def test_lots_are_in_sequence_and_a_matrix_changes_it(
     assert "changeovers" in {source for _, source in pairs.values()}
     assert {row["sequence_gap"] for row in told} == {0.0}
     assert "set-ups at most 0.0% above the least" in context.progress.stream.getvalue()  # type: ignore[attr-defined]
-
-
-@pytest.mark.parametrize(
-    ("hours", "fault"), [("-1", "breaks the rule out_of_range_setup_hours"), ("2", "states a pair")]
-)
-def test_a_matrix_that_loses_a_row_is_refused(
-    spark: SparkSession, lake: Lakehouse, more: Path, tmp_path: Path, hours: str, fault: str
-) -> None:
-    pair = {"resource_id": "oven", "from_sku_id": "S05", "to_sku_id": "S06"}
-    lake = with_matrix(spark, lake, more, tmp_path, pair | {"setup_hours": "1"}, pair | {"setup_hours": hours})
-    with pytest.raises(SourceError, match=rf"changeovers: row \d of changeovers.csv {fault}.*correct the file"):
-        built(make_context(spark, lake, None, AS_OF))
 
 
 def test_a_resource_that_has_no_hours_ahead_is_refused(spark: SparkSession, lake: Lakehouse) -> None:

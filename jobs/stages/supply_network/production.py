@@ -91,13 +91,13 @@ def _stated(context: RunContext, frames: Frames, feed: str) -> pa.Table:
         return pa.table({name: pa.array([], pa.string()) for name in FEEDS[feed].columns})
     split = clean_feed(frames[f"bronze.{feed}"], feed, context.mapping)
     if feed == "changeovers":
-        _refuse_losses(split)
+        refuse_losses(split)
     rows = split.accepted
     typed = (F.col(name).cast(sql_type(COLUMNS[name].type)).alias(name) for name in FEEDS[feed].columns)
     return rows.select(*typed).orderBy(*FEEDS[feed].key).toArrow()
 
 
-def _refuse_losses(matrix: Split) -> None:
+def refuse_losses(matrix: Split) -> None:
     """A pair that is set aside would pass for one that is not stated, and one that a file states twice has no meaning.
 
     A later file corrects an earlier one, as with any feed.
