@@ -21,7 +21,6 @@ import pandas as pd
 
 from jobs.settings import load_settings
 from jobs.stages.demand.demand_settings import FESTIVALS
-from lakehouse.transforms.silver.festivals import spells
 from tests import real_data
 from udfs.demand.period_calendar import Reach, period_calendar
 from udfs.forecasting import forecast
@@ -30,7 +29,12 @@ from udfs.forecasting.frame_panel import ForecastWarning
 LAST_TUNED = pd.Timestamp("2011-10-28")
 TUNING = ("2011-01-28", "2011-02-25", "2011-03-25", "2011-04-22", "2011-05-20", "2011-06-24", "2011-07-29")
 HORIZON = 39
-SUPER_BOWL = 'festivals.super_bowl={weekday = "Sun 1 2", days_before = 6, days_after = 0, countries = ["US"]}'
+MORE_RULES = [
+    'festivals.super_bowl={weekday = "Sun 1 2", days_before = 6, days_after = 0}',
+    'festivals.memorial_day={weekday = "Mon -1 5", days_before = 3, days_after = 2}',
+    'festivals.independence_day={day = "07-04", days_before = 3, days_after = 2}',
+    'festivals.labor_day={weekday = "Mon 1 9", days_before = 3, days_after = 2}',
+]
 TRAITS = ["department", "store"]
 
 
@@ -53,16 +57,21 @@ def sales(stores: str | None = None) -> pd.DataFrame:
 
 
 def weeks(first: pd.Timestamp, last: pd.Timestamp, without: set[str]) -> pd.DataFrame:
-    """ds and what conf's rules and the public holidays of the US say of each week; one rule more, as a planner has."""
+    """ds and what the rules in conf that the US keep, and a planner's, say of each week."""
     days = pd.date_range(first, last, freq="7D")
-    reaches: dict[str, Reach] = {}
-    rules = FESTIVALS.of(load_settings(overrides=[SUPER_BOWL]))
-    for spell in spells(rules, "US", None, first.date(), last.date()):
-        if spell.festival in without or "festivals" in without:
-            continue
-        told = reaches.get(spell.festival)
-        firsts = (*(told.first_days if told else ()), spell.first)
-        reaches[spell.festival] = Reach(firsts, spell.days_before, spell.days - 1 + spell.days_after)
+    rules = {
+        name: rule
+        for name, rule in FESTIVALS.of(load_settings(overrides=MORE_RULES)).items()
+        if rule.is_kept_in("US") and not without & {name, "festivals"}
+    }
+    reaches = {
+        name: Reach(
+            tuple(day for year in rule.years(first.date(), last.date()) for day in rule.first_days(year)),
+            rule.days_before,
+            rule.days - 1 + rule.days_after,
+        )
+        for name, rule in rules.items()
+    }
     harmonics = 0 if "months" in without else 2
     return period_calendar(days, 7, reaches, harmonics).assign(ds=days)
 
