@@ -6,7 +6,7 @@
 WMAE: mean absolute error, weeks with `IsHoliday` weigh 5. A JSON line per cutoff. The tuning windows end at 2011-10-28;
 `test` is the 39 weeks after it. Series without a row before a cutoff are forecast as 0. `--without` leaves out
 festivals by name, `festivals`, `months`, or `groups` (the traits); `--stores` takes every second one, odd or even by
-position.
+position; `--temperature 1` adds what temperature says on top, `.5` half of it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import pandas as pd
 from jobs.settings import load_settings
 from jobs.stages.demand.demand_settings import FESTIVALS
 from tests import real_data
+from tests.benchmarks.walmart_temperature import factors
 from udfs.demand.period_calendar import Reach, period_calendar
 from udfs.forecasting import forecast
 from udfs.forecasting.frame_panel import ForecastWarning
@@ -90,7 +91,22 @@ def frames(rows: pd.DataFrame, cutoff: pd.Timestamp, horizon: int, without: set[
     return history, grid.loc[grid["ds"] > cutoff, ["unique_id", "ds", *names]] if names else None
 
 
-def measure(rows: pd.DataFrame, cutoff: pd.Timestamp, horizon: int, model: str, without: set[str]) -> dict[str, object]:
+def temperature_adds(
+    history: pd.DataFrame, scored: pd.DataFrame, cutoff: pd.Timestamp, horizon: int, trust: float
+) -> dict[str, float]:
+    """WMAE after `factors`, with actual temperatures and with what could be known at the cutoff."""
+    ahead = pd.date_range(cutoff, periods=horizon + 1, freq="7D")[1:]
+    found = {}
+    for kind in ("actual", "degraded"):
+        told = scored.merge(factors(history, ahead, kind == "actual", trust), how="left", on=["unique_id", "ds"])
+        error = (told["y"] - (told["mean"] * told["factor"]).fillna(0.0)).abs()
+        found[f"wmae_{kind}_temperature"] = round(float(np.average(error, weights=told["weight"])), 1)
+    return found
+
+
+def measure(
+    rows: pd.DataFrame, cutoff: pd.Timestamp, horizon: int, model: str, without: set[str], trust: float = 0.0
+) -> dict[str, object]:
     history, future = frames(rows, cutoff, horizon, without)
     begun = time.perf_counter()
     with warnings.catch_warnings():
@@ -100,6 +116,7 @@ def measure(rows: pd.DataFrame, cutoff: pd.Timestamp, horizon: int, model: str, 
     ahead = rows[(rows["ds"] > cutoff) & (rows["ds"] <= cutoff + pd.Timedelta(weeks=horizon))]
     scored = ahead.merge(made, how="left", on=["unique_id", "ds"])
     error = (scored["y"] - scored["mean"].fillna(0.0)).abs()
+    warm = temperature_adds(history, scored, cutoff, horizon, trust) if trust else {}
     return {
         "cutoff": str(cutoff.date()),
         "weeks": horizon,
@@ -109,6 +126,7 @@ def measure(rows: pd.DataFrame, cutoff: pd.Timestamp, horizon: int, model: str, 
         "wmae": round(float(np.average(error, weights=scored["weight"])), 1),
         "inside_p05_p95": round(float(scored["y"].between(scored["p05"], scored["p95"]).mean()), 3),
         "seconds": round(seconds, 1),
+        **warm,
         "models": made["model"].value_counts(normalize=True).round(3).to_dict(),
     }
 
@@ -119,6 +137,7 @@ def main() -> None:
     parser.add_argument("--model", default="yearly_profile")
     parser.add_argument("--without", default="")
     parser.add_argument("--stores", choices=["even", "odd"])
+    parser.add_argument("--temperature", type=float, default=0.0)
     asked = parser.parse_args()
     rows, without = sales(asked.stores), set(asked.without.split(","))
     cutoffs = [LAST_TUNED] if asked.window == "test" else [pd.Timestamp(cutoff) for cutoff in TUNING]
@@ -127,9 +146,10 @@ def main() -> None:
     found = []
     for cutoff in cutoffs:
         horizon = min(HORIZON, (rows["ds"].max() - cutoff).days // 7)
-        found.append(measure(rows, cutoff, horizon, asked.model, without))
+        found.append(measure(rows, cutoff, horizon, asked.model, without, asked.temperature))
         print(json.dumps(found[-1]), flush=True)
-    print(json.dumps({"mean_wmae": round(float(np.mean([each["wmae"] for each in found])), 1)}))
+    names = [name for name in found[0] if name.startswith("wmae")]
+    print(json.dumps({f"mean_{name}": round(float(np.mean([each[name] for each in found])), 1) for name in names}))
 
 
 if __name__ == "__main__":

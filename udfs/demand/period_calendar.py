@@ -1,6 +1,6 @@
 """What the calendar says of weeks and other periods: covariates for `forecast`, one row per period.
 
-    covariates = period_calendar(weeks, 7, {"christmas": Reach(christmas_days, 24, 6)})
+covariates = period_calendar(weeks, 7, {"christmas": Reach(christmas_days, 24, 6)})
 """
 
 from __future__ import annotations

@@ -151,17 +151,15 @@ class YearlyProfile:
     def _growth(
         self, y_ST: np.ndarray, mask_ST: np.ndarray, low_ST: np.ndarray, groups: list[np.ndarray]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """(S,) log growth at the last step; (S, T) what last year and growth say of the past, in its first year low_ST."""
+        """(S,) log growth at the last step; (S, T) last year at the series' level since, in the first year low_ST."""
         n = y_ST.shape[1]
         recent_T = 0.5 ** (np.arange(n)[::-1] / (self.half_life * self.season_length))
         recent_T[: self.season_length] = 0.0
         before_ST = _back(low_ST, self._year, np.arange(n))
         log_S = log_growth(y_ST, mask_ST * recent_T, before_ST, groups, self.prior_steps)
-        usual_ST = low_ST.copy()
-        if n > self.season_length:
-            even_ST = mask_ST * (recent_T > 0)
-            grown_S1 = np.exp(log_growth(y_ST, even_ST, before_ST, groups, self.prior_steps))[:, None]
-            usual_ST[:, self.season_length :] = (before_ST * grown_S1)[:, self.season_length :]
+        even_ST = mask_ST * (recent_T > 0)
+        own_S = log_growth(y_ST, even_ST, before_ST, [], 0.0)
+        usual_ST = np.where(recent_T > 0, before_ST * np.exp(own_S)[:, None], low_ST)
         return log_S, usual_ST
 
     @property
