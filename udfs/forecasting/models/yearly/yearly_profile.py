@@ -32,7 +32,7 @@ class YearlyProfile:
     Series of one group (a department in all stores) share a few shapes of the year (`soft_impute`). Festivals and days
     of the month are taken out and put back by date (`calendar_effects`), where the batch's covariates speak of them:
     those called `days_since_...` as `period_calendar` makes them; others that are no `_code` act in proportion, by
-    their mean over a group. Growth over the year before comes from all traits and the series (`log_growth`). A
+    their mean over all series. Growth over the year before comes from all traits and the series (`log_growth`). A
     series' forecast depends on the batch it is in.
 
     Attributes:
@@ -64,18 +64,10 @@ class YearlyProfile:
     pools_series: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if self.season_length < 1 or self.least_group < 1:
-            raise ValueError(
-                f"YearlyProfile: expected season_length and least_group of at least 1, found {self.season_length} and "
-                f"{self.least_group}"
-            )
-        for field, low in (("shrinkage", 0), ("older", 0), ("prior_steps", 0), ("half_life", 1e-9), ("damping", 0)):
+        least = {"season_length": 1, "least_group": 1, "shrinkage": 0, "older": 0, "prior_steps": 0, "damping": 0}
+        for field, low in (least | {"half_life": 1e-9, "smoothness": 1e-9, "ridge": 1e-9}).items():
             if not low <= getattr(self, field) < math.inf:
                 raise ValueError(f"YearlyProfile.{field}: expected at least {low}, found {getattr(self, field)}")
-        if self.smoothness <= 0 or self.ridge <= 0:
-            raise ValueError(
-                f"YearlyProfile: expected smoothness and ridge above 0, found {self.smoothness} and {self.ridge}"
-            )
 
     def forecast(self, batch: SkuBatch, horizon: int, quantiles: tuple[float, ...]) -> Forecast:
         """See `Forecaster.forecast`. A series without an observed step has no forecast.
@@ -127,25 +119,22 @@ class YearlyProfile:
         """(S, X) log effects of the calendar; 0 where nothing is known of it."""
         known = batch.known and batch.known.only(n for n in batch.known.names if not n.endswith("_code"))
         n_steps = low_ST.shape[1] + horizon
-        effect_SX = np.zeros((len(batch), n_steps))
         if not known or not known.names:
-            return effect_SX
+            return np.zeros((len(batch), n_steps))
         values_SXK = known.over(batch.n_days, horizon)[:, first:].cpu().numpy()
         is_since_K = np.array([name.startswith(DAYS_SINCE) for name in known.names])
+        since_SXF = values_SXK[:, :, is_since_K]
+        if ((since_SXF < np.fmax.reduce(since_SXF, axis=0)) & ~np.isnan(since_SXF)).any():
+            raise ValueError(
+                f"expected {DAYS_SINCE}... of each step to be the same for all series, found others: they end on "
+                "different steps; give every series rows, without y where it has none, up to the last step of all"
+            )
+        x_XK = _last_held(values_SXK, n_steps)
+        since_XF = np.where(np.abs(x_XK[:, is_since_K]) < FAR, x_XK[:, is_since_K], np.nan)
+        kernel_XX = calendar_kernel(since_XF, x_XK[:, ~is_since_K], STEP_DAYS.get(self.season_length, 1))
+        total_GT = np.stack([np.maximum(low_ST[group_S == code], 0.0).sum(0) for code in range(group_S.max() + 1)])
         smoothness = self.smoothness * (self.season_length / 52) ** 4
-        kernels: dict[bytes, list[int]] = {}
-        calendar = {}
-        for code in np.unique(group_S):
-            x_XK = _last_held(values_SXK[group_S == code], n_steps)
-            calendar[code] = x_XK
-            kernels.setdefault(x_XK.tobytes(), []).append(code)
-        for codes in kernels.values():
-            x_XK = calendar[codes[0]]
-            since_XF = np.where(np.abs(x_XK[:, is_since_K]) < FAR, x_XK[:, is_since_K], np.nan)
-            kernel_XX = calendar_kernel(since_XF, x_XK[:, ~is_since_K], STEP_DAYS.get(self.season_length, 1))
-            total_GT = np.stack([np.maximum(low_ST[group_S == code], 0.0).sum(0) for code in codes])
-            for code, effect_X in zip(codes, log_effects(total_GT, kernel_XX, smoothness, self.ridge), strict=True):
-                effect_SX[group_S == code] = effect_X
+        effect_SX: np.ndarray = log_effects(total_GT, kernel_XX, smoothness, self.ridge)[group_S]
         return effect_SX
 
     def _growth(
@@ -192,10 +181,8 @@ class YearlyProfile:
         quantiles: tuple[float, ...],
     ) -> Forecast:
         """Errors are those of last year's dates and growth; their spread grows with the root of the years ahead."""
-        past_ST = mask_ST.copy()
-        if past_ST.shape[1] > self.season_length:
-            seen_S1 = mask_ST[:, self.season_length :].any(1)[:, None]
-            past_ST[:, : self.season_length] &= ~seen_S1
+        later_ST = mask_ST & (np.arange(mask_ST.shape[1]) >= self.season_length)
+        past_ST = np.where(later_ST.any(1, keepdims=True), later_ST, mask_ST)
         mean, error, past = (torch.from_numpy(x).to(batch.device) for x in (mean_SH, error_ST * past_ST, past_ST))
         error_TS, past_TS = error.t().contiguous(), past.t().contiguous()
         n_S, sse_S = past_TS.sum(0), sum_of_squares(error_TS)

@@ -1,4 +1,4 @@
-"""Yearly profiles on planted weeks: festivals that move, growth, gaps; and piece by piece against plain computations."""
+"""Yearly profiles on planted weeks: festivals that move, growth, gaps; each piece against a plain computation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from udfs.forecasting.models.yearly.calendar_effects import calendar_kernel, log
 from udfs.forecasting.models.yearly.growth import log_growth
 from udfs.forecasting.models.yearly.soft_impute import soft_impute
 from udfs.forecasting.models.yearly.yearly_profile import YearlyProfile
-from udfs.series.covariates import Traits
+from udfs.series.covariates import Covariates, Traits
 from udfs.series.sku_batch import SkuBatch
 
 EASTERS = (date(2010, 4, 4), date(2011, 4, 24), date(2012, 4, 8))
@@ -193,10 +193,20 @@ def test_a_season_too_short_and_a_trait_unknown_are_refused() -> None:
         YearlyProfile(7, group="brand").forecast(batch, 4, (0.5,))
     with pytest.raises(ValueError, match=r"YearlyProfile\.shrinkage: expected at least 0, found -1"):
         YearlyProfile(shrinkage=-1)
-    with pytest.raises(ValueError, match="ridge above 0"):
+    with pytest.raises(ValueError, match=r"YearlyProfile\.ridge: expected at least"):
         YearlyProfile(ridge=0)
-    with pytest.raises(ValueError, match="least_group of at least 1"):
+    with pytest.raises(ValueError, match=r"YearlyProfile\.least_group: expected at least 1"):
         YearlyProfile(least_group=0)
+
+
+def test_series_that_end_on_different_steps_are_not_taken_to_share_festivals() -> None:
+    since_SXK = np.full((3, 60, 1), FAR)
+    since_SXK[:2, 20] = -3
+    known = Covariates(("days_since_easter",), torch.from_numpy(since_SXK))
+    batch = replace(_batch(np.ones((3, 56))), known=known)
+    with pytest.raises(ValueError, match="to be the same for all series, found others"):
+        YearlyProfile(52).forecast(batch, 4, (0.5,))
+    assert YearlyProfile(52).forecast(batch.select(np.array([0, 1])), 4, (0.5,)).finite_series().all()
 
 
 def test_the_finest_trait_with_enough_series_shares_shapes_unless_one_is_named() -> None:
