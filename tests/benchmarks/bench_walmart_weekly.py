@@ -77,7 +77,9 @@ def weeks(first: pd.Timestamp, last: pd.Timestamp, without: set[str]) -> pd.Data
     return period_calendar(days, 7, reaches, harmonics).assign(ds=days)
 
 
-def frames(rows: pd.DataFrame, cutoff: pd.Timestamp, horizon: int, without: set[str]) -> tuple[pd.DataFrame, ...]:
+def frames(
+    rows: pd.DataFrame, cutoff: pd.Timestamp, horizon: int, without: set[str]
+) -> tuple[pd.DataFrame, pd.DataFrame | None]:
     """History, a row for every series and week, y missing where there is none; and the covariates ahead."""
     past = rows[rows["ds"] <= cutoff]
     last = cutoff + pd.Timedelta(weeks=horizon)

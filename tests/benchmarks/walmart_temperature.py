@@ -12,7 +12,7 @@ KEPT = 0.5
 """Share of an anomaly that is left a week later: what is known ahead of it fades, the error grows with the lead."""
 
 
-def temperatures(stores: list[str], weeks: pd.DatetimeIndex) -> np.ndarray:
+def temperatures(stores: list[str], weeks: pd.Index) -> np.ndarray:
     """(S, X) degrees Fahrenheit at each store."""
     rows = pd.read_parquet(real_data.find("walmart_weekly") / "features.parquet")
     rows = rows.assign(store="store " + rows["Store"].astype(str), ds=pd.to_datetime(rows["Date"]))
@@ -54,8 +54,8 @@ def factors(history: pd.DataFrame, ahead: pd.DatetimeIndex, is_actual: bool, tru
     log_NT, gap_NT = (_centred(x, both_NT) for x in (np.clip(log_NT, -1, 1), gap_SX[store_N][:, : n - YEAR]))
     slope_D, department_N = _slopes(log_NT, gap_NT, np.nan_to_num(np.nanmean(value_NT, 1)), about["department"])
     factor_NH = np.exp(trust * slope_D[department_N][:, None] * gap_SX[store_N][:, n - YEAR :])
-    wide = pd.DataFrame(factor_NH, index=y.index, columns=ahead).rename_axis(columns="ds")
-    return wide.stack().rename("factor").reset_index()
+    names, days = np.repeat(y.index.to_numpy(), len(ahead)), np.tile(ahead.to_numpy(), len(y))
+    return pd.DataFrame({"unique_id": names, "ds": days, "factor": factor_NH.ravel()})
 
 
 def _centred(x_NT: np.ndarray, use_NT: np.ndarray) -> np.ndarray:

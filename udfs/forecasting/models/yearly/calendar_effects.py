@@ -37,7 +37,7 @@ def log_effects(total_GT: np.ndarray, kernel_XX: np.ndarray, smoothness: float, 
         ridge: variance of what neither explains, in units of the kernel.
     """
     n = total_GT.shape[1]
-    tells_G: np.ndarray = (total_GT > 0).all(1)
+    tells_G = np.asarray((total_GT > 0).all(1))
     if not tells_G.any() or n < 3 or not kernel_XX.any():
         return np.zeros((len(total_GT), len(kernel_XX)))
     bend_TT = np.diff(np.eye(n), 2, axis=0)

@@ -164,7 +164,7 @@ def test_what_did_not_sell_on_some_week_is_taken_to_be_usual() -> None:
 def test_gaps_are_filled_by_the_shape_of_the_group() -> None:
     rng = np.random.default_rng(2)
     true_NT = np.outer(rng.uniform(10, 100, 15), 2 + np.sin(np.arange(60) / 5))
-    mask_NT = rng.random(true_NT.shape) > 0.2
+    mask_NT = np.asarray(rng.random(true_NT.shape) > 0.2)
     low_NT = soft_impute(np.where(mask_NT, true_NT * rng.uniform(0.9, 1.1, true_NT.shape), 0.0), mask_NT, 0.6)
     error = np.abs(low_NT / true_NT - 1)
     assert error[~mask_NT].mean() < 0.04
