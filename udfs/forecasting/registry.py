@@ -151,6 +151,12 @@ MODELS: Registry[Model] = Registry(
         cost=0.05,
     ),
     Model(
+        "yearly_profile",
+        "what the same dates brought in past years, shapes shared by a group, grown; festivals moved by date",
+        lambda spec: import_module("udfs.forecasting.models.yearly.yearly_profile").YearlyProfile(spec.season_length),
+        cost=0.5,
+    ),
+    Model(
         "arima",
         "seasonal ARIMA with automatic orders",
         lambda spec: import_module("udfs.forecasting.models.arima.arima_model").Arima(spec.season_length),
