@@ -49,6 +49,15 @@ def test_dates_that_move_are_those_that_are_published(name: str, published: str)
     assert [day for year in range(2001, 2036) for day in movable_days(name, year)] == days
 
 
+def test_a_day_off_for_a_holiday_of_a_weekend_is_no_festival_of_its_own() -> None:
+    """Christmas of 2010 was a Saturday, Independence Day of 2010 a Sunday."""
+    found = spells({}, "US", None, date(2010, 6, 1), date(2011, 1, 31))
+    days = {(each.festival, each.first) for each in found}
+    assert ("Christmas Day", date(2010, 12, 25)) in days
+    assert ("Independence Day", date(2010, 7, 4)) in days
+    assert not {date(2010, 12, 24), date(2010, 7, 5)} & {day for _, day in days}
+
+
 def test_a_year_may_hold_two_of_the_moons_and_none_that_is_unknown() -> None:
     assert movable_days("ramadan", 2030) == (date(2030, 1, 5), date(2030, 12, 26))
     with pytest.raises(ConfigError, match="no date of diwali is known for 2040"):

@@ -11,7 +11,7 @@ import pyarrow as pa
 from lakehouse.schema.tables import contract
 from lakehouse.schema.tables.seasons import MAKE_UP_WORKDAY
 from lakehouse.transforms.silver.festival_rule import FestivalRule
-from lakehouse.transforms.silver.holiday_calendar import make_up_workdays, public_holidays
+from lakehouse.transforms.silver.holiday_calendar import Holidays, make_up_workdays, public_holidays
 
 TABLE = "silver.festival"
 PUBLIC_HOLIDAY = FestivalRule(day="01-01", days_before=3, days_after=2)
@@ -65,11 +65,25 @@ def spells(
     found += [
         # "Eid al-Fitr (observed)" is that feast; a day given off in exchange is none.
         Spell(name.split(" (")[0], day, 1, reach.days_before, reach.days_after)
-        for day, name in public_holidays(country, region, *around).items()
-        if day not in of_rules and not name.startswith("Day off")
+        for day, name in _kept(public_holidays(country, region, *around)).items()
+        if day not in of_rules
     ]
     found += [Spell(MAKE_UP_WORKDAY, day, 1, 0, 0) for day in make_up_workdays(country, first, last)]
     return found
+
+
+def _kept(known: Holidays) -> Holidays:
+    """Without days off given for another one: in exchange, or for a holiday that falls on a weekend a few days away."""
+
+    def is_near(day: date, name: str) -> bool:
+        around = (known.get(day + timedelta(days=k), "") for k in range(-3, 4) if k)
+        return any(name in other and not other.endswith("(observed)") for other in around)
+
+    return {
+        day: name
+        for day, name in known.items()
+        if not name.startswith("Day off") and not (name.endswith("(observed)") and is_near(day, name.split(" (")[0]))
+    }
 
 
 def festivals(locations: pa.Table, rules: Mapping[str, FestivalRule], first: date, last: date) -> pa.Table:
