@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
 import numpy as np
 import pyarrow as pa
 
+from lakehouse.schema.entities import SERIES
 from lakehouse.schema.tables import contract, table_of
 from udfs.seasonal.analogues import Analogues, find_analogues
 from udfs.seasonal.launches import Launch
+from udfs.seasonal.price_quantity import PricedBuy, best_price
 from udfs.seasonal.sales_panel import FloatArray, SalesPanel
 from udfs.seasonal.season_input import Refused, Season, past_seasons, read_seasons
 from udfs.seasonal.season_spec import SeasonSpec
@@ -25,12 +28,13 @@ _LEAST_TOLD = 0.02  # earlier, early sales say nothing of the season, and nothin
 @dataclass(frozen=True, slots=True)
 class BuyInputs:
     """seasons: of silver.season; daily: unique_id, ds, y, unit_price; products: sku_id, category, brand; on_hand:
-    units in stock as of the day, by series where they were counted."""
+    units in stock as of the day, by series where they were counted; elasticity: of each category whose is known."""
 
     seasons: pa.Table
     daily: pa.Table
     products: pa.Table
     on_hand: dict[str, float]
+    elasticity: Mapping[str | None, float] = field(default_factory=dict)
 
 
 def buy_plan(inputs: BuyInputs, as_of: date, spec: SeasonSpec, assumed_margin: float) -> tuple[pa.Table, pa.Table]:
@@ -51,7 +55,7 @@ def buy_plan(inputs: BuyInputs, as_of: date, spec: SeasonSpec, assumed_margin: f
             continue
         known += [(season, found, row) for row, season in enumerate(alike)]
         told += [line for row, season in enumerate(alike) for line in _analogue_rows(panel, season, found, row, spec)]
-    rows = _planned(panel, known, as_of, inputs.on_hand, spec) + [_refused_row(each) for each in refused]
+    rows = _planned(panel, known, as_of, inputs, spec) + [_refused_row(each) for each in refused]
     return _table(ANALOGUE, told), _table(BUY_PLAN, rows)
 
 
@@ -102,7 +106,7 @@ def _planned(
     panel: SalesPanel,
     known: list[tuple[Season, Analogues, int]],
     as_of: date,
-    on_hand: dict[str, float],
+    inputs: BuyInputs,
     spec: SeasonSpec,
 ) -> list[Row]:
     if not known:
@@ -116,12 +120,13 @@ def _planned(
     model = TwoStage(ahead.mean_I, ahead.sd_I, margin_I, loss_I, share_I, spec.signal_sd, spec.reorder_capacity_qty)
     before = replace(model, early_share_I=np.full(len(seasons), spec.early_share))
     commitment_I, _ = before.commitment()
-    counted = [on_hand.get(season.unique_id) for season in seasons]
+    counted = [inputs.on_hand.get(season.unique_id) for season in seasons]
     stock_I = np.array([np.nan if units is None else units for units in counted])
     bought_I = np.where(np.isnan(stock_I), np.maximum(commitment_I, ahead.sold_I), ahead.sold_I + stock_I)
     later_I = before.expected_reorder()
     now_I = model.reorder(bought_I, np.minimum(ahead.sold_I, bought_I))
     told_mean_I, told_sd_I = model.updated(bought_I, np.minimum(ahead.sold_I, bought_I))
+    priced = _priced(seasons, ahead, inputs, spec)
     rows = []
     for i, season in enumerate(seasons):
         is_running = bool(is_running_I[i])
@@ -145,8 +150,26 @@ def _planned(
             "commitment_qty": float(commitment_I[i]),
             "reorder_qty": reorder,
         }
+        row |= _priced_row(priced, i) if not is_running else {}
         rows.append(row | {"words": _words(row, is_counted=counted[i] is not None)})
     return rows
+
+
+def _priced(seasons: list[Season], ahead: _Ahead, inputs: BuyInputs, spec: SeasonSpec) -> PricedBuy:
+    """Price and quantity together of each season, by its category's elasticity."""
+    products = inputs.products.select(["sku_id", "category"]).to_pylist()
+    category = {row["sku_id"]: row["category"] for row in products}
+    known = [inputs.elasticity.get(category.get(SERIES.split(each.unique_id)[0]), np.nan) for each in seasons]
+    price, cost, salvage = np.array([[each.unit_price, each.unit_cost, each.salvage_value] for each in seasons]).T
+    return best_price(ahead.mean_I, ahead.sd_I, price, cost, salvage, np.array(known), spec.largest_price_step)
+
+
+def _priced_row(priced: PricedBuy, i: int) -> Row:
+    if np.isnan(priced.price_I[i]):
+        return {}
+    names = ("best_price", "best_price_qty", "best_price_gain")
+    values = (priced.price_I[i], priced.qty_I[i], max(priced.gain_I[i], 0.0))
+    return {name: float(value) for name, value in zip(names, values, strict=True)}
 
 
 def _ahead(panel: SalesPanel, known: list[tuple[Season, Analogues, int]], as_of: date) -> _Ahead:
@@ -168,12 +191,19 @@ def _sold(panel: SalesPanel, season: Season, days: int) -> float:
     )
 
 
+def _price_words(row: Row) -> str:
+    if not row.get("best_price_gain"):
+        return ""
+    instead = f"{row['best_price']:,.2f} instead of {row['unit_price']:,.2f}"
+    return f"; at {instead}, {row['best_price_qty']:,.0f} at once would earn {row['best_price_gain']:,.0f} more"
+
+
 def _words(row: Row, *, is_counted: bool) -> str:
     span = f"{row['season_p50']:,.0f} units ({row['season_p10']:,.0f} to {row['season_p90']:,.0f})"
     if row["season_phase"] == "ahead":
         return (
             f"{span} are expected: buy {row['one_buy_qty']:,.0f} at once, or {row['commitment_qty']:,.0f} now "
-            f"and about {row['reorder_qty']:,.0f} once early sales are known"
+            f"and about {row['reorder_qty']:,.0f} once early sales are known{_price_words(row)}"
         )
     stock = "" if is_counted else ", if the commitment was bought, for nobody has counted the stock"
     return f"{row['sold_qty']:,.0f} are sold, {span} expected in all: reorder {row['reorder_qty']:,.0f}{stock}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from jobs.engine.stage import Read, UnitStage
+from jobs.engine.stage import THIS, Read, UnitStage
 from jobs.engine.task import KernelResult
 from jobs.stages.seasonal.seasonal_settings import SEASON
 from lakehouse.schema.entities import WHOLE
@@ -19,6 +19,7 @@ from udfs.seasonal.season_spec import SeasonSpec
 if TYPE_CHECKING:
     from jobs.context import RunContext
 
+_ELASTICITY = "pricing.elasticity"
 _SEASON, _DAILY, _PRODUCTS, _STOCK = "silver.season", "features.sku_daily", "silver.products", "silver.stock"
 
 
@@ -35,7 +36,10 @@ def kernel(inputs: dict[str, pa.Table], parameters: BuyParameters, _unit: str) -
     """All series' sales to the plans of the seasons."""
     counts = inputs[_STOCK].sort_by("ds").to_pylist()
     on_hand = {row["unique_id"]: row["on_hand_qty"] for row in counts if row["on_hand_qty"] is not None}
-    found = BuyInputs(inputs[_SEASON], inputs[_DAILY], inputs[_PRODUCTS], on_hand)
+    own = [row for row in inputs[_ELASTICITY].to_pylist() if row["effect"] == "own"]
+    # What nobody's weeks say is a usual value: too little to set a price by.
+    known = {row["category"]: row["class_elasticity"] for row in own if row["identification"] != "all"}
+    found = BuyInputs(inputs[_SEASON], inputs[_DAILY], inputs[_PRODUCTS], on_hand, known)
     analogues, plans = buy_plan(found, parameters.as_of, parameters.spec, parameters.assumed_margin)
     return KernelResult({ANALOGUE: analogues, BUY_PLAN: plans}, ids=plans.num_rows)
 
@@ -55,6 +59,7 @@ def _counts(context: RunContext) -> tuple[date | None, date | None]:
 
 STAGE = UnitStage(
     name="buy_plan",
+    version=2,
     unit=WHOLE,
     engine="local",
     reads=(
@@ -62,6 +67,7 @@ STAGE = UnitStage(
         Read(_DAILY, ("unique_id", "ds", "y", "unit_price"), days=_history),
         Read(_PRODUCTS, ("sku_id", "category", "brand")),
         Read(_STOCK, ("unique_id", "ds", "on_hand_qty"), days=_counts),
+        Read(_ELASTICITY, ("category", "effect", "identification", "class_elasticity"), run=THIS),
     ),
     writes=(ANALOGUE, BUY_PLAN),
     settings=("season", "inventory"),

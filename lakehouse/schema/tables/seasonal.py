@@ -34,6 +34,16 @@ declare(
     Column("one_buy_qty", "double", "What to buy if there is no second order", Range(0)),
     Column("commitment_qty", "double", "What to buy before the season, where a reorder follows", Range(0)),
     Column("reorder_qty", "double", "Units to reorder, expected before the season and due within it", Range(0)),
+    Column(
+        "best_price",
+        "double",
+        "Price that earns most with a quantity of its own; NULL: its effect is not known",
+        Range(0),
+    ),
+    Column("best_price_qty", "double", "One buy at best_price", Range(0)),
+    Column(
+        "best_price_gain", "double", "What the two are expected to earn beyond the stated price with one buy", Range(0)
+    ),
     Column("critical_ratio", "double", "Probability of serving the season that pays best: of margin and leftover loss"),
     Column("launch_curve", "array<double>", "Expected share of the season's units sold by the end of each of its days"),
 )
@@ -108,6 +118,9 @@ CONTRACTS: tuple[Contract, ...] = (
             "one_buy_qty",
             "commitment_qty",
             "reorder_qty",
+            "best_price",
+            "best_price_qty",
+            "best_price_gain",
             "words",
             "run_id",
             "unit",

@@ -56,6 +56,22 @@ def planned(tables: tuple[pa.Table, pa.Table], *seasons: dict, **on_hand: float)
     return analogues.to_pylist(), plans.to_pylist()
 
 
+def test_price_and_quantity_are_told_together_where_the_category_answers_prices(
+    panel_tables: tuple[pa.Table, pa.Table],
+) -> None:
+    rows = [season("newtoy|shop|all"), season("newtool|shop|all", unit_price=15.0)]
+    inputs = BuyInputs(pa.Table.from_pylist(rows), *panel_tables, {}, {"toys": -4.0})
+    plans = {row["unit_price"]: row for row in buy_plan(inputs, AS_OF, SPEC, 0.3)[1].to_pylist()}
+    toy, tool = plans[20.0], plans[15.0]
+    assert tool["best_price"] is None
+    assert "instead of" not in tool["words"]
+    assert 16.0 < toy["best_price"] < 20.0, "known demand would have 12 x 4 / 3, which is doubtful here"
+    assert toy["best_price_qty"] > toy["one_buy_qty"]
+    assert toy["best_price_gain"] > 0.0
+    said = f"at {toy['best_price']:.2f} instead of 20.00, {toy['best_price_qty']:.0f} at once would earn"
+    assert said in toy["words"]
+
+
 def test_a_launch_is_expected_to_sell_as_those_of_its_kind_did(panel_tables: tuple[pa.Table, pa.Table]) -> None:
     analogues, plans = planned(panel_tables, season("newtoy|shop|all"), season("newtool|shop|all", unit_price=15.0))
     expected = {"newtoy|shop|all": 8 * SEASON_DAYS, "newtool|shop|all": SEASON_DAYS}
