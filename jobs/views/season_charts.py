@@ -24,6 +24,7 @@ from jobs.views.charts import (
     panel_title,
     styled,
 )
+from udfs.forecasting.kernels.lift_table import NO_CATEGORY
 
 _LINES = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY)
 FESTIVALS_SHOWN, TOP = 4, 10
@@ -43,6 +44,8 @@ def festival_overview(lifts: pd.DataFrame) -> Figure:
     """
     figure, panels = panel_grid(FESTIVALS_SHOWN, row_height=3.8)
     days = lifts[lifts["festival"].notna()]
+    if (days["category"] != NO_CATEGORY).any():
+        days = days[days["category"] != NO_CATEGORY]
     strength = np.log(days["lift_factor"]).abs().groupby(days["festival"]).max().sort_values(ascending=False)
     shown = [str(name) for name in strength[strength > 0.0].index[:FESTIVALS_SHOWN]]
     for axes, name in zip(panels, shown, strict=False):
@@ -146,7 +149,9 @@ def _gains(axes: Axes, plan: pd.DataFrame, currency: str) -> None:
         return
     names = [f"{row.unique_id}\n{row.unit_price:g} to {row.planned_price:g}" for row in top.itertuples()]
     labelled_bars(axes, names, top["gain"].to_numpy(), [f"{value:,.2f}" for value in top["gain"]], GREEN)
-    panel_title(axes, "Largest gains", f"{currency} over the horizon, expected, uncertainty of the effect included.")
+    panel_title(
+        axes, "Largest gains", f"{currency} over the horizon, rivals' included, by the effects as they were estimated."
+    )
 
 
 def _binding(axes: Axes, plan: pd.DataFrame) -> None:

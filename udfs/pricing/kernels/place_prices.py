@@ -83,7 +83,8 @@ def _goods(series: pd.DataFrame, elasticity: pd.DataFrame, spec: PricingSpec) ->
     """The group as arrays, and the own rows of the elasticities in the order of the series."""
     ids = pd.Index(series["unique_id"])
     own = elasticity[elasticity["effect"] == "own"].set_index("unique_id").reindex(ids).reset_index()
-    cross = elasticity[(elasticity["effect"] == "cross")]
+    # A rival's effect below its standard error may be none, and bounds at 0 would have it lift everything.
+    cross = elasticity[(elasticity["effect"] == "cross") & (elasticity["elasticity"] > elasticity["elasticity_se"])]
     row, column = ids.get_indexer(cross["unique_id"]), ids.get_indexer(cross["rival_id"])
     known = (row >= 0) & (column >= 0)
     effect_SN = np.zeros((len(ids), len(ids)))
