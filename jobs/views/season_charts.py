@@ -24,7 +24,7 @@ from jobs.views.charts import (
     panel_title,
     styled,
 )
-from udfs.forecasting.kernels.lift_table import NO_CATEGORY
+from lakehouse.schema.tables.seasons import NO_CATEGORY
 
 _LINES = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY)
 FESTIVALS_SHOWN, TOP = 4, 10

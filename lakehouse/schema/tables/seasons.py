@@ -9,6 +9,8 @@ from lakehouse.schema.contract import Contract
 FESTIVAL_PHASES = ("before", "on", "after")
 MAKE_UP_WORKDAY = "make_up_workday"
 """The festival of a weekend day on which a country works in place of a holiday."""
+NO_CATEGORY = "(none)"
+"""What stands in the column category for series without one, where it is part of a key."""
 
 declare(
     Column("festival", "string", "Name of the festival: of [festivals] in conf, else of the public holiday"),

@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 
 from lakehouse.schema.tables import contract
+from lakehouse.schema.tables.seasons import NO_CATEGORY
 from udfs.forecasting.festival_adjusted import FestivalLifts
 
 LIFTS = "forecast.festival_lift"
-NO_CATEGORY = "(none)"
 
 
 def lift_table(lifts: FestivalLifts | None, cutoff: date, festivals: pa.Table) -> pa.Table:
