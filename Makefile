@@ -44,6 +44,9 @@ accuracy: setup  ## accuracy against published figures and peers, on the data se
 	$(BIN)/python -m tests.benchmarks.bench_published
 	$(BIN)/python -m tests.benchmarks.bench_calibration
 	$(BIN)/python -m tests.benchmarks.bench_walmart_weekly test
+	$(BIN)/python -m tests.benchmarks.bench_festivals test
+	$(BIN)/python -m tests.benchmarks.bench_seasonal
+	$(BIN)/python -m tests.benchmarks.bench_production
 	$(BIN)/python -m tests.benchmarks.bench_m5 test
 	$(BIN)/python -m tests.benchmarks.bench_m5_job test
 	$(BIN)/python -m tests.benchmarks.bench_plausibility rules check
