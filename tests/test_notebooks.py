@@ -28,11 +28,14 @@ from jobs.views.accuracy import accuracy_by, accuracy_overall, verdict
 from jobs.views.charts import days_words
 from jobs.views.day_marks import PROMOTED, read_day_marks
 from jobs.views.forecast_charts import forecast_fans
+from jobs.views.purchase_words import depot_words, purchase_words
 from jobs.views.series import MOST_SERIES, ReviewParameters, choose_series, read_day, read_series, review_parameters
 from jobs.views.stock_charts import cover_words, stock_projections
+from jobs.views.supply_charts import supply_words
 from lakehouse.delta.io import Lakehouse
 from lakehouse.errors import ConfigError
 from tests.jobs.run_tool import copied, day, make_context
+from tests.tiny_retailer import STORES
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -457,3 +460,27 @@ def test_a_series_that_sold_nothing_still_counts_its_error() -> None:
     worse = swapped.rename(columns={"forecast": "naive_forecast", "naive_forecast": "forecast"}).iloc[:2]
     assert "does NOT beat" in verdict(accuracy_overall(worse), 4)
     assert "nothing to compare" in verdict(accuracy_overall(pd.DataFrame(rows).iloc[1:2]), 4)
+
+
+# -- suppliers and depots ------------------------------------------------------------------------------------------
+def test_terms_of_a_networks_file_stand_in_for_the_feeds_and_are_marked(finished: Lakehouse) -> None:
+    plan, bought, levels = (
+        finished.read_arrow(f"network.{name}").to_pandas() for name in ("purchase_plan", "purchase_order", "level")
+    )
+    policies = finished.read_arrow("inventory.policy").to_pandas()
+    assert set(plan["unique_id"]) == set(policies["unique_id"])
+    assert plan["is_offer_assumed"].all()
+    assert set(plan["supplier_id"]) <= {"mill", "shop"}
+    assert plan["runner_up_supplier_id"].notna().all()
+    orders = finished.read_arrow("gold.order_plan").to_pandas().set_index("unique_id")
+    assert orders.loc[bought["unique_id"], "reason"].str.contains("on assumed terms").all()
+    assert set(levels["stage_name"]) == {"dc", *STORES}
+    assert set(levels.loc[levels["stage_name"] == "dc", "stage_lead_days"]) == {1.0}, "the usual supplier comes first"
+    assert "on terms that nobody has stated" in supply_words(plan, bought, levels, "USD")
+    run = bought["run_id"].iloc[0]
+    said = purchase_words(finished, run, "USD") + depot_words(finished, run)
+    n = bought.loc[bought["purchase_qty"] > 0, "unique_id"].nunique()
+    assert said.startswith(f"network.purchase_order: {n} of {len(plan)} series are bought today, from ")
+    assert "WARNING: no feed states suppliers' terms (is_offer_assumed)" in said
+    assert f"the depots' stock of {len(plan)} is not counted: their orders stay" in said
+    assert purchase_words(finished, "another", "USD") + depot_words(finished, "another") == ""

@@ -78,7 +78,10 @@ def test_an_override_is_a_toml_value_or_else_a_string(override: str, read: objec
         ("runner=local", r"runner: expected a table of settings, found 'local'"),
         ("horizon.days=3", r"horizon: expected a whole number, found a table"),
         # Names are known.
-        ("forecast.model=nonsense", r"forecast\.model: expected one of arima, auto, .*, tsb, found 'nonsense'"),
+        (
+            "forecast.model=nonsense",
+            r"forecast\.model: expected one of arima, auto, .*, yearly_profile, found 'nonsense'",
+        ),
         ("forecast.model=", r"forecast\.model: expected one of .*, found ''"),
         ("forecast.benchmark=nonsense", r"forecast\.benchmark: expected one of arima, .*, found 'nonsense'"),
         ("forecast.benchmark=trees", r"forecast\.benchmark: expected one of .*, found 'trees'"),

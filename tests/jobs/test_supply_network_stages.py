@@ -12,7 +12,6 @@ import pytest
 from jobs.explain.plan_side import PlanSide
 from jobs.explain.rerun import Rerun
 from jobs.pipeline import run_stages
-from jobs.views.purchase_words import depot_words, purchase_words
 from lakehouse.delta.io import Lakehouse
 from tests.conftest import once
 from tests.jobs.run_tool import copied, day, make_context
@@ -115,53 +114,6 @@ def test_a_line_that_is_bought_is_made_again_as_it_was(bought: Lakehouse) -> Non
         side = PlanSide.of(bought, run_id, unique_id, None)
         again = Rerun(side, side).order([])
         assert (again.qty, again.value) == (side.published["order_qty"], side.published["order_value"])
-
-
-FILE = """
-assumed = true
-[suppliers.mill]
-departments = ["food"]
-minimum_value = 5.0
-[suppliers.shop]
-departments = ["food"]
-cost_share = 1.5
-[depots.dc]
-locations = ["north", "south"]
-[[lanes]]
-from = "mill"
-to = "dc"
-days = 5
-[[lanes]]
-from = "shop"
-to = "dc"
-days = 1
-[[lanes]]
-from = "dc"
-to = ["north", "south"]
-days = 1
-"""
-
-
-def test_a_networks_file_stands_in_for_the_feeds_and_lines_say_so(finished: Lakehouse, tmp_path: Path) -> None:
-    lake, path = copied(finished, tmp_path / "lake"), tmp_path / "net.toml"
-    path.write_text(FILE, encoding="utf-8")
-    run_stages(make_context(None, lake, None, day(119), f"network_plan.file={path}"), ["network", "purchase", "order"])
-    plan = lake.read_arrow("network.purchase_plan").to_pylist()
-    assert {row["unique_id"] for row in plan} == set(lake.read_arrow("inventory.policy")["unique_id"].to_pylist())
-    assert {row["is_offer_assumed"] for row in plan} == {True}
-    assert {row["runner_up_supplier_id"] for row in plan} <= {"mill", "shop"}
-    orders = {row["unique_id"]: row for row in lake.read_arrow("inventory.order_plan").to_pylist()}
-    bought = lake.read_arrow("network.purchase_order").to_pylist()
-    assert all("on assumed terms" in orders[row["unique_id"]]["reason"] for row in bought)
-    said = purchase_words(lake, bought[0]["run_id"], "USD") + depot_words(lake, bought[0]["run_id"])
-    n = sum(row["purchase_qty"] > 0.0 for row in bought)
-    assert said.startswith(f"network.purchase_order: {n} of {len(plan)} series are bought today, from ")
-    assert "WARNING: no feed states suppliers' terms (is_offer_assumed)" in said
-    assert f"the depots' stock of {len(plan)} is not counted: their orders stay" in said
-    assert purchase_words(lake, "another", "USD") + depot_words(lake, "another") == ""
-    levels = lake.read_arrow("network.level").to_pylist()
-    assert {row["stage_name"] for row in levels} == {"dc", *STORES}
-    assert {row["stage_lead_days"] for row in levels if row["stage_name"] == "dc"} == {5.0}, "the usual one comes first"
 
 
 def test_without_the_feed_nothing_is_made_or_changed(finished: Lakehouse) -> None:
