@@ -80,7 +80,7 @@ def test_an_override_is_a_toml_value_or_else_a_string(override: str, read: objec
         # Names are known.
         (
             "forecast.model=nonsense",
-            r"forecast\.model: expected one of arima, auto, .*, yearly_profile, found 'nonsense'",
+            r"forecast\.model: expected one of arima, .*, yearly_profile, found 'nonsense'",
         ),
         ("forecast.model=", r"forecast\.model: expected one of .*, found ''"),
         ("forecast.benchmark=nonsense", r"forecast\.benchmark: expected one of arima, .*, found 'nonsense'"),

@@ -35,7 +35,9 @@ def test_a_festival_of_the_moon_is_found_and_halves_the_error_of_a_week_of_the_y
     batch, mean_SH = lunar
     lifts = FestivalLifts.learn(batch)
     assert np.abs(np.exp(lifts_found(batch, lifts, "cakes") - CAKES) - 1).max() < 0.10
-    assert np.abs(np.exp(lifts_found(batch, lifts, "rice")) - 1).max() < 0.05
+    of_rice = np.abs(np.exp(lifts_found(batch, lifts, "rice")) - 1)
+    assert of_rice.mean() < 0.03
+    assert of_rice.max() < 0.08
     error = errors(batch, mean_SH)
     assert error["adjusted"] < 0.5 * error["week_of_year"]
     assert error["adjusted"] < 0.5 * error["plain"]

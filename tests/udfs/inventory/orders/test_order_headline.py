@@ -74,7 +74,7 @@ def test_a_cut_list_says_which_limit_and_every_code_is_seen() -> None:
             assert row["headline"].endswith(f"; cut by the {row['main_reason']}")
             assert len(row["headline"]) <= LONGEST
             seen.add(row["main_reason"])
-    assert seen == set(ORDER_REASONS) - {"planner"}, "which is seen where planners decide"
+    assert seen == set(ORDER_REASONS) - {"planner", "depot"}, "seen where planners and depots decide"
 
 
 def test_what_is_assumed_is_listed_by_name() -> None:
