@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from lakehouse.schema.entities import SERIES
-from lakehouse.schema.tables import contract, table_of
+from lakehouse.schema.tables import table_of_rows
 from udfs.seasonal.analogues import Analogues, find_analogues
 from udfs.seasonal.launches import Launch
 from udfs.seasonal.price_quantity import PricedBuy, best_price
@@ -56,12 +56,7 @@ def buy_plan(inputs: BuyInputs, as_of: date, spec: SeasonSpec, assumed_margin: f
         known += [(season, found, row) for row, season in enumerate(alike)]
         told += [line for row, season in enumerate(alike) for line in _analogue_rows(panel, season, found, row, spec)]
     rows = _planned(panel, known, as_of, inputs, spec) + [_refused_row(each) for each in refused]
-    return _table(ANALOGUE, told), _table(BUY_PLAN, rows)
-
-
-def _table(name: str, rows: list[Row]) -> pa.Table:
-    columns = contract(name).arrow_schema(with_partitions=False).names
-    return table_of(name, {column: [row.get(column) for row in rows] for column in columns})
+    return table_of_rows(ANALOGUE, told, is_sparse=True), table_of_rows(BUY_PLAN, rows, is_sparse=True)
 
 
 def _stated(season: Season) -> Row:

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from lakehouse.schema.entities import SERIES
-from lakehouse.schema.tables import contract, table_of
+from lakehouse.schema.tables import table_of_rows
 from udfs.supply_network.network_map import NetworkMap
 
 
@@ -34,8 +34,6 @@ def assumed_offers(
             of_series = {"unique_id": row["unique_id"], "supplier_id": name}
             offers.append(of_series | {"unit_cost": asked, "lead_time_days": days})
     suppliers = [{"supplier_id": name} | network.terms[name] for name in sorted({o["supplier_id"] for o in offers})]
-    return _table("silver.offer", offers), _table("silver.supplier", suppliers)
-
-
-def _table(name: str, rows: list[dict[str, Any]]) -> pa.Table:
-    return table_of(name, {column: [row.get(column) for row in rows] for column in contract(name).file_columns()})
+    tables = ("silver.offer", offers), ("silver.supplier", suppliers)
+    offer, supplier = (table_of_rows(name, rows, is_sparse=True) for name, rows in tables)
+    return offer, supplier

@@ -11,7 +11,7 @@ import pyarrow as pa
 from scipy import stats
 
 from lakehouse.schema.entities import SERIES
-from lakehouse.schema.tables import contract, table_of
+from lakehouse.schema.tables import table_of_rows
 from udfs.inventory.demand_distribution import FloatArray
 from udfs.inventory.inventory_spec import InventorySpec
 from udfs.inventory.supply import DAYS_PER_YEAR
@@ -63,9 +63,7 @@ def network_tables(
         together, alone = _solved(group, spec)
         levels += _level_rows(group, together, alone)
         shares += _allocation_rows(group, together, counted)
-    tables = [table_of(name, {c: [row[c] for row in rows] for c in contract(name).file_columns()})
-              for name, rows in ((LEVEL, levels), (ALLOCATION, shares))]  # fmt: skip
-    return tables[0], tables[1], failures
+    return table_of_rows(LEVEL, levels), table_of_rows(ALLOCATION, shares), failures
 
 
 def _depot_stock(stock: pa.Table) -> dict[tuple[str, str, str], float]:

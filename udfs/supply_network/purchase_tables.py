@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from lakehouse.schema.tables import contract, table_of
+from lakehouse.schema.tables import table_of_rows
 from udfs.inventory.demand_distribution import FloatArray
 from udfs.inventory.inventory_spec import InventorySpec
 from udfs.supply_network.lanes import IntArray
@@ -51,7 +50,7 @@ def purchase_tables(
     """
     given = purchase_input(offer, supplier, policy, spec)
     if not given.unique_id_S:
-        return table_of(PLAN, _columns(PLAN, [])), table_of(ORDER, _columns(ORDER, [])), given.failures
+        return table_of_rows(PLAN, []), table_of_rows(ORDER, []), given.failures
     ways, choice, suppliers, multiple_S = chosen_with_cycles(
         given.offers, given.suppliers, given.need, purchase.kinds, purchase.split_share, purchase.limit_s
     )
@@ -59,7 +58,7 @@ def purchase_tables(
     plan = [_plan_row(chosen, s) for s in range(len(given.unique_id_S))]
     lines = purchase_orders(chosen.given, ways.taken(choice.option_S), suppliers, multiple_S, proposal, as_of, spec)
     marked = [[row | {"is_offer_assumed": is_assumed} for row in rows] for rows in (plan, lines)]
-    return table_of(PLAN, _columns(PLAN, marked[0])), table_of(ORDER, _columns(ORDER, marked[1])), given.failures
+    return table_of_rows(PLAN, marked[0]), table_of_rows(ORDER, marked[1]), given.failures
 
 
 def runners_up(ways: Options, option_S: IntArray) -> IntArray:
@@ -128,7 +127,3 @@ def _reason(chosen: Chosen, s: int, option: int, other: int, kind: str) -> str:
 def _main_difference(ways: Options, option: int, other: int) -> str:
     parts = {"the price": ways.purchase, "order lines": ways.ordering, "stock and safety": ways.holding}
     return max(parts, key=lambda name: float(parts[name][other] - parts[name][option]))
-
-
-def _columns(table: str, rows: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
-    return {name: [row[name] for row in rows] for name in contract(table).file_columns()}

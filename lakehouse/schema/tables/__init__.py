@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -18,7 +18,7 @@ from lakehouse.errors import ContractError
 from lakehouse.schema.contract import Contract
 from lakehouse.schema.feed_layout import FeedLayout
 
-__all__ = ["FEEDS", "LAYERS", "TABLES", "contract", "register", "register_feeds", "table_of"]
+__all__ = ["FEEDS", "LAYERS", "TABLES", "contract", "register", "register_feeds", "table_of", "table_of_rows"]
 
 LAYERS = ("bronze", "silver", "features", "forecast", "inventory", "gold", "ops")
 """The schemas of the main job; a capability of its own stands before gold."""
@@ -76,6 +76,14 @@ def table_of(name: str, columns: Mapping[str, Any]) -> pa.Table:
     if missing or extra:
         raise ContractError(f"{name}: expected columns {schema.names}; missing {missing}, unexpected {extra}")
     return pa.Table.from_arrays([_array(name, field, columns[field.name]) for field in schema], schema=schema)
+
+
+def table_of_rows(name: str, rows: Sequence[Mapping[str, Any]], *, is_sparse: bool = False) -> pa.Table:
+    """`table_of` rows that say every column, and perhaps more; what sparse ones do not say is NULL."""
+    columns = contract(name).file_columns()
+    if is_sparse:
+        return table_of(name, {column: [row.get(column) for row in rows] for column in columns})
+    return table_of(name, {column: [row[column] for row in rows] for column in columns})
 
 
 def _array(name: str, field: pa.Field, values: Any) -> pa.Array | pa.ChunkedArray:

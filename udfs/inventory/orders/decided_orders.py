@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.schema.tables import table_of
+from lakehouse.schema.tables import table_of_rows
 from udfs.doubts import Doubts
 from udfs.inventory.kernels.plan_tables import PROPOSAL
 from udfs.inventory.orders.order_headline import LONGEST
@@ -49,7 +49,7 @@ def with_decisions(plan: pa.Table, decisions: pa.Table, terms: pa.Table) -> pa.T
         _decided(row, decided[row["unique_id"]], of[row["unique_id"]]) if row["unique_id"] in decided else row
         for row in plan.to_pylist()
     ]
-    return table_of(PROPOSAL, {name: [row[name] for row in rows] for name in plan.column_names})
+    return table_of_rows(PROPOSAL, rows)
 
 
 def _decided(line: dict[str, Any], decision: dict[str, Any], terms: dict[str, Any]) -> dict[str, Any]:

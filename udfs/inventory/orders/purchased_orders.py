@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.schema.tables import table_of
+from lakehouse.schema.tables import table_of_rows
 from udfs.inventory.kernels.plan_tables import PROPOSAL
 from udfs.inventory.orders.order_headline import LONGEST
 from udfs.inventory.orders.order_words import number, order_head
@@ -62,7 +62,7 @@ def with_purchases(
         _bought(wanted[key], bought[key], is_waiting=key in waiting) if (key := row["unique_id"]) in bought else row
         for row in plan.to_pylist()
     ]
-    return table_of(PROPOSAL, {name: [row[name] for row in rows] for name in plan.column_names})
+    return table_of_rows(PROPOSAL, rows)
 
 
 def suppliers_of(plan: pa.Table, purchase: pa.Table | None) -> pa.Array:
@@ -92,7 +92,7 @@ def with_allocations(plan: pa.Table, allocation: pa.Table | None, purchase: pa.T
     rows = [_given(row, given[row["unique_id"]]) if row["unique_id"] in given else row for row in lines]
     if rows == lines:
         return plan
-    return table_of(PROPOSAL, {name: [row[name] for row in rows] for name in plan.column_names})
+    return table_of_rows(PROPOSAL, rows)
 
 
 def _by_series(purchase: pa.Table) -> dict[str, list[dict[str, Any]]]:
