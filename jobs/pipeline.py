@@ -149,8 +149,7 @@ def _work(context: RunContext, stage: Stage, fingerprint: str, inputs: dict[str,
 def _missing_feed(context: RunContext, stage: Stage) -> str | None:
     """The first table of a unit stage where it holds nothing: a side branch without its feed does nothing."""
     first = stage.reads[0].table if isinstance(stage, UnitStage) and stage.reads else None
-    lake = context.lakehouse
-    return first if first is not None and not (lake.exists(first) and lake.rows(first)) else None
+    return first if first is not None and not context.lakehouse.has_rows(first) else None
 
 
 def _known(context: RunContext, stage: Stage) -> StageRecord:

@@ -199,6 +199,10 @@ class Lakehouse:
         """The latest version, -1 while the table does not exist."""
         return self.open(name).version() if self.exists(name) else -1
 
+    def has_rows(self, name: str) -> bool:
+        """Whether the table exists and holds any row."""
+        return self.exists(name) and self.rows(name) > 0
+
     def rows(self, name: str, version: int | None = None, where: dict[str, str] | None = None) -> int:
         """Rows of a version (of the partitions `where`), from the log alone: no file is opened."""
         actions = pa.table(self.open(name, version).get_add_actions(flatten=True))

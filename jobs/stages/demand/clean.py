@@ -99,8 +99,7 @@ def build(context: RunContext, frames: Frames) -> StageRecord:
 
 def _is_told(context: RunContext, feed: str) -> bool:
     """Whether the feed has ever had a row: where it has not, its tables are not made, and nothing is asked of Spark."""
-    lake, bronze = context.lakehouse, f"bronze.{feed}"
-    return lake.exists(_TOLD[feed]) or (lake.exists(bronze) and lake.rows(bronze) > 0)
+    return context.lakehouse.exists(_TOLD[feed]) or context.lakehouse.has_rows(f"bronze.{feed}")
 
 
 def bronze_rows(context: RunContext, frames: Frames, feed: str, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:

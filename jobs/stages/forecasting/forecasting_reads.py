@@ -181,7 +181,7 @@ class KnownThen:
 def known_then(context: RunContext) -> KnownThen:
     """Prices and promotions are foreseen where a feed of theirs states them, or where the settings say so of all."""
     lake, spec = context.lakehouse, context.settings.forecast
-    stated = [name for name, feed in _PLAN_FEEDS.items() if lake.exists(feed) and lake.rows(feed) > 0]
+    stated = [name for name, feed in _PLAN_FEEDS.items() if lake.has_rows(feed)]
     foreseen = STATED if spec.future_prices == "realised" else tuple(stated)
     return KnownThen(foreseen, context.mapping.clean.min_selling_days)
 

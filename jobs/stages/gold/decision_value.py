@@ -134,8 +134,7 @@ def _published(context: RunContext, values: pd.DataFrame) -> pa.Table:
 
 
 def _is_wanted(context: RunContext) -> bool:
-    lake = context.lakehouse
-    return lake.exists(DECISIONS) and lake.rows(DECISIONS) > 0
+    return context.lakehouse.has_rows(DECISIONS)
 
 
 def _identity(context: RunContext) -> list[object]:

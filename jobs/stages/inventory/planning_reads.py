@@ -178,8 +178,7 @@ def prices_of(inputs: dict[str, pa.Table], as_of: date, spec: InventorySpec, *, 
 
 def are_prices_listed(context: RunContext) -> bool:
     """Whether a feed states prices whether something is sold or not; else they are known of sales alone."""
-    lake = context.lakehouse
-    return lake.exists(_PRICE_FEED) and lake.rows(_PRICE_FEED) > 0
+    return context.lakehouse.has_rows(_PRICE_FEED)
 
 
 def doubts_told(inputs: dict[str, pa.Table], as_of: date) -> pa.Table:

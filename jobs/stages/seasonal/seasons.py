@@ -21,7 +21,7 @@ _FEED, _SEASON = "bronze.seasons", "silver.season"
 def build(context: RunContext, frames: Frames) -> StageRecord:
     """Write silver.season in place of what it held; nothing where there never was such a feed."""
     lake = context.lakehouse
-    if not (lake.exists(_FEED) and lake.rows(_FEED)) and not lake.exists(_SEASON):
+    if not lake.has_rows(_FEED) and not lake.exists(_SEASON):
         context.progress.say("  seasons: no feed names one")
         return StageRecord("succeeded")
     declared = contract(_SEASON)

@@ -55,8 +55,7 @@ def build(context: RunContext, frames: Frames) -> StageRecord:
 
 
 def _has_rows(context: RunContext, feed: str) -> bool:
-    table, lake = f"bronze.{feed}", context.lakehouse
-    return feed in context.mapping.feeds and lake.exists(table) and lake.rows(table) > 0
+    return feed in context.mapping.feeds and context.lakehouse.has_rows(f"bronze.{feed}")
 
 
 def _table(context: RunContext, name: str, rows: Rows) -> pa.Table:

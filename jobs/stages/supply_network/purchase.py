@@ -72,8 +72,7 @@ def parameters(context: RunContext, _sums: Mapping[str, Any]) -> PurchaseParamet
 
 
 def _has_offers(context: RunContext) -> bool:
-    lake = context.lakehouse
-    return lake.exists(_OFFER) and lake.rows(_OFFER) > 0
+    return context.lakehouse.has_rows(_OFFER)
 
 
 def _assumed(context: RunContext) -> NetworkMap | None:
