@@ -26,6 +26,11 @@ THIS: Final[Runs] = this_run
 """Rows that this run wrote, of a table that is keyed by run."""
 
 
+def until_as_of(context: RunContext) -> tuple[date | None, date | None]:
+    """All days up to the run's."""
+    return None, context.as_of
+
+
 @dataclass(frozen=True, slots=True)
 class Read:
     """A table as a stage reads it: `columns` of the rows of `run` and `days`.

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
-from jobs.engine.reads import THIS, Read, Sum
+from jobs.engine.reads import THIS, Read, Sum, until_as_of
 from lakehouse.errors import ConfigError
 from lakehouse.schema.entities import Entity
 
@@ -32,6 +32,7 @@ __all__ = [
     "UnitStage",
     "edges",
     "in_order",
+    "until_as_of",
     "upstream",
     "writers",
 ]

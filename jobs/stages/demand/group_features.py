@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.engine.hashing import digest
-from jobs.engine.stage import FrameStage, Read
+from jobs.engine.stage import FrameStage, Read, until_as_of
 from lakehouse.delta.ledger import StageRecord
 from lakehouse.delta.state import Held, parts
 from lakehouse.transforms.features.group_daily import LOOK_BACK_DAYS, SUMS, group_sums, with_levels
@@ -74,7 +74,7 @@ def _is_wanted(context: RunContext) -> bool:
 STAGE = FrameStage(
     name="group_features",
     reads=(
-        Read(_SALES, ("sku_id", "location_id", "ds", "y", "y_latent"), days=lambda context: (None, context.as_of)),
+        Read(_SALES, ("sku_id", "location_id", "ds", "y", "y_latent"), days=until_as_of),
         Read(_PRODUCTS, ("sku_id", "department")),
         Read(_GROUPS, (), is_past=True),
     ),

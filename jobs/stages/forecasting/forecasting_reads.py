@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.engine.stage import THIS, Read, Sum
+from jobs.engine.stage import THIS, Read, Sum, until_as_of
 from lakehouse.delta.state import parts
 from udfs.forecasting.choice.selection import merge_class_summaries
 from udfs.forecasting.probability.score_summary import ScoreSummary
@@ -36,17 +36,13 @@ TABLES = (FEATURES, SALES, PLANNED, CALENDAR, PRODUCTS, LOCATIONS, FESTIVALS, WE
 _PLAN_COLUMNS = ("unique_id", "ds", "unit_price", "is_promo")
 
 
-def _until_as_of(context: RunContext) -> tuple[date | None, date | None]:
-    return None, context.as_of
-
-
 def _planned_days(context: RunContext) -> tuple[date | None, date | None]:
     return context.as_of + timedelta(days=1), context.horizon_end
 
 
 _daily = partial(Read, order_by=("unique_id", "ds"), dictionary=("unique_id",))
 HISTORY = (
-    _daily(FEATURES, ("unique_id", "ds", "y_latent", "unit_price", "is_promo"), days=_until_as_of),
+    _daily(FEATURES, ("unique_id", "ds", "y_latent", "unit_price", "is_promo"), days=until_as_of),
     # Of the days after the as-of day only prices and promotions are read, and used where they were planned then.
     _daily(SALES, _PLAN_COLUMNS, days=_planned_days),
     _daily(PLANNED, _PLAN_COLUMNS, days=_planned_days),

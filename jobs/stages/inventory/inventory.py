@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from jobs.engine.stage import Read, Sum, UnitStage
+from jobs.engine.stage import Read, Sum, UnitStage, until_as_of
 from jobs.engine.task import KernelResult
 from jobs.stages.inventory.planning_reads import (
     ACCEPTED,
@@ -132,10 +132,6 @@ def _identity(context: RunContext) -> list[object]:
     return known
 
 
-def _until_as_of(context: RunContext) -> tuple[date | None, date | None]:
-    return None, context.as_of
-
-
 STAGE = UnitStage(
     name="inventory",
     version=9,
@@ -146,7 +142,7 @@ STAGE = UnitStage(
         Read(FEATURES, ("unique_id", "ds", "y", "unit_price"), days=days_told),
         SUPPLIES,
         PRODUCTS,
-        Read(STOCK, ("unique_id", "ds", "on_hand_qty", "on_order_qty", REFUSED), days=_until_as_of),
+        Read(STOCK, ("unique_id", "ds", "on_hand_qty", "on_order_qty", REFUSED), days=until_as_of),
         EARLIER_ORDERS,
         REPLAYS,
         CLOSED,

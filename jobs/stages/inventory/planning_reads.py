@@ -58,6 +58,11 @@ def days_told(context: RunContext) -> tuple[date, date]:
     return context.as_of - timedelta(days=max(spec.max_price_age_days, spec.max_stock_age_days)), context.as_of
 
 
+def days_counted(context: RunContext) -> tuple[date, date]:
+    """The days whose counts of stock still tell of today."""
+    return context.as_of - timedelta(days=context.settings.inventory.max_stock_age_days), context.as_of
+
+
 def days_told_or_replayed(context: RunContext) -> tuple[date, date]:
     """The same, and those that told of the first day replayed: a replay knows the price of its day."""
     first, last = days_told(context)

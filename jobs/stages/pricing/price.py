@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.engine.stage import THIS, FrameStage, Read
+from jobs.stages.inventory.planning_reads import days_counted
 from jobs.stages.pricing.grouped_tables import DECISION, DEMAND, ELASTICITY, PLAN, run_part, schema_text, write_run
 from lakehouse.delta.decisions import prices_for
 from lakehouse.delta.ledger import StageRecord
@@ -98,10 +99,6 @@ def _days_told(context: RunContext) -> tuple[date, date]:
     return context.as_of - timedelta(days=context.settings.inventory.max_price_age_days), context.as_of
 
 
-def _days_counted(context: RunContext) -> tuple[date, date]:
-    return context.as_of - timedelta(days=context.settings.inventory.max_stock_age_days), context.as_of
-
-
 def _identity(context: RunContext) -> list[object]:
     if not context.settings.pricing.enabled:
         return []
@@ -120,7 +117,7 @@ STAGE = FrameStage(
         Read(_SALES, ("unique_id", "sku_id", "location_id", "ds", "unit_price"), days=_days_told),
         Read(_PRODUCTS, ("sku_id", "category")),
         Read(_SUPPLY, ("unique_id", "unit_cost")),
-        Read(_STOCK, ("unique_id", "ds", "on_hand_qty"), days=_days_counted),
+        Read(_STOCK, ("unique_id", "ds", "on_hand_qty"), days=days_counted),
         Read(_CALENDAR, ("location_id", "ds", "is_holiday", "is_event")),
     ),
     writes=_TABLES,

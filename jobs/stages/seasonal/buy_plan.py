@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from jobs.engine.stage import THIS, Read, UnitStage
 from jobs.engine.task import KernelResult
+from jobs.stages.inventory.planning_reads import days_counted
 from jobs.stages.seasonal.seasonal_settings import SEASON
 from lakehouse.schema.entities import WHOLE
 from udfs.seasonal.buy_plan import ANALOGUE, BUY_PLAN, BuyInputs, buy_plan
@@ -53,10 +54,6 @@ def _history(context: RunContext) -> tuple[date | None, date | None]:
     return context.as_of - timedelta(days=SEASON.of(context.settings).max_history_days), context.as_of
 
 
-def _counts(context: RunContext) -> tuple[date | None, date | None]:
-    return context.as_of - timedelta(days=context.settings.inventory.max_stock_age_days), context.as_of
-
-
 STAGE = UnitStage(
     name="buy_plan",
     version=2,
@@ -66,7 +63,7 @@ STAGE = UnitStage(
         Read(_SEASON, ("unique_id", "season_name", "ds_from", "ds_to", "unit_price", "unit_cost", "salvage_value")),
         Read(_DAILY, ("unique_id", "ds", "y", "unit_price"), days=_history),
         Read(_PRODUCTS, ("sku_id", "category", "brand")),
-        Read(_STOCK, ("unique_id", "ds", "on_hand_qty"), days=_counts),
+        Read(_STOCK, ("unique_id", "ds", "on_hand_qty"), days=days_counted),
         Read(_ELASTICITY, ("category", "effect", "identification", "class_elasticity"), run=THIS),
     ),
     writes=(ANALOGUE, BUY_PLAN),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from jobs.engine.stage import THIS, Read, UnitStage
+from jobs.engine.stage import THIS, Read, UnitStage, until_as_of
 from jobs.engine.task import KernelResult
 from jobs.stages.supply_network.network_file import network_digest, network_of
 from jobs.stages.supply_network.supply_network_settings import NETWORK
@@ -64,10 +64,6 @@ def _identity(context: RunContext) -> str:
     return network_digest(context)
 
 
-def _until_as_of(context: RunContext) -> tuple[None, Any]:
-    return None, context.as_of
-
-
 STAGE = UnitStage(
     name="network",
     unit=WHOLE,
@@ -78,7 +74,7 @@ STAGE = UnitStage(
         Read(_PROPOSAL, contract(_PROPOSAL).file_columns(), run=THIS),
         Read(_PRODUCTS, ("sku_id", "department")),
         Read(_LOCATIONS, ("location_id", "region")),
-        Read(_STOCK, ("unique_id", "ds", "on_hand_qty"), days=_until_as_of),
+        Read(_STOCK, ("unique_id", "ds", "on_hand_qty"), days=until_as_of),
     ),
     writes=(LEVEL, ALLOCATION),
     settings=("inventory", "network_plan"),

@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from jobs.engine.frames import as_of_part, write_part
-from jobs.engine.stage import THIS, FrameStage, Read
+from jobs.engine.stage import THIS, FrameStage, Read, until_as_of
 from jobs.stages.supply_network.production_settings import PRODUCTION
 from lakehouse.delta.ledger import StageRecord
 from lakehouse.errors import SourceError
@@ -122,7 +122,7 @@ STAGE = FrameStage(
         *(Read(f"bronze.{feed}", ()) for feed in (*_FURTHER, *_NEEDED)),
         Read(_DEMAND, ("unique_id", "cutoff", "model", "ds", "mean"), run=THIS),
         Read(_CHAMPION, ("unique_id", "cutoff", "model"), run=THIS),
-        Read(_STOCK, ("unique_id", "ds", "on_hand_qty"), days=lambda context: (None, context.as_of)),
+        Read(_STOCK, ("unique_id", "ds", "on_hand_qty"), days=until_as_of),
     ),
     writes=(_PLAN, _SEQUENCE, _EXCEPTION),
     settings=("production", "horizon"),
