@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import re
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
+from jobs.views.run_rows import rows_of_run
 from lakehouse.delta.io import Lakehouse
 
 _AMOUNT = re.compile(r"\d[\d.,]*")
@@ -15,7 +15,7 @@ _AMOUNT = re.compile(r"\d[\d.,]*")
 
 def purchase_words(lake: Lakehouse, run_id: str, currency: str) -> str:
     """From how many suppliers what is bought, and what the others wait for; '' where no supplier was chosen."""
-    rows = _of_run(lake, "network.purchase_order", run_id)
+    rows = rows_of_run(lake, "network.purchase_order", run_id)
     if not rows.num_rows:
         return ""
     bought = rows.filter(pc.greater(rows["purchase_qty"], 0.0))
@@ -34,7 +34,7 @@ def purchase_words(lake: Lakehouse, run_id: str, currency: str) -> str:
 
 def depot_words(lake: Lakehouse, run_id: str) -> str:
     """How many locations get less from their depot than they want, and whether it was counted; '' without depots."""
-    rows = _of_run(lake, "network.allocation", run_id)
+    rows = rows_of_run(lake, "network.allocation", run_id)
     if not rows.num_rows:
         return ""
     short = rows.filter(pc.less(rows["allocated_qty"], rows["wanted_qty"]))
@@ -44,9 +44,3 @@ def depot_words(lake: Lakehouse, run_id: str) -> str:
     guessed = int(pc.sum(rows["is_pool_assumed"]).as_py() or 0)
     counted = f"; the depots' stock of {guessed:,} is not counted: their orders stay" if guessed else ""
     return f"{text}{counted}\n"
-
-
-def _of_run(lake: Lakehouse, table: str, run_id: str) -> pa.Table:
-    if not lake.exists(table):
-        return pa.table({})
-    return lake.read_arrow(table, filters=pc.field("run_id") == run_id)

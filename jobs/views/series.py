@@ -15,10 +15,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jobs.views.run_rows import rows_of_run
 from lakehouse.delta.io import Lakehouse
 from lakehouse.errors import ConfigError
 from lakehouse.schema.entities import SERIES
-from lakehouse.schema.tables import contract
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -110,10 +110,7 @@ def read_day(review: ReviewParameters, name: str, *, may_be_empty: bool = False)
 
 def read_run(review: ReviewParameters, name: str, run_id: str) -> pd.DataFrame:
     """A table's rows of a run; none where no stage has made the table."""
-    lake = review.lakehouse
-    if not lake.exists(name):
-        return frame_of(contract(name).empty(with_partitions=True))
-    return frame_of(lake.read_arrow(name, filters=pc.field("run_id") == run_id))
+    return frame_of(rows_of_run(review.lakehouse, name, run_id))
 
 
 def grouping_column(rows: pd.DataFrame, otherwise: str) -> str:
