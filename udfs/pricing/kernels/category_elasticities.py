@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from lakehouse.schema.tables import contract
 from udfs.pricing.price_response import (
     Effects,
     FloatArray,
@@ -23,23 +24,7 @@ from udfs.pricing.pricing_spec import PricingSpec
 
 WEEKS: Final = ("category", "location_id", "unique_id", "age", "units", "unit_price", "promo_share", "days")
 """A week of a series: age in whole weeks before the as-of day, its units, mean price, share of promoted days, days."""
-ROWS: Final = (
-    "unique_id",
-    "effect",
-    "rival_id",
-    "category",
-    "location_id",
-    "elasticity",
-    "elasticity_se",
-    "class_elasticity",
-    "known_share",
-    "identification",
-    "n_weeks",
-    "n_prices",
-    "unit_price",
-    "usual_price",
-    "is_promoted",
-)
+ROWS: Final = contract("pricing.elasticity").file_columns()
 _LEAST_DAYS, _WEEK = 4, 7.0
 _MOST_PRICE_RATIO = 20.0
 _IS_PROMOTED = 0.5
