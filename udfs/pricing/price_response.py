@@ -139,18 +139,17 @@ def discount(age_R: FloatArray, half_life: float) -> FloatArray:
 
 @dataclass(frozen=True, slots=True)
 class _Sums:
-    """Weighted sums of squares and products about the means of each block, added up by series; of the series' latest
-    block its weight n_S and means; of each block of rows its number of series, and its means."""
+    """Weighted sums of squares and products about the means of each block of rows, added up by series; of each block
+    its series, its weight n_B and its means, and the latest block of each series (-1: none)."""
 
     a_SPP: FloatArray
     b_SP: FloatArray
     yy_S: FloatArray
-    n_S: FloatArray
-    x_mean_SP: FloatArray
-    y_mean_S: FloatArray
     series_B: IntArray
+    n_B: FloatArray
     x_mean_BP: FloatArray
     y_mean_B: FloatArray
+    latest_S: IntArray
 
     @classmethod
     def of(cls, rows: ResponseRows, y_R: FloatArray, weight_R: FloatArray) -> _Sums:
@@ -163,30 +162,27 @@ class _Sums:
         block_B = np.zeros(n, dtype=np.int64) if rows.block_R is None else rows.block_R[first_B[:-1]]
         order_B = np.lexsort((block_B, series_B))
         has_rows, at = np.unique(series_B[order_B], return_index=True)
-        latest_S = np.zeros(n_series, dtype=np.int64)
+        latest_S = np.full(n_series, -1)
         latest_S[has_rows] = order_B[at]
-        is_there_S = np.bincount(series_B, minlength=n_series) > 0
-
-        def of_latest(values: FloatArray) -> FloatArray:
-            found = values[latest_S] if n else np.zeros((n_series, *values.shape[1:]))
-            return np.where(is_there_S.reshape(-1, *[1] * (values.ndim - 1)), found, 0.0)
-
         return cls(
             _by_group(a_BPP, series_B, n_series),
             _by_group(b_BP, series_B, n_series),
             _by_group(yy_B, series_B, n_series),
-            of_latest(n_B),
-            of_latest(x_mean_BP),
-            of_latest(y_mean_B),
             series_B,
+            n_B,
             x_mean_BP,
             y_mean_B,
+            latest_S,
         )
 
     def levels(self, effect_SP: FloatArray) -> FloatArray:
         """Log of units where all regressors are 0, of each block."""
         level_B = self.y_mean_B - (self.x_mean_BP * effect_SP[self.series_B]).sum(1)
         return np.asarray(np.clip(level_B, *_LOG_UNITS))
+
+    def of_latest(self, values_B: FloatArray) -> FloatArray:
+        """Of each series that of its latest block, 0 where it has none."""
+        return np.append(values_B, 0.0)[self.latest_S]
 
 
 @dataclass(slots=True)
@@ -290,8 +286,8 @@ def _response(state: _State, sums: _Sums, group_S: IntArray, effects: Effects) -
         effects.names,
         state.effect_SP,
         np.sqrt(state.var_SP + left_SP**2 * of_mean_GP[group_S]),
-        np.clip(sums.y_mean_S - (sums.x_mean_SP * state.effect_SP).sum(1), *_LOG_UNITS),
-        np.sqrt(state.noise_S / np.maximum(sums.n_S, 1e-9)),
+        sums.of_latest(sums.levels(state.effect_SP)),
+        np.sqrt(state.noise_S / np.maximum(sums.of_latest(sums.n_B), 1e-9)),
         np.sqrt(state.noise_S),
         np.clip(1.0 - left_SP, 0.0, 1.0),
         state.mean_GP,
