@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from udfs.inventory.demand_distribution import BoolArray, FloatArray
+from udfs.inventory.demand_distribution import FloatArray
 from udfs.inventory.inventory_spec import InventorySpec
+from udfs.inventory.order_quantity import round_order
 from udfs.supply_network.lanes import IntArray
 from udfs.supply_network.offers import Options, SupplierTerms
 from udfs.supply_network.purchase_input import PurchaseInput
@@ -51,12 +52,25 @@ def purchase_orders(
             must_S[rows], can_S[rows], unit_S[rows], pack_S[rows], _cover(given, rows_S, rows),
             suppliers.minimum_value[j], suppliers.capacity_qty[j], note_S, rows,
         )  # fmt: skip
+    own_S, rest_S = _shared(given, chosen, quantity_S)
     found = []
     for s in np.flatnonzero([row is not None for row in rows_S]):
         if not is_due_J[supplier_S[s]]:
             note_S[s] = "no order day of the supplier" if must_S[s] > 0.0 else None
-        found += _rows(given, chosen, suppliers, rows_S[s], int(s), float(quantity_S[s]), note_S[s], as_of)
+        parts = [(int(chosen.first[s]), float(own_S[s]))]
+        if chosen.first[s] != chosen.second[s]:
+            parts.append((int(chosen.second[s]), float(rest_S[s])))
+        found += _rows(given, suppliers, rows_S[s], int(s), parts, note_S[s], as_of)
     return found
+
+
+def _shared(given: PurchaseInput, chosen: Options, quantity_S: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Units of the first supplier and of the second, where there are two, in whole packs of each."""
+    first, second = chosen.first, chosen.second
+    pack_S = given.pack_O[second]
+    part_S = np.where(first != second, np.round(quantity_S * (1.0 - chosen.share) / pack_S) * pack_S, 0.0)
+    rest_S = round_order(part_S, given.offers.moq_qty[second], pack_S)
+    return round_order(quantity_S - rest_S, np.zeros(first.size), given.pack_O[first]), rest_S
 
 
 def _is_due(given: PurchaseInput, suppliers: SupplierTerms, j: int, as_of: date, spec: InventorySpec) -> bool:
@@ -89,8 +103,8 @@ def _wanted(
     reckoned_S = np.array([row["lead_time_days"] + row["review_days"] for row in policies], dtype=np.float64)
     spread_S = np.sqrt((lead_S + cycle_S) * need.sd**2 + (need.mean * sd_S) ** 2) - np.sqrt(reckoned_S) * need.sd
     shift_S = need.mean * (lead_S + cycle_S - reckoned_S) + need.safety_factor * spread_S
-    must_S, can_S = np.zeros(len(rows_S)), np.zeros(len(rows_S))
-    note_S: list[str | None] = [None] * len(rows_S)
+    must_S, raw_S = np.zeros(len(rows_S)), np.zeros(len(rows_S))
+    is_due_S, is_near_S = np.zeros(len(rows_S), dtype=bool), np.zeros(len(rows_S), dtype=bool)
     for s, (row, policy) in enumerate(zip(rows_S, policies, strict=True)):
         if row is None:
             continue
@@ -100,19 +114,12 @@ def _wanted(
         shift = 0.0 if row["is_stock_assumed"] else shift_S[s]
         lot = need.mean[s] * cycle_S[s] * (multiple_S[s] - 1.0)
         position, up_to = row["position_qty"], policy["order_up_to_qty"] + shift + lot
-        least, moq = policy["reorder_point_qty"] + shift, given.offers.moq_qty[chosen.first[s]]
-        filled = _packed(up_to - position, moq, pack_S[s])
-        if position <= least and up_to > position:
-            must_S[s] = filled
-        elif position - need.mean[s] * cycle_S[s] <= least and up_to > position:
-            can_S[s] = filled
-        else:
-            can_S[s] = -filled  # only where the minimum value asks for it
-    return must_S, can_S, note_S
-
-
-def _packed(quantity: float, moq: float, pack: float) -> float:
-    return math.ceil(max(quantity, moq) / pack - 1e-9) * pack if quantity > 0.0 else 0.0
+        least, raw_S[s] = policy["reorder_point_qty"] + shift, up_to - position
+        is_due_S[s] = position <= least and up_to > position
+        is_near_S[s] = position - need.mean[s] * cycle_S[s] <= least and up_to > position
+    filled_S = round_order(raw_S, given.offers.moq_qty[chosen.first], pack_S)
+    can_S = np.where(is_near_S, filled_S, -filled_S)  # below 0: only where the minimum value asks for it
+    return np.where(is_due_S, filled_S, must_S), np.where(is_due_S, 0.0, can_S), [None] * len(rows_S)
 
 
 def _cover(given: PurchaseInput, rows_S: list[dict[str, Any] | None], rows: IntArray) -> FloatArray:
@@ -171,22 +178,13 @@ def _within(
 
 
 def _rows(
-    given: PurchaseInput, chosen: Options, suppliers: SupplierTerms, row: dict[str, Any] | None, s: int,
-    quantity: float, note: str | None, as_of: date,
+    given: PurchaseInput, suppliers: SupplierTerms, row: dict[str, Any] | None, s: int,
+    parts: list[tuple[int, float]], note: str | None, as_of: date,
 ) -> list[dict[str, Any]]:  # fmt: skip
-    """The lines of one series: all from its supplier, or shared in whole packs by two."""
+    """The lines of one series: its units of each offer that it is bought by."""
     assert row is not None
-    is_two: BoolArray = chosen.first != chosen.second
-    first, second = int(chosen.first[s]), int(chosen.second[s])
-    rest = 0.0
-    if is_two[s] and quantity > 0.0:
-        pack = given.pack_O[second]
-        rest = float(np.round(quantity * (1.0 - chosen.share[s]) / pack) * pack)
-        rest = _packed(rest, given.offers.moq_qty[second], pack)
-    own = _packed(quantity - rest, 0.0, given.pack_O[first])
-    lines = [(first, own)] + ([(second, rest)] if is_two[s] else [])
     found = []
-    for offer, units in lines:
+    for offer, units in parts:
         prices, breaks = given.offers.unit_cost[offer], given.offers.break_qty[offer]
         unit = float(prices[(breaks <= units).sum() - 1])
         found.append(
