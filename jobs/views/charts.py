@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from contextlib import ContextDecorator
 from datetime import timedelta
 from typing import Any, Final
@@ -217,6 +217,16 @@ def table_panel(axes: Axes, header: list[str], cells: list[list[str]], widths: l
         cell.set_edgecolor("#D0D0D0")
         cell.set_text_props(ha="left" if column == 0 else "right")
         cell.PAD = 0.02
+
+
+def stacked_bars(axes: Axes, parts: Iterable[tuple[np.ndarray, str, str]], count: int) -> tuple[np.ndarray, np.ndarray]:
+    """`count` horizontal bars, the first on top, of parts (values, color, label) that follow on each other; their
+    places and lengths."""
+    places, left = np.arange(count)[::-1].astype(float), np.zeros(count)
+    for values, color, label in parts:
+        axes.barh(places, values, 0.7, left=left, color=color, label=label)
+        left = left + values
+    return places, left
 
 
 def empty_panel(axes: Axes, words: str) -> None:

@@ -27,6 +27,7 @@ from jobs.views.charts import (
     labelled_bars,
     panel_grid,
     panel_title,
+    stacked_bars,
     styled,
 )
 from jobs.views.feed_accounts import OUTCOMES
@@ -51,14 +52,12 @@ def feed_overview(accounts: pd.DataFrame, rules: pd.DataFrame, days: pd.DataFram
 
 
 def _outcomes(axes: Axes, accounts: pd.DataFrame) -> None:
-    places = np.arange(len(accounts))[::-1].astype(float)
-    left = np.zeros(len(accounts))
     whole = accounts["bronze"].where(accounts["bronze"] > 0, 1).to_numpy(dtype=float)
     kinds = [name for name in accounts.columns if name not in ("bronze", "unaccounted")]
-    for name in kinds:
-        share = accounts[name].to_numpy(dtype=float) / whole
-        axes.barh(places, share, 0.7, left=left, color=_COLORS.get(name, PURPLE), label=group_words(name))
-        left = left + share
+    parts = (
+        (accounts[name].to_numpy(dtype=float) / whole, _COLORS.get(name, PURPLE), group_words(name)) for name in kinds
+    )
+    places, _ = stacked_bars(axes, parts, len(accounts))
     for place, (_, row) in zip(places, accounts.iterrows(), strict=True):
         text = f"{row['used']:,} of {row['bronze']:,} used" if "used" in accounts else f"{row['bronze']:,}"
         axes.annotate(text, (1.0, place), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8.5)

@@ -24,6 +24,7 @@ from jobs.views.charts import (
     panel_grid,
     panel_title,
     policy_words,
+    stacked_bars,
     styled,
 )
 from jobs.views.frontier import LOST, ServiceCost, service_words, undominated
@@ -92,12 +93,8 @@ def _frontier(axes: Axes, money: ServiceCost, currency: str) -> None:
 
 def _costs_by_kind(axes: Axes, money: ServiceCost, currency: str) -> None:
     rows = pd.concat([money.policies, money.chosen.to_frame(_CHOSEN).T]).sort_values("cost", ascending=False)
-    places = np.arange(len(rows))[::-1].astype(float)
-    left = np.zeros(len(rows))
-    for column, (label, color) in _KINDS.items():
-        values = rows[column].to_numpy(dtype=float)
-        axes.barh(places, values, 0.7, left=left, color=color, label=label)
-        left = left + values
+    parts = ((rows[column].to_numpy(dtype=float), color, label) for column, (label, color) in _KINDS.items())
+    places, left = stacked_bars(axes, parts, len(rows))
     for place, (_, row) in zip(places, rows.iterrows(), strict=True):
         text = f"{row['cost']:,.0f} ({row['fill_rate']:.1%} served)"
         at = (row["cost"], place)

@@ -19,6 +19,7 @@ from jobs.views.charts import (
     labelled_bars,
     panel_grid,
     panel_title,
+    stacked_bars,
     styled,
 )
 
@@ -79,10 +80,8 @@ def _costs(axes: Axes, plan: pd.DataFrame, currency: str) -> None:
         return
     by = plan.groupby("supplier_id")[list(_COSTS)].sum()
     by = by.loc[by.sum(axis=1).nlargest(TOP).index]
-    places, left = np.arange(len(by))[::-1], np.zeros(len(by))
-    for name, (words, color) in _COSTS.items():
-        axes.barh(places, by[name], 0.7, left=left, color=color, label=words)
-        left += by[name].to_numpy()
+    parts = ((by[name].to_numpy(), color, words) for name, (words, color) in _COSTS.items())
+    places, _ = stacked_bars(axes, parts, len(by))
     cycle = plan.groupby("supplier_id")["cycle_days"].median()
     axes.set_yticks(places, [f"{name}, every {cycle[name]:.3g} days" for name in by.index])
     axes.set_xlabel(f"{currency} a day")
