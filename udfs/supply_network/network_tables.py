@@ -14,6 +14,7 @@ from lakehouse.schema.entities import SERIES
 from lakehouse.schema.tables import table_of_rows
 from udfs.inventory.demand_distribution import FloatArray
 from udfs.inventory.inventory_spec import InventorySpec
+from udfs.inventory.kernels.stock_counts import last_on_hand
 from udfs.inventory.supply import DAYS_PER_YEAR
 from udfs.inventory.theory.network.channel_allocation import ChannelTerms, allocate
 from udfs.inventory.theory.network.two_echelon import TwoEchelon, TwoEchelonLevels, optimal_levels
@@ -57,23 +58,13 @@ def network_tables(
     """
     levels: list[dict[str, Any]] = []
     shares: list[dict[str, Any]] = []
-    counted = _depot_stock(stock)
+    counted = last_on_hand(stock)
     groups, failures = _groups(network, policy, proposal, products, locations, spec)
     for group in groups:
         together, alone = _solved(group, spec)
         levels += _level_rows(group, together, alone)
         shares += _allocation_rows(group, together, counted)
     return table_of_rows(LEVEL, levels), table_of_rows(ALLOCATION, shares), failures
-
-
-def _depot_stock(stock: pa.Table) -> dict[tuple[str, str, str], float]:
-    """By article, channel and location the last count."""
-    found = {}
-    for row in stock.sort_by("ds").to_pylist():
-        if row["on_hand_qty"] is not None:
-            sku, location, channel = SERIES.split(row["unique_id"])
-            found[sku, channel, location] = row["on_hand_qty"]
-    return found
 
 
 def _groups(
@@ -164,13 +155,11 @@ def _level_rows(group: Group, found: TwoEchelonLevels, alone: TwoEchelonLevels) 
                 }  # fmt: skip
 
 
-def _allocation_rows(
-    group: Group, found: TwoEchelonLevels, counted: dict[tuple[str, str, str], float]
-) -> Iterator[dict[str, Any]]:
+def _allocation_rows(group: Group, found: TwoEchelonLevels, counted: dict[str, float]) -> Iterator[dict[str, Any]]:
     """The pool shared for the greatest expected margin over the lane and a review, what is on hand there known: to each
     location at most what it wants, and all of that where the pool holds it."""
     days = group.lane_days + 1.0
-    known = [counted.get((sku, channel, group.depot)) for sku, channel in group.articles]
+    known = [counted.get(SERIES.key(sku, group.depot, channel)) for sku, channel in group.articles]
     pool_A = np.floor(
         [mean if count is None else max(count, 0.0) for count, mean in zip(known, found.dc_on_hand_S, strict=True)]
     )

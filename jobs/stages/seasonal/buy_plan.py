@@ -14,6 +14,7 @@ from jobs.engine.task import KernelResult
 from jobs.stages.inventory.planning_reads import days_counted
 from jobs.stages.seasonal.seasonal_settings import SEASON
 from lakehouse.schema.entities import WHOLE
+from udfs.inventory.kernels.stock_counts import last_on_hand
 from udfs.seasonal.buy_plan import ANALOGUE, BUY_PLAN, BuyInputs, buy_plan
 from udfs.seasonal.season_spec import SeasonSpec
 
@@ -35,12 +36,10 @@ class BuyParameters:
 
 def kernel(inputs: dict[str, pa.Table], parameters: BuyParameters, _unit: str) -> KernelResult:
     """All series' sales to the plans of the seasons."""
-    counts = inputs[_STOCK].sort_by("ds").to_pylist()
-    on_hand = {row["unique_id"]: row["on_hand_qty"] for row in counts if row["on_hand_qty"] is not None}
     own = [row for row in inputs[_ELASTICITY].to_pylist() if row["effect"] == "own"]
     # What nobody's weeks say is a usual value: too little to set a price by.
     known = {row["category"]: row["class_elasticity"] for row in own if row["identification"] != "all"}
-    found = BuyInputs(inputs[_SEASON], inputs[_DAILY], inputs[_PRODUCTS], on_hand, known)
+    found = BuyInputs(inputs[_SEASON], inputs[_DAILY], inputs[_PRODUCTS], last_on_hand(inputs[_STOCK]), known)
     analogues, plans = buy_plan(found, parameters.as_of, parameters.spec, parameters.assumed_margin)
     return KernelResult({ANALOGUE: analogues, BUY_PLAN: plans}, ids=plans.num_rows)
 

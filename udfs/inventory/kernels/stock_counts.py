@@ -34,6 +34,12 @@ _QUANTITIES: Final = {"on_hand_qty": "on hand", "on_order_qty": "on order"}
 _NOTHING: Final = ", taken as unknown"
 
 
+def last_on_hand(counts: pa.Table) -> dict[str, float]:
+    """By series the last stock on hand that was counted. counts: unique_id, ds, on_hand_qty, in any order."""
+    rows = counts.sort_by("ds").to_pylist()
+    return {row["unique_id"]: row["on_hand_qty"] for row in rows if row["on_hand_qty"] is not None}
+
+
 @dataclass(frozen=True, slots=True)
 class Counts:
     """The latest count of each series, [S]: its day (a day number, `NO_DAY` for none) and whether that is young enough;
