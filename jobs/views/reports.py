@@ -24,6 +24,7 @@ from jobs.views.doubts import (
     unused_words,
 )
 from jobs.views.feed_report import findings
+from jobs.views.price_words import price_words
 from jobs.views.purchase_words import depot_words, purchase_words
 from lakehouse.delta.content_hash import content_hash
 from lakehouse.delta.decisions import decisions_for, forecasts_for
@@ -87,6 +88,7 @@ def _order_head(context: RunContext) -> str:
         "the largest orders"
     )
     text = _table(title, ("sku", "product", "location", "qty", currency, "why"), rows) + _policy_words(context)
+    text += price_words(context.lakehouse, context.run.run_id, currency)
     text += purchase_words(context.lakehouse, context.run.run_id, currency)
     text += depot_words(context.lakehouse, context.run.run_id)
     text += check_words(context.lakehouse.read_arrow("gold.order_check", filters=pc.field("as_of") == context.as_of))

@@ -12,6 +12,7 @@ from pyspark.sql import SparkSession
 
 from jobs.cli import main
 from jobs.pipeline import all_stages, run_stages
+from jobs.views.price_words import price_words
 from lakehouse.delta.content_hash import content_hash
 from lakehouse.delta.io import Lakehouse
 from tests.jobs.run_tool import copied, make_context
@@ -51,6 +52,12 @@ def test_prices_are_planned_proposed_accepted_and_withdrawn(
     assert set(plan.index) == set(before.index)
     assert (plan["planned_price"] == plan["unit_price"]).all()  # the tiny retailer has never changed a price
     assert set(plan["binding"]) == {"no price has changed"}
+    assert not plan["is_cost_assumed"].any()  # its supply feed states them
+    [run_id] = plan["run_id"].unique()
+    words = price_words(lake, run_id, "USD")
+    assert words.startswith(f"pricing.price_plan: 0 of {len(plan)} prices are to change, for 0 USD more over the hor")
+    assert "WARNING" not in words
+    assert price_words(lake, "another", "USD") == ""
     own = frame(lake, "pricing.elasticity").query("effect == 'own'").set_index("unique_id")
     assert set(own["identification"]) == {"all"}
     assert not len(frame(lake, "pricing.accepted_demand"))

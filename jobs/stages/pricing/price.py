@@ -110,6 +110,7 @@ def _identity(context: RunContext) -> list[object]:
 
 STAGE = FrameStage(
     name="price",
+    version=2,
     reads=(
         Read(_FORECAST, ("unique_id", "cutoff", "model", "ds", "mean"), run=THIS),
         Read(_CHAMPION, ("unique_id", "cutoff", "model"), run=THIS),

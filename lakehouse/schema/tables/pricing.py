@@ -31,6 +31,9 @@ declare(
     Column("is_promoted", "boolean", "True where the last week had a promotion"),
     Column("price_kind", "string", "regular: by margin; sell off: a markdown of what has to go", OneOf(PRICE_KINDS)),
     Column("planned_price", "double", "Price that the plan proposes, in currency", Range(0, low_open=True)),
+    Column(
+        "is_cost_assumed", "boolean", "True where no feed states the unit cost: it is what the assumed margin leaves"
+    ),
     Column("planned_units", "double", "Expected units of the horizon at the planned price", Range(0)),
     Column("kept_units", "double", "Expected units of the horizon at the price of now", Range(0)),
     Column(
@@ -83,6 +86,7 @@ CONTRACTS: tuple[Contract, ...] = (
             "price_kind",
             "unit_price",
             "unit_cost",
+            "is_cost_assumed",
             "planned_price",
             "kept_units",
             "planned_units",

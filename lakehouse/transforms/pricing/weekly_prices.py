@@ -43,7 +43,7 @@ def series_to_price(
     demand: DataFrame, sales: DataFrame, products: DataFrame, supply: DataFrame, stock: DataFrame, margin: float
 ) -> DataFrame:
     """A row for each series that is forecast: mean (an array over the days of the horizon), the last price above 0, the
-    unit cost (else price x (1 - margin)), the last count of stock.
+    unit cost (else price x (1 - margin), `is_cost_assumed`), the last count of stock.
 
     demand: unique_id, ds, mean of its model. sales, stock: of the days that still tell of today.
     """
@@ -56,7 +56,8 @@ def series_to_price(
     costs = supply.select("unique_id", F.col("unit_cost").alias("stated_cost"))
     rows = means.join(prices, "unique_id", "left").join(costs, "unique_id", "left").join(counted, "unique_id", "left")
     cost = F.coalesce("stated_cost", F.col("unit_price") * (1.0 - margin))
-    known = rows.withColumn("unit_cost", cost).drop("stated_cost").filter(F.col("sku_id").isNotNull())
+    costed = rows.withColumns({"unit_cost": cost, "is_cost_assumed": F.col("stated_cost").isNull()})
+    known = costed.drop("stated_cost").filter(F.col("sku_id").isNotNull())
     return _with_category(known, products)
 
 

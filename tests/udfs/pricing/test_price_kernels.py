@@ -84,6 +84,7 @@ def series(**changes: object) -> pd.DataFrame:
         "category": "food",
         "unit_price": 2.0,
         "unit_cost": 0.8,
+        "is_cost_assumed": False,
         "on_hand_qty": np.nan,
         "is_before_event": False,
         "mean": [np.full(HORIZON, 8.0 if k == 0 else 3.0) for k in range(N)],
@@ -113,6 +114,10 @@ def test_proposed_prices_change_no_demand_and_say_what_they_gain(elasticity: pd.
     assert found.demand.empty
     assert found.failures.empty
     assert found.plan["reason"].iloc[1].startswith("From 2.00 to 1.8")
+    assert not found.plan["reason"].str.contains("assumed").any()
+    guessed = priced(elasticity, series(is_cost_assumed=True), terms()).plan
+    assert guessed["reason"].str.endswith("; the unit cost is assumed.").all()
+    assert guessed["is_cost_assumed"].all()
     assert (changed["planned_profit"] > changed["kept_profit"]).all()
 
 

@@ -47,9 +47,9 @@ class PlacePrices:
 def place_prices(series: pd.DataFrame, elasticity: pd.DataFrame, terms: PriceTerms) -> PlacePrices:
     """Price the SKUs of one category in one place.
 
-    series: unique_id, sku_id, category, unit_price, unit_cost, on_hand_qty (NaN where nobody counts), is_before_event,
-    mean (units of each day of the horizon, an array). elasticity: rows of pricing.elasticity of them. A series without
-    a price, a cost or an answer to its price fails alone.
+    series: unique_id, sku_id, category, unit_price, unit_cost, is_cost_assumed, on_hand_qty (NaN where nobody counts),
+    is_before_event, mean (units of each day of the horizon, an array). elasticity: rows of pricing.elasticity of them.
+    A series without a price, a cost or an answer to its price fails alone.
     """
     series = series.sort_values("unique_id", ignore_index=True)
     goods, facts = _goods(series, elasticity, terms.spec)
@@ -217,6 +217,7 @@ def _plan_rows(
             "price_kind": kind_S,
             "unit_price": goods.price_S,
             "unit_cost": goods.cost_S,
+            "is_cost_assumed": series["is_cost_assumed"].to_numpy(bool),
             "planned_price": price_S,
             "kept_units": goods.units_S,
             "planned_units": goods.units_at(price_S),
@@ -239,6 +240,7 @@ def _reason(row: Any) -> str:
     gain = row.planned_profit - row.kept_profit
     what = "Keep" if then == now else f"From {now:.2f} to"
     kept = f"; kept from more by: {row.binding}" if row.binding else ""
+    kept += "; the unit cost is assumed" if row.is_cost_assumed else ""
     if gain != gain:
         return f"{what} {then:.2f}: to be sold off, but no stock is counted; {answer}."
     money = "revenue to the end" if kind == "sell off" else "margin of the horizon"
