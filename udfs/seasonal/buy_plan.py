@@ -14,6 +14,7 @@ from lakehouse.schema.entities import SERIES
 from lakehouse.schema.tables import table_of_rows
 from udfs.seasonal.analogues import Analogues, find_analogues
 from udfs.seasonal.launches import Launch
+from udfs.seasonal.leftover_value import leftover_values
 from udfs.seasonal.price_quantity import PricedBuy, best_price
 from udfs.seasonal.sales_panel import FloatArray, SalesPanel
 from udfs.seasonal.season_input import Refused, Season, past_seasons, read_seasons
@@ -108,6 +109,8 @@ def _planned(
         return []
     seasons = [season for season, _, _ in known]
     ahead = _ahead(panel, known, as_of)
+    elasticity_I = _elasticities(seasons, inputs)
+    seasons, sources = _with_leftovers(seasons, ahead, elasticity_I, spec)
     margin_I = np.array([season.unit_price - season.unit_cost for season in seasons])
     loss_I = np.array([season.unit_cost - season.salvage_value for season in seasons])
     is_running_I = ahead.elapsed_I > _LEAST_TOLD
@@ -121,7 +124,7 @@ def _planned(
     later_I = before.expected_reorder()
     now_I = model.reorder(bought_I, np.minimum(ahead.sold_I, bought_I))
     told_mean_I, told_sd_I = model.updated(bought_I, np.minimum(ahead.sold_I, bought_I))
-    priced = _priced(seasons, ahead, inputs, spec)
+    priced = _priced(seasons, ahead, elasticity_I, spec)
     rows = []
     for i, season in enumerate(seasons):
         is_running = bool(is_running_I[i])
@@ -140,6 +143,7 @@ def _planned(
             "unit_price": season.unit_price,
             "unit_cost": season.unit_cost,
             "salvage_value": season.salvage_value,
+            "leftover_source": sources[i],
             "critical_ratio": float(model.critical_ratio[i]),
             "one_buy_qty": float(model.one_buy()[i]),
             "commitment_qty": float(commitment_I[i]),
@@ -150,13 +154,34 @@ def _planned(
     return rows
 
 
-def _priced(seasons: list[Season], ahead: _Ahead, inputs: BuyInputs, spec: SeasonSpec) -> PricedBuy:
-    """Price and quantity together of each season, by its category's elasticity."""
+def _elasticities(seasons: list[Season], inputs: BuyInputs) -> FloatArray:
+    """Of each season's category; NaN where it is not known."""
     products = inputs.products.select(["sku_id", "category"]).to_pylist()
     category = {row["sku_id"]: row["category"] for row in products}
     known = [inputs.elasticity.get(category.get(SERIES.split(each.unique_id)[0]), np.nan) for each in seasons]
+    return np.array(known, dtype=float)
+
+
+def _with_leftovers(
+    seasons: list[Season], ahead: _Ahead, elasticity_I: FloatArray, spec: SeasonSpec
+) -> tuple[list[Season], list[str]]:
+    """The seasons with what a leftover brings in a sell-off, where nobody states it and prices' effect is known; and
+    where each one's value is from."""
+    last_week_I = np.array([curve[-1] - (curve[-8] if len(curve) > 7 else 0.0) for curve in ahead.curve_I])
+    price_I, cost_I, assumed_I = np.array([[each.unit_price, each.unit_cost, each.salvage_value] for each in seasons]).T
+    value_I = leftover_values(ahead.mean_I, ahead.sd_I, last_week_I, price_I, cost_I, assumed_I, elasticity_I, spec)
+    found, sources = [], []
+    for season, value in zip(seasons, value_I.tolist(), strict=True):
+        is_valued = not season.is_salvage_stated and np.isfinite(value)
+        found.append(replace(season, salvage_value=value) if is_valued else season)
+        sources.append("sold_off" if is_valued else "stated" if season.is_salvage_stated else "assumed")
+    return found, sources
+
+
+def _priced(seasons: list[Season], ahead: _Ahead, elasticity_I: FloatArray, spec: SeasonSpec) -> PricedBuy:
+    """Price and quantity together of each season, by its category's elasticity."""
     price, cost, salvage = np.array([[each.unit_price, each.unit_cost, each.salvage_value] for each in seasons]).T
-    return best_price(ahead.mean_I, ahead.sd_I, price, cost, salvage, np.array(known), spec.largest_price_step)
+    return best_price(ahead.mean_I, ahead.sd_I, price, cost, salvage, elasticity_I, spec.largest_price_step)
 
 
 def _priced_row(priced: PricedBuy, i: int) -> Row:
@@ -193,12 +218,18 @@ def _price_words(row: Row) -> str:
     return f"; at {instead}, {row['best_price_qty']:,.0f} at once would earn {row['best_price_gain']:,.0f} more"
 
 
+def _leftover_words(row: Row) -> str:
+    if row["leftover_source"] != "sold_off":
+        return ""
+    return f"; a unit left over is expected to bring {row['salvage_value']:,.2f} when it is sold off"
+
+
 def _words(row: Row, *, is_counted: bool) -> str:
     span = f"{row['season_p50']:,.0f} units ({row['season_p10']:,.0f} to {row['season_p90']:,.0f})"
     if row["season_phase"] == "ahead":
         return (
             f"{span} are expected: buy {row['one_buy_qty']:,.0f} at once, or {row['commitment_qty']:,.0f} now "
-            f"and about {row['reorder_qty']:,.0f} once early sales are known{_price_words(row)}"
+            f"and about {row['reorder_qty']:,.0f} once early sales are known{_price_words(row)}{_leftover_words(row)}"
         )
     stock = "" if is_counted else ", if the commitment was bought, for nobody has counted the stock"
     return f"{row['sold_qty']:,.0f} are sold, {span} expected in all: reorder {row['reorder_qty']:,.0f}{stock}"

@@ -25,6 +25,7 @@ class Season:
     unit_price: float
     unit_cost: float
     salvage_value: float
+    is_salvage_stated: bool = True
 
     @property
     def days(self) -> int:
@@ -55,7 +56,8 @@ def read_seasons(
         price = row["unit_price"] or _last_price(panel, row["unique_id"])
         cost = row["unit_cost"] if row["unit_cost"] is not None else (price or 0.0) * (1 - assumed_margin)
         salvage = row["salvage_value"] if row["salvage_value"] is not None else cost * (1 - spec.leftover_loss_rate)
-        season = Season(row["unique_id"], row["season_name"], row["ds_from"], row["ds_to"], price or 0.0, cost, salvage)
+        dates, is_stated = (row["ds_from"], row["ds_to"]), row["salvage_value"] is not None
+        season = Season(row["unique_id"], row["season_name"], *dates, price or 0.0, cost, salvage, is_stated)
         why = _fault(season)
         if why:
             refused.append(Refused(row, why))

@@ -18,9 +18,10 @@ class SeasonSpec:
     forecast that the series' own past seasons bear, where the feed names any; an assumption, for no open data tell.
     analogues_told: how many are named beside a plan. early_share: share of a season's demand that is expected before
     the reorder arrives. signal_sd: relative error with which early sales tell of the whole season. leftover_loss_rate:
-    share of the unit cost that a leftover loses where the feed states no salvage value. reorder_capacity_qty: units
-    that all reorders together may bring. largest_price_step: share of the stated price within which another one is
-    looked for. Raises ValueError for a value out of range.
+    share of the unit cost that a leftover loses where the feed states no salvage value, nor is known how demand
+    answers prices; where it is, leftovers are sold off within sell_off_weeks, with a demand that is fading_rate of the
+    week before's. reorder_capacity_qty: units that all reorders together may bring. largest_price_step: share of the
+    stated price within which another one is looked for. Raises ValueError for a value out of range.
     """
 
     least_history_days: int = 14
@@ -38,6 +39,8 @@ class SeasonSpec:
     leftover_loss_rate: float = 0.5
     reorder_capacity_qty: float = math.inf
     largest_price_step: float = 0.2
+    sell_off_weeks: int = 4
+    fading_rate: float = 0.5
 
     def __post_init__(self) -> None:
         rules = (
@@ -55,6 +58,8 @@ class SeasonSpec:
             ("signal_sd", 0.0 < self.signal_sd < math.inf, "a relative error > 0"),
             ("leftover_loss_rate", 0.0 < self.leftover_loss_rate <= 1.0, "a share in (0, 1]"),
             ("largest_price_step", 0.0 < self.largest_price_step < 1.0, "a share strictly between 0 and 1"),
+            ("sell_off_weeks", 1 <= self.sell_off_weeks <= 26, "weeks from 1 to 26"),
+            ("fading_rate", 0.0 <= self.fading_rate <= 1.0, "a share in [0, 1]"),
             ("reorder_capacity_qty", self.reorder_capacity_qty >= 0.0, "units >= 0"),
         )
         for name, is_good, expected in rules:

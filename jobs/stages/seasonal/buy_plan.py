@@ -55,7 +55,7 @@ def _history(context: RunContext) -> tuple[date | None, date | None]:
 
 STAGE = UnitStage(
     name="buy_plan",
-    version=2,
+    version=3,
     unit=WHOLE,
     engine="local",
     reads=(
