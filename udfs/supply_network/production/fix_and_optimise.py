@@ -16,6 +16,8 @@ from udfs.supply_network.production.lot_model import LotModel
 
 _SETUPS_AT_ONCE = 40  # HiGHS is done with so many in a tenth of a second
 _NODES = 300
+_FIRST_NODES = 100  # of a window of the first plan, which later rounds better
+_FEW_SETUPS = 100  # so small a problem has the time for windows that overlap, from which a better plan begins
 _PATIENCE = 12
 
 
@@ -88,13 +90,13 @@ class _Search:
         """Windows of periods from the first to the last, the later ones relaxed, the earlier ones fixed."""
         low_IT, high_IT = np.zeros((self.n_items, self.periods)), np.ones((self.n_items, self.periods))
         width = max(2, round(_SETUPS_AT_ONCE / self.n_items))
-        step = max(1, width // 2)
+        step = width // 2 if low_IT.size <= _FEW_SETUPS else width
         for start in range(0, self.periods, step):
             stop = min(start + width, self.periods)
             whole_IT = np.zeros_like(low_IT)
             whole_IT[:, :stop] = 1.0
             seconds = max(self.left() / 3, 0.3) * self.wall
-            found = self.model.solve(low_IT, high_IT, seconds, whole_IT=whole_IT, gap=5e-3, nodes=_NODES)
+            found = self.model.solve(low_IT, high_IT, seconds, whole_IT=whole_IT, gap=5e-3, nodes=_FIRST_NODES)
             if found.x is None:
                 return self._surely_possible()
             fixed = self.periods if stop == self.periods else start + step
