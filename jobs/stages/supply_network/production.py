@@ -126,7 +126,7 @@ STAGE = FrameStage(
     ),
     writes=(_PLAN, _SEQUENCE, _EXCEPTION),
     settings=("production", "horizon"),
-    version=2,
+    version=3,
     libraries=("scipy", "ortools"),
     build=build,
     part=as_of_part,
