@@ -6,13 +6,12 @@ import math
 
 import pyarrow.compute as pc
 
-from jobs.views.run_rows import rows_of_run
 from lakehouse.delta.io import Lakehouse
 
 
 def price_words(lake: Lakehouse, run_id: str, currency: str) -> str:
     """How many prices are to change, what for, and what is assumed of them; '' where none is planned."""
-    plan = rows_of_run(lake, "pricing.price_plan", run_id)
+    plan = lake.read_arrow("pricing.price_plan", filters=pc.field("run_id") == run_id)
     if not plan.num_rows:
         return ""
     changed = plan.filter(pc.not_equal(plan["planned_price"], plan["unit_price"]))

@@ -7,7 +7,6 @@ import re
 
 import pyarrow.compute as pc
 
-from jobs.views.run_rows import rows_of_run
 from lakehouse.delta.io import Lakehouse
 
 _AMOUNT = re.compile(r"\d[\d.,]*")
@@ -15,7 +14,7 @@ _AMOUNT = re.compile(r"\d[\d.,]*")
 
 def purchase_words(lake: Lakehouse, run_id: str, currency: str) -> str:
     """From how many suppliers what is bought, and what the others wait for; '' where no supplier was chosen."""
-    rows = rows_of_run(lake, "network.purchase_order", run_id)
+    rows = lake.read_arrow("network.purchase_order", filters=pc.field("run_id") == run_id)
     if not rows.num_rows:
         return ""
     bought = rows.filter(pc.greater(rows["purchase_qty"], 0.0))
@@ -34,7 +33,7 @@ def purchase_words(lake: Lakehouse, run_id: str, currency: str) -> str:
 
 def depot_words(lake: Lakehouse, run_id: str) -> str:
     """How many locations get less from their depot than they want, and whether it was counted; '' without depots."""
-    rows = rows_of_run(lake, "network.allocation", run_id)
+    rows = lake.read_arrow("network.allocation", filters=pc.field("run_id") == run_id)
     if not rows.num_rows:
         return ""
     short = rows.filter(pc.less(rows["allocated_qty"], rows["wanted_qty"]))

@@ -15,7 +15,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.views.run_rows import rows_of_run
 from lakehouse.delta.io import Lakehouse
 from lakehouse.errors import ConfigError
 from lakehouse.schema.entities import SERIES
@@ -110,7 +109,7 @@ def read_day(review: ReviewParameters, name: str, *, may_be_empty: bool = False)
 
 def read_run(review: ReviewParameters, name: str, run_id: str) -> pd.DataFrame:
     """A table's rows of a run; none where no stage has made the table."""
-    return frame_of(rows_of_run(review.lakehouse, name, run_id))
+    return frame_of(review.lakehouse.read_arrow(name, filters=pc.field("run_id") == run_id))
 
 
 def grouping_column(rows: pd.DataFrame, otherwise: str) -> str:
