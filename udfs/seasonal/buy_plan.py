@@ -111,8 +111,8 @@ def _planned(
     ahead = _ahead(panel, known, as_of)
     elasticity_I = _elasticities(seasons, inputs)
     seasons, sources = _with_leftovers(seasons, ahead, elasticity_I, spec)
-    margin_I = np.array([season.unit_price - season.unit_cost for season in seasons])
-    loss_I = np.array([season.unit_cost - season.salvage_value for season in seasons])
+    price_I, cost_I, salvage_I = _money(seasons)
+    margin_I, loss_I = price_I - cost_I, cost_I - salvage_I
     is_running_I = ahead.elapsed_I > _LEAST_TOLD
     share_I = np.where(is_running_I, np.minimum(ahead.elapsed_I, 0.99), spec.early_share)
     model = TwoStage(ahead.mean_I, ahead.sd_I, margin_I, loss_I, share_I, spec.signal_sd, spec.reorder_capacity_qty)
@@ -123,8 +123,9 @@ def _planned(
     bought_I = np.where(np.isnan(stock_I), np.maximum(commitment_I, ahead.sold_I), ahead.sold_I + stock_I)
     later_I = before.expected_reorder()
     now_I = model.reorder(bought_I, np.minimum(ahead.sold_I, bought_I))
+    one_buy_I, ratio_I = model.one_buy(), model.critical_ratio
     told_mean_I, told_sd_I = model.updated(bought_I, np.minimum(ahead.sold_I, bought_I))
-    priced = _priced(seasons, ahead, elasticity_I, spec)
+    priced = best_price(ahead.mean_I, ahead.sd_I, price_I, cost_I, salvage_I, elasticity_I, spec.largest_price_step)
     rows = []
     for i, season in enumerate(seasons):
         is_running = bool(is_running_I[i])
@@ -144,8 +145,8 @@ def _planned(
             "unit_cost": season.unit_cost,
             "salvage_value": season.salvage_value,
             "leftover_source": sources[i],
-            "critical_ratio": float(model.critical_ratio[i]),
-            "one_buy_qty": float(model.one_buy()[i]),
+            "critical_ratio": float(ratio_I[i]),
+            "one_buy_qty": float(one_buy_I[i]),
             "commitment_qty": float(commitment_I[i]),
             "reorder_qty": reorder,
         }
@@ -168,20 +169,24 @@ def _with_leftovers(
     """The seasons with what a leftover brings in a sell-off, where nobody states it and prices' effect is known; and
     where each one's value is from."""
     last_week_I = np.array([curve[-1] - (curve[-8] if len(curve) > 7 else 0.0) for curve in ahead.curve_I])
-    price_I, cost_I, assumed_I = np.array([[each.unit_price, each.unit_cost, each.salvage_value] for each in seasons]).T
-    value_I = leftover_values(ahead.mean_I, ahead.sd_I, last_week_I, price_I, cost_I, assumed_I, elasticity_I, spec)
-    found, sources = [], []
-    for season, value in zip(seasons, value_I.tolist(), strict=True):
-        is_valued = not season.is_salvage_stated and np.isfinite(value)
-        found.append(replace(season, salvage_value=value) if is_valued else season)
-        sources.append("sold_off" if is_valued else "stated" if season.is_salvage_stated else "assumed")
+    asked_I = np.where([each.is_salvage_stated for each in seasons], np.nan, elasticity_I)
+    price_I, cost_I, assumed_I = _money(seasons)
+    value_I = leftover_values(ahead.mean_I, ahead.sd_I, last_week_I, price_I, cost_I, assumed_I, asked_I, spec)
+    is_valued_I = np.isfinite(value_I)
+    found = [
+        replace(season, salvage_value=float(value)) if is_valued else season
+        for season, value, is_valued in zip(seasons, value_I, is_valued_I, strict=True)
+    ]
+    sources = [
+        "sold_off" if is_valued else "stated" if season.is_salvage_stated else "assumed"
+        for season, is_valued in zip(seasons, is_valued_I, strict=True)
+    ]
     return found, sources
 
 
-def _priced(seasons: list[Season], ahead: _Ahead, elasticity_I: FloatArray, spec: SeasonSpec) -> PricedBuy:
-    """Price and quantity together of each season, by its category's elasticity."""
-    price, cost, salvage = np.array([[each.unit_price, each.unit_cost, each.salvage_value] for each in seasons]).T
-    return best_price(ahead.mean_I, ahead.sd_I, price, cost, salvage, elasticity_I, spec.largest_price_step)
+def _money(seasons: list[Season]) -> FloatArray:
+    """Price, cost and salvage value of a unit, [3, I]."""
+    return np.array([[each.unit_price, each.unit_cost, each.salvage_value] for each in seasons]).T
 
 
 def _priced_row(priced: PricedBuy, i: int) -> Row:
@@ -232,4 +237,5 @@ def _words(row: Row, *, is_counted: bool) -> str:
             f"and about {row['reorder_qty']:,.0f} once early sales are known{_price_words(row)}{_leftover_words(row)}"
         )
     stock = "" if is_counted else ", if the commitment was bought, for nobody has counted the stock"
-    return f"{row['sold_qty']:,.0f} are sold, {span} expected in all: reorder {row['reorder_qty']:,.0f}{stock}"
+    head = f"{row['sold_qty']:,.0f} are sold, {span} expected in all: reorder {row['reorder_qty']:,.0f}{stock}"
+    return f"{head}{_leftover_words(row)}"

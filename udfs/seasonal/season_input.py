@@ -25,7 +25,7 @@ class Season:
     unit_price: float
     unit_cost: float
     salvage_value: float
-    is_salvage_stated: bool = True
+    is_salvage_stated: bool
 
     @property
     def days(self) -> int:
@@ -55,9 +55,17 @@ def read_seasons(
             continue
         price = row["unit_price"] or _last_price(panel, row["unique_id"])
         cost = row["unit_cost"] if row["unit_cost"] is not None else (price or 0.0) * (1 - assumed_margin)
-        salvage = row["salvage_value"] if row["salvage_value"] is not None else cost * (1 - spec.leftover_loss_rate)
-        dates, is_stated = (row["ds_from"], row["ds_to"]), row["salvage_value"] is not None
-        season = Season(row["unique_id"], row["season_name"], *dates, price or 0.0, cost, salvage, is_stated)
+        is_stated = row["salvage_value"] is not None
+        season = Season(
+            unique_id=row["unique_id"],
+            name=row["season_name"],
+            first=row["ds_from"],
+            last=row["ds_to"],
+            unit_price=price or 0.0,
+            unit_cost=cost,
+            salvage_value=row["salvage_value"] if is_stated else cost * (1 - spec.leftover_loss_rate),
+            is_salvage_stated=is_stated,
+        )
         why = _fault(season)
         if why:
             refused.append(Refused(row, why))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.special import ndtri
 
 from udfs.pricing.markdown import known_value
 from udfs.seasonal.leftover_value import _LADDER, leftover_values
@@ -20,8 +21,6 @@ def value(elasticity: float, **more: float) -> float:
 
 
 def bought(salvage: float) -> float:
-    from scipy.special import ndtri
-
     return float(np.exp(MEAN + SD * ndtri((PRICE - COST) / (PRICE - salvage))))
 
 
