@@ -35,7 +35,7 @@ def run(module: str, command: list[str], **environment: str) -> subprocess.Compl
         env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
         capture_output=True,
         text=True,
-        timeout=500,
+        timeout=1500,
         check=False,
     )
 

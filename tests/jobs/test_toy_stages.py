@@ -169,7 +169,7 @@ def test_a_driver_that_is_killed_goes_on_with_what_is_left(
     assert len(units) > 2
     last = next(row for row in _ids(name) if bucket_of(_id(name, row)) == units[-1])
     command = [sys.executable, "-m", "tests.jobs.toys.killed", lake.root, str(files), name, _id(name, last)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=1200, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr[-2000:]
     (stage,) = [row for row in rows(lake, "ops.run") if row["stage"] == name]
     assert stage["status"] == "running", "a killed driver cannot say that it failed"

@@ -56,7 +56,7 @@ def checkpoints(storage: Path) -> list[Path]:
 def wait_for_checkpoints(training: subprocess.Popen[bytes], storage: Path) -> None:
     """Until two different checkpoints have been seen."""
     seen: set[Path] = set()
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + 1200
     while len(seen) < 2:
         assert training.poll() is None, f"the training ended early: {training.communicate()[1].decode()[-3000:]}"
         assert time.monotonic() < deadline, f"no checkpoint in time under {storage}"

@@ -89,7 +89,7 @@ def test_the_stages_ask_for_nothing_that_was_not_compiled_ahead(calibrated: Lake
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=1200,
     )
     assert done.returncode == 0, done.stderr
     stages, ahead, beside = done.stdout.splitlines()[-1].split(" ", 2)
