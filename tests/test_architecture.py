@@ -265,7 +265,7 @@ def test_udfs_run_without_any_engine_loaded() -> None:
         "print(len(names), loaded)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, timeout=900, check=False
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr
     count, loaded = done.stdout.strip().split(" ", 1)

@@ -27,7 +27,7 @@ def launched(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[s
     """A platform's launcher: it loads the entry point, calls it and drops what it returns."""
     command = [sys.executable, "-c", LAUNCHER.format(SCRIPT), *arguments]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=600, check=False)
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=120, check=False)
 
 
 def test_a_launcher_sees_success_as_a_plain_return() -> None:
@@ -93,7 +93,7 @@ def engines(venv: Path) -> Iterator[Path]:
 def called(venv: Path, cwd: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     command = [str(venv / "bin" / "shelfcast"), *arguments]
     return subprocess.run(
-        command, capture_output=True, text=True, cwd=cwd, env=plain_environment() | variables, timeout=600, check=False
+        command, capture_output=True, text=True, cwd=cwd, env=plain_environment() | variables, timeout=120, check=False
     )
 
 
@@ -189,7 +189,7 @@ def without(tmp_path: Path, *names: str) -> subprocess.CompletedProcess[str]:
     (tmp_path / "sitecustomize.py").write_text(BLOCKER.format(names=set(names)), encoding="utf-8")
     command = [sys.executable, "-m", "shelfcast", "stages"]
     environment = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=600, check=False)
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=120, check=False)
 
 
 def test_stages_are_known_without_ray(tmp_path: Path) -> None:

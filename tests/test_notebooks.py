@@ -98,7 +98,7 @@ def run_notebook(
         given = {"SHELFCAST_LAKEHOUSE": finished.root, "SHELFCAST_FIGURES": str(figures), "OMP_NUM_THREADS": "1"}
         command = [sys.executable, "-W", "error::UserWarning", f"notebooks/{name}.py"]
         done = subprocess.run(
-            command, capture_output=True, text=True, cwd=ROOT, env=kept | given | variables, timeout=1200, check=False
+            command, capture_output=True, text=True, cwd=ROOT, env=kept | given | variables, timeout=300, check=False
         )
         return done, figures
 

@@ -30,7 +30,7 @@ def test_a_start_that_succeeds_lets_errors_through_and_whatever_comes_later(capf
         assert engine.stdout is not None
         assert engine.stdout.readline() == b"spoken\n"
     assert capfd.readouterr().err == "12:00:00 ERROR Disk: full\n"
-    engine.communicate(timeout=600)
+    engine.communicate(timeout=60)
     later, until = "", time.monotonic() + 20
     while not later and time.monotonic() < until:
         later = capfd.readouterr().err
@@ -60,6 +60,6 @@ def test_spark_starts_without_a_word_on_a_fresh_machine_and_again(tmp_path: Path
             cwd=ROOT,
             capture_output=True,
             text=True,
-            timeout=900,
+            timeout=300,
         )
         assert (done.returncode, done.stdout, done.stderr) == (0, "3\n", "")
