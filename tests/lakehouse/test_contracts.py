@@ -288,9 +288,9 @@ def test_every_engine_reads_every_type(
     by_duckdb = duck.execute(query).fetch_arrow_table().cast(rows.schema)
     assert by_duckdb.to_pylist() == wanted
 
-    frame = lake.read_spark(spark, name).orderBy("unique_id")
-    by_spark = frame.select(*names).toArrow().cast(rows.schema)
-    assert by_spark.to_pylist() == wanted
+    for frame in (spark.read.format("delta").load(lake.spark_uri(name)), lake.read_spark(spark, name)):
+        by_spark = frame.orderBy("unique_id").select(*names).toArrow().cast(rows.schema)
+        assert by_spark.to_pylist() == wanted
 
     lake.append_spark(frame.selectExpr(*names, "'r2' AS run_id", "bucket"), name)
     assert lake.rows(name) == 6

@@ -13,7 +13,7 @@ import pytest
 
 from jobs.cli import main
 from lakehouse.delta.files import PinnedTable, read_bucket, write_bucket
-from lakehouse.delta.io import Lakehouse
+from lakehouse.delta.io import SMALL_ROWS, Lakehouse
 from lakehouse.errors import ContractError
 from lakehouse.schema import columns as schema_columns
 from lakehouse.schema.checks import Range
@@ -89,9 +89,11 @@ def test_gained_columns_come_by_themselves_and_are_null_in_old_rows(lake: Lakeho
         write(lake, None)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("small_rows", [-1, SMALL_ROWS])
 def test_spark_reads_and_writes_a_table_whose_columns_stand_in_another_order(
-    spark: SparkSession, lake: Lakehouse, declare: Any
+    spark: SparkSession, lake: Lakehouse, declare: Any, monkeypatch: pytest.MonkeyPatch, small_rows: int
 ) -> None:
+    monkeypatch.setattr("lakehouse.delta.io.SMALL_ROWS", small_rows)
     declare(columns=without(*GAINED))
     old = write(lake, "a")
     declare()

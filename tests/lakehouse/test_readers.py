@@ -71,7 +71,8 @@ def test_three_readers_see_the_same_rows_columns_and_types(
 ) -> None:
     for name in existing(finished):
         declared = contract(name)
-        frame = finished.read_spark(spark, name)
+        frame = spark.read.format("delta").load(finished.spark_uri(name))
+        assert finished.read_spark(spark, name).dtypes == frame.dtypes, name
         assert frame.dtypes == [(column, declared.sql_type(column).lower()) for column in declared.columns], name
 
         arrow = finished.open(name).to_pyarrow_table()
@@ -95,7 +96,9 @@ def test_three_readers_see_the_same_values(
         listed = ", ".join(f'"{column}"' for column in columns)
         in_duckdb = duck.execute(f"SELECT {listed} FROM delta_scan('{finished.uri(name)}')").fetchall()
         in_arrow = [tuple(row.values()) for row in finished.read_arrow(name, columns=columns).to_pylist()]
-        in_spark = [tuple(row) for row in finished.read_spark(spark, name).select(*columns).collect()]
+        in_spark = [
+            tuple(row) for row in spark.read.format("delta").load(finished.spark_uri(name)).select(*columns).collect()
+        ]
         assert sorted(in_duckdb, key=repr) == sorted(in_arrow, key=repr) == sorted(in_spark, key=repr), name
 
 
