@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 from jobs.engine.reads import Read
 from jobs.engine.side_by_side import side_by_side
 from lakehouse.delta.files import DAY_COLUMNS
+from lakehouse.delta.write_frame import write_frame
 from lakehouse.errors import ContractError
 from lakehouse.schema.tables import contract
 
@@ -51,6 +52,11 @@ class Frames:
         columns = read.columns_of(context)
         return frame.select(*columns) if columns else frame
 
+    def rows(self) -> int:
+        """Of all that the stage declared to read: as many as one row of a result for each of them makes."""
+        lake = self.context.lakehouse
+        return sum(lake.rows(table, version) for table, version in self.versions.items() if version >= 0)
+
     def _declared(self, table: str) -> Read:
         for read in self.reads:
             if read.table == table:
@@ -63,15 +69,16 @@ def as_of_part(context: RunContext) -> str:
     return f"as_of={context.as_of}"
 
 
-def write_part(context: RunContext, part: str, tables: Mapping[str, Callable[[], DataFrame]]) -> int:
-    """Write each table's rows in place of the part `column=value`; returns the rows written."""
+def write_part(context: RunContext, frames: Frames, part: str, tables: Mapping[str, Callable[[], DataFrame]]) -> int:
+    """Write each table's rows, made of `frames`, in place of the part `column=value`; returns the rows written."""
     column, _, value = part.partition("=")
+    most = frames.rows()
 
     def written(name: str) -> int:
         # Adaptive execution makes as few files of it as the size allows.
         by = [key for key in contract(name).key if key != column]
         frame = tables[name]().repartition(*by).sortWithinPartitions(*by)
-        version = context.lakehouse.write_spark(frame, name, replace_where=f"{column} = '{value}'")
+        version = write_frame(context.lakehouse, frame, name, most, {column: [value]})
         return context.lakehouse.rows(name, version, {column: value})
 
     return sum(side_by_side(context.spark, {name: partial(written, name) for name in tables}).values())

@@ -20,5 +20,5 @@ def register_tables(spark: SparkSession, lake: Lakehouse, names: Sequence[str]) 
     for name in names:
         if lake.exists(name):
             views.append(name.replace(".", "_"))
-            lake.read_spark(spark, name).createOrReplaceTempView(views[-1])
+            lake.spark_table(spark, name).createOrReplaceTempView(views[-1])
     return views

@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakehouse.delta.io import Lakehouse
+from lakehouse.delta.write_frame import write_frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,28 +20,27 @@ class Changes:
     extended: tuple[int, ...]
 
 
-def write_changed_buckets(lakehouse: Lakehouse, frame: DataFrame, name: str) -> Changes | None:
+def write_changed_buckets(lakehouse: Lakehouse, frame: DataFrame, name: str, most_rows: int) -> Changes | None:
     """Bring a table partitioned by bucket, with rows per `ds`, to the content of `frame`.
 
     A bucket that only has new days gets them as a further file; one whose known days changed is replaced; the others
-    are left alone. Returns None when the table was empty and everything was written.
+    are left alone. most_rows: as many as the frame can have. Returns None when the table was empty and everything was
+    written.
     """
     table = lakehouse.ensure(name, frame.sparkSession)
     if not lakehouse.rows(name, table.version()):
-        lakehouse.write_spark(frame, name)
+        write_frame(lakehouse, frame, name, most_rows)
         return None
     frame = frame.persist(StorageLevel.MEMORY_AND_DISK)
     try:
         old = lakehouse.read_spark(frame.sparkSession, name, table.version())
         changes, last_day = _compare(old, frame)
         if changes.rewritten:
-            chosen = ", ".join(map(str, changes.rewritten))
-            lakehouse.write_spark(
-                frame.filter(F.col("bucket").isin(*changes.rewritten)), name, replace_where=f"bucket IN ({chosen})"
-            )
+            chosen = frame.filter(F.col("bucket").isin(*changes.rewritten))
+            write_frame(lakehouse, chosen, name, most_rows, {"bucket": [str(bucket) for bucket in changes.rewritten]})
         if changes.extended:
             later = frame.filter(F.col("bucket").isin(*changes.extended) & (F.col("ds") > F.lit(last_day)))
-            lakehouse.append_spark(later, name)
+            write_frame(lakehouse, later, name, most_rows, None)
     finally:
         frame.unpersist()
     return changes

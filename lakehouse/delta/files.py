@@ -7,7 +7,7 @@ import math
 import posixpath
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
@@ -218,6 +218,11 @@ def replace_rows(lake: Lakehouse, name: str, table: pa.Table) -> int:
 
     Raises ContractError when the rows do not match the table's contract.
     """
+    return write_rows(lake, name, table, {})
+
+
+def write_rows(lake: Lakehouse, name: str, table: pa.Table, replace: Mapping[str, Sequence[str]] | None) -> int:
+    """Write rows, partition columns among them, a file for each partition; `replace` as in `Lakehouse.commit_files`."""
     lake.ensure(name)
     partitions, files = list(contract(name).partitions), []
     for values in table.select(partitions).group_by(partitions).aggregate([]).to_pylist():
@@ -225,7 +230,7 @@ def replace_rows(lake: Lakehouse, name: str, table: pa.Table) -> int:
         for column, value in values.items():
             rows = rows.filter(pc.equal(rows[column], value))
         files.append(write_bucket(name, lake.uri(name), rows, {c: str(value) for c, value in values.items()}))
-    return lake.commit_files(name, [file for file in files if file], {})
+    return lake.commit_files(name, [file for file in files if file], replace)
 
 
 def _statistics(table: pa.Table) -> str:

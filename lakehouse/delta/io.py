@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import posixpath
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -222,6 +222,10 @@ class Lakehouse:
         """
         if not self.catalog and self._is_small(name, version):
             return spark.createDataFrame(self.read_arrow(name, version))
+        return self.spark_table(spark, name, version)
+
+    def spark_table(self, spark: SparkSession, name: str, version: int | None = None) -> DataFrame:
+        """The same by Spark's own reader: without a version it follows the table, and columns have their comments."""
         reader = spark.read.format("delta")
         if version is not None:
             return _grown(contract(name), reader.option("versionAsOf", version).load(self.spark_uri(name)))
@@ -343,11 +347,11 @@ class Lakehouse:
         with _one_writer(name):
             write_deltalake(table, rows, mode="append")
 
-    def commit_files(self, name: str, files: Sequence[WrittenFile], replace: dict[str, list[str]]) -> int:
+    def commit_files(self, name: str, files: Sequence[WrittenFile], replace: Mapping[str, Sequence[str]] | None) -> int:
         """Commit files that workers wrote, in one version, in place of the partitions that `replace` selects.
 
         `replace` maps a partition column to the values replaced; doing a bucket again therefore replaces it. An empty
-        `files` still clears those partitions. Returns the new version.
+        `files` still clears those partitions. None adds the files to what is there. Returns the new version.
         """
         declared = contract(name)
         table = self.ensure(name)
@@ -357,10 +361,10 @@ class Lakehouse:
         with _one_writer(name):
             table.create_write_transaction(
                 actions,
-                "overwrite",
+                "append" if replace is None else "overwrite",
                 table.schema(),
                 partition_by=list(declared.partitions),
-                partition_filters=[(column, "in", values) for column, values in replace.items()],
+                partition_filters=[(column, "in", list(values)) for column, values in (replace or {}).items()],
                 commit_properties=CommitProperties(custom_metadata=stamp_words(_covers(files))),
             )
         table.update_incremental()

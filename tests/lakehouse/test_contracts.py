@@ -288,7 +288,7 @@ def test_every_engine_reads_every_type(
     by_duckdb = duck.execute(query).fetch_arrow_table().cast(rows.schema)
     assert by_duckdb.to_pylist() == wanted
 
-    for frame in (spark.read.format("delta").load(lake.spark_uri(name)), lake.read_spark(spark, name)):
+    for frame in (lake.spark_table(spark, name), lake.read_spark(spark, name)):
         by_spark = frame.orderBy("unique_id").select(*names).toArrow().cast(rows.schema)
         assert by_spark.to_pylist() == wanted
 

@@ -20,6 +20,7 @@ from jobs.stages.demand.days_of_trade import closed_of, refuse_sums, shared_days
 from lakehouse.delta.dataset import batches_of
 from lakehouse.delta.files import replace_rows
 from lakehouse.delta.ledger import StageRecord
+from lakehouse.delta.write_frame import write_frame
 from lakehouse.feeds.accounts import RowAccounts
 from lakehouse.feeds.findings import Finding
 from lakehouse.feeds.quality import Split, check_conservation
@@ -66,22 +67,25 @@ def build(context: RunContext, frames: Frames) -> StageRecord:
         rejected = accounts.feeds_with("quarantined")
         # A feed without a rejected row is not read again for them.
         splits = [feed for name, feed in ({"sales": sales.split} | feeds).items() if name in rejected]
-        quarantine = partial(write_quarantine, context, splits)
+        stated = frames.rows()
+        quarantine = partial(write_quarantine, context, splits, stated)
         if not accounts.used("sales"):
             quarantine()
             raise nothing_left(context, accounts)
         series = sales.series.persist(StorageLevel.MEMORY_AND_DISK)
         count = series.count()
+        most = stated + count * dimensions.days_known(*sales.span())
+        write = partial(write_frame, context.lakehouse, most_rows=most)
         locations = dimensions.locations(feeds.get("locations"), series, mapping.country).persist()
         spells = spells_without_trade(context, census, sales.span())
         closed = closed_of(context, feeds, locations, spells, sales.span()).persist()
         everywhere = terms_hold_everywhere(mapping)
         small = dimensions.frames(feeds, series, locations, closed, sales.span(), everywhere=everywhere)
-        demand = partial(write_sales_daily, context, sales, series, feeds, accounts.rules("sales"), closed)
+        demand = partial(write_sales_daily, context, sales, series, feeds, accounts.rules("sales"), closed, most)
+        planned = partial(planned_rows, context, sales, series, feeds)
         works: dict[str, Callable[[], int]] = {
             _SALES_DAILY: demand,
-            **{name: partial(write_small, context, name, frame) for name, frame in small.items()},
-            _PLANNED: partial(write_planned_daily, context, sales, series, feeds),
+            **{name: partial(_write, write, name, rows) for name, rows in (small | {_PLANNED: planned}).items()},
             _QUARANTINE: quarantine,
         }
         if "weather" not in feeds and context.lakehouse.exists(WEATHER):
@@ -140,27 +144,21 @@ def take_accounts(context: RunContext, sales: CleanedSales, feeds: dict[str, Spl
     return accounts
 
 
-def write_planned_daily(context: RunContext, sales: CleanedSales, series: DataFrame, feeds: dict[str, Split]) -> int:
-    """Write the prices and promotions that the feeds state for the horizon after the last sale."""
-    frame = planned_daily(
-        series,
-        sales.span()[1],
-        context.settings.horizon,
-        prices=feeds["prices"].accepted if "prices" in feeds else None,
-        promotions=feeds["promotions"].accepted if "promotions" in feeds else None,
-    )
-    return context.lakehouse.write_spark(frame, _PLANNED)
+def planned_rows(context: RunContext, sales: CleanedSales, series: DataFrame, feeds: dict[str, Split]) -> DataFrame:
+    """The prices and promotions that the feeds state for the horizon after the last sale."""
+    stated = {name: feeds[name].accepted if name in feeds else None for name in ("prices", "promotions")}
+    return planned_daily(series, sales.span()[1], context.settings.horizon, **stated).coalesce(1)
 
 
-def write_small(context: RunContext, name: str, frame: Callable[[], DataFrame]) -> int:
-    return context.lakehouse.write_spark(frame().coalesce(1), name)
+def _write(write: Callable[[DataFrame, str], int], name: str, rows: Callable[[], DataFrame]) -> int:
+    return write(rows(), name)
 
 
-def write_quarantine(context: RunContext, splits: list[Split]) -> int:
+def write_quarantine(context: RunContext, splits: list[Split], most: int) -> int:
     if not splits:
         return replace_rows(context.lakehouse, _QUARANTINE, contract(_QUARANTINE).empty(with_partitions=True))
     rows = reduce(DataFrame.unionByName, [each.quarantined for each in splits])
-    return context.lakehouse.write_spark(rows.repartition("source_file", "source_row"), _QUARANTINE)
+    return write_frame(context.lakehouse, rows.repartition("source_file", "source_row"), _QUARANTINE, most)
 
 
 STAGE = FrameStage(

@@ -35,8 +35,12 @@ def write_sales_daily(
     feeds: dict[str, Split],
     rules: set[str],
     closed: DataFrame,
+    most: int,
 ) -> int:
-    """Write the buckets of silver.sales_daily that changed; returns the table's rows. `rules`: that rejected a row."""
+    """Write the buckets of silver.sales_daily that changed; returns the table's rows.
+
+    rules: that rejected a row; most: rows that there can be.
+    """
     _, last_day = sales.span()
     shut = closed.filter("is_closed").select("location_id", "ds")
     stock = feeds.get("stock")
@@ -56,7 +60,7 @@ def write_sales_daily(
     )
     held = Held(context.lakehouse)
     before = held.of(_SALES_DAILY, "bucket")
-    changes = write_changed_buckets(context.lakehouse, frame, _SALES_DAILY)
+    changes = write_changed_buckets(context.lakehouse, frame, _SALES_DAILY, most)
     record_lineage(held, before, changes)
     if changes is not None:
         context.progress.say(

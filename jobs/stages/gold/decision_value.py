@@ -51,7 +51,7 @@ def build(context: RunContext, frames: Frames) -> StageRecord:
     if not rows.num_rows and not context.lakehouse.exists(_VALUE):
         return StageRecord("succeeded")
     tables = {_VALUE: lambda: context.spark.createDataFrame(rows)}
-    return StageRecord("succeeded", rows=write_part(context, as_of_part(context), tables))
+    return StageRecord("succeeded", rows=write_part(context, frames, as_of_part(context), tables))
 
 
 def _plans(context: RunContext) -> dict[date, str]:

@@ -43,7 +43,7 @@ def build(context: RunContext, frames: Frames) -> StageRecord:
         "gold.forecast_accuracy": lambda: forecast_accuracy(inputs, terms, benchmark),
         "gold.forecast_total": lambda: forecast_total(inputs, terms),
     }
-    rows = write_part(context, as_of_part(context), tables)
+    rows = write_part(context, frames, as_of_part(context), tables)
     check_promise(context, frames)
     return StageRecord("succeeded", rows=rows)
 

@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 
 from jobs.engine.stage import FrameStage, Read
 from lakehouse.delta.ledger import StageRecord
+from lakehouse.delta.write_frame import write_frame
 from lakehouse.schema.tables import contract
 from lakehouse.transforms.silver.cleaning import clean_feed
 
@@ -27,7 +28,7 @@ def build(context: RunContext, frames: Frames) -> StageRecord:
     declared = contract(_SEASON)
     rows = clean_feed(frames[_FEED], "seasons", context.mapping).accepted
     typed = rows.select(*(F.col(name).cast(declared.sql_type(name)).alias(name) for name in declared.columns))
-    lake.write_spark(typed.coalesce(1), _SEASON)
+    write_frame(lake, typed.coalesce(1), _SEASON, frames.rows())
     return StageRecord("succeeded", rows=lake.rows(_SEASON))
 
 

@@ -51,7 +51,7 @@ def build(context: RunContext, frames: Frames) -> StageRecord:
     rows_of = {_PLAN: found.plan, _SEQUENCE: found.sequence, _EXCEPTION: found.exceptions}
     tables = {name: _table(context, name, rows) for name, rows in rows_of.items()}
     frame_of = {name: (lambda rows=rows: context.spark.createDataFrame(rows)) for name, rows in tables.items()}
-    return StageRecord("succeeded", rows=write_part(context, as_of_part(context), frame_of))
+    return StageRecord("succeeded", rows=write_part(context, frames, as_of_part(context), frame_of))
 
 
 def _has_rows(context: RunContext, feed: str) -> bool:

@@ -57,6 +57,11 @@ def frames(
     }
 
 
+def days_known(first: date, last: date) -> int:
+    """Days from the first sale to the end of the calendar."""
+    return (last - first).days + 1 + CALENDAR_DAYS_AHEAD
+
+
 def products(feed: Split | None, series: DataFrame) -> DataFrame:
     """silver.products: each attribute is the first that the feed states for the SKU; sold SKUs are never missing."""
     return _first_stated(feed, series, "silver.products", "sku_id")
