@@ -53,7 +53,7 @@ class Frames:
         return frame.select(*columns) if columns else frame
 
     def rows(self) -> int:
-        """Of all that the stage declared to read: as many as one row of a result for each of them makes."""
+        """Rows of all that the stage declared to read, by the tables' logs."""
         lake = self.context.lakehouse
         return sum(lake.rows(table, version) for table, version in self.versions.items() if version >= 0)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from lakehouse.delta.files import write_rows
 from lakehouse.delta.io import Lakehouse
 from lakehouse.schema.contract import sql_string
+from lakehouse.schema.tables import contract
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -37,5 +38,7 @@ def write_frame(
         return write_rows(lake, name, frame.toArrow(), replace)
     if replace is None:
         return lake.append_spark(frame, name)
-    where = [f"{column} IN ({', '.join(map(sql_string, values))})" for column, values in replace.items()]
+    kind = contract(name).type_of
+    literals = {key: [sql_string(v) if kind(key) != "int" else v for v in values] for key, values in replace.items()}
+    where = [f"{column} IN ({', '.join(values)})" for column, values in literals.items()]
     return lake.write_spark(frame, name, replace_where=" AND ".join(where) or None)

@@ -85,7 +85,7 @@ def test_three_readers_see_the_same_rows_columns_and_types(
         assert [(row[0], row[1]) for row in described] == typed, name
 
         (in_duckdb,) = duck.execute(f"SELECT count(*) FROM {scan}").fetchone() or (None,)
-        assert arrow.num_rows == in_duckdb == finished.rows(name), name
+        assert frame.count() == arrow.num_rows == in_duckdb == finished.rows(name), name
 
 
 def test_three_readers_see_the_same_values(
@@ -96,8 +96,10 @@ def test_three_readers_see_the_same_values(
         listed = ", ".join(f'"{column}"' for column in columns)
         in_duckdb = duck.execute(f"SELECT {listed} FROM delta_scan('{finished.uri(name)}')").fetchall()
         in_arrow = [tuple(row.values()) for row in finished.read_arrow(name, columns=columns).to_pylist()]
-        in_spark = [tuple(row) for row in finished.spark_table(spark, name).select(*columns).collect()]
-        assert sorted(in_duckdb, key=repr) == sorted(in_arrow, key=repr) == sorted(in_spark, key=repr), name
+        assert sorted(in_duckdb, key=repr) == sorted(in_arrow, key=repr), name
+        for frame in (finished.spark_table(spark, name), finished.read_spark(spark, name)):
+            in_spark = [tuple(row) for row in frame.select(*columns).collect()]
+            assert sorted(in_arrow, key=repr) == sorted(in_spark, key=repr), name
 
 
 def test_every_column_and_table_has_its_comment(spark: SparkSession, finished: Lakehouse) -> None:

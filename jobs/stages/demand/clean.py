@@ -75,17 +75,16 @@ def build(context: RunContext, frames: Frames) -> StageRecord:
         series = sales.series.persist(StorageLevel.MEMORY_AND_DISK)
         count = series.count()
         most = stated + count * dimensions.days_known(*sales.span())
-        write = partial(write_frame, context.lakehouse, most_rows=most)
         locations = dimensions.locations(feeds.get("locations"), series, mapping.country).persist()
         spells = spells_without_trade(context, census, sales.span())
         closed = closed_of(context, feeds, locations, spells, sales.span()).persist()
         everywhere = terms_hold_everywhere(mapping)
         small = dimensions.frames(feeds, series, locations, closed, sales.span(), everywhere=everywhere)
         demand = partial(write_sales_daily, context, sales, series, feeds, accounts.rules("sales"), closed, most)
-        planned = partial(planned_rows, context, sales, series, feeds)
         works: dict[str, Callable[[], int]] = {
             _SALES_DAILY: demand,
-            **{name: partial(_write, write, name, rows) for name, rows in (small | {_PLANNED: planned}).items()},
+            **{name: partial(write_small, context, name, rows, most) for name, rows in small.items()},
+            _PLANNED: partial(write_planned_daily, context, sales, series, feeds, most),
             _QUARANTINE: quarantine,
         }
         if "weather" not in feeds and context.lakehouse.exists(WEATHER):
@@ -144,14 +143,17 @@ def take_accounts(context: RunContext, sales: CleanedSales, feeds: dict[str, Spl
     return accounts
 
 
-def planned_rows(context: RunContext, sales: CleanedSales, series: DataFrame, feeds: dict[str, Split]) -> DataFrame:
-    """The prices and promotions that the feeds state for the horizon after the last sale."""
+def write_planned_daily(
+    context: RunContext, sales: CleanedSales, series: DataFrame, feeds: dict[str, Split], most: int
+) -> int:
+    """Write the prices and promotions that the feeds state for the horizon after the last sale."""
     stated = {name: feeds[name].accepted if name in feeds else None for name in ("prices", "promotions")}
-    return planned_daily(series, sales.span()[1], context.settings.horizon, **stated).coalesce(1)
+    frame = planned_daily(series, sales.span()[1], context.settings.horizon, **stated)
+    return write_frame(context.lakehouse, frame, _PLANNED, most)
 
 
-def _write(write: Callable[[DataFrame, str], int], name: str, rows: Callable[[], DataFrame]) -> int:
-    return write(rows(), name)
+def write_small(context: RunContext, name: str, frame: Callable[[], DataFrame], most: int) -> int:
+    return write_frame(context.lakehouse, frame().coalesce(1), name, most)
 
 
 def write_quarantine(context: RunContext, splits: list[Split], most: int) -> int:
