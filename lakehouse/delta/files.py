@@ -222,8 +222,12 @@ def replace_rows(lake: Lakehouse, name: str, table: pa.Table) -> int:
 
 
 def write_rows(lake: Lakehouse, name: str, table: pa.Table, replace: Mapping[str, Sequence[str]] | None) -> int:
-    """Write rows, partition columns among them, a file for each partition; `replace` as in `Lakehouse.commit_files`."""
+    """Write rows, partition columns among them, a file for each partition; `replace` as in `Lakehouse.commit_files`.
+
+    In the order of the key, so that the same rows give the same file, whatever order Spark's tasks gave them.
+    """
     lake.ensure(name)
+    table = table.sort_by([(column, "ascending") for column in contract(name).key if column in table.column_names])
     partitions, files = list(contract(name).partitions), []
     for values in table.select(partitions).group_by(partitions).aggregate([]).to_pylist():
         rows = table

@@ -17,7 +17,7 @@ from lakehouse.schema.tables import contract
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-NAME = "forecast.festival_lift"
+NAME, PLANNED = "forecast.festival_lift", "silver.planned_daily"
 FIRST, SECOND = "r1", "r2"
 
 
@@ -67,3 +67,25 @@ def test_wrong_rows_are_refused_and_nothing_is_written(spark: SparkSession, lake
     with pytest.raises(ContractError, match="missing"):
         write_frame(lake, frame_of(spark, [("b", FIRST)]).drop("lift_factor"), NAME, most_rows)
     assert keys(lake) == [("a", FIRST)]
+
+
+def planned_of(spark: SparkSession, lines: list[tuple[str, int, float]]) -> DataFrame:
+    """A planned day each, by series and bucket."""
+    rows = [
+        {"unique_id": series, "ds": date(2024, 1, 1), "unit_price": price, "is_promo": False, "bucket": bucket}
+        for series, bucket, price in lines
+    ]
+    return spark.createDataFrame(pa.Table.from_pylist(rows, contract(PLANNED).arrow_schema()))
+
+
+@pytest.mark.parametrize("most_rows", [FEW_ROWS, FEW_ROWS + 1])
+def test_a_bucket_is_replaced_by_its_number(spark: SparkSession, lake: Lakehouse, most_rows: int) -> None:
+    write_frame(lake, planned_of(spark, [("a", 1, 1.0), ("b", 2, 1.0), ("c", 11, 1.0)]), PLANNED, most_rows)
+    write_frame(lake, planned_of(spark, [("a", 1, 2.0), ("c", 11, 2.0)]), PLANNED, most_rows, {"bucket": ["1", "11"]})
+    found = {row["unique_id"]: row["unit_price"] for row in lake.read_arrow(PLANNED).to_pylist()}
+    assert found == {"a": 2.0, "b": 1.0, "c": 2.0}
+
+
+def test_few_rows_lie_in_the_order_of_the_key_whatever_order_they_came_in(spark: SparkSession, lake: Lakehouse) -> None:
+    write_frame(lake, planned_of(spark, [("c", 1, 1.0), ("a", 1, 1.0), ("b", 1, 1.0)]).coalesce(1), PLANNED, FEW_ROWS)
+    assert lake.read_arrow(PLANNED)["unique_id"].to_pylist() == ["a", "b", "c"]
