@@ -14,7 +14,6 @@ from typing import Any, cast
 import numpy as np
 
 from udfs.fulfilment.routing.delivery_problem import NO_WAY, DeliveryProblem, FloatArray, IntArray
-from udfs.fulfilment.routing.route_plan import RoutePlan
 from udfs.fulfilment.routing.timetable import Trips
 
 _MILLIONTHS = 1_000_000
@@ -56,22 +55,22 @@ class SolverData:
             routes.append((self.vehicles[route.vehicle_type()], trips))
         return routes
 
-    def solution_of(self, plan: RoutePlan) -> Any:
-        """A plan as a solution; stops that are not among the clients are left out."""
+    def solution_of(self, plan: Sequence[tuple[int, Trips]]) -> Any:
+        """Routes of (vehicle type, trips) as a solution; stops that are not among the clients are left out."""
         vrp = solver_module()
         client_of = {stop: vrp.Activity(vrp.ActivityType.CLIENT, row) for row, stop in enumerate(self.stops)}
         type_of = {vehicle: row for row, vehicle in enumerate(self.vehicles)}
         routes = []
-        for route in plan.routes:
-            if route.vehicle not in type_of:
+        for vehicle, trips in plan:
+            if vehicle not in type_of:
                 continue
-            reload = vrp.Activity(vrp.ActivityType.DEPOT, self.data.vehicle_type(type_of[route.vehicle]).start_depot)
+            reload = vrp.Activity(vrp.ActivityType.DEPOT, self.data.vehicle_type(type_of[vehicle]).start_depot)
             visits: list[Any] = []
-            for trip in route.trips:
+            for trip in trips:
                 clients = [client_of[stop] for stop in trip if stop in client_of]
                 visits.extend([reload] * bool(visits and clients) + clients)
             if visits:
-                routes.append(vrp.Route(self.data, visits, type_of[route.vehicle]))
+                routes.append(vrp.Route(self.data, visits, type_of[vehicle]))
         return vrp.Solution(self.data, routes)
 
 

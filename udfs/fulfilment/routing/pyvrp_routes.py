@@ -10,9 +10,9 @@ from typing import Any
 
 from udfs.fulfilment.routing.delivery_problem import DeliveryProblem, FloatArray
 from udfs.fulfilment.routing.pyvrp_data import SolverData, solver_data, solver_module
-from udfs.fulfilment.routing.route_plan import Route, RoutePlan
+from udfs.fulfilment.routing.route_plan import RoutePlan
 from udfs.fulfilment.routing.simple_routes import savings
-from udfs.fulfilment.routing.timetable import plan_of, timed_route
+from udfs.fulfilment.routing.timetable import Trips, plan_of, timed_route
 from udfs.fulfilment.routing.unserved_reason import impossible
 
 _INFEASIBLE = 2**63 - 1  # PyVRP's cost of a solution that breaks something
@@ -46,44 +46,40 @@ class RouteEffort:
         return cls(400 + 20 * stops, seed, deadline_s)
 
 
-def solve_routes(
+def solve_routes(problem: DeliveryProblem, effort: RouteEffort, start: RoutePlan | None = None) -> RoutePlan:
+    """Routes of least cost and lost prizes, each with its timetable, never dearer than `start`'s.
+
+    Stops that no vehicle could serve stay behind, and so do the fewest others where not all can be served together.
+    Raises ValueError where PyVRP is not installed.
+    """
+    return improved_routes(problem, effort, [(route.vehicle, route.trips) for route in start.routes] if start else [])
+
+
+def improved_routes(
     problem: DeliveryProblem,
     effort: RouteEffort,
-    start: RoutePlan | None = None,
+    start: Sequence[tuple[int, Trips]],
+    stops: Collection[int] | None = None,
     more_cost_VN: FloatArray | None = None,
 ) -> RoutePlan:
-    """Routes of least cost and lost prizes, each with its timetable.
+    """`solve_routes` for some of the stops, the others count as unserved, from (vehicle type, trips) that may break limits.
 
-    Stops that no vehicle could serve stay behind, and so do the fewest others where not all can be served together. The
-    same routes as `start` or better come from it. more_cost_VN: money that the search adds for a stop on a vehicle type, which no
-    route's cost contains. Raises ValueError where PyVRP is not installed.
+    more_cost_VN: money by which the search counts a stop dearer on a vehicle type; no route's cost contains it.
     """
     barred = impossible(problem)
-    stops = [n for n in range(len(problem.stops)) if n not in barred]
-    if not stops:
-        return RoutePlan((), tuple(range(len(problem.stops))))
-    search = _Search(problem, stops, effort, start, more_cost_VN)
-    rest_s = [0] * len(problem.vehicles)
+    rows = [n for n in (range(len(problem.stops)) if stops is None else stops) if n not in barred]
+    if not rows:
+        return plan_of(problem, [])
+    search, rest_s = _Search(problem, rows, effort, start, more_cost_VN), [0] * len(problem.vehicles)
     while True:
         routes = search.routes(rest_s)
         timed = [timed_route(problem, vehicle, trips) for vehicle, trips in routes]
         late = {vehicle for (vehicle, _), route in zip(routes, timed, strict=True) if route is None}
-        found = plan_of(problem, [route for route in timed if route], search.iterations, is_cut=search.is_cut)
-        if not late:
-            return found
         if all(rest_s[vehicle] for vehicle in late):
-            return _kept(problem, found, search)
-        rest_s = [
-            kind.break_s if v in late else rest
-            for v, (kind, rest) in enumerate(zip(problem.vehicles, rest_s, strict=True))
-        ]
-
-
-def _kept(problem: DeliveryProblem, found: RoutePlan, search: _Search) -> RoutePlan:
-    """Where a search ends without routes that hold: savings routes, which do."""
-    simple = savings(problem)
-    best = min((found, simple), key=lambda plan: (len(plan.unserved), plan.cost))
-    return plan_of(problem, best.routes, search.iterations, is_cut=search.is_cut)
+            break
+        # A break does not fit: the shifts of such vehicles end by it earlier, after whose last stop it then fits.
+        rest_s = [kind.break_s if v in late else rest_s[v] for v, kind in enumerate(problem.vehicles)]
+    return plan_of(problem, [route for route in timed if route], search.iterations, is_cut=search.is_cut)
 
 
 class _Search:
@@ -94,7 +90,7 @@ class _Search:
         problem: DeliveryProblem,
         stops: Collection[int],
         effort: RouteEffort,
-        start: RoutePlan | None,
+        start: Sequence[tuple[int, Trips]],
         more_cost_VN: FloatArray | None,
     ) -> None:
         self.problem, self.stops, self.effort = problem, stops, effort
@@ -111,7 +107,7 @@ class _Search:
             best = self._best(found, is_first=forced is None)
             if best.is_feasible():
                 return found.trips_of(best)
-        return [(route.vehicle, route.trips) for route in savings(self.problem).routes]
+        return [(route.vehicle, route.trips) for route in savings(self.problem, self.stops).routes]
 
     def _forced_prize(self) -> float:
         """More than any one stop could cost."""
@@ -127,7 +123,7 @@ class _Search:
 
     def _best(self, found: SolverData, *, is_first: bool) -> Any:
         """is_first: a quarter of the iterations without a solution that holds is enough; then stops are left out."""
-        start = found.solution_of(self.start) if self.start is not None and self.start.routes else None
+        start = found.solution_of(self.start) if self.start else None
         patience = self.effort.iterations // 4 if is_first else self.effort.iterations
         result = searched(found, self.effort.seed, _Stop(self, patience), start)
         self.iterations += result.num_iterations
@@ -153,10 +149,22 @@ class _Stop:
 def searched(found: SolverData, seed: int, stop: Any, start: Any = None) -> Any:
     """PyVRP's result from `start`, or from stops put in at random: its `solve` with penalties that fit the costs."""
     solver_module()
-    from pyvrp import IteratedLocalSearch, IteratedLocalSearchParams, PenaltyManager, PenaltyParams
-    from pyvrp import RandomNumberGenerator, Solution
-    from pyvrp.search import OPERATORS, LocalSearch, NeighbourhoodParams, PerturbationManager, PerturbationParams
-    from pyvrp.search import compute_neighbours
+    from pyvrp import (
+        IteratedLocalSearch,
+        IteratedLocalSearchParams,
+        PenaltyManager,
+        PenaltyParams,
+        RandomNumberGenerator,
+        Solution,
+    )
+    from pyvrp.search import (
+        OPERATORS,
+        LocalSearch,
+        NeighbourhoodParams,
+        PerturbationManager,
+        PerturbationParams,
+        compute_neighbours,
+    )
 
     data, rng = found.data, RandomNumberGenerator(seed=seed)
     neighbours = compute_neighbours(data, NeighbourhoodParams(num_neighbours=_NEIGHBOURS))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import numpy as np
 
@@ -27,16 +27,16 @@ def nearest_neighbour(problem: DeliveryProblem) -> RoutePlan:
     return plan_of(problem, routes)
 
 
-def savings(problem: DeliveryProblem) -> RoutePlan:
+def savings(problem: DeliveryProblem, stops: Collection[int] | None = None) -> RoutePlan:
     """Clarke and Wright (1964), all routes at once: two trips become one where that saves most and is still allowed.
 
     Each stop belongs to its nearest depot. Longest trips get vehicles first, the cheapest that can; those for which none is left
     become further trips, or their stops go one by one where they cost least, or stay behind.
     """
-    trips: list[tuple[int, tuple[int, ...]]] = []
-    for depot, stops in _by_depot(problem).items():
-        trips.extend((depot, trip) for trip in _merged(problem, depot, stops))
-    return _with_vehicles(problem, trips)
+    trips: list[tuple[int, ...]] = []
+    for depot, mine in _by_depot(problem).items():
+        trips.extend(_merged(problem, depot, [n for n in mine if stops is None or n in stops]))
+    return _with_vehicles(problem, trips, stops)
 
 
 def _by_cost(problem: DeliveryProblem) -> list[int]:
@@ -100,9 +100,9 @@ def _pairs(problem: DeliveryProblem, depot: int, stops: IntArray) -> Iterable[tu
     return zip(stops[tail].tolist(), stops[head].tolist(), strict=True)
 
 
-def _with_vehicles(problem: DeliveryProblem, trips: list[tuple[int, tuple[int, ...]]]) -> RoutePlan:
+def _with_vehicles(problem: DeliveryProblem, trips: list[tuple[int, ...]], stops: Collection[int] | None) -> RoutePlan:
     number, routes, rest = [kind.number for kind in problem.vehicles], [], []
-    for _, trip in sorted(trips, key=lambda each: (-len(each[1]), each)):
+    for trip in sorted(trips, key=lambda each: (-len(each), each)):
         options = [timed_route(problem, v, [trip]) for v, free in enumerate(number) if free]
         fitting = [route for route in options if route is not None]
         if fitting:
@@ -111,11 +111,12 @@ def _with_vehicles(problem: DeliveryProblem, trips: list[tuple[int, tuple[int, .
         else:
             rest.append(trip)
     for trip in rest:
-        longer = [timed_route(problem, route.vehicle, [*route.trips, trip]) for route in routes]
-        more = [(new.cost - routes[row].cost, row) for row, new in enumerate(longer) if new is not None]
+        longer = [(row, timed_route(problem, route.vehicle, [*route.trips, trip])) for row, route in enumerate(routes)]
+        more = [(new.cost - routes[row].cost, row, new) for row, new in longer if new is not None]
         if more:
-            routes[min(more)[1]] = longer[min(more)[1]]  # type: ignore[call-overload]
+            _, row, routes[row] = min(more, key=lambda option: option[:2])
     plan = plan_of(problem, routes)
     for stop in plan.unserved:
-        plan = with_stop(problem, plan, stop) or plan
+        if stops is None or stop in stops:
+            plan = with_stop(problem, plan, stop) or plan
     return plan
