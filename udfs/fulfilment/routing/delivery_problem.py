@@ -22,9 +22,9 @@ NO_WAY = 1_000_000_000  # metres or seconds from which on there is no way from t
 class VehicleType:
     """Vehicles that are alike; each starts and ends at its depot.
 
-    depot: row of `DeliveryProblem.depots`. capacity_K: of a trip. fixed_cost: a day's use, km_cost a kilometre, hour_cost an
-    hour from departure to return, the break not counted, all in money. shift_s: seconds from midnight between which the
-    vehicle is away (may pass 86,400). break_s: to be taken in one piece at a stop, after its service. most_trips: a day.
+    depot: row of `DeliveryProblem.depots`. capacity_K: of a trip. fixed_cost: a day's use, km_cost a kilometre,
+    hour_cost an hour from departure to return, the break not counted, all in money. shift_s: seconds from midnight between which
+    the vehicle is away (may pass 86,400). break_s: taken in one piece at a stop, after its service. most_trips: a day.
     """
 
     vehicle_type: str
@@ -66,9 +66,9 @@ class DeliveryProblem:
     """A depot's day, or several depots' that share stops.
 
     place_N, depot_place_D: rows of the matrices. load_NK: what a stop gets. window_N2, depot_window_D2: first and last
-    second from midnight at which service may start, the depot be left and be reached (may pass 86,400). service_N: seconds. release_N:
-    second before which the load is not ready to leave. prize_N: money that is lost when the stop is not served; inf: it
-    must be. metres_PP, seconds_PP: from row to column, `NO_WAY` and more where there is none.
+    second from midnight at which service may start, the depot be left and be reached (may pass 86,400). service_N:
+    seconds. release_N: second before which the load is not ready to leave. prize_N: money that is lost when the stop is
+    not served; inf: it must be. metres_PP, seconds_PP: from row to column, `NO_WAY` and more where there is none.
     Raises ValueError for shapes that do not fit together, numbers out of range, and names that occur twice.
     """
 
@@ -130,8 +130,8 @@ class DeliveryProblem:
             if is_bad.any():
                 row = int(is_bad.argmax())
                 raise ValueError(
-                    f"{name}: expected an end after the start, found {window[row].tolist()} for {names[row]}; add 86,400 to "
-                    "the end of a window over midnight"
+                    f"{name}: expected an end after the start, found {window[row].tolist()} for {names[row]}; add "
+                    "86,400 to the end of a window over midnight"
                 )
 
     def _check_vehicles(self, kinds: int) -> None:
@@ -139,7 +139,7 @@ class DeliveryProblem:
             if each.depot >= len(self.depots) or len(each.capacity_K) != kinds:
                 raise ValueError(
                     f"vehicle type {each.vehicle_type}: expected a depot of 0 to {len(self.depots) - 1} and {kinds} "
-                    f"capacities, found depot {each.depot} and {len(each.capacity_K)}; correct its row of the feed `vehicles`"
+                    f"capacities, found depot {each.depot} and {len(each.capacity_K)}; correct its row of `vehicles`"
                 )
 
     def has_way(self, start: int, end: int) -> bool:
@@ -148,7 +148,7 @@ class DeliveryProblem:
 
 
 def whole_loads(amount: ArrayLike, units: float = 1.0) -> IntArray:
-    """Loads in whole units, rounded up: `whole_loads(litres, 1000)` in millilitres. What is off by 1e-6 is rounding itself.
+    """Loads in whole units, rounded up: `whole_loads(litres, 1000)` in millilitres; 1e-6 more is rounding itself.
 
     Raises ValueError for a load that is negative or not finite, as all three do."""
     return np.ceil(_finite("load", amount, units) - 1e-6).astype(np.int64)
@@ -187,12 +187,12 @@ def _check_whole(name: str, value: IntArray, shape: tuple[int, ...], names: Sequ
         raise ValueError(f"{name}: expected shape {shape}, found {value.shape}; give a row for each name")
     if not np.issubdtype(value.dtype, np.integer):
         raise ValueError(
-            f"{name}: expected whole numbers, found {value.dtype}; round with whole_loads, whole_metres or whole_seconds"
+            f"{name}: expected whole numbers, found {value.dtype}; use whole_loads, whole_metres or whole_seconds"
         )
     is_bad = value < 0
     if is_bad.any():
         row = int(np.argwhere(is_bad)[0][0])
         who = f"place {row}" if name.endswith("PP") else names[row]
         raise ValueError(
-            f"{name}: expected numbers >= 0, found {value[is_bad][0]} for {who}; correct it in the feed, or leave it out"
+            f"{name}: expected numbers >= 0, found {value[is_bad][0]} for {who}; correct it in the feed or leave it out"
         )

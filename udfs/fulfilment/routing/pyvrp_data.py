@@ -1,6 +1,7 @@
 """A delivery problem as PyVRP's data, and back.
 
-Money is whole millionths of the currency, divided by what all amounts have in common: costs that are mere metres stay metres.
+Money is whole millionths of the currency, divided by what all amounts have in common: costs that are mere
+metres stay metres.
 """
 
 from __future__ import annotations
@@ -83,8 +84,8 @@ def solver_data(
 ) -> SolverData:
     """PyVRP's data for some of the stops.
 
-    rest_s: seconds by which each vehicle type's shift ends before. forced_prize: None, or what a stop that must be served
-    counts when it may be left out. more_cost_VN: money that a stop costs more on a vehicle type.
+    rest_s: seconds by which each vehicle type's shift ends before. forced_prize: None, or what a stop that must be
+    served counts when it may be left out. more_cost_VN: money that a stop costs more on a vehicle type.
     """
     vrp, rows = solver_module(), tuple(stops)
     hours = [_hours(problem, v, rest) for v, rest in enumerate(rest_s)]
@@ -204,7 +205,7 @@ def _penalties(
     metres_PP: IntArray,
     seconds_PP: IntArray,
 ) -> tuple[tuple[list[float], float, float], float]:
-    """What is as dear as the ways that one could save by it: the mean way a mean load, a vehicle's fixed cost a capacity.
+    """As dear as the ways that one could save by it: the mean way a mean load, a vehicle's fixed cost a capacity.
 
     PyVRP's own start, 50,000 a unit of anything, is far too dear for its first thousands of iterations."""
     kinds = [problem.vehicles[v] for v in used]

@@ -1,4 +1,4 @@
-"""A day that changes while it runs: what has left stays, the rest is routed again from the earlier routes and near to them."""
+"""A day that changes while it runs: what has left stays, the rest is routed again, near to the earlier routes."""
 
 from __future__ import annotations
 

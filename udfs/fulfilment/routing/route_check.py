@@ -1,4 +1,4 @@
-"""Whether routes can be driven as they are written: all is counted again, and nothing of the solver or timetable is used."""
+"""Whether routes can be driven as they are written: all is counted again, without the solver or timetable."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from udfs.fulfilment.routing.route_plan import Route, RoutePlan
 
 
 def faults_of(problem: DeliveryProblem, plan: RoutePlan) -> list[str]:
-    """What is wrong with a plan, a sentence each; empty where every stop is in one trip or unserved, and every route keeps
-    capacities, ways, windows, releases, depot, shift, break, trips, and the metres, seconds and cost that it states.
+    """What is wrong with a plan, a sentence each; empty where every stop is in one trip or unserved, and every route
+    keeps capacities, ways, windows, releases, depot, shift, break, trips, and the metres, seconds and cost that it states.
 
     That a stop is unserved is no fault, but that the plan does not say so is."""
     names, faults = problem.stops, []

@@ -12,8 +12,8 @@ class Route:
     vehicle: row of the problem's vehicle types. trips: rows of stops. trip_leave_s, trip_return_s: a trip each, at the
     depot. arrive_s, wait_s (before service), start_s and leave_s (service, and the break where it is taken there): a
     stop each. load_K: on arrival. slack_s: how much later one could arrive and still keep every window and the shift.
-    break_s: second in which the break begins, None where the vehicle needs none. metres; seconds: from departure to return without the
-    break; cost: money.
+    break_s: second in which the break begins, None where the vehicle needs none. metres; seconds: from departure to
+    return without the break; cost: money.
     """
 
     vehicle: int

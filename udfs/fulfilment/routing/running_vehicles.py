@@ -31,7 +31,7 @@ class RunningVehicle:
 def running_vehicles(
     old_problem: DeliveryProblem, old_plan: RoutePlan, problem: DeliveryProblem, now_s: int
 ) -> list[RunningVehicle]:
-    """The earlier plan's vehicles that are still there: those that have left first, of each type as many as it has now."""
+    """The earlier plan's vehicles that are still there: those that have left first, as many of a type as it has."""
     row_of = {name: row for row, name in enumerate(problem.stops)}
     kind_of = {(kind.vehicle_type, kind.depot): row for row, kind in enumerate(problem.vehicles)}
     free, vehicles = Counter({row: kind.number for row, kind in enumerate(problem.vehicles)}), []
@@ -97,7 +97,7 @@ def _without(trips: list[tuple[int, ...]], stop: int) -> list[tuple[int, ...]]:
 
 
 def rest_of_day(problem: DeliveryProblem, vehicles: list[RunningVehicle], now_s: int) -> DeliveryProblem:
-    """The problem with a vehicle type for each running vehicle, in their order, and one a type for those that stood still."""
+    """The problem with a vehicle type for each running vehicle, in order, then one a type for those that stood still."""
     kinds = [_still_free(problem.vehicles[each.kind], each) for each in vehicles]
     used = Counter(each.kind for each in vehicles)
     for row, kind in enumerate(problem.vehicles):

@@ -1,4 +1,4 @@
-"""What is driven without a solver: the nearest stop next, or Clarke and Wright's savings. Today's practice, to compare with."""
+"""What is driven without a solver: the nearest stop next, or Clarke and Wright's savings: today's practice."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def nearest_neighbour(problem: DeliveryProblem) -> RoutePlan:
 def savings(problem: DeliveryProblem, stops: Collection[int] | None = None) -> RoutePlan:
     """Clarke and Wright (1964), all routes at once: two trips become one where that saves most and is still allowed.
 
-    Each stop belongs to its nearest depot. Longest trips get vehicles first, the cheapest that can; those for which none is left
-    become further trips, or their stops go one by one where they cost least, or stay behind.
+    Each stop belongs to its nearest depot. Longest trips get vehicles first, the cheapest that can; those for which
+    none is left become further trips, or their stops go one by one where they cost least, or stay behind.
     """
     trips: list[tuple[int, ...]] = []
     for depot, mine in _by_depot(problem).items():

@@ -1,4 +1,4 @@
-"""When a route's vehicle is where: it leaves as late as it can without coming back later, and rests where that costs least."""
+"""When a route's vehicle is where: it leaves as late as brings it back no later, and rests where that costs least."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Trips = Sequence[Sequence[int]]
 
 @dataclass(frozen=True, slots=True)
 class _Nodes:
-    """Depots and stops in the order of a route; stop -1: the depot. early, late: of arrival or start; travel: to the next."""
+    """Depots and stops in the order of a route; stop -1: the depot. early, late: of the start; travel: to the next."""
 
     stop: list[int]
     early: list[int]

@@ -1,4 +1,4 @@
-"""Why a stop stays behind: what no vehicle could do, before a search; the smallest change that would serve it, after."""
+"""Why a stop stays behind: what no vehicle could do, whatever else is asked of it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from udfs.fulfilment.routing.delivery_problem import DeliveryProblem
 
 
 def impossible(problem: DeliveryProblem) -> dict[int, str]:
-    """The stops that no vehicle could serve if it had nothing else to do, each with the reason of the vehicle that comes
-    nearest to it: of no vehicle, load, way, window, shift in this order, the last one reached."""
+    """The stops that no vehicle could serve if it had nothing else to do, each with the reason of the vehicle that
+    comes nearest to it: of no vehicle, load, way, window, shift in this order, the last one reached."""
     reasons = {}
     for stop in range(len(problem.stops)):
         found = [_hindrance(problem, stop, v) for v, kind in enumerate(problem.vehicles) if kind.number]
@@ -35,11 +35,10 @@ def _hindrance(problem: DeliveryProblem, stop: int, vehicle: int) -> tuple[int, 
             2,
             f"window closed on arrival: the earliest is {_clock(arrive)}, {kind.vehicle_type}, it ends {_clock(late)}",
         )
-    back = max(arrive, early) + int(problem.service_N[stop]) + kind.break_s + int(problem.seconds_PP[place, home])
+    back = max(arrive, early) + int(problem.service_N[stop]) + int(problem.seconds_PP[place, home])
     end = min(closes, kind.shift_s[1])
     if max(leave, 0) > end or back > end:
-        rest = ", the break included" * bool(kind.break_s)
-        return 3, f"beyond the shift: {kind.vehicle_type} is back {_clock(back)}{rest}, its day ends {_clock(end)}"
+        return 3, f"beyond the shift: {kind.vehicle_type} is back {_clock(back)}, its day ends {_clock(end)}"
     return None
 
 

@@ -1,0 +1,154 @@
+"""One search by PyVRP's iterated local search, which ends by iterations: any machine finds the same."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from udfs.fulfilment.routing.delivery_problem import NO_WAY, DeliveryProblem, FloatArray
+from udfs.fulfilment.routing.pyvrp_data import SolverData, solver_data, solver_module
+from udfs.fulfilment.routing.simple_routes import savings
+from udfs.fulfilment.routing.timetable import Trips
+
+_INFEASIBLE = 2**63 - 1  # PyVRP's cost of a solution that breaks something
+_NEIGHBOURS, _PERTURBATIONS = 25, 10
+
+
+@dataclass(frozen=True, slots=True)
+class RouteEffort:
+    """How long routes are searched for: iterations, a seed, and a guard in seconds by `clock`, not to be met.
+
+    Raises ValueError for a value out of range.
+    """
+
+    iterations: int
+    seed: int = 0
+    deadline_s: float | None = None
+    clock: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
+        rules = (
+            ("iterations", self.iterations >= 1, "at least 1"),
+            ("seed", self.seed >= 0, "a whole number >= 0"),
+            ("deadline_s", self.deadline_s is None or self.deadline_s > 0, "seconds > 0, or None"),
+        )
+        for name, is_good, expected in rules:
+            if not is_good:
+                raise ValueError(f"RouteEffort.{name}: expected {expected}, found {getattr(self, name)!r}")
+
+    @classmethod
+    def for_stops(cls, stops: int, seed: int = 0, deadline_s: float | None = None) -> RouteEffort:
+        """What a problem of that many stops needs, measured by tests/benchmarks/bench_routes.py (effort)."""
+        return cls(400 + 20 * stops, seed, deadline_s)
+
+
+class RouteSearch:
+    """The searches for some stops of a problem; iterations and is_cut count all of them.
+
+    start: (vehicle type, trips), which may break limits. is_first_enough: ends with the first routes that serve all,
+    and finds none where that fails, instead of leaving stops out.
+    """
+
+    def __init__(
+        self,
+        problem: DeliveryProblem,
+        stops: Collection[int],
+        effort: RouteEffort,
+        start: Sequence[tuple[int, Trips]] = (),
+        more_cost_VN: FloatArray | None = None,
+        *,
+        is_first_enough: bool = False,
+    ) -> None:
+        self.problem, self.stops, self.effort, self.start = problem, stops, effort, start
+        self.more_cost_VN, self.is_first_enough = more_cost_VN, is_first_enough
+        self.iterations, self.is_cut = 0, False
+        self.end = None if effort.deadline_s is None else effort.clock() + effort.deadline_s
+
+    def routes(self, rest_s: Sequence[int]) -> list[tuple[int, Trips]]:
+        """(vehicle type, trips) of all stops, or else of as many as can be; vehicle types' shifts end by rest_s before.
+
+        A quarter of the iterations without routes that hold is taken as a sign that there are none for all.
+        """
+        patience = self.effort.iterations if self.is_first_enough else self.effort.iterations // 4
+        found = solver_data(self.problem, self.stops, rest_s, None, self.more_cost_VN)
+        if not found.vehicles:
+            return []
+        best = self._best(found, patience, self.start)
+        if best.is_feasible() or self.is_first_enough:
+            return found.trips_of(best) if best.is_feasible() else []
+        simple = [(route.vehicle, route.trips) for route in savings(self.problem, self.stops).routes]
+        found = solver_data(self.problem, self.stops, rest_s, self._forced_prize(), self.more_cost_VN)
+        best = self._best(found, self.effort.iterations, simple)
+        return found.trips_of(best) if best.is_feasible() else simple
+
+    def _forced_prize(self) -> float:
+        """More than any one stop could cost."""
+        problem = self.problem
+        farthest = 2 * float(problem.metres_PP[problem.metres_PP < NO_WAY].max(initial=0)) / 1000
+        dearest = max(
+            kind.fixed_cost + kind.km_cost * farthest + kind.hour_cost * (kind.shift_s[1] - kind.shift_s[0]) / 3600
+            for kind in problem.vehicles
+        )
+        return (
+            3 * dearest + max((prize for prize in problem.prize_N.tolist() if math.isfinite(prize)), default=0.0) + 1.0
+        )
+
+    def _best(self, found: SolverData, patience: int, start: Sequence[tuple[int, Trips]]) -> Any:
+        solution = found.solution_of(start) if start else None
+        result = searched(found, self.effort.seed, _Stop(self, patience), solution)
+        self.iterations += result.num_iterations
+        return result.best
+
+
+class _Stop:
+    """Ends a search by its iterations, and, where nothing holds, by its patience; the clock is a guard."""
+
+    def __init__(self, search: RouteSearch, patience: int) -> None:
+        self.search, self.patience, self.count = search, patience, 0
+
+    def __call__(self, best_cost: int) -> bool:
+        search, done, is_served = self.search, self.count, best_cost < _INFEASIBLE
+        self.count += 1
+        if done >= (search.effort.iterations if is_served else self.patience) or (is_served and search.is_first_enough):
+            return True
+        if search.end is not None and search.effort.clock() >= search.end:
+            search.is_cut = True
+        return search.is_cut
+
+
+def searched(found: SolverData, seed: int, stop: Any, start: Any = None) -> Any:
+    """PyVRP's result from `start`, or from stops put in at random: its `solve` with penalties that fit the costs."""
+    solver_module()
+    from pyvrp import (
+        IteratedLocalSearch,
+        IteratedLocalSearchParams,
+        PenaltyManager,
+        PenaltyParams,
+        RandomNumberGenerator,
+        Solution,
+    )
+    from pyvrp.search import (
+        OPERATORS,
+        LocalSearch,
+        NeighbourhoodParams,
+        PerturbationManager,
+        PerturbationParams,
+        compute_neighbours,
+    )
+
+    data, rng = found.data, RandomNumberGenerator(seed=seed)
+    neighbours = compute_neighbours(data, NeighbourhoodParams(num_neighbours=_NEIGHBOURS))
+    search = LocalSearch(data, rng, neighbours, PerturbationManager(PerturbationParams(1, _PERTURBATIONS)))
+    for operator in OPERATORS:
+        if operator.supports(data):
+            search.add_operator(operator(data))
+    least = min(*found.penalties[0], found.penalties[1], 1.0) / 1000 if found.penalties[0] else 0.001
+    penalties = PenaltyManager(found.penalties, PenaltyParams(min_penalty=least, max_penalty=found.largest_penalty))
+    if start is None:
+        start = search(Solution.make_random(data, rng), penalties.max_cost_evaluator(), exhaustive=True)
+    return IteratedLocalSearch(data, penalties, search, start, IteratedLocalSearchParams()).run(
+        stop, collect_stats=False
+    )
