@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from lakehouse.schema.checks import Range
+from lakehouse.schema.columns import Column, declare
 from lakehouse.schema.contract import Contract
 from lakehouse.schema.feed_layout import FeedLayout
 from lakehouse.schema.tables.column_groups import SERIES_ID
+
+declare(
+    Column("depot_id", "string", "Depot that supplies the location, or that ships"),
+    Column("latitude", "double", "Degrees north, WGS 84", Range(-90, 90)),
+    Column("longitude", "double", "Degrees east, WGS 84", Range(-180, 180)),
+    Column("receives_from", "string", "Time of day from which deliveries are taken, or a depot ships, as hh:mm"),
+    Column("receives_to", "string", "Time of day until which they are; one before receives_from is of the next day"),
+    Column("service_minutes", "double", "Minutes that a delivery takes at the door", Range(0)),
+    Column("unit_litres", "double", "Room that a unit takes, in litres", Range(0)),
+    Column("unit_kg", "double", "Weight of a unit, in kilograms", Range(0)),
+)
 
 FEEDS: tuple[FeedLayout, ...] = (
     FeedLayout(
@@ -39,13 +52,36 @@ FEEDS: tuple[FeedLayout, ...] = (
     ),
     FeedLayout(
         "products",
-        ("sku_id", "product_name", "category", "department", "brand", "lead_time_days", "shelf_life_days"),
+        (
+            "sku_id",
+            "product_name",
+            "category",
+            "department",
+            "brand",
+            "unit_litres",
+            "unit_kg",
+            "lead_time_days",
+            "shelf_life_days",
+        ),
         required=("sku_id",),
         key=("sku_id",),
     ),
     FeedLayout(
         "locations",
-        ("location_id", "location_name", "region", "country", "timezone", "open_weekdays"),
+        (
+            "location_id",
+            "location_name",
+            "region",
+            "country",
+            "latitude",
+            "longitude",
+            "depot_id",
+            "receives_from",
+            "receives_to",
+            "service_minutes",
+            "timezone",
+            "open_weekdays",
+        ),
         required=("location_id",),
         key=("location_id",),
     ),
@@ -131,14 +167,35 @@ CONTRACTS: tuple[Contract, ...] = (
     Contract(
         "silver.products",
         "Products, one row per SKU",
-        ("sku_id", "product_name", "category", "department", "brand", "lead_time_days", "shelf_life_days"),
+        (
+            "sku_id",
+            "product_name",
+            "category",
+            "department",
+            "brand",
+            "lead_time_days",
+            "shelf_life_days",
+            "unit_litres",
+            "unit_kg",
+        ),
         ("sku_id",),
         mode="overwrite",
     ),
     Contract(
         "silver.locations",
-        "Locations with the country whose public holidays they keep",
-        ("location_id", "location_name", "region", "country"),
+        "Locations with the country whose public holidays they keep, where they are and when they take deliveries",
+        (
+            "location_id",
+            "location_name",
+            "region",
+            "country",
+            "latitude",
+            "longitude",
+            "depot_id",
+            "receives_from",
+            "receives_to",
+            "service_minutes",
+        ),
         ("location_id",),
         mode="overwrite",
     ),

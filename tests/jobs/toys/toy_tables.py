@@ -8,8 +8,6 @@ from lakehouse.schema.entities import CUSTOMER, DEPOT_DAY
 from lakehouse.schema.tables import TABLES, register
 
 NEW_COLUMNS = (
-    Column("depot_id", "string", "Depot that parcels leave from"),
-    Column("depot_day_id", "string", "A depot's day, as depot_id|ds"),
     Column("trips", "long", "Vehicle loads that a depot's day takes"),
     Column("basket_value", "double", "Worth of baskets, in currency"),
 )

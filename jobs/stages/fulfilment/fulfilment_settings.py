@@ -1,0 +1,10 @@
+"""What the stages of fulfilment are told."""
+
+from __future__ import annotations
+
+from jobs.engine.setting import Setting
+from udfs.fulfilment.fulfilment_spec import FulfilmentSpec
+
+FULFILMENT: Setting[FulfilmentSpec] = Setting(
+    "fulfilment", FulfilmentSpec, "what is assumed of places, vehicles and ways, and how long routes are looked for"
+)
