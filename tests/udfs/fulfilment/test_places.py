@@ -56,18 +56,24 @@ def test_a_window_across_midnight_ends_on_the_next_day() -> None:
 def test_what_is_wrong_with_a_place_is_said_and_costs_no_other(place: dict[str, Any], code: str, words: str) -> None:
     found = places_of([DEPOT, place, row("good", 48.3, 11.7)], {}, SPEC)
     fault = found["s"].fault
-    assert fault is not None and fault[0] == code and words in fault[1]
-    assert found["good"].fault is None and found["good"].window == (21600, 64800) and found["good"].service_s == 900
+    assert fault is not None
+    assert fault[0] == code
+    assert words in fault[1]
+    assert found["good"].fault is None
+    assert found["good"].window == (21600, 64800)
+    assert found["good"].service_s == 900
 
 
 def test_a_depot_without_coordinates_ships_to_nobody() -> None:
     found = places_of([row("dc", None, None), row("s", 48.2, 11.6)], {}, SPEC)
-    assert found["s"].fault is not None and "its depot cannot ship: dc has no latitude" in found["s"].fault[1]
+    assert found["s"].fault is not None
+    assert "its depot cannot ship: dc has no latitude" in found["s"].fault[1]
 
 
 def test_a_network_names_the_depot_where_the_feed_does_not() -> None:
     found = places_of([DEPOT, row("s", 48.2, 11.6, depot_id=None, region="BY")], {"BY": "dc"}, SPEC)
-    assert found["s"].depot_id == "dc" and found["s"].fault is None
+    assert found["s"].depot_id == "dc"
+    assert found["s"].fault is None
 
 
 def vehicle(**more: Any) -> dict[str, Any]:
@@ -81,7 +87,8 @@ def vehicle(**more: Any) -> dict[str, Any]:
 def test_vehicles_take_what_the_feed_does_not_state_from_the_settings() -> None:
     (van,) = fleets_of([vehicle(ship_weekdays="1-3, 5", break_minutes=45.0)], SPEC)["dc"]
     assert (van.count, van.weekdays, van.break_s, van.km_cost) == (3, {1, 2, 3, 5}, 2700, SPEC.vehicle_km_cost)
-    assert van.litres == float("inf") and not van.is_assumed
+    assert van.litres == float("inf")
+    assert not van.is_assumed
 
 
 @pytest.mark.parametrize(
@@ -102,8 +109,10 @@ def test_made_up_places_are_cities_of_their_region_and_say_so() -> None:
     stated = row("CA_3", 37.77, -122.42, depot_id="own", region="CA", country="US")
     found = {each["location_id"]: each for each in made_up_places([*rows, stated], {"TX": "dc_tx"}, "US")}
     assert set(found) == {"CA_1", "CA_2", "CA_3", "TX_1", "TX_2", "depot_CA", "dc_tx", "own"}
-    assert not found["CA_3"]["is_place_assumed"] and found["CA_3"]["latitude"] == 37.77
+    assert not found["CA_3"]["is_place_assumed"]
+    assert found["CA_3"]["latitude"] == 37.77
     assert all(found[name]["is_place_assumed"] for name in ("CA_1", "TX_2", "depot_CA"))
     # The largest city of California is Los Angeles, of Texas Houston.
-    assert abs(found["CA_1"]["latitude"] - 34.05) < 0.1 and abs(found["TX_1"]["longitude"] + 95.37) < 0.1
+    assert abs(found["CA_1"]["latitude"] - 34.05) < 0.1
+    assert abs(found["TX_1"]["longitude"] + 95.37) < 0.1
     assert all(place.fault is None for place in places_of(found.values(), {}, SPEC).values())

@@ -22,13 +22,15 @@ MONDAY = date(2024, 1, 1)
 def test_the_last_possible_day_in_time_is_the_depots() -> None:
     weekday = {1, 3, 5}.__contains__
     found = ship_day(MONDAY, MONDAY + timedelta(days=3), lambda day: weekday(day.isoweekday()))
-    assert found is not None and not found.is_late
+    assert found is not None
+    assert not found.is_late
     assert (found.ds, found.wait_until) == (MONDAY + timedelta(days=2), MONDAY + timedelta(days=4))
 
 
 def test_a_receipt_before_the_order_is_late_on_the_first_day() -> None:
     found = ship_day(MONDAY, MONDAY - timedelta(days=2), lambda _day: True)
-    assert found is not None and (found.ds, found.is_late) == (MONDAY, True)
+    assert found is not None
+    assert (found.ds, found.is_late) == (MONDAY, True)
 
 
 def test_no_day_at_all() -> None:
@@ -52,7 +54,8 @@ def test_loads_keep_every_unit_and_whole_packs_within_the_vehicle(
     parts = loads_of(qty, pack, size, weight, [(litres, kg)])
     for line in range(len(lines)):
         own = [part.qty for part in parts if part.line == line]
-        assert sum(own) == pytest.approx(qty[line]) and min(own) > 0
+        assert sum(own) == pytest.approx(qty[line])
+        assert min(own) > 0
         assert all(each % pack[line] == 0 for each in own[:-1])
     for load in {part.load for part in parts}:
         held = [part for part in parts if part.load == load]
@@ -62,7 +65,8 @@ def test_loads_keep_every_unit_and_whole_packs_within_the_vehicle(
 
 
 def test_no_capacity_is_one_load() -> None:
-    assert {part.load for part in loads_of(*(np.array([1e6, 3.0]) for _ in range(4)), [])} == {0}
+    many = np.array([1e6, 3.0])
+    assert {part.load for part in loads_of(many, many, many, many, [])} == {0}
 
 
 def test_excess_of_normal_demand_is_that_of_draws() -> None:
@@ -84,9 +88,11 @@ def test_waiting_costs_what_is_not_there_and_no_more_than_the_load() -> None:
 def test_distances_on_earth() -> None:
     places = np.array([[52.52, 13.405], [48.1372, 11.5755], [52.52, 13.405]])  # Berlin, Munich, Berlin
     metres = great_circle_m(places[:, 0], places[:, 1])
-    assert metres[0, 1] == pytest.approx(504_000, rel=0.005) and metres[0, 2] == 0
+    assert metres[0, 1] == pytest.approx(504_000, rel=0.005)
+    assert metres[0, 2] == 0
     road, seconds = assumed_travel(places[:, 0], places[:, 1], 1.3, 60.0)
-    assert road[0, 1] == round(metres[0, 1] * 1.3) and seconds[0, 1] == pytest.approx(road[0, 1] * 0.06, abs=1)
+    assert road[0, 1] == round(metres[0, 1] * 1.3)
+    assert seconds[0, 1] == pytest.approx(road[0, 1] * 0.06, abs=1)
 
 
 def test_stated_ways_are_rounded_not_cut_and_the_missing_are_named() -> None:
