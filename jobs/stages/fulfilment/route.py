@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+from udfs.fulfilment.route_tables import DAY, ROUTE, STOP, UNSERVED, route_tables
 
 from jobs.engine.stage import THIS, Needs, Read, UnitStage
 from jobs.engine.task import KernelResult
@@ -14,7 +15,6 @@ from lakehouse.errors import ConfigError
 from lakehouse.schema.entities import DEPOT_DAY
 from lakehouse.schema.tables import contract
 from udfs.fulfilment.fulfilment_spec import FulfilmentSpec
-from udfs.fulfilment.route_tables import DAY, ROUTE, STOP, UNSERVED, route_tables
 
 if TYPE_CHECKING:
     from jobs.context import RunContext

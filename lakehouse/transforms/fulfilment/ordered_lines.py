@@ -54,7 +54,9 @@ def with_demand(lines: DataFrame, demand: DataFrame, policy: DataFrame, as_of: d
     )
     margin = policy.select("unique_id", (F.col("unit_price") - F.col("unit_cost")).alias("unit_margin"))
     joined = lines.join(sums, "unique_id", "left").join(margin, "unique_id", "left")
-    zero: dict[str, bool | float | int | str] = {f"{name}_{when}": 0.0 for name in ("mean", "variance") for when in ("before", "after")}
+    zero: dict[str, bool | float | int | str] = {
+        f"{name}_{when}": 0.0 for name in ("mean", "variance") for when in ("before", "after")
+    }
     zero["unit_margin"] = 0.0
     return joined.fillna(zero)
 

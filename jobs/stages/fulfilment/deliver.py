@@ -1,0 +1,52 @@
+"""Deliver: routes and what they leave become the list that a dispatcher opens, and what the routes save."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from jobs.engine.frames import as_of_part, write_part
+from jobs.engine.stage import THIS, FrameStage, Read
+from lakehouse.delta.ledger import StageRecord
+from lakehouse.schema.tables import contract
+from lakehouse.transforms.gold.deliveries import delivery_plan, fulfilment_value
+
+if TYPE_CHECKING:
+    from jobs.context import RunContext
+    from jobs.engine.frames import Frames
+
+_PLAN, _VALUE = "gold.delivery_plan", "gold.fulfilment_value"
+_SHIPMENT, _DAY = "fulfilment.shipment", "fulfilment.depot_day"
+_OF_RUN = (_SHIPMENT, "fulfilment.shipment_line", "fulfilment.route", "fulfilment.stop", "fulfilment.unserved", _DAY)
+
+
+def build(context: RunContext, frames: Frames) -> StageRecord:
+    """Write the as-of day's deliveries."""
+    currency = context.mapping.currency
+    tables = {name: frames[name] for name in (*_OF_RUN, "silver.locations")}
+    of_table = {
+        _PLAN: partial(delivery_plan, tables, currency),
+        _VALUE: partial(fulfilment_value, tables[_DAY], tables[_SHIPMENT], currency),
+    }
+
+    def rows(name: str) -> DataFrame:
+        declared, every = contract(name), {"as_of": context.as_of, "run_id": context.run.run_id}
+        frame = of_table[name]().withColumns({column: F.lit(value) for column, value in every.items()})
+        return frame.select(*(F.col(each).cast(declared.sql_type(each)).alias(each) for each in declared.columns))
+
+    return StageRecord(
+        "succeeded", rows=write_part(context, as_of_part(context), {name: partial(rows, name) for name in of_table})
+    )
+
+
+STAGE = FrameStage(
+    name="deliver",
+    reads=(*(Read(name, (), run=THIS) for name in _OF_RUN), Read("silver.locations", ("location_id", "location_name"))),
+    writes=(_PLAN, _VALUE),
+    identity=lambda context: context.mapping.currency,
+    build=build,
+    part=as_of_part,
+)

@@ -1,0 +1,46 @@
+"""What is brought where and when, for people: gold.delivery_plan and gold.fulfilment_value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+_DAY_S = 86_400
+
+
+def delivery_plan(tables: Mapping[str, DataFrame], currency: str) -> DataFrame:
+    """A row for each shipment, delivered or not. tables: fulfilment.shipment, .shipment_line, .route, .stop, .unserved
+    of one run, and silver.locations."""
+    lines = tables["fulfilment.shipment_line"].groupBy("shipment_id").agg(F.count("*").alias("line_count"))
+    vehicles = tables["fulfilment.route"].select("route_id", "vehicle_type")
+    stops = tables["fulfilment.stop"].join(vehicles, "route_id").drop("location_id", "load_litres", "load_kg")
+    left = tables["fulfilment.unserved"].select("shipment_id", "unserved_code", "reason", "smallest_change")
+    names = tables["silver.locations"].select("location_id", "location_name")
+    rows = tables["fulfilment.shipment"].join(lines, "shipment_id").join(stops, "shipment_id", "left")
+    rows = rows.join(left, "shipment_id", "left").join(names, "location_id", "left")
+    status = F.when(F.col("route_id").isNotNull(), "delivered").when(F.col("unserved_code") == "waits", "waits")
+    return rows.select(
+        "*",
+        status.otherwise("not served").alias("delivery_status"),
+        _time("arrive_s").alias("arrives_at"),
+        _time("leave_s").alias("leaves_at"),
+        F.floor(F.col("slack_s") / 60).alias("slack_minutes"),
+        F.lit(currency).alias("currency"),
+    )
+
+
+def fulfilment_value(days: DataFrame, shipments: DataFrame, currency: str) -> DataFrame:
+    """A row for each depot's day. days: rows of fulfilment.depot_day of one run."""
+    counted = shipments.groupBy("depot_day_id").agg(F.count("*").alias("shipment_count"))
+    practice = F.least("nearest_neighbour_cost", "savings_cost").alias("practice_cost")
+    return days.join(counted, "depot_day_id").select("*", practice, F.lit(currency).alias("currency"))
+
+
+def _time(name: str) -> Column:
+    """hh:mm of seconds from midnight, with +1 after the next midnight, as `time_of` has it."""
+    seconds = F.col(name)
+    days, rest = F.floor(seconds / _DAY_S), seconds % _DAY_S
+    clock = F.format_string("%02d:%02d", F.floor(rest / 3600), F.floor(rest % 3600 / 60))
+    return F.when(days > 0, F.concat(clock, F.lit("+"), days.cast("string"))).otherwise(clock)
