@@ -27,11 +27,15 @@ def write_feeds(folder: Path, days: int = 120, *, seed: int = 7, with_supply: bo
     write_sales(folder / "sales" / "first.csv", 0, days, seed=seed)
     products = [(sku, f"Product {sku}", "pantry" if i % 2 else "dairy", "food", "own") for i, sku in enumerate(SKUS)]
     _write(folder / "products.csv", ("sku_id", "product_name", "category", "department", "brand"), products)
+    places = [("north", 42.55, -71.0, "dc"), ("south", 42.05, -71.2, "dc"), ("dc", 42.3, -71.1, "")]
     _write(
         folder / "locations.csv",
-        ("location_id", "location_name", "region", "country"),
-        [(store, store.title(), "", "US") for store in STORES],
+        ("location_id", "location_name", "region", "country", "latitude", "longitude", "depot_id"),
+        [(name, name.title(), "", "US", *where) for name, *where in places],
     )
+    fleet = [("dc", "van", 2, 400, 300, 60, "05:00", "15:00"), ("dc", "truck", 1, 4000, 3000, 150, "05:00", "15:00")]
+    capacities = ("vehicle_count", "capacity_litres", "capacity_kg", "fixed_cost")
+    _write(folder / "vehicles.csv", ("depot_id", "vehicle_type", *capacities, "shift_from", "shift_to"), fleet)
     if with_supply:
         write_stock(folder / "stock.csv", days - 1)
         suppliers = ("Acme Foods", "")  # every other SKU's is not stated

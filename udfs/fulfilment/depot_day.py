@@ -85,7 +85,7 @@ def _vehicle(row: Row, stops: int) -> VehicleType:
         hour_cost=row["hour_cost"],
         shift_s=(row["shift_from_s"], row["shift_to_s"]),
         break_s=round(60 * row["break_minutes"]),
-        most_trips=row["most_trips"],
+        most_trips=int(row["most_trips"]),
     )
 
 

@@ -23,6 +23,10 @@ _SHIPMENT, _DAY = "fulfilment.shipment", "fulfilment.depot_day"
 _OF_RUN = (_SHIPMENT, "fulfilment.shipment_line", "fulfilment.route", "fulfilment.stop", "fulfilment.unserved", _DAY)
 
 
+def _is_anything_shipped(context: RunContext) -> bool:
+    return context.lakehouse.has_rows(_SHIPMENT)
+
+
 def build(context: RunContext, frames: Frames) -> StageRecord:
     """Write the as-of day's deliveries."""
     currency = context.mapping.currency
@@ -49,4 +53,5 @@ STAGE = FrameStage(
     identity=lambda context: context.mapping.currency,
     build=build,
     part=as_of_part,
+    is_wanted=_is_anything_shipped,
 )

@@ -110,7 +110,9 @@ def ship_network(context: RunContext, frames: Frames) -> ShipNetwork | None:
     """None where no location has coordinates. Raises SourceError for vehicles or places that cannot be read."""
     spec, network = FULFILMENT.of(context.settings), network_of(context)
     depot_of = network.depot_of if network else {}
-    rows = [row.asDict() | {"is_place_assumed": False} for row in frames[_LOCATIONS].collect()]
+    # Without Spark: most runs find here that there is nothing to do.
+    found = context.lakehouse.dataset(_LOCATIONS, frames.version(_LOCATIONS)).to_table().to_pylist()
+    rows = [row | {"is_place_assumed": False} for row in found]
     try:
         if spec.places == "generated":
             rows = made_up_places(rows, depot_of, context.mapping.country or "US")
