@@ -50,6 +50,7 @@ NOTEBOOKS = {
     "run_health": ("run_overview",),
     "season_review": ("festival_overview", "price_overview"),
     "supply_review": ("supply_overview",),
+    "fulfilment_review": ("delivery_overview",),
 }
 NETWORK = """
 assumed = true

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -65,6 +65,17 @@ def depot_day(
         seconds_PP=seconds,
     )
     return DepotDay(depot["depot_id"], tuple(rows), tuple(refused), problem, ways is None)
+
+
+def part_of(problem: DeliveryProblem, kept: Sequence[int]) -> DeliveryProblem:
+    """The problem of some of its stops, in the order given."""
+    rows = np.array(kept, dtype=np.int64)
+    by_stop = ("place_N", "load_NK", "window_N2", "service_N", "release_N", "prize_N")
+    return replace(
+        problem,
+        stops=tuple(problem.stops[stop] for stop in kept),
+        **{name: getattr(problem, name)[rows] for name in by_stop},
+    )
 
 
 def _load(row: Row) -> tuple[int, int]:

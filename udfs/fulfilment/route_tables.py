@@ -12,17 +12,17 @@ import pyarrow as pa
 
 from lakehouse.schema.entities import DEPOT_DAY
 from lakehouse.schema.tables import table_of_rows
-from udfs.fulfilment.depot_day import DepotDay, depot_day
+from udfs.fulfilment.depot_day import depot_day, part_of
 from udfs.fulfilment.fulfilment_spec import FulfilmentSpec
+from udfs.fulfilment.route_rows import day_row, route_row, stop_rows, unserved_row
 from udfs.fulfilment.routing.delivery_problem import DeliveryProblem
 from udfs.fulfilment.routing.pyvrp_routes import RouteEffort, solve_routes
 from udfs.fulfilment.routing.route_check import faults_of
-from udfs.fulfilment.routing.route_plan import Route, RoutePlan
-from udfs.fulfilment.routing.simple_routes import nearest_neighbour, savings
+from udfs.fulfilment.routing.route_plan import RoutePlan
+from udfs.fulfilment.routing.simple_routes import savings
 from udfs.fulfilment.routing.unserved_reason import impossible, smallest_change
 
 ROUTE, STOP, UNSERVED, DAY = "fulfilment.route", "fulfilment.stop", "fulfilment.unserved", "fulfilment.depot_day"
-_MARKS = ("is_place_assumed", "is_load_assumed", "is_fleet_assumed")
 _EXPLAINED = 10  # shipments of a depot's day for which the smallest change is looked for: each takes plans of its own
 Rows = list[dict[str, Any]]
 
@@ -86,23 +86,12 @@ def _route_day(
     left = [(row, "impossible", reason, None) for row, reason in day.refused]
     left += [(day.rows[stop], "impossible", reason, None) for stop, reason in beyond.items()]
     left += list(_left(problem, plan, served, effort))
-    found.rows[UNSERVED] += [_unserved_row(name, *each) for each in left]
-    routes = [_route_row(name, day, problem, served, number, route) for number, route in enumerate(plan.routes, 1)]
+    found.rows[UNSERVED] += [unserved_row(name, *each) for each in left]
+    routes = [route_row(name, day, problem, served, number, route) for number, route in enumerate(plan.routes, 1)]
     found.rows[ROUTE] += routes
     for row, route in zip(routes, plan.routes, strict=True):
-        found.rows[STOP] += list(_stop_rows(name, row["route_id"], served, route))
-    found.rows[DAY].append(_day_row(name, day.depot_id, problem, served, plan))
-
-
-def part_of(problem: DeliveryProblem, kept: Sequence[int]) -> DeliveryProblem:
-    """The problem of some of its stops, in the order given."""
-    rows = np.array(kept, dtype=np.int64)
-    by_stop = ("place_N", "load_NK", "window_N2", "service_N", "release_N", "prize_N")
-    return replace(
-        problem,
-        stops=tuple(problem.stops[stop] for stop in kept),
-        **{name: getattr(problem, name)[rows] for name in by_stop},
-    )
+        found.rows[STOP] += list(stop_rows(name, row["route_id"], served, route))
+    found.rows[DAY].append(day_row(name, day.depot_id, problem, served, plan))
 
 
 def _with_prizes(problem: DeliveryProblem, rows: Sequence[Mapping[str, Any]]) -> DeliveryProblem:
@@ -133,74 +122,6 @@ def _left(
             continue
         change = smallest_change(problem, plan, stop, effort) if number < _EXPLAINED else None
         yield row, "no_room", "no vehicle has room or time for it beside the others", change
-
-
-def _unserved_row(name: str, row: Mapping[str, Any], code: str, reason: str, change: str | None) -> dict[str, Any]:
-    same = ("shipment_id", "location_id", "shipped_qty", "order_value", "wait_value", "wait_until_ds")
-    said = {"depot_day_id": name, "unserved_code": code, "reason": reason, "smallest_change": change}
-    return {each: row[each] for each in same} | said
-
-
-def _route_row(
-    name: str, day: DepotDay, problem: DeliveryProblem, rows: Sequence[Mapping[str, Any]], number: int, route: Route
-) -> dict[str, Any]:
-    stops = [rows[stop] for stop in route.stops]
-    return {
-        "depot_day_id": name,
-        "depot_id": day.depot_id,
-        "ds": rows[0]["ds"],
-        "route_id": f"{name}:{number}",
-        "vehicle_type": problem.vehicles[route.vehicle].vehicle_type,
-        "stop_count": len(stops),
-        "load_litres": sum(row["load_litres"] for row in stops),
-        "load_kg": sum(row["load_kg"] for row in stops),
-        "depart_s": route.depart_s,
-        "return_s": route.trip_return_s[-1],
-        "metres": float(route.metres),
-        "route_cost": route.cost,
-        "is_travel_assumed": day.is_travel_assumed,
-        **{mark: any(row[mark] for row in stops) for mark in _MARKS},
-    }
-
-
-def _stop_rows(name: str, route_id: str, rows: Sequence[Mapping[str, Any]], route: Route) -> Iterator[dict[str, Any]]:
-    trips = [number for number, trip in enumerate(route.trips, 1) for _ in trip]
-    for at, stop in enumerate(route.stops):
-        yield {
-            "depot_day_id": name,
-            "route_id": route_id,
-            "stop_position": at + 1,
-            "trip": trips[at],
-            "shipment_id": rows[stop]["shipment_id"],
-            "location_id": rows[stop]["location_id"],
-            "arrive_s": route.arrive_s[at],
-            "wait_s": route.wait_s[at],
-            "leave_s": route.leave_s[at],
-            "slack_s": route.slack_s[at],
-            "load_litres": rows[stop]["load_litres"],
-            "load_kg": rows[stop]["load_kg"],
-        }
-
-
-def _day_row(
-    name: str, depot: str, problem: DeliveryProblem, rows: Sequence[Mapping[str, Any]], plan: RoutePlan
-) -> dict[str, Any]:
-    """The day, beside the same stops by two rules of practice: NULL where they leave one out that the routes serve."""
-    served = [stop for route in plan.routes for stop in route.stops]
-    same = replace(part_of(problem, sorted(served)), prize_N=np.full(len(served), np.inf))
-    practice = {"nearest_neighbour_cost": nearest_neighbour(same), "savings_cost": savings(same)}
-    return {
-        "depot_day_id": name,
-        "depot_id": depot,
-        "ds": date.fromisoformat(DEPOT_DAY.split(name)[1]),
-        "stop_count": len(served),
-        "vehicle_used_count": len(plan.routes),
-        "shipped_qty": sum(rows[stop]["shipped_qty"] for stop in served),
-        "metres": float(sum(route.metres for route in plan.routes)),
-        "route_cost": plan.cost,
-        "is_cut": plan.is_cut,
-        **{column: None if routes.unserved else routes.cost for column, routes in practice.items()},
-    }
 
 
 def _failures(failed: Mapping[str, Exception]) -> pa.Table:
