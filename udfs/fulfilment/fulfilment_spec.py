@@ -17,7 +17,7 @@ class FulfilmentSpec:
     1.46 in Europe). speed_kmh: on the road. most_km: from depot to location, beyond which coordinates are wrong.
     service_minutes, receives_from, receives_to, unit_litres, unit_kg: of a location and of a unit. vehicle_*: the fleet
     of a depot that no feed names: one type, as many as are needed. brought_by_suppliers: suppliers that bring to the
-    store themselves. iterations: of the search for each depot's day, 0 is by the number of stops; seed: of it;
+    store themselves. effort: factor on the iterations that a depot's day gets by its number of stops; seed: of the search;
     limit_s: seconds after which a depot's day keeps the routes it has, a guard that is recorded.
     """
 
@@ -38,17 +38,25 @@ class FulfilmentSpec:
     vehicle_shift_from: str = "05:00"
     vehicle_shift_to: str = "19:00"
     brought_by_suppliers: tuple[str, ...] = ()
-    iterations: int = 0
+    effort: float = 1.0
     seed: int = 0
     limit_s: float = 600.0
 
     def __post_init__(self) -> None:
-        above_0 = ("speed_kmh", "most_km", "unit_litres", "unit_kg", "vehicle_litres", "vehicle_kg", "limit_s")
+        above_0 = (
+            "speed_kmh",
+            "most_km",
+            "unit_litres",
+            "unit_kg",
+            "vehicle_litres",
+            "vehicle_kg",
+            "limit_s",
+            "effort",
+        )
         from_0 = ("service_minutes", "vehicle_fixed_cost", "vehicle_km_cost", "vehicle_hour_cost")
         rules = [
             ("places", self.places in ("", "generated"), '"" or "generated"'),
             ("circuity", 1.0 <= self.circuity < 10.0, "a factor from 1 to 10"),
-            ("iterations", self.iterations >= 0, "a whole number >= 0"),
             ("seed", self.seed >= 0, "a whole number >= 0"),
             *((name, 0.0 < getattr(self, name) < math.inf, "a number > 0") for name in above_0),
             *((name, 0.0 <= getattr(self, name) < math.inf, "a number >= 0") for name in from_0),

@@ -76,9 +76,8 @@ def _route_day(
     beyond = impossible(day.problem)
     kept = [stop for stop in range(len(day.rows)) if stop not in beyond]
     problem = _with_prizes(part_of(day.problem, kept), [day.rows[stop] for stop in kept])
-    effort = replace(RouteEffort.for_stops(len(kept), spec.seed, spec.limit_s))
-    if spec.iterations:
-        effort = replace(effort, iterations=spec.iterations)
+    effort = RouteEffort.for_stops(len(kept), spec.seed, spec.limit_s)
+    effort = replace(effort, iterations=max(round(effort.iterations * spec.effort), 1))
     plan = solve_routes(problem, effort)
     if faults := faults_of(problem, plan):
         raise ValueError(f"the routes of {name} break {len(faults)} rules: {'; '.join(faults[:3])}")

@@ -14,7 +14,7 @@ from udfs.fulfilment.route_tables import DAY, ROUTE, STOP, UNSERVED, route_table
 from udfs.fulfilment.routing.route_check import faults_of
 
 MONDAY, NEXT = date(2024, 1, 1), date(2024, 1, 2)
-SPEC = FulfilmentSpec(iterations=200)
+SPEC = FulfilmentSpec(effort=0.3)
 SHIPMENT, VEHICLE, LEG = "fulfilment.shipment", "fulfilment.vehicle", "fulfilment.leg"
 
 
