@@ -17,8 +17,8 @@ class FulfilmentSpec:
     1.46 in Europe). speed_kmh: on the road. most_km: from depot to location, beyond which coordinates are wrong.
     service_minutes, receives_from, receives_to, unit_litres, unit_kg: of a location and of a unit. vehicle_*: the fleet
     of a depot that no feed names: one type, as many as are needed. brought_by_suppliers: suppliers that bring to the
-    store themselves. effort: factor on the iterations that a depot's day gets by its number of stops; seed: of the search;
-    limit_s: seconds after which a depot's day keeps the routes it has, a guard that is recorded.
+    store themselves. effort: factor on the iterations that a depot's day gets by its number of stops; seed: of the
+    search; limit_s: seconds after which a depot's day keeps the routes it has, a guard that is recorded.
     """
 
     places: str = ""

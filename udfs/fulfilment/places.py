@@ -16,7 +16,7 @@ from udfs.fulfilment.travel_matrix import great_circle_m
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """window: seconds from midnight. fault: code of `unshipped_code` and words, why nothing can be brought there."""
+    """window: seconds from midnight; has_hours: whether the feed states it. fault: code of `unshipped_code` and words, why nothing can be brought there."""
 
     location_id: str
     depot_id: str | None
@@ -25,6 +25,7 @@ class Place:
     window: tuple[int, int]
     service_s: int
     is_assumed: bool
+    has_hours: bool
     fault: tuple[str, str] | None = None
 
 
@@ -61,6 +62,7 @@ def _place(row: Mapping[str, Any], depot_of: Mapping[str, str], spec: Fulfilment
         window or (0, 0),
         round(60 * minutes),
         bool(row["is_place_assumed"]),
+        bool(row["receives_from"] or row["receives_to"]),
         fault,
     )
 

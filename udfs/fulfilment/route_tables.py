@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from lakehouse.schema.entities import DEPOT_DAY
+from lakehouse.schema.entities import DEPOT_DAY, SERIES
 from lakehouse.schema.tables import table_of_rows
 from udfs.fulfilment.depot_day import depot_day, part_of
 from udfs.fulfilment.fulfilment_spec import FulfilmentSpec
@@ -21,43 +21,93 @@ from udfs.fulfilment.routing.route_check import faults_of
 from udfs.fulfilment.routing.route_plan import RoutePlan
 from udfs.fulfilment.routing.simple_routes import savings
 from udfs.fulfilment.routing.unserved_reason import impossible, smallest_change
+from udfs.fulfilment.warehouse_spec import WarehouseSpec
+from udfs.fulfilment.wave_rows import PICK, TASK, TOUR, WAVE, wave_rows
+from udfs.fulfilment.waves import Warehouse, warehouses_of, waves_of
 
 ROUTE, STOP, UNSERVED, DAY = "fulfilment.route", "fulfilment.stop", "fulfilment.unserved", "fulfilment.depot_day"
+WRITTEN = (DAY, ROUTE, STOP, UNSERVED, WAVE, TASK, TOUR, PICK)
 _EXPLAINED = 10  # shipments of a depot's day for which the smallest change is looked for: each takes plans of its own
 Rows = list[dict[str, Any]]
 
 
+@dataclass(frozen=True, eq=False)
+class RouteInputs:
+    """Rows of fulfilment.shipment, .shipment_line, .vehicle, .leg and .slot."""
+
+    shipments: pa.Table
+    lines: pa.Table
+    vehicles: pa.Table
+    legs: pa.Table
+    slots: pa.Table
+
+    def fleets(self) -> dict[str, Rows]:
+        """Vehicles by depot."""
+        return _by(self.vehicles.sort_by("vehicle_type").to_pylist(), "depot_id")
+
+    def ways(self) -> dict[str, dict[tuple[str, str], tuple[float, float]]] | None:
+        """Stated ways by depot-day; None where no feed states any."""
+        if not self.legs.num_rows:
+            return None
+        found: dict[str, dict[tuple[str, str], tuple[float, float]]] = {}
+        for row in self.legs.to_pylist():
+            way = row["from_location_id"], row["to_location_id"]
+            found.setdefault(row["depot_day_id"], {})[way] = (row["metres"], row["travel_seconds"])
+        return found
+
+
 @dataclass
 class _Found:
-    rows: dict[str, Rows] = field(default_factory=lambda: {name: [] for name in (ROUTE, STOP, UNSERVED, DAY)})
+    rows: dict[str, Rows] = field(default_factory=lambda: {name: [] for name in WRITTEN})
     failed: dict[str, Exception] = field(default_factory=dict)
+
+    def add(self, rows: Mapping[str, Rows]) -> None:
+        for name, each in rows.items():
+            self.rows[name] += each
 
 
 def route_tables(
-    shipments: pa.Table, vehicles: pa.Table, legs: pa.Table, spec: FulfilmentSpec
+    inputs: RouteInputs, spec: FulfilmentSpec, warehouse: WarehouseSpec
 ) -> tuple[dict[str, pa.Table], pa.Table, int]:
     """Tables by name, failures by depot-day, and the number of depot-days.
 
-    shipments, vehicles, legs: rows of fulfilment.shipment, .vehicle and .leg. A depot-day whose routes do not pass the
-    check, or that raises, fails and costs no other.
+    A depot-day whose routes or waves do not pass their check, or that raises, fails and costs no other.
     """
-    fleet: dict[str, Rows] = {}
-    for row in vehicles.sort_by("vehicle_type").to_pylist():
-        fleet.setdefault(row["depot_id"], []).append(row)
-    ways: dict[str, dict[tuple[str, str], tuple[float, float]]] = {}
-    for row in legs.to_pylist():
-        key = (row["from_location_id"], row["to_location_id"])
-        ways.setdefault(row["depot_day_id"], {})[key] = (row["metres"], row["travel_seconds"])
-    found = _Found()
-    days = list(_by_day(shipments))
+    fleets, ways, found = inputs.fleets(), inputs.ways(), _Found()
+    lines = _by(_with_sku(inputs.lines), "shipment_id") if warehouse.pickers else {}
+    houses = warehouses_of(inputs.slots, warehouse)
+    days = list(_by_day(inputs.shipments))
     for name, rows in days:
+        depot = rows[0]["depot_id"]
         try:
-            stated = ways.get(name, {}) if legs.num_rows else None
-            _route_day(name, rows, fleet.get(rows[0]["depot_id"], []), stated, spec, found)
+            day = _DayInputs(name, rows, fleets.get(depot, []), None if ways is None else ways.get(name, {}), lines)
+            found.add(_route_day(day, spec, houses.get(depot, Warehouse(warehouse))))
         except (ValueError, ArithmeticError, IndexError) as error:
             found.failed[name] = error
-    tables = {name: table_of_rows(name, rows) for name, rows in found.rows.items()}
-    return tables, _failures(found.failed), len(days)
+    return {name: table_of_rows(name, rows) for name, rows in found.rows.items()}, _failures(found.failed), len(days)
+
+
+@dataclass(frozen=True)
+class _DayInputs:
+    """lines: by shipment."""
+
+    name: str
+    shipments: Rows
+    fleet: Rows
+    ways: Mapping[tuple[str, str], tuple[float, float]] | None
+    lines: Mapping[str, Rows]
+
+
+def _by(rows: Rows, column: str) -> dict[str, Rows]:
+    found: dict[str, Rows] = {}
+    for row in rows:
+        found.setdefault(row[column], []).append(row)
+    return found
+
+
+def _with_sku(lines: pa.Table) -> Rows:
+    rows: Rows = lines.sort_by([("shipment_id", "ascending"), ("unique_id", "ascending")]).to_pylist()
+    return [row | {"sku_id": SERIES.split(row["unique_id"])[0]} for row in rows]
 
 
 def _by_day(shipments: pa.Table) -> Iterator[tuple[str, Rows]]:
@@ -68,29 +118,50 @@ def _by_day(shipments: pa.Table) -> Iterator[tuple[str, Rows]]:
     yield from sorted(by_day.items(), key=lambda item: (-len(item[1]), item[0]))
 
 
-def _route_day(
-    name: str, rows: Rows, fleet: Rows, ways: Mapping[Any, Any] | None, spec: FulfilmentSpec, found: _Found
-) -> None:
-    weekday = date.fromisoformat(DEPOT_DAY.split(name)[1]).isoweekday()
-    day = depot_day(rows, fleet, ways, weekday, spec)
+def _route_day(inputs: _DayInputs, spec: FulfilmentSpec, warehouse: Warehouse) -> dict[str, Rows]:
+    """The rows of one depot's day."""
+    name, weekday = inputs.name, date.fromisoformat(DEPOT_DAY.split(inputs.name)[1]).isoweekday()
+    day = depot_day(inputs.shipments, inputs.fleet, inputs.ways, weekday, spec)
     beyond = impossible(day.problem)
     kept = [stop for stop in range(len(day.rows)) if stop not in beyond]
-    problem = _with_prizes(part_of(day.problem, kept), [day.rows[stop] for stop in kept])
+    served = [day.rows[stop] for stop in kept]
+    problem = _with_prizes(part_of(day.problem, kept), served)
     effort = RouteEffort.for_stops(len(kept), spec.seed, spec.limit_s)
     effort = replace(effort, iterations=max(round(effort.iterations * spec.effort), 1))
-    plan = solve_routes(problem, effort)
-    if faults := faults_of(problem, plan):
-        raise ValueError(f"the routes of {name} break {len(faults)} rules: {'; '.join(faults[:3])}")
-    served = [day.rows[stop] for stop in kept]
+    plan = _checked(name, problem, solve_routes(problem, effort))
+    waves = None
+    if warehouse.spec.pickers and plan.routes:
+        lines = [inputs.lines[row["shipment_id"]] for row in served]
+        waves = waves_of(plan, lines, warehouse)
+        if late := waves.late_stops(plan):
+            # Once: routes that leave when the loads are ready, and waves for these.
+            release_N = problem.release_N.copy()
+            release_N[list(late)] = list(late.values())
+            problem = replace(problem, release_N=release_N)
+            plan = _checked(name, problem, solve_routes(problem, effort))
+            waves = waves_of(plan, lines, warehouse)
     left = [(row, "impossible", reason, None) for row, reason in day.refused]
     left += [(day.rows[stop], "impossible", reason, None) for stop, reason in beyond.items()]
-    left += list(_left(problem, plan, served, effort))
-    found.rows[UNSERVED] += [unserved_row(name, *each) for each in left]
     routes = [route_row(name, day, problem, served, number, route) for number, route in enumerate(plan.routes, 1)]
-    found.rows[ROUTE] += routes
-    for row, route in zip(routes, plan.routes, strict=True):
-        found.rows[STOP] += list(stop_rows(name, row["route_id"], served, route))
-    found.rows[DAY].append(day_row(name, day.depot_id, problem, served, plan))
+    stops = [
+        row
+        for of_route, route in zip(routes, plan.routes, strict=True)
+        for row in stop_rows(name, of_route["route_id"], served, route)
+    ]
+    rows = {ROUTE: routes, STOP: stops, DAY: [day_row(name, day.depot_id, problem, served, plan)]}
+    rows[UNSERVED] = [unserved_row(name, *each) for each in [*left, *_left(problem, plan, served, effort)]]
+    if waves:
+        departs = [plan.routes[route].trip_leave_s[trip] for route, trip in waves.trips]
+        slots = warehouse.layout.slot_id_L if warehouse.layout else ()
+        rows |= wave_rows(name, waves, departs, served, slots)
+    return rows
+
+
+def _checked(name: str, problem: DeliveryProblem, plan: RoutePlan) -> RoutePlan:
+    """The plan. Raises ValueError where it breaks a rule."""
+    if faults := faults_of(problem, plan):
+        raise ValueError(f"the routes of {name} break {len(faults)} rules: {'; '.join(faults[:3])}")
+    return plan
 
 
 def _with_prizes(problem: DeliveryProblem, rows: Sequence[Mapping[str, Any]]) -> DeliveryProblem:

@@ -1,37 +1,52 @@
-"""Route: the shipments of each depot's day become routes with times, or are left with the reason."""
+"""Route: the shipments of each depot's day become routes with times and waves, or are left with the reason.
+
+Routes ask for waves, and waves that are late for other routes: so the two are one stage.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from udfs.fulfilment.route_tables import DAY, ROUTE, STOP, UNSERVED, route_tables
 
 from jobs.engine.stage import THIS, Needs, Read, UnitStage
 from jobs.engine.task import KernelResult
-from jobs.stages.fulfilment.fulfilment_settings import FULFILMENT
+from jobs.stages.fulfilment.fulfilment_settings import FULFILMENT, WAREHOUSE
 from lakehouse.errors import ConfigError
 from lakehouse.schema.entities import DEPOT_DAY
 from lakehouse.schema.tables import contract
 from udfs.fulfilment.fulfilment_spec import FulfilmentSpec
+from udfs.fulfilment.route_tables import DAY, WRITTEN, RouteInputs, route_tables
+from udfs.fulfilment.warehouse_spec import WarehouseSpec
 
 if TYPE_CHECKING:
     from jobs.context import RunContext
 
-_SHIPMENT, _VEHICLE, _LEG = "fulfilment.shipment", "fulfilment.vehicle", "fulfilment.leg"
+_SHIPMENT, _LINE, _VEHICLE = "fulfilment.shipment", "fulfilment.shipment_line", "fulfilment.vehicle"
+_LEG, _SLOT = "fulfilment.leg", "fulfilment.slot"
+_READ = (_SHIPMENT, _LINE, _VEHICLE, _LEG, _SLOT)
 
 
-def kernel(inputs: dict[str, pa.Table], spec: FulfilmentSpec) -> KernelResult:
+@dataclass(frozen=True, slots=True)
+class RouteParameters:
+    spec: FulfilmentSpec
+    warehouse: WarehouseSpec
+
+
+def kernel(inputs: dict[str, pa.Table], parameters: RouteParameters) -> KernelResult:
     """One bucket of depot-days."""
-    tables, failures, count = route_tables(inputs[_SHIPMENT], inputs[_VEHICLE], inputs[_LEG], spec)
+    tables, failures, count = route_tables(
+        RouteInputs(*(inputs[name] for name in _READ)), parameters.spec, parameters.warehouse
+    )
     return KernelResult(tables, failures=failures, ids=count)
 
 
-def parameters(context: RunContext, _sums: Mapping[str, Any]) -> FulfilmentSpec:
+def parameters(context: RunContext, _sums: Mapping[str, Any]) -> RouteParameters:
     if context.lakehouse.has_rows(_SHIPMENT):
         _require_solver()
-    return FULFILMENT.of(context.settings)
+    return RouteParameters(FULFILMENT.of(context.settings), WAREHOUSE.of(context.settings))
 
 
 def _require_solver() -> None:
@@ -46,14 +61,10 @@ def _require_solver() -> None:
 STAGE = UnitStage(
     name="route",
     unit=DEPOT_DAY,
-    reads=(
-        Read(_SHIPMENT, contract(_SHIPMENT).file_columns(), run=THIS),
-        Read(_VEHICLE, contract(_VEHICLE).file_columns(), run=THIS),
-        Read(_LEG, contract(_LEG).file_columns(), run=THIS),
-    ),
-    writes=(ROUTE, STOP, UNSERVED, DAY),
-    settings=("fulfilment",),
-    libraries=("pyvrp",),
+    reads=tuple(Read(name, contract(name).file_columns(), run=THIS) for name in _READ),
+    writes=WRITTEN,
+    settings=("fulfilment", "warehouse"),
+    libraries=("pyvrp", "ortools"),
     kernel=kernel,
     parameters=parameters,
     promise=(_SHIPMENT, DAY),

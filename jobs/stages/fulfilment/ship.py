@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 from jobs.engine.frames import write_part
 from jobs.engine.stage import THIS, FrameStage, Read
 from jobs.stages.fulfilment.fulfilment_settings import FULFILMENT
-from jobs.stages.fulfilment.ship_network import LEG, VEHICLE, ShipNetwork, ship_network
+from jobs.stages.fulfilment.ship_network import LEG, SLOT, VEHICLE, ShipNetwork, ship_network
 from jobs.stages.supply_network.network_file import network_digest
 from lakehouse.delta.ledger import StageRecord
 from lakehouse.errors import PromiseError
@@ -42,8 +42,8 @@ _UNSHIPPED = "fulfilment.unshipped"
 _PLAN, _DEMAND, _CHAMPION, _POLICY = "inventory.order_plan", "forecast.demand", "forecast.champion", "inventory.policy"
 _LOCATIONS, _PRODUCTS, _CALENDAR = "silver.locations", "silver.products", "silver.calendar"
 _VISIT_DAYS = 28
-_FEEDS = ("vehicles", "travel")
-_WRITES = (SHIPMENT, LINE, _UNSHIPPED, VEHICLE, LEG)
+_FEEDS = ("vehicles", "travel", "slots")
+_WRITES = (SHIPMENT, LINE, _UNSHIPPED, VEHICLE, LEG, SLOT)
 
 
 def build(context: RunContext, frames: Frames) -> StageRecord:
@@ -76,11 +76,8 @@ def build(context: RunContext, frames: Frames) -> StageRecord:
         loads = shipments(held, places, of_day, _visits(context, frames)).persist()
         unshipped = split.filter("unshipped_code IS NOT NULL")
         _check(context, lines, held, unshipped)
-        legs = network.legs(context.spark, loads)
-        rows = _write(
-            context,
-            {SHIPMENT: loads, LINE: held, _UNSHIPPED: unshipped, VEHICLE: network.vehicles(context.spark), LEG: legs},
-        )
+        own = {SHIPMENT: loads, LINE: held, _UNSHIPPED: unshipped}
+        rows = _write(context, own | network.frames(context.spark, loads))
         _tell(context, loads, unshipped)
     finally:
         lines.unpersist()

@@ -24,23 +24,26 @@ from udfs.fulfilment.fulfilment_spec import FulfilmentSpec
 from udfs.fulfilment.made_up_places import made_up_places
 from udfs.fulfilment.places import Place, places_of
 from udfs.fulfilment.ship_days import LONGEST_DAYS, ship_day
+from udfs.fulfilment.time_of_day import DAY_S
 
 if TYPE_CHECKING:
     from jobs.context import RunContext
     from jobs.engine.frames import Frames
 
-VEHICLE, LEG = "fulfilment.vehicle", "fulfilment.leg"
+VEHICLE, LEG, SLOT = "fulfilment.vehicle", "fulfilment.leg", "fulfilment.slot"
 _LOCATIONS, _CALENDAR = "silver.locations", "silver.calendar"
 
 
 @dataclass(frozen=True)
 class ShipNetwork:
-    """fleets: by depot. closed: (location, day) known to be shut. ways: rows of the feed travel, None without one."""
+    """fleets: by depot. closed: (location, day) known to be shut. ways: rows of the feed travel, None without one.
+    slots: of the feed slots."""
 
     places: Mapping[str, Place]
     fleets: Mapping[str, tuple[Vehicle, ...]]
     closed: frozenset[tuple[str, date]]
     ways: DataFrame | None
+    slots: DataFrame
     spec: FulfilmentSpec
 
     def fleet(self, depot: str) -> tuple[Vehicle, ...]:
@@ -88,14 +91,17 @@ class ShipNetwork:
             [list(column) for column in zip(*rows, strict=True)] if rows else [[]] * len(names), list(names)
         )
 
-    def vehicles(self, spark: SparkSession) -> DataFrame:
-        """Rows of fulfilment.vehicle."""
+    def frames(self, spark: SparkSession, loads: DataFrame) -> dict[str, DataFrame]:
+        """Rows of the tables that the depot-days of `loads` are planned by."""
+        return {VEHICLE: self._vehicles(spark), LEG: self._legs(spark, loads), SLOT: self.slots}
+
+    def _vehicles(self, spark: SparkSession) -> DataFrame:
         rows = [_vehicle_row(self.places[depot], each) for depot in self.depots() for each in self.fleet(depot)]
         schema = contract(VEHICLE).arrow_schema(with_partitions=False)
         return spark.createDataFrame(pa.Table.from_pylist(rows, schema=schema))
 
-    def legs(self, spark: SparkSession, loads: DataFrame) -> DataFrame:
-        """Rows of fulfilment.leg: stated ways between the places of each depot's day."""
+    def _legs(self, spark: SparkSession, loads: DataFrame) -> DataFrame:
+        """Stated ways between the places of each depot's day."""
         if self.ways is None:
             return spark.createDataFrame(contract(LEG).empty(with_partitions=True))
         stops = loads.select("depot_day_id", "bucket", "location_id").distinct()
@@ -126,7 +132,8 @@ def ship_network(context: RunContext, frames: Frames) -> ShipNetwork | None:
     closed = frozenset((row.location_id, row.ds) for row in shut.select("location_id", "ds").collect())
     has_ways = context.lakehouse.has_rows("bronze.travel") and "travel" in context.mapping.feeds
     ways = _stated(context, frames, "travel") if has_ways else None
-    return ShipNetwork(places_of(rows, depot_of, spec), fleets, closed, ways, spec)
+    slots = _stated(context, frames, "slots")
+    return ShipNetwork(places_of(rows, depot_of, spec), fleets, closed, ways, slots, spec)
 
 
 def _stated(context: RunContext, frames: Frames, feed: str) -> DataFrame:
@@ -139,6 +146,8 @@ def _stated(context: RunContext, frames: Frames, feed: str) -> DataFrame:
 
 
 def _vehicle_row(depot: Place, vehicle: Vehicle) -> dict[str, Any]:
+    # A depot that states no hours is open: shifts say when its vehicles leave, and by when they are back.
+    window = depot.window if depot.has_hours else (0, 2 * DAY_S)
     return {
         "depot_id": depot.location_id,
         "vehicle_type": vehicle.vehicle_type,
@@ -155,7 +164,7 @@ def _vehicle_row(depot: Place, vehicle: Vehicle) -> dict[str, Any]:
         "ship_weekdays": ",".join(str(day) for day in sorted(vehicle.weekdays)),
         "latitude": depot.latitude,
         "longitude": depot.longitude,
-        "window_from_s": depot.window[0],
-        "window_to_s": depot.window[1],
+        "window_from_s": window[0],
+        "window_to_s": window[1],
         "is_fleet_assumed": vehicle.is_assumed,
     }

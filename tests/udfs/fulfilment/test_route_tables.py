@@ -10,12 +10,16 @@ import pytest
 
 from lakehouse.schema.tables import contract
 from udfs.fulfilment.fulfilment_spec import FulfilmentSpec
-from udfs.fulfilment.route_tables import DAY, ROUTE, STOP, UNSERVED, route_tables
+from udfs.fulfilment.route_tables import DAY, ROUTE, STOP, UNSERVED, RouteInputs, route_tables
 from udfs.fulfilment.routing.route_check import faults_of
+from udfs.fulfilment.warehouse_spec import WarehouseSpec
+from udfs.fulfilment.wave_rows import PICK, TASK, TOUR, WAVE
 
 MONDAY, NEXT = date(2024, 1, 1), date(2024, 1, 2)
 SPEC = FulfilmentSpec(effort=0.3)
-SHIPMENT, VEHICLE, LEG = "fulfilment.shipment", "fulfilment.vehicle", "fulfilment.leg"
+NOBODY = WarehouseSpec()
+SHIPMENT, LINE, VEHICLE = "fulfilment.shipment", "fulfilment.shipment_line", "fulfilment.vehicle"
+LEG, SLOT = "fulfilment.leg", "fulfilment.slot"
 
 
 def shipment(place: str, latitude: float, longitude: float, **more: Any) -> dict[str, Any]:
@@ -34,7 +38,7 @@ def vehicle(**more: Any) -> dict[str, Any]:
         "depot_id": "dc", "vehicle_type": "van", "vehicle_count": 2.0, "capacity_litres": 120.0, "capacity_kg": None,
         "fixed_cost": 50.0, "km_cost": 0.5, "hour_cost": 20.0, "shift_from_s": 18000, "shift_to_s": 68400,
         "break_minutes": 30.0, "most_trips": 1.0, "ship_weekdays": "1,2,3,4,5,6,7", "latitude": 48.1,
-        "longitude": 11.5, "window_from_s": 0, "window_to_s": 86400, "is_fleet_assumed": False,
+        "longitude": 11.5, "window_from_s": 0, "window_to_s": 172800, "is_fleet_assumed": False,
     }  # fmt: skip
     return row | more
 
@@ -52,9 +56,19 @@ def routed(
     shipments: list[dict[str, Any]],
     vehicles: list[dict[str, Any]] | None = None,
     legs: list[dict[str, Any]] | None = None,
+    lines: list[dict[str, Any]] | None = None,
+    slots: list[dict[str, Any]] | None = None,
+    warehouse: WarehouseSpec = NOBODY,
 ) -> tuple[dict[str, list[dict[str, Any]]], list[dict[str, Any]]]:
     fleet = [vehicle()] if vehicles is None else vehicles
-    tables, failures, _ = route_tables(table(SHIPMENT, shipments), table(VEHICLE, fleet), table(LEG, legs or []), SPEC)
+    inputs = RouteInputs(
+        table(SHIPMENT, shipments),
+        table(LINE, lines or []),
+        table(VEHICLE, fleet),
+        table(LEG, legs or []),
+        table(SLOT, slots or []),
+    )
+    tables, failures, _ = route_tables(inputs, SPEC, warehouse)
     return {name: rows.to_pylist() for name, rows in tables.items()}, failures.to_pylist()
 
 
@@ -182,3 +196,45 @@ def test_the_check_of_routes_is_not_skipped(monkeypatch: pytest.MonkeyPatch) -> 
     found, failures = routed(GOOD)
     assert not found[STOP]
     assert "stop a is there twice" in failures[0]["error"]
+
+
+def line(place: str, sku: str, **more: Any) -> dict[str, Any]:
+    row = {
+        "depot_day_id": f"dc|{MONDAY}", "shipment_id": f"{place}:1", "unique_id": f"{sku}|{place}|all",
+        "shipped_qty": 5.0, "order_value": 50.0, "load_litres": 25.0, "load_kg": 5.0, "expected_receipt_ds": MONDAY,
+    }  # fmt: skip
+    return row | more
+
+
+LINES = [line(place, sku) for place in "ab" for sku in ("x", "y")]
+SLOTS = [
+    {"depot_id": "dc", "slot_id": f"{aisle}-{bay}", "aisle": aisle, "bay": float(bay), "slot_litres": None,
+     "sku_id": sku, "is_slot_fixed": None}
+    for aisle, bay, sku in (("A", 1, "x"), ("A", 9, None), ("B", 3, "y"))
+]  # fmt: skip
+STAFF = WarehouseSpec(pickers=2, packers=1, doors=1)
+
+
+@pytest.mark.parametrize("slots", [[], SLOTS])
+def test_waves_make_every_line_ready_before_its_vehicle_leaves(slots: list[dict[str, Any]]) -> None:
+    found, failures = routed(GOOD, lines=LINES, slots=slots, warehouse=STAFF)
+    assert not failures
+    picked = sorted((row["shipment_id"], row["sku_id"], row["pick_qty"]) for row in found[PICK])
+    assert picked == sorted((row["shipment_id"], row["unique_id"][0], 5.0) for row in LINES)
+    assert {row["slot_id"] for row in found[PICK]} == ({"A-1", "B-3"} if slots else {None})
+    assert all((row["tour_metres"] is not None) == bool(slots) for row in found[TOUR])
+    for wave in found[WAVE]:
+        own = [row for row in found[TASK] if row["wave_id"] == wave["wave_id"]]
+        assert max(row["end_s"] for row in own) == wave["ready_s"] <= wave["depart_s"]
+        assert min(row["start_s"] for row in own) >= -2 * 3600
+        assert wave["late_s"] == 0
+
+
+def test_what_cannot_be_ready_makes_its_vehicle_leave_later() -> None:
+    slow = WarehouseSpec(pickers=1, packers=1, doors=1, staff_from="05:00", staff_to="18:00", pick_line_s=2400.0)
+    early, _ = routed(GOOD, lines=LINES)
+    found, failures = routed(GOOD, lines=LINES, warehouse=slow)
+    assert not failures
+    assert len(found[STOP]) == 2
+    assert all(wave["late_s"] == 0 for wave in found[WAVE])
+    assert min(row["depart_s"] for row in found[ROUTE]) > min(row["depart_s"] for row in early[ROUTE])
