@@ -16,7 +16,8 @@ from udfs.fulfilment.travel_matrix import great_circle_m
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """window: seconds from midnight; has_hours: whether the feed states it. fault: code of `unshipped_code` and words, why nothing can be brought there."""
+    """window: seconds from midnight; has_hours: whether the feed states it. fault: code of `unshipped_code` and words,
+    why nothing can be brought there."""
 
     location_id: str
     depot_id: str | None

@@ -20,7 +20,8 @@ from udfs.fulfilment.routing.pyvrp_routes import RouteEffort, solve_routes
 from udfs.fulfilment.routing.route_check import faults_of
 from udfs.fulfilment.routing.route_plan import RoutePlan
 from udfs.fulfilment.routing.simple_routes import savings
-from udfs.fulfilment.routing.unserved_reason import impossible, smallest_change
+from udfs.fulfilment.routing.smallest_change import smallest_change
+from udfs.fulfilment.routing.unserved_reason import impossible
 from udfs.fulfilment.warehouse_spec import WarehouseSpec
 from udfs.fulfilment.wave_rows import PICK, TASK, TOUR, WAVE, wave_rows
 from udfs.fulfilment.waves import Warehouse, warehouses_of, waves_of
@@ -191,7 +192,8 @@ def _left(
             yield row, "waits", words, None
             continue
         change = smallest_change(problem, plan, stop, effort) if number < _EXPLAINED else None
-        yield row, "no_room", "no vehicle has room or time for it beside the others", change
+        words = "no vehicle has room or time for it beside the others"
+        yield row, "no_room", words, change.words if change else None
 
 
 def _failures(failed: Mapping[str, Exception]) -> pa.Table:

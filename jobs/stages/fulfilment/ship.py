@@ -5,11 +5,14 @@ Without coordinates (of the feed `locations`, or generated ones) it does nothing
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import date, timedelta
-from functools import partial
+from functools import partial, reduce
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -18,6 +21,7 @@ from jobs.engine.stage import THIS, FrameStage, Read
 from jobs.stages.fulfilment.fulfilment_settings import FULFILMENT
 from jobs.stages.fulfilment.ship_network import LEG, SLOT, VEHICLE, ShipNetwork, ship_network
 from jobs.stages.supply_network.network_file import network_digest
+from lakehouse.delta.files import write_bucket
 from lakehouse.delta.ledger import StageRecord
 from lakehouse.errors import PromiseError
 from lakehouse.schema.tables import contract
@@ -29,6 +33,7 @@ from lakehouse.transforms.fulfilment.ordered_lines import (
     ordered_lines,
     shipments,
     visit_shares,
+    with_days,
     with_demand,
     with_size,
 )
@@ -51,37 +56,31 @@ def build(context: RunContext, frames: Frames) -> StageRecord:
     network = ship_network(context, frames)
     if network is None:
         context.progress.say("  ship: nothing is shipped, no location has a latitude and longitude")
-        if not any(context.lakehouse.has_rows(name) for name in _WRITES if context.lakehouse.exists(name)):
-            return StageRecord("succeeded")
-        return StageRecord("succeeded", rows=_write(context, {}))  # what settings of the same run left
-    spec = FULFILMENT.of(context.settings)
+        _clear(context)
+        return StageRecord("succeeded")
     lines = ordered_lines(frames[_PLAN]).persist()
     try:
         days = _days(context, network, lines)
-        split = lines.join(F.broadcast(days), ["location_id", "order_date", "expected_receipt_ds"])
-        straight = F.coalesce(F.col("supplier_id"), F.lit("")).isin(*spec.brought_by_suppliers, "\0")
-        code = F.when(straight, F.lit("brought_by_supplier")).otherwise(F.col("unshipped_code"))
-        words = F.when(straight, F.lit("its supplier brings it to the store")).otherwise(F.col("reason_"))
-        split = split.withColumn("unshipped_code", code).withColumn("reason", words).persist()
-        shipped = with_size(split.filter("unshipped_code IS NULL"), frames[_PRODUCTS], spec.unit_litres, spec.unit_kg)
-        shipped = with_demand(shipped, _demand(frames), frames[_POLICY], context.as_of)
-        held = in_loads(shipped, partial(shipment_lines, capacities=network.capacities()), context.settings.buckets)
-        held = held.persist()
+        split = with_days(lines, days, FULFILMENT.of(context.settings).brought_by_suppliers).persist()
+        held = _loaded(context, frames, network, split.filter("unshipped_code IS NULL")).persist()
+        unshipped = split.filter("unshipped_code IS NOT NULL")
+        _check(lines, held, unshipped)
         places = context.spark.createDataFrame(network.place_rows())
         of_day = days.filter("unshipped_code IS NULL").select("location_id", "ds", "wait_until_ds").distinct()
-        late = shipped.groupBy("location_id", "ds").agg(
-            F.max(F.col("ds") > F.col("expected_receipt_ds")).alias("is_late")
-        )
-        of_day = of_day.join(late, ["location_id", "ds"])
         loads = shipments(held, places, of_day, _visits(context, frames)).persist()
-        unshipped = split.filter("unshipped_code IS NOT NULL")
-        _check(context, lines, held, unshipped)
-        own = {SHIPMENT: loads, LINE: held, _UNSHIPPED: unshipped}
-        rows = _write(context, own | network.frames(context.spark, loads))
-        _tell(context, loads, unshipped)
+        rows = _write(context, {SHIPMENT: loads, LINE: held, _UNSHIPPED: unshipped} | network.legs(loads))
+        rows += _write_small(context, network.small_tables())
+        _tell(context)
     finally:
         lines.unpersist()
     return StageRecord("succeeded", rows=rows)
+
+
+def _loaded(context: RunContext, frames: Frames, network: ShipNetwork, lines: DataFrame) -> DataFrame:
+    spec = FULFILMENT.of(context.settings)
+    sized = with_size(lines, frames[_PRODUCTS], spec.unit_litres, spec.unit_kg)
+    known = with_demand(sized, _demand(frames), frames[_POLICY], context.as_of)
+    return in_loads(known, partial(shipment_lines, capacities=network.capacities()), context.settings.buckets)
 
 
 def _demand(frames: Frames) -> DataFrame:
@@ -105,45 +104,65 @@ def _days(context: RunContext, network: ShipNetwork, lines: DataFrame) -> DataFr
     return context.spark.createDataFrame(found, schema)
 
 
-def _check(context: RunContext, lines: DataFrame, held: DataFrame, unshipped: DataFrame) -> None:
+def _check(lines: DataFrame, held: DataFrame, unshipped: DataFrame) -> None:
     """Ordered units are all there: in lines, or unshipped."""
-
-    def total(frame: DataFrame, name: str) -> float:
-        return float(frame.agg(F.sum(F.col(name).cast(EXACT))).collect()[0][0] or 0)
-
-    ordered, in_lines, outside = total(lines, "order_qty"), total(held, "shipped_qty"), total(unshipped, "order_qty")
-    if abs(ordered - in_lines - outside) > 1e-6 * max(1.0, ordered):
+    sums = [
+        frame.agg(F.coalesce(F.sum(F.col(name).cast(EXACT)), F.lit(0)).cast("double").alias(alias))
+        for frame, name, alias in (
+            (lines, "order_qty", "ordered"),
+            (held, "shipped_qty", "in_lines"),
+            (unshipped, "order_qty", "outside"),
+        )
+    ]
+    row = reduce(DataFrame.crossJoin, sums).collect()[0]
+    if abs(row.ordered - row.in_lines - row.outside) > 1e-6 * max(1.0, row.ordered):
         raise PromiseError(
-            f"ship: expected {ordered:,.6f} ordered units in shipments or unshipped, found {in_lines:,.6f} and "
-            f"{outside:,.6f}; this is a fault of the program, please report it"
+            f"ship: expected {row.ordered:,.6f} ordered units in shipments or unshipped, found {row.in_lines:,.6f} and "
+            f"{row.outside:,.6f}; this is a fault of the program, please report it"
         )
 
 
 def _write(context: RunContext, frames: Mapping[str, DataFrame]) -> int:
-    """Each table's rows of the run."""
+    """Each table's rows of the run, by Spark."""
 
     def rows(name: str) -> DataFrame:
         declared = contract(name)
-        if name not in frames:
-            return context.spark.createDataFrame(declared.empty(with_partitions=True))
         frame = frames[name].withColumn("run_id", F.lit(context.run.run_id))
         return frame.select(*(F.col(each).cast(declared.sql_type(each)).alias(each) for each in declared.columns))
 
-    return write_part(context, part_of(context), {name: partial(rows, name) for name in _WRITES})
+    return write_part(context, part_of(context), {name: partial(rows, name) for name in frames})
+
+
+def _write_small(context: RunContext, tables: Mapping[str, pa.Table]) -> int:
+    """The run's rows of tables that have no other partition."""
+    lake, part = context.lakehouse, {"run_id": context.run.run_id}
+    for name, rows in tables.items():
+        lake.ensure(name)
+        file = write_bucket(name, lake.uri(name), rows, part)
+        lake.commit_files(name, [file] if file else [], {column: [value] for column, value in part.items()})
+    return sum(rows.num_rows for rows in tables.values())
+
+
+def _clear(context: RunContext) -> None:
+    """Take away what other settings left of the same run."""
+    for name in _WRITES:
+        if context.lakehouse.exists(name):
+            context.lakehouse.commit_files(name, [], {"run_id": [context.run.run_id]})
 
 
 def part_of(context: RunContext) -> str:
     return f"run_id={context.run.run_id}"
 
 
-def _tell(context: RunContext, loads: DataFrame, unshipped: DataFrame) -> None:
-    row = loads.agg(
-        F.count("*").alias("n"), F.countDistinct("depot_day_id").alias("days"), F.count_if("is_late").alias("late")
-    ).collect()[0]
-    words = f"{row.n:,} shipments on {row.days:,} depot-days, {row.late:,} of them later than expected"
+def _tell(context: RunContext) -> None:
+    of_run = pc.field("run_id") == context.run.run_id
+    loads = context.lakehouse.read_arrow(SHIPMENT, columns=["depot_day_id", "is_late"], filters=of_run)
+    days, late = pc.count_distinct(loads["depot_day_id"]).as_py(), pc.sum(loads["is_late"]).as_py() or 0
+    words = f"{loads.num_rows:,} shipments on {days:,} depot-days, {late:,} of them later than expected"
     context.progress.say(f"  ship: {words}")
-    for each in unshipped.groupBy("unshipped_code").count().orderBy("unshipped_code").collect():
-        context.progress.say(f"  ship: {each['count']:,} order lines are in no shipment: {each.unshipped_code}")
+    left = context.lakehouse.read_arrow(_UNSHIPPED, columns=["unshipped_code"], filters=of_run)
+    for code, count in sorted(Counter(left["unshipped_code"].to_pylist()).items()):
+        context.progress.say(f"  ship: {count:,} order lines are in no shipment: {code}")
 
 
 def _identity(context: RunContext) -> Any:

@@ -9,15 +9,16 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
+import pyarrow.compute as pc
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.stages.fulfilment.fulfilment_settings import FULFILMENT
 from jobs.stages.supply_network.network_file import network_of
 from lakehouse.errors import SourceError
 from lakehouse.schema.column_types import sql_type
-from lakehouse.schema.columns import COLUMNS
-from lakehouse.schema.tables import FEEDS, contract
+from lakehouse.schema.columns import COLUMNS, schema_of
+from lakehouse.schema.tables import FEEDS, table_of_rows
 from lakehouse.transforms.silver.cleaning import clean_feed
 from udfs.fulfilment.fleet import Vehicle, assumed_fleet, fleets_of
 from udfs.fulfilment.fulfilment_spec import FulfilmentSpec
@@ -43,7 +44,7 @@ class ShipNetwork:
     fleets: Mapping[str, tuple[Vehicle, ...]]
     closed: frozenset[tuple[str, date]]
     ways: DataFrame | None
-    slots: DataFrame
+    slots: pa.Table
     spec: FulfilmentSpec
 
     def fleet(self, depot: str) -> tuple[Vehicle, ...]:
@@ -91,25 +92,21 @@ class ShipNetwork:
             [list(column) for column in zip(*rows, strict=True)] if rows else [[]] * len(names), list(names)
         )
 
-    def frames(self, spark: SparkSession, loads: DataFrame) -> dict[str, DataFrame]:
-        """Rows of the tables that the depot-days of `loads` are planned by."""
-        return {VEHICLE: self._vehicles(spark), LEG: self._legs(spark, loads), SLOT: self.slots}
-
-    def _vehicles(self, spark: SparkSession) -> DataFrame:
+    def small_tables(self) -> dict[str, pa.Table]:
+        """Rows of fulfilment.vehicle and .slot."""
         rows = [_vehicle_row(self.places[depot], each) for depot in self.depots() for each in self.fleet(depot)]
-        schema = contract(VEHICLE).arrow_schema(with_partitions=False)
-        return spark.createDataFrame(pa.Table.from_pylist(rows, schema=schema))
+        return {VEHICLE: table_of_rows(VEHICLE, rows), SLOT: self.slots}
 
-    def _legs(self, spark: SparkSession, loads: DataFrame) -> DataFrame:
-        """Stated ways between the places of each depot's day."""
+    def legs(self, loads: DataFrame) -> dict[str, DataFrame]:
+        """Rows of fulfilment.leg: stated ways between the places of each depot's day."""
         if self.ways is None:
-            return spark.createDataFrame(contract(LEG).empty(with_partitions=True))
+            return {}
         stops = loads.select("depot_day_id", "bucket", "location_id").distinct()
         depots = loads.select("depot_day_id", "bucket", F.col("depot_id").alias("location_id")).distinct()
         ends = stops.union(depots).distinct()
         start = ends.withColumnRenamed("location_id", "from_location_id")
         end = ends.select("depot_day_id", F.col("location_id").alias("to_location_id"))
-        return start.join(end, "depot_day_id").join(self.ways, ["from_location_id", "to_location_id"])
+        return {LEG: start.join(end, "depot_day_id").join(self.ways, ["from_location_id", "to_location_id"])}
 
 
 def ship_network(context: RunContext, frames: Frames) -> ShipNetwork | None:
@@ -124,25 +121,37 @@ def ship_network(context: RunContext, frames: Frames) -> ShipNetwork | None:
             rows = made_up_places(rows, depot_of, context.mapping.country or "US")
         elif all(row["latitude"] is None or row["longitude"] is None for row in rows):
             return None
-        fleets = fleets_of((row.asDict() for row in _stated(context, frames, "vehicles").collect()), spec)
+        fleets = fleets_of(_rows(context, frames, "vehicles").to_pylist(), spec)
     except ValueError as error:
         raise SourceError(str(error)) from error
-    last = context.as_of + timedelta(days=2 * LONGEST_DAYS)
-    shut = frames[_CALENDAR].filter("is_closed_planned").filter(F.col("ds") <= F.lit(last))
-    closed = frozenset((row.location_id, row.ds) for row in shut.select("location_id", "ds").collect())
-    has_ways = context.lakehouse.has_rows("bronze.travel") and "travel" in context.mapping.feeds
-    ways = _stated(context, frames, "travel") if has_ways else None
-    slots = _stated(context, frames, "slots")
-    return ShipNetwork(places_of(rows, depot_of, spec), fleets, closed, ways, slots, spec)
+    ways = _stated(context, frames, "travel") if _is_delivered(context, "travel") else None
+    slots = table_of_rows(SLOT, _rows(context, frames, "slots").to_pylist())
+    return ShipNetwork(places_of(rows, depot_of, spec), fleets, _closed(context, frames), ways, slots, spec)
+
+
+def _closed(context: RunContext, frames: Frames) -> frozenset[tuple[str, date]]:
+    """Locations and days on which they are known to be shut."""
+    first, last = context.as_of, context.as_of + timedelta(days=2 * LONGEST_DAYS)
+    shut = pc.field("is_closed_planned") & (pc.field("ds") > first) & (pc.field("ds") <= last)
+    days = context.lakehouse.dataset(_CALENDAR, frames.version(_CALENDAR)).to_table(["location_id", "ds"], filter=shut)
+    return frozenset(zip(days["location_id"].to_pylist(), days["ds"].to_pylist(), strict=True))
+
+
+def _is_delivered(context: RunContext, feed: str) -> bool:
+    return feed in context.mapping.feeds and context.lakehouse.has_rows(f"bronze.{feed}")
+
+
+def _rows(context: RunContext, frames: Frames, feed: str) -> pa.Table:
+    """Rows of a small feed; none where the source has no such feed."""
+    if not _is_delivered(context, feed):
+        return schema_of(FEEDS[feed].columns).empty_table()
+    return _stated(context, frames, feed).toArrow()
 
 
 def _stated(context: RunContext, frames: Frames, feed: str) -> DataFrame:
-    """Rows of a feed that count, typed; none where the source has no such feed."""
-    names = FEEDS[feed].columns
-    if feed not in context.mapping.feeds or not context.lakehouse.has_rows(f"bronze.{feed}"):
-        return context.spark.createDataFrame([], ", ".join(f"{name} {sql_type(COLUMNS[name].type)}" for name in names))
+    """Rows of a feed that count, typed."""
     rows = clean_feed(frames[f"bronze.{feed}"], feed, context.mapping).accepted
-    return rows.select(*(F.col(name).cast(sql_type(COLUMNS[name].type)).alias(name) for name in names))
+    return rows.select(*(F.col(name).cast(sql_type(COLUMNS[name].type)).alias(name) for name in FEEDS[feed].columns))
 
 
 def _vehicle_row(depot: Place, vehicle: Vehicle) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 
 import pyarrow as pa
@@ -19,7 +19,17 @@ LINE, SHIPMENT = "fulfilment.shipment_line", "fulfilment.shipment"
 
 def ordered_lines(plan: DataFrame) -> DataFrame:
     """Lines of inventory.order_plan that order anything, with the parts of their series."""
-    return plan.filter("order_qty > 0").select("*", *parts_of(SERIES))
+    lines = plan.filter("order_qty > 0").select("*", *parts_of(SERIES))
+    return lines.withColumn("expected_receipt_ds", F.coalesce("expected_receipt_ds", "order_date"))
+
+
+def with_days(lines: DataFrame, days: DataFrame, brought_by: Sequence[str]) -> DataFrame:
+    """The lines with their depot's day, or with code and words why they have none."""
+    found = lines.join(F.broadcast(days), ["location_id", "order_date", "expected_receipt_ds"])
+    is_brought = F.coalesce("supplier_id", F.lit("")).isin(*brought_by, "\0")
+    code = F.when(is_brought, F.lit("brought_by_supplier")).otherwise(F.col("unshipped_code"))
+    words = F.when(is_brought, F.lit("its supplier brings it to the store")).otherwise(F.col("reason_"))
+    return found.withColumn("unshipped_code", code).withColumn("reason", words)
 
 
 def with_size(lines: DataFrame, products: DataFrame, unit_litres: float, unit_kg: float) -> DataFrame:
@@ -68,7 +78,11 @@ def in_loads(lines: DataFrame, load: Callable[[pa.Table], pa.Table], buckets: in
     extra = "location_id string, wait_value double, is_load_assumed boolean"
     names = [name for name in declared.columns if name not in ("run_id", "bucket")]
     schema = ", ".join(f"{name} {declared.sql_type(name)}" for name in names) + f", {extra}"
-    loaded = day.groupBy(DEPOT_DAY.id).applyInArrow(load, schema)
+
+    def of_day(rows: pa.Table) -> pa.Table:  # Spark reads the annotations
+        return load(rows)
+
+    loaded = day.groupBy(DEPOT_DAY.id).applyInArrow(of_day, schema)
     return loaded.withColumn("bucket", bucket_of(DEPOT_DAY, buckets))
 
 
@@ -79,8 +93,10 @@ def shipments(lines: DataFrame, places: DataFrame, days: DataFrame, visits: Data
     rows = lines.groupBy(*by).agg(
         *(F.sum(F.col(name).cast(EXACT)).cast("double").alias(name) for name in summed),
         F.max("is_load_assumed").alias("is_load_assumed"),
+        F.min("expected_receipt_ds").alias("_due"),
     )
     rows = rows.select("*", *parts_of(DEPOT_DAY)).withColumn("ds", F.col("ds").cast("date"))
+    rows = rows.withColumn("is_late", F.col("ds") > F.col("_due"))
     rows = rows.join(F.broadcast(places), ["location_id"]).join(F.broadcast(days), ["location_id", "ds"])
     return rows.join(F.broadcast(visits), ["location_id"], "left").fillna({"visit_share": 0.0})
 

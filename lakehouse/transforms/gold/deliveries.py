@@ -15,13 +15,14 @@ def delivery_plan(tables: Mapping[str, DataFrame], currency: str) -> DataFrame:
     of one run, and silver.locations."""
     lines = tables["fulfilment.shipment_line"].groupBy("shipment_id").agg(F.count("*").alias("line_count"))
     vehicles = tables["fulfilment.route"].select("route_id", "vehicle_type")
-    stops = tables["fulfilment.stop"].join(vehicles, "route_id").drop("location_id", "load_litres", "load_kg")
+    of_stop = ("shipment_id", "route_id", "trip", "stop_position", "arrive_s", "leave_s", "slack_s")
+    stops = tables["fulfilment.stop"].select(*of_stop).join(vehicles, "route_id")
     left = tables["fulfilment.unserved"].select("shipment_id", "unserved_code", "reason", "smallest_change")
     names = tables["silver.locations"].select("location_id", "location_name")
     rows = tables["fulfilment.shipment"].join(lines, "shipment_id").join(stops, "shipment_id", "left")
     rows = rows.join(left, "shipment_id", "left").join(names, "location_id", "left")
     status = F.when(F.col("route_id").isNotNull(), "delivered").when(F.col("unserved_code") == "waits", "waits")
-    return rows.select(
+    return rows.drop("run_id", "bucket").select(
         "*",
         status.otherwise("not served").alias("delivery_status"),
         _time("arrive_s").alias("arrives_at"),
@@ -35,7 +36,11 @@ def fulfilment_value(days: DataFrame, shipments: DataFrame, currency: str) -> Da
     """A row for each depot's day. days: rows of fulfilment.depot_day of one run."""
     counted = shipments.groupBy("depot_day_id").agg(F.count("*").alias("shipment_count"))
     practice = F.least("nearest_neighbour_cost", "savings_cost").alias("practice_cost")
-    return days.join(counted, "depot_day_id").select("*", practice, F.lit(currency).alias("currency"))
+    return (
+        days.drop("run_id", "bucket")
+        .join(counted, "depot_day_id")
+        .select("*", practice, F.lit(currency).alias("currency"))
+    )
 
 
 def _time(name: str) -> Column:
