@@ -17,6 +17,7 @@ from jobs.deploy.deploy_command import deploy_command
 from jobs.engine.progress import Progress
 from jobs.explain.explain_command import explain_command
 from jobs.page.page_command import page_command
+from jobs.replan.replan_command import replan_command
 from jobs.stages import first_sentence, stage_docstrings, stage_modules
 from jobs.traces import kept_trace, one_line
 from jobs.views import reports
@@ -389,6 +390,7 @@ def _reading_commands(commands: argparse._SubParsersAction) -> None:
     migrate.add_argument("--conf", type=Path)
     migrate.set_defaults(action=_migrate)
     _override_command(commands)
+    replan_command(commands)
     _export_command(commands)
     _bi_commands(commands)
     deploy_command(commands)

@@ -12,13 +12,14 @@ from jobs.engine.frames import as_of_part, write_part
 from jobs.engine.stage import THIS, FrameStage, Read
 from lakehouse.delta.ledger import StageRecord
 from lakehouse.schema.tables import contract
-from lakehouse.transforms.gold.deliveries import delivery_plan, fulfilment_value
+from lakehouse.transforms.gold.deliveries import delivery_plan, fulfilment_value, warehouse_day
 
 if TYPE_CHECKING:
     from jobs.context import RunContext
     from jobs.engine.frames import Frames
 
-_PLAN, _VALUE = "gold.delivery_plan", "gold.fulfilment_value"
+_PLAN, _VALUE, _WAREHOUSE = "gold.delivery_plan", "gold.fulfilment_value", "gold.warehouse_day"
+_WAVE, _TASK = "fulfilment.wave", "fulfilment.task"
 _SHIPMENT, _DAY = "fulfilment.shipment", "fulfilment.depot_day"
 _OF_RUN = (_SHIPMENT, "fulfilment.shipment_line", "fulfilment.route", "fulfilment.stop", "fulfilment.unserved", _DAY)
 
@@ -30,10 +31,11 @@ def _is_anything_shipped(context: RunContext) -> bool:
 def build(context: RunContext, frames: Frames) -> StageRecord:
     """Write the as-of day's deliveries."""
     currency = context.mapping.currency
-    tables = {name: frames[name] for name in (*_OF_RUN, "silver.locations")}
+    tables = {name: frames[name] for name in (*_OF_RUN, _WAVE, _TASK, "silver.locations")}
     of_table = {
         _PLAN: partial(delivery_plan, tables, currency),
         _VALUE: partial(fulfilment_value, tables[_DAY], tables[_SHIPMENT], currency),
+        _WAREHOUSE: partial(warehouse_day, tables[_WAVE], tables[_TASK]),
     }
 
     def rows(name: str) -> DataFrame:
@@ -48,8 +50,11 @@ def build(context: RunContext, frames: Frames) -> StageRecord:
 
 STAGE = FrameStage(
     name="deliver",
-    reads=(*(Read(name, (), run=THIS) for name in _OF_RUN), Read("silver.locations", ("location_id", "location_name"))),
-    writes=(_PLAN, _VALUE),
+    reads=(
+        *(Read(name, (), run=THIS) for name in (*_OF_RUN, _WAVE, _TASK)),
+        Read("silver.locations", ("location_id", "location_name")),
+    ),
+    writes=(_PLAN, _VALUE, _WAREHOUSE),
     identity=lambda context: context.mapping.currency,
     build=build,
     part=as_of_part,

@@ -16,6 +16,7 @@ UNSHIPPED_CODES = (
     "bad_place",
     "no_shipping_day",
 )
+STOP_STATES = ("departed", "kept", "moved", "new", "dropped")
 UNSERVED_CODES = ("impossible", "no_room", "waits")
 
 declare(
@@ -57,6 +58,10 @@ declare(
     Column("tour_metres", "double", "Length of the walk, in metres; NULL where no feed states slots", _FROM_0),
     Column("pick_position", "long", "Place of the pick on its tour, from 1", Range(1)),
     Column("pick_qty", "double", "Units to pick", _FROM_0),
+    Column("replan_number", "long", "Number of the plan of the depot's day, made while it runs, from 1", Range(1)),
+    Column("replan_s", "long", "Seconds from midnight at which it was planned again"),
+    Column("stop_state", "string", "departed, kept, moved, new or dropped", OneOf(STOP_STATES)),
+    Column("changes", "string", "What had changed since the day's own plan, as JSON"),
     Column("shipment_id", "string", "What one vehicle brings to one location: location, day and part"),
     Column("shipped_qty", "double", "Units of the series in the shipment", _FROM_0),
     Column("load_litres", "double", "Room that the load takes, in litres", _FROM_0),
@@ -96,6 +101,11 @@ declare(
     Column("line_count", "long", "Order lines", _FROM_0),
     Column("shipment_count", "long", "Shipments of the depot's day", _FROM_0),
     Column("practice_cost", "double", "The cheaper of nearest_neighbour_cost and savings_cost", _FROM_0),
+    Column("wave_count", "long", "Waves made ready", _FROM_0),
+    Column("late_wave_count", "long", "Waves that are ready after their vehicle should leave", _FROM_0),
+    Column("pick_hours", "double", "Hours of picking", _FROM_0),
+    Column("pack_hours", "double", "Hours of packing", _FROM_0),
+    Column("load_hours", "double", "Hours of loading", _FROM_0),
     Column("is_cut", "boolean", "True where a deadline ended the search before its iterations"),
 )
 
@@ -371,6 +381,32 @@ CONTRACTS: tuple[Contract, ...] = (
         unit=DEPOT_DAY,
     ),
     Contract(
+        "fulfilment.replan",
+        "Depots' days planned again while they ran, by `shelfcast replan`: what left stays, and why others moved",
+        (
+            "depot_day_id",
+            "replan_number",
+            "replan_s",
+            "shipment_id",
+            "location_id",
+            "stop_state",
+            "reason",
+            "route_id",
+            "vehicle_type",
+            "trip",
+            "stop_position",
+            "depart_s",
+            "arrive_s",
+            "leave_s",
+            "slack_s",
+            "changes",
+            "run_id",
+        ),
+        ("depot_day_id", "replan_number", "shipment_id", "run_id"),
+        ("run_id",),
+        mode="append",
+    ),
+    Contract(
         "gold.delivery_plan",
         "What is brought where, when and by which vehicle; and what is not, with the reason",
         (
@@ -422,6 +458,27 @@ CONTRACTS: tuple[Contract, ...] = (
             "practice_cost",
             "currency",
             "is_cut",
+            "run_id",
+        ),
+        ("as_of", "depot_id", "ds"),
+        ("as_of",),
+    ),
+    Contract(
+        "gold.warehouse_day",
+        "What a depot's warehouse does for a day's vehicles, and what is not ready in time",
+        (
+            "as_of",
+            "depot_id",
+            "ds",
+            "wave_count",
+            "late_wave_count",
+            "late_s",
+            "line_count",
+            "tour_metres",
+            "pick_hours",
+            "pack_hours",
+            "load_hours",
+            "is_schedule_proven",
             "run_id",
         ),
         ("as_of", "depot_id", "ds"),

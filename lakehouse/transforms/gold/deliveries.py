@@ -1,4 +1,4 @@
-"""What is brought where and when, for people: gold.delivery_plan and gold.fulfilment_value."""
+"""What is brought where and when, for people: gold.delivery_plan, .fulfilment_value and .warehouse_day."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from collections.abc import Mapping
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+
+from lakehouse.schema.entities import DEPOT_DAY
+from lakehouse.transforms.keys import parts_of
 
 _DAY_S = 86_400
 
@@ -41,6 +44,22 @@ def fulfilment_value(days: DataFrame, shipments: DataFrame, currency: str) -> Da
         .join(counted, "depot_day_id")
         .select("*", practice, F.lit(currency).alias("currency"))
     )
+
+
+def warehouse_day(waves: DataFrame, tasks: DataFrame) -> DataFrame:
+    """A row for each depot's day with waves. waves, tasks: rows of fulfilment.wave and .task of one run."""
+    hours = F.sum((F.col("end_s") - F.col("start_s")) / 3600)
+    kinds = {"pick": "pick_hours", "pack": "pack_hours", "load": "load_hours"}
+    worked = tasks.groupBy(DEPOT_DAY.id).pivot("task_kind", list(kinds)).agg(hours).withColumnsRenamed(kinds)
+    counted = waves.groupBy(DEPOT_DAY.id).agg(
+        F.count("*").alias("wave_count"),
+        F.count_if(F.col("late_s") > 0).alias("late_wave_count"),
+        F.max("late_s").alias("late_s"),
+        F.sum("line_count").alias("line_count"),
+        F.sum("tour_metres").alias("tour_metres"),
+        F.bool_and("is_schedule_proven").alias("is_schedule_proven"),
+    )
+    return counted.join(worked, DEPOT_DAY.id).select("*", *parts_of(DEPOT_DAY))
 
 
 def _time(name: str) -> Column:
