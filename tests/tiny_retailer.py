@@ -11,6 +11,7 @@ import numpy as np
 FIRST_DAY = date(2024, 1, 1)
 SKUS = tuple(f"S{i:02d}" for i in range(1, 7))
 STORES = ("north", "south")
+_SLOTS = [(aisle, bay) for aisle in "AB" for bay in (1, 2, 3)]
 UNCOMPILED = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
 """Settings of Spark for so few rows: to compile a query takes longer than to run it uncompiled."""
 FEW_ROWS = UNCOMPILED | {
@@ -36,6 +37,8 @@ def write_feeds(folder: Path, days: int = 120, *, seed: int = 7, with_supply: bo
     fleet = [("dc", "van", 2, 400, 300, 60, "05:00", "15:00"), ("dc", "truck", 1, 4000, 3000, 150, "05:00", "15:00")]
     capacities = ("vehicle_count", "capacity_litres", "capacity_kg", "fixed_cost")
     _write(folder / "vehicles.csv", ("depot_id", "vehicle_type", *capacities, "shift_from", "shift_to"), fleet)
+    slots = [("dc", f"{aisle}{bay}", aisle, bay, sku) for (aisle, bay), sku in zip(_SLOTS, SKUS, strict=False)]
+    _write(folder / "slots.csv", ("depot_id", "slot_id", "aisle", "bay", "sku_id"), slots)
     if with_supply:
         write_stock(folder / "stock.csv", days - 1)
         suppliers = ("Acme Foods", "")  # every other SKU's is not stated

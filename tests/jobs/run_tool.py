@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 SMALL = [
+    "warehouse.pickers=1",
+    "warehouse.packers=1",
+    "warehouse.doors=1",
     "buckets=10",
     "horizon=14",
     "replays=2",

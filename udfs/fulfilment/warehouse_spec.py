@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from udfs.fulfilment.time_of_day import DAY_S, seconds_of
 
@@ -16,7 +16,9 @@ class WarehouseSpec:
     shift, which ends on the day on which the vehicles leave, and begins the day before where staff_from is later.
     cart_*: what a picker takes along. line_metres: walked for a line where nobody says where it lies. bay_metres,
     aisle_metres: from a bay and an aisle to the next. work: of the search for a schedule, in CP-SAT's deterministic
-    time (about seconds) for each of its two aims.
+    time (about seconds) for each of its two aims. metre_cost, move_cost: of a metre walked, and of bringing an article
+    to another slot; move_days: within which moves repay. slot_weekday: ISO number of the weekday whose runs look for
+    moves, 0 is every day.
     """
 
     pickers: int = 0
@@ -34,14 +36,21 @@ class WarehouseSpec:
     bay_metres: float = 1.0
     aisle_metres: float = 5.0
     work: float = 2.0
+    metre_cost: float = 0.008
+    move_cost: float = 2.0
+    move_days: float = 28.0
+    slot_weekday: int = field(default=7, metadata={"role": "engine"})
 
     def __post_init__(self) -> None:
-        above_0 = ("cart_litres", "walk_m_s", "bay_metres", "aisle_metres", "work")
+        above_0 = (
+            "cart_litres", "walk_m_s", "bay_metres", "aisle_metres", "work", "metre_cost", "move_cost", "move_days",
+        )  # fmt: skip
         from_0 = ("line_metres", "pick_line_s", "pack_line_s", "load_s")
         staff = self.pickers, self.packers, self.doors
         rules = [
             ("pickers", min(staff) >= 0, "0 or more of each"),
             ("packers", self.pickers == 0 or min(staff) > 0, "packers and doors too where there are pickers"),
+            ("slot_weekday", 0 <= self.slot_weekday <= 7, "0 to 7"),
             ("cart_shipments", self.cart_shipments >= 1, "at least 1"),
             *((name, 0.0 < getattr(self, name) < math.inf, "a number > 0") for name in above_0),
             *((name, 0.0 <= getattr(self, name) < math.inf, "a number >= 0") for name in from_0),

@@ -39,20 +39,25 @@ def warehouses_of(slots: pa.Table, spec: WarehouseSpec) -> dict[str, Warehouse]:
     rows = slots.sort_by([("depot_id", "ascending"), ("slot_id", "ascending")]).to_pylist()
     for depot in dict.fromkeys(row["depot_id"] for row in rows):
         own = [row for row in rows if row["depot_id"] == depot]
-        layout = layout_from_rows(
-            [row["slot_id"] for row in own],
-            [row["aisle"] for row in own],
-            [round(row["bay"]) for row in own],
-            [np.inf if row["slot_litres"] is None else row["slot_litres"] for row in own],
-            bay_length=spec.bay_metres,
-            aisle_pitch=spec.aisle_metres,
-        )
+        layout = layout_of(own, spec)
         slot_of: dict[str, int] = {}
         for at, row in enumerate(own):
             if row["sku_id"] is not None:
                 slot_of.setdefault(row["sku_id"], at)
         found[depot] = Warehouse(spec, layout, slot_of)
     return found
+
+
+def layout_of(slots: Sequence[Row], spec: WarehouseSpec) -> Layout:
+    """The layout of one depot's slots, in their order."""
+    return layout_from_rows(
+        [row["slot_id"] for row in slots],
+        [row["aisle"] for row in slots],
+        [round(row["bay"]) for row in slots],
+        [np.inf if row["slot_litres"] is None else row["slot_litres"] for row in slots],
+        bay_length=spec.bay_metres,
+        aisle_pitch=spec.aisle_metres,
+    )
 
 
 @dataclass(frozen=True)

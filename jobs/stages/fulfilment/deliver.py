@@ -12,13 +12,15 @@ from jobs.engine.frames import as_of_part, write_part
 from jobs.engine.stage import THIS, FrameStage, Read
 from lakehouse.delta.ledger import StageRecord
 from lakehouse.schema.tables import contract
-from lakehouse.transforms.gold.deliveries import delivery_plan, fulfilment_value, warehouse_day
+from lakehouse.transforms.gold.deliveries import delivery_plan, fulfilment_value, slot_moves, warehouse_day
 
 if TYPE_CHECKING:
     from jobs.context import RunContext
     from jobs.engine.frames import Frames
 
 _PLAN, _VALUE, _WAREHOUSE = "gold.delivery_plan", "gold.fulfilment_value", "gold.warehouse_day"
+_MOVES, _SLOT_MOVE = "gold.slot_moves", "fulfilment.slot_move"
+_PRODUCTS = "silver.products"
 _WAVE, _TASK = "fulfilment.wave", "fulfilment.task"
 _SHIPMENT, _DAY = "fulfilment.shipment", "fulfilment.depot_day"
 _OF_RUN = (_SHIPMENT, "fulfilment.shipment_line", "fulfilment.route", "fulfilment.stop", "fulfilment.unserved", _DAY)
@@ -36,6 +38,7 @@ def build(context: RunContext, frames: Frames) -> StageRecord:
         _PLAN: partial(delivery_plan, tables, currency),
         _VALUE: partial(fulfilment_value, tables[_DAY], tables[_SHIPMENT], currency),
         _WAREHOUSE: partial(warehouse_day, tables[_WAVE], tables[_TASK]),
+        _MOVES: partial(slot_moves, frames[_SLOT_MOVE], frames[_PRODUCTS]),
     }
 
     def rows(name: str) -> DataFrame:
@@ -51,10 +54,11 @@ def build(context: RunContext, frames: Frames) -> StageRecord:
 STAGE = FrameStage(
     name="deliver",
     reads=(
-        *(Read(name, (), run=THIS) for name in (*_OF_RUN, _WAVE, _TASK)),
+        *(Read(name, (), run=THIS) for name in (*_OF_RUN, _WAVE, _TASK, _SLOT_MOVE)),
         Read("silver.locations", ("location_id", "location_name")),
+        Read(_PRODUCTS, ("sku_id", "product_name")),
     ),
-    writes=(_PLAN, _VALUE, _WAREHOUSE),
+    writes=(_PLAN, _VALUE, _WAREHOUSE, _MOVES),
     identity=lambda context: context.mapping.currency,
     build=build,
     part=as_of_part,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lakehouse.schema.checks import OneOf, Range
 from lakehouse.schema.columns import Column, declare
 from lakehouse.schema.contract import Contract
-from lakehouse.schema.entities import DEPOT_DAY
+from lakehouse.schema.entities import DEPOT_DAY, WHOLE
 from lakehouse.schema.feed_layout import FeedLayout
 
 _FROM_0, _ABOVE_0 = Range(0), Range(0, low_open=True)
@@ -44,6 +44,14 @@ declare(
     Column("bay", "double", "Place of the slot in its aisle, counted from the front", _FROM_0),
     Column("slot_litres", "double", "Litres that the slot holds; NULL: no limit", _ABOVE_0),
     Column("is_slot_fixed", "boolean", "True where what lies there may not be moved"),
+    Column("move_number", "long", "Place of the move in the order in which moves are carried out, from 1", Range(1)),
+    Column(
+        "move_group", "long", "Moves that only together make sense, from 1: the groups that save most first", Range(1)
+    ),
+    Column("from_slot_id", "string", "Slot that the article leaves; NULL: where it waited meanwhile"),
+    Column("to_slot_id", "string", "Slot that it goes to; NULL: it waits until its own is free"),
+    Column("saved_metres", "double", "Metres of walking a day that the group saves, after those before it"),
+    Column("payback_days", "double", "Days after which the group has repaid its labour", _FROM_0),
     Column("wave_id", "string", "What is made ready for one trip: route and trip"),
     Column("ready_s", "long", "Seconds from midnight at which it is loaded; below 0 on the day before"),
     Column("late_s", "long", "Seconds by which it is ready after its vehicle should leave", _FROM_0),
@@ -295,6 +303,25 @@ CONTRACTS: tuple[Contract, ...] = (
         ("run_id",),
     ),
     Contract(
+        "fulfilment.slot_move",
+        "Moves of articles to other slots, each group of which repays its labour",
+        (
+            "depot_id",
+            "move_number",
+            "move_group",
+            "sku_id",
+            "from_slot_id",
+            "to_slot_id",
+            "saved_metres",
+            "payback_days",
+            "run_id",
+            "unit",
+        ),
+        ("depot_id", "move_number", "run_id"),
+        ("run_id", "unit"),
+        unit=WHOLE,
+    ),
+    Contract(
         "fulfilment.wave",
         "What is made ready for each trip, and whether it is by the time that the vehicle leaves",
         (
@@ -482,6 +509,25 @@ CONTRACTS: tuple[Contract, ...] = (
             "run_id",
         ),
         ("as_of", "depot_id", "ds"),
+        ("as_of",),
+    ),
+    Contract(
+        "gold.slot_moves",
+        "Which articles to bring to another slot, in what order, and when that has repaid",
+        (
+            "as_of",
+            "depot_id",
+            "move_number",
+            "move_group",
+            "sku_id",
+            "product_name",
+            "from_slot_id",
+            "to_slot_id",
+            "saved_metres",
+            "payback_days",
+            "run_id",
+        ),
+        ("as_of", "depot_id", "move_number"),
         ("as_of",),
     ),
 )

@@ -1,4 +1,4 @@
-"""What is brought where and when, for people: gold.delivery_plan, .fulfilment_value and .warehouse_day."""
+"""What is brought where and when, for people: gold.delivery_plan, .fulfilment_value, .warehouse_day and .slot_moves."""
 
 from __future__ import annotations
 
@@ -60,6 +60,11 @@ def warehouse_day(waves: DataFrame, tasks: DataFrame) -> DataFrame:
         F.bool_and("is_schedule_proven").alias("is_schedule_proven"),
     )
     return counted.join(worked, DEPOT_DAY.id).select("*", *parts_of(DEPOT_DAY))
+
+
+def slot_moves(moves: DataFrame, products: DataFrame) -> DataFrame:
+    """A row for each move. moves: rows of fulfilment.slot_move of one run."""
+    return moves.drop("run_id").join(products, "sku_id", "left")
 
 
 def _time(name: str) -> Column:
