@@ -31,7 +31,7 @@ def job_shop(instance: dict[str, Any]) -> tuple[Tasks, Units]:
     n = jobs * steps
     number_JM = np.arange(n).reshape(jobs, steps)
     tasks = Tasks(
-        task_id_J=tuple(f"job {k // steps} step {k % steps}" for k in range(n)) + ("all",),
+        task_id_J=(*(f"job {k // steps} step {k % steps}" for k in range(n)), "all"),
         kind_J=np.append(machine_JM.ravel(), NOBODY),
         duration_J=np.append(duration_JM.ravel(), 0),
         release_J=np.zeros(n + 1, np.int64),
@@ -88,8 +88,8 @@ def main() -> None:
         known = instances[name]["metadata"]["upper_bound"]
         rule = best_rule(tasks, units).aims(tasks, units)[0]
         print(
-            f"{name}: {value:.0f}, known {known}, gap {value / known - 1:.2%}, bound {found.bound:.0f}, best rule {rule:.0f}, "
-            f"faults {len(schedule_faults(found, tasks, units))}, {seconds:.1f} CPU seconds",
+            f"{name}: {value:.0f}, known {known}, gap {value / known - 1:.2%}, bound {found.bound:.0f}, "
+            f"best rule {rule:.0f}, faults {len(schedule_faults(found, tasks, units))}, {seconds:.1f} CPU seconds",
             flush=True,
         )
     tasks, units = warehouse_day(np.random.default_rng(0), waves=40, pickers=8, packers=4, doors=3)
@@ -97,9 +97,8 @@ def main() -> None:
     found = schedule_tasks(tasks, units, asked.work)
     rules = {rule: dispatch(tasks, units, rule).aims(tasks, units) for rule in ("edd", "wspt", "atc")}
     seconds = time.process_time() - started
-    print(
-        f"a day of 40 waves: (late, overtime) {found.aims(tasks, units)}, bound {found.bound:.0f}, {rules}, {seconds:.1f} s"
-    )
+    aims = found.aims(tasks, units)
+    print(f"a day of 40 waves: (late, overtime) {aims}, bound {found.bound:.0f}, {rules}, {seconds:.1f} CPU seconds")
 
 
 if __name__ == "__main__":

@@ -16,8 +16,8 @@ FREE = -1
 
 @dataclass(frozen=True, eq=False)
 class AssignmentProblem:
-    """F facilities, L >= F locations. flow_FF, distance_LL: any finite numbers, neither need be symmetric. linear_FL: what
-    a facility costs at a location by itself. fixed_F: the location where a facility stays, or FREE.
+    """F facilities, L >= F locations. flow_FF, distance_LL: any finite numbers, neither need be symmetric. linear_FL:
+    what a facility costs at a location by itself. fixed_F: the location where a facility stays, or FREE.
 
     Raises ValueError on shapes that do not go together, numbers that are not finite, and a location fixed twice.
     """

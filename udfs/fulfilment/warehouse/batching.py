@@ -1,7 +1,7 @@
 """Which orders a picker takes along on one walk: savings on exact tours, then shifts and swaps between carts.
 
-After G. Clarke and J. W. Wright, Scheduling of vehicles from a central depot, Operations Research 12 (1964), with the saving
-of two orders what their tours are shorter together. An order is split only where no cart holds it.
+After G. Clarke and J. W. Wright, Scheduling of vehicles from a central depot, Operations Research 12 (1964), with the
+saving of two orders what their tours are shorter together. An order is split only where no cart holds it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
 from udfs.fulfilment.warehouse.layout import FloatArray, IntArray, Layout
 from udfs.fulfilment.warehouse.pick_tour import length_of, sort_ranks, tour_lengths
@@ -22,7 +21,8 @@ _KICKS = 0  # of tours in several blocks while batches are compared
 
 @dataclass(frozen=True, eq=False)
 class PickLines:
-    """N lines. order_N: number of the order, from 0. slot_N: where it is picked. pieces_N: how many. litres_N: a piece's.
+    """N lines. order_N: number of the order, from 0. slot_N: where it is picked. pieces_N: how many. litres_N: a
+    piece's.
 
     Raises ValueError naming the first line that cannot be.
     """
@@ -68,8 +68,8 @@ class Batches:
 def batched(layout: Layout, lines: PickLines, cart: Cart, *, rounds: int = 20, together: int = 1000) -> Batches:
     """Batches of least walking that a cart holds; each line's pieces are conserved.
 
-    A piece above the cart goes alone. rounds: of local search, at most. together: so many orders are looked at at a time,
-    neighbours beside each other; its square is what time grows by.
+    A piece above the cart goes alone. rounds: of local search, at most. together: so many orders are looked at at a
+    time, neighbours beside each other; its square is what time grows by.
     """
     line_M, pieces_M, part_M = _parts(layout, lines, cart)
     batch_M = np.zeros(len(line_M), dtype=np.int64)
@@ -100,7 +100,8 @@ def batched(layout: Layout, lines: PickLines, cart: Cart, *, rounds: int = 20, t
 
 
 def _parts(layout: Layout, lines: PickLines, cart: Cart) -> tuple[IntArray, IntArray, IntArray]:
-    """Line, pieces and part of each pick: a part is an order, or as much of it as a cart holds, in order of the slots."""
+    """Line, pieces and part of each pick: a part is an order, or as much of it as a cart holds, in order of the
+    slots."""
     picks: list[tuple[int, int, int]] = []
     total_O = np.bincount(lines.order_N, lines.pieces_N * lines.litres_N)
     part, last, room = -1, -1, cart.litres
@@ -184,8 +185,8 @@ def _search(offset_P, rank_N, load_PD, capacity_D, geometry, rounds):  # type: i
 
 
 @_jit
-def _place(p, batch_P, load_BD, length_B, offset_P, rank_N, load_PD, capacity_D, geometry):  # type: ignore[no-untyped-def]
-    """Shift a part to the best other batch, or swap it with the best part of one, where that saves."""
+def _best_place(p, batch_P, load_BD, length_B, offset_P, rank_N, load_PD, capacity_D, geometry):  # type: ignore[no-untyped-def]
+    """The batch to which a part shifts best, and the part there with which it swaps; -1 where there is none."""
     here = batch_P[p]
     own = np.flatnonzero(batch_P == here)
     without = _together(own, p, -1, offset_P, rank_N, geometry)
@@ -206,6 +207,14 @@ def _place(p, batch_P, load_BD, length_B, offset_P, rank_N, load_PD, capacity_D,
                     gain -= _together(own, p, q, offset_P, rank_N, geometry)
                     if gain > best:
                         best, to, swapped = gain, b, q
+    return to, swapped
+
+
+@_jit
+def _place(p, batch_P, load_BD, length_B, offset_P, rank_N, load_PD, capacity_D, geometry):  # type: ignore[no-untyped-def]
+    """Shift a part to the best other batch, or swap it with the best part of one, where that saves."""
+    here = batch_P[p]
+    to, swapped = _best_place(p, batch_P, load_BD, length_B, offset_P, rank_N, load_PD, capacity_D, geometry)
     if to < 0:
         return
     batch_P[p] = to

@@ -1,8 +1,8 @@
 """Rules by which a foreman hands out work: the yardstick of the schedule, and what stands in for it.
 
-Whenever a unit is free, of the tasks that can begin first the most urgent: by the earliest due date (EDD, Jackson 1955), by
-weight over duration (WSPT, Smith 1956), or by both (ATC, Vepsalainen and Morton, Management Science 33, 1987). A task is as
-urgent as what waits for it.
+Whenever a unit is free, of the tasks that can begin first the most urgent: by the earliest due date (EDD, Jackson
+1955), by weight over duration (WSPT, Smith 1956), or by both (ATC, Vepsalainen and Morton, Management Science 33,
+1987). A task is as urgent as what waits for it.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def dispatch(tasks: Tasks, units: Units, rule: Rule) -> Schedule:
             over = np.maximum(end_J[task] - np.maximum(units.close_U[may], now), 0)
             unit_J[task] = may[np.lexsort((units.close_U[may], over))[0]]
             free_U[unit_J[task]] = end_J[task]
-        for then in tasks.after_J[task]:
+        for then in tasks.after[task]:
             waits_J[then] -= 1
             earliest_J[then] = max(earliest_J[then], end_J[task])
             ready_J[then] = waits_J[then] == 0
@@ -58,7 +58,7 @@ def _urgency(tasks: Tasks) -> tuple[FloatArray, FloatArray]:
     """When a task has to end for all that waits for it to be in time, and the greatest weight among them."""
     due_J, weight_J = tasks.due_J.copy(), np.where(np.isfinite(tasks.due_J), tasks.weight_J, 0).astype(float)
     for task in reversed(tasks.in_order):
-        for then in tasks.after_J[task]:
+        for then in tasks.after[task]:
             due_J[task] = min(due_J[task], due_J[then] - tasks.duration_J[then])
             weight_J[task] = max(weight_J[task], weight_J[then])
     return due_J, weight_J

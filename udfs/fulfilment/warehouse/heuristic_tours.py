@@ -1,8 +1,8 @@
 """How far today's rules for walking a block lead: S-shape, largest gap, and the combination of both by aisles.
 
-After R. W. Hall, Distance approximations for routing manual pickers in a warehouse, IIE Transactions 25 (1993), and K. J.
-Roodbergen and R. de Koster, Routing methods for warehouses with multiple cross aisles, IJPR 39 (2001). Yardsticks for the
-exact tours of `pick_tour`.
+After R. W. Hall, Distance approximations for routing manual pickers in a warehouse, IIE Transactions 25 (1993), and K.
+J. Roodbergen and R. de Koster, Routing methods for warehouses with multiple cross aisles, IJPR 39 (2001). Yardsticks
+for the exact tours of `pick_tour`.
 """
 
 from __future__ import annotations

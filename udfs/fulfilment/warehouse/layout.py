@@ -1,7 +1,7 @@
 """Where a warehouse's slots are, and how far one walks between them.
 
-Parallel aisles run from the front cross aisle to the back one; further cross aisles part them into blocks. A picker walks in
-the middle of an aisle, reaches both sides, and starts and ends at the front end of the depot's aisle.
+Parallel aisles run from the front cross aisle to the back one; further cross aisles part them into blocks. A picker
+walks in the middle of an aisle, reaches both sides, and starts and ends at the front end of the depot's aisle.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Layout:
             int(max(self.slot_aisle_L.max(initial=0), self.depot_aisle)) + 1,
         )
 
-    def distance_LL(self) -> FloatArray:
+    def distances(self) -> FloatArray:
         """[L + 1, L + 1] metres on foot between slots, the depot last."""
         aisle_N = np.append(self.slot_aisle_L, self.depot_aisle)
         at_N = np.append(self.slot_position_L, 0.0)
@@ -114,8 +114,9 @@ def layout_from_rows(
     """A layout from the rows of the feed `slots`.
 
     aisle, position: as on the shelves. Aisles stand beside each other in the order of their names or numbers; bays are
-    counted from the front and `bay_length` metres long, and one bay's length is left before the first and after the last.
-    cross_after: bays behind which a cross aisle, of a bay's width, parts the block. depot_aisle: without it the first.
+    counted from the front and `bay_length` metres long, and one bay's length is left before the first and after the
+    last. cross_after: bays behind which a cross aisle, of a bay's width, parts the block. depot_aisle: without it the
+    first.
     """
     if not len(aisle):
         raise ValueError("slots: expected at least one row, found none")

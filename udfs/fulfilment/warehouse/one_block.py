@@ -1,10 +1,10 @@
 """Exact pick tours of one block: Ratliff and Rosenthal's dynamic programme over aisles.
 
-After H. D. Ratliff and A. S. Rosenthal, Order-picking in a rectangular warehouse, Operations Research 31 (1983). A part of
-a tour, the aisles so far, matters only by how it meets the two ends of the last aisle:
+After H. D. Ratliff and A. S. Rosenthal, Order-picking in a rectangular warehouse, Operations Research 31 (1983). A part
+of a tour, the aisles so far, matters only by how it meets the two ends of the last aisle:
 
-U: an odd number of edges at each end, connected.  T: an even number at the back, none in front.  B: the other way round.
-C: an even number at both, connected.  D: an even number at both, two components.
+U: an odd number of edges at each end, connected.  T: an even number at the back, none in front.  B: the other way
+round. C: an even number at both, connected.  D: an even number at both, two components.
 
 In an aisle one walks through, comes back from the back (t metres) or the front (b), or from both leaving out the widest
 gap (g), or goes through and back. Tours are ranks of slots that rise (see `Geometry`).
@@ -88,14 +88,7 @@ def plan_aisles(ranks, geometry):  # type: ignore[no-untyped-def]
     action_AS, before_AS = np.zeros((count, 5), np.int8), np.zeros((count, 5), np.int8)
     at = 0
     for a in range(count):
-        entry_S, crossing_S = np.full(6, np.inf), np.zeros(6, np.int8)
-        if a == 0:
-            entry_S[5] = 0.0
-        for k in range(len(_CROSSING_KX) if a else 0):
-            before, back, front, state = _CROSSING_KX[k]
-            cost = cost_S[before] + (back + front) * geometry.pitch
-            if cost < entry_S[state]:
-                entry_S[state], crossing_S[state] = cost, k
+        entry_S, crossing_S = _cross(cost_S, geometry.pitch, a == 0)
         first = at
         while at < n and geometry.aisle_R[ranks[at]] == first_aisle + a:
             at += 1
@@ -107,16 +100,37 @@ def plan_aisles(ranks, geometry):  # type: ignore[no-untyped-def]
                 after, cost = _AFTER_SA[state, action], entry_S[state] + by_action[action]
                 is_allowed = (action != NOTHING or first == at) and not (after == T and first_aisle + a == depot)
                 if is_allowed and cost < cost_S[after]:
-                    cost_S[after], action_AS[a, after], before_AS[a, after] = cost, action, state
-                    if a:
-                        before_AS[a, after] = crossing_S[state]
+                    cost_S[after], action_AS[a, after], before_AS[a, after] = cost, action, crossing_S[state]
+    action_A, back_A, front_A = _trace(cost_S, action_AS, before_AS)
+    return first_aisle, action_A, back_A, front_A
+
+
+@_jit
+def _cross(cost_S, pitch, is_first):  # type: ignore[no-untyped-def]
+    """The least costs of the states at the next aisle, and by which crossing; the last state is that of no aisle."""
+    entry_S, crossing_S = np.full(6, np.inf), np.zeros(6, np.int8)
+    if is_first:
+        entry_S[5] = 0.0
+        return entry_S, crossing_S
+    for k in range(len(_CROSSING_KX)):
+        before, back, front, state = _CROSSING_KX[k]
+        cost = cost_S[before] + (back + front) * pitch
+        if cost < entry_S[state]:
+            entry_S[state], crossing_S[state] = cost, k
+    return entry_S, crossing_S
+
+
+@_jit
+def _trace(cost_S, action_AS, before_AS):  # type: ignore[no-untyped-def]
+    """Actions and edges from the last aisle's best state back to the first aisle."""
+    count = len(action_AS)
     state = T if cost_S[T] <= min(cost_S[B], cost_S[C]) else (B if cost_S[B] <= cost_S[C] else C)
     action_A, back_A, front_A = np.zeros(count, np.int8), np.zeros(count, np.int8), np.zeros(count, np.int8)
     for a in range(count - 1, -1, -1):
         action_A[a] = action_AS[a, state]
         if a:
             state, back_A[a - 1], front_A[a - 1], _ = _CROSSING_KX[before_AS[a, state]]
-    return first_aisle, action_A, back_A, front_A
+    return action_A, back_A, front_A
 
 
 @_jit
@@ -147,7 +161,7 @@ def walk(ranks, geometry, order):  # type: ignore[no-untyped-def]
         aisle, end = circuit[k] // 2, circuit[k] % 2
         first, last = start_A[aisle], start_A[aisle + 1]
         action = action_A[aisle]
-        if action == THROUGH or action == TWICE:
+        if action in (THROUGH, TWICE):
             if k + 1 == len(circuit) or circuit[k + 1] // 2 != aisle:
                 continue
         else:

@@ -6,6 +6,8 @@ lie behind each other: tour k visits slot_N[offset_K[k] : offset_K[k + 1]].
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numba
 import numpy as np
 
@@ -97,9 +99,9 @@ def tours(layout: Layout, offset_K: IntArray, slot_N: IntArray, kicks: int = 50)
 def walked_lengths(layout: Layout, offset_K: IntArray, slot_N: IntArray) -> FloatArray:
     """[K] metres of tours that visit their slots in the order given, whatever it is worth."""
     check_tours(layout, offset_K, slot_N)
-    distance_LL, depot = layout.distance_LL(), len(layout.slot_id_L)
+    distance_LL, depot = layout.distances(), len(layout.slot_id_L)
     out_K = np.zeros(len(offset_K) - 1)
-    for k, (start, end) in enumerate(zip(offset_K[:-1], offset_K[1:], strict=True)):
+    for k, (start, end) in enumerate(pairwise(offset_K)):
         stops = np.concatenate([[depot], slot_N[start:end], [depot]])
         out_K[k] = distance_LL[stops[:-1], stops[1:]].sum()
     return out_K
@@ -110,5 +112,5 @@ def check_tours(layout: Layout, offset_K: IntArray, slot_N: IntArray) -> None:
     n = len(layout.slot_id_L)
     if len(offset_K) == 0 or offset_K[0] != 0 or offset_K[-1] != len(slot_N) or (np.diff(offset_K) < 0).any():
         raise ValueError(f"offset_K: expected to rise from 0 to {len(slot_N)}, found {offset_K[:1]} to {offset_K[-1:]}")
-    if len(slot_N) and not (0 <= slot_N.min() and slot_N.max() < n):
+    if len(slot_N) and not (slot_N.min() >= 0 and slot_N.max() < n):
         raise ValueError(f"slot_N: expected slots from 0 to {n - 1}, found {slot_N.min()} to {slot_N.max()}")

@@ -33,9 +33,9 @@ def assign(
 ) -> Assignment:
     """The best assignment that the searches find. start_F: one to begin with; others begin at random.
 
-    After U. Benlic and J. K. Hao, Memetic search for the quadratic assignment problem, Expert Systems with Applications 42
-    (2015): a child has what two of the population agree on, and a place of either elsewhere; it is improved by tabu search
-    and takes the worst one's place.
+    After U. Benlic and J. K. Hao, Memetic search for the quadratic assignment problem, Expert Systems with Applications
+    42 (2015): a child has what two of the population agree on, and a place of either elsewhere; it is improved by tabu
+    search and takes the worst one's place.
     """
     if problem.fixed_F is not None and (problem.fixed_F != FREE).all():
         return Assignment(problem.fixed_F, problem.cost(problem.fixed_F))
@@ -60,7 +60,8 @@ class _Search:
         self.stalled = 0
 
     def _reduced(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Flow, distance and linear cost of what is free; what is fixed becomes linear, and empty places have no flow."""
+        """Flow, distance and linear cost of what is free; what is fixed becomes linear, and empty places have no
+        flow."""
         problem, size = self.problem, len(self.open)
         flow_FF, distance_LL = problem.flow_FF.astype(float), problem.distance_LL.astype(float)
         linear_FL = np.outer(np.diag(flow_FF), np.diag(distance_LL))
@@ -135,10 +136,11 @@ class _Search:
 
 
 def _whole_numbers(flow_FF: FloatArray, distance_LL: FloatArray, linear_FL: FloatArray) -> tuple[Any, Any, Any, Any]:
-    """Flow and distance, one of them symmetric or both in a symmetric and a skew part, linear cost, and what is above all.
+    """Flow and distance, one of them symmetric or both in a symmetric and a skew part, linear cost, and what is above
+    all.
 
-    A pair's cost is the product of its parts, once for both directions. Numbers that are not whole are rounded to 2^-18 of
-    the largest flow and distance.
+    A pair's cost is the product of its parts, once for both directions. Numbers that are not whole are rounded to 2^-18
+    of the largest flow and distance.
     """
     values = (flow_FF, distance_LL, linear_FL)
     if not all((np.rint(each) == each).all() for each in values):

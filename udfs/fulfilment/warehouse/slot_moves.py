@@ -16,8 +16,8 @@ STAGING = -1
 
 @dataclass(frozen=True)
 class MoveTerms:
-    """metre_cost: of a metre walked. move_cost: of bringing a product from one place to another. days: within which moves
-    repay. Raises ValueError on what is not above 0."""
+    """metre_cost: of a metre walked. move_cost: of bringing a product from one place to another. days: within which
+    moves repay. Raises ValueError on what is not above 0."""
 
     metre_cost: float
     move_cost: float

@@ -17,7 +17,8 @@ _RAKE_ROUNDS = 20
 
 @dataclass(frozen=True, eq=False)
 class PickHistory:
-    """What was picked together: tour k took product_N[offset_K[k] : offset_K[k + 1]] and stands for weight_K tours a day."""
+    """What was picked together: tour k took product_N[offset_K[k] : offset_K[k + 1]] and stands for weight_K tours a
+    day."""
 
     offset_K: IntArray
     product_N: IntArray
@@ -60,8 +61,8 @@ class PickHistory:
 
 @dataclass(frozen=True, eq=False)
 class SlotProblem:
-    """P products, one a slot. volume_P: litres that the slot has to hold. present_P: slot where a product is, or NOWHERE.
-    is_fixed_P: it stays there.
+    """P products, one a slot. volume_P: litres that the slot has to hold. present_P: slot where a product is, or
+    NOWHERE. is_fixed_P: it stays there.
 
     Raises ValueError on two products in a slot, and on a fixed one that is nowhere.
     """
@@ -76,7 +77,7 @@ class SlotProblem:
         n, used = len(self.volume_P), self.present_P[self.present_P != NOWHERE]
         if self.present_P.shape != (n,) or self.is_fixed_P.shape != (n,):
             raise ValueError(f"present_P, is_fixed_P: expected {n} values")
-        if len(used) and not (0 <= used.min() and used.max() < len(self.layout.slot_id_L)):
+        if len(used) and (used.min() < 0 or used.max() >= len(self.layout.slot_id_L)):
             raise ValueError(f"present_P: expected slots of the layout, found {used.min()} to {used.max()}")
         if len(np.unique(used)) < len(used):
             raise ValueError("present_P: expected one product a slot")
@@ -86,7 +87,7 @@ class SlotProblem:
             raise ValueError("volume_P: expected litres from 0")
 
     @cached_property
-    def picks_P(self) -> FloatArray:
+    def picks(self) -> FloatArray:
         """[P] picks a day."""
         history = self.history
         weight_N = np.repeat(history.weight_K, np.diff(history.offset_K))

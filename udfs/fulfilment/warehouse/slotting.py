@@ -1,8 +1,9 @@
-"""Which product lies in which slot: turnover, a quadratic assignment of what is picked together, then swaps on tours."""
+"""Which product lies in which slot: turnover, a quadratic assignment of what is picked together, then swaps on
+tours."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -15,10 +16,10 @@ from udfs.fulfilment.warehouse.turnover_slots import turnover_slots
 
 @dataclass(frozen=True)
 class SlotEffort:
-    """assignment: of the quadratic assignment, for up to `most_assigned` products. swaps: tried on tours. heat: metres a
-    day, as a share of all, that the first swaps may lose."""
+    """assignment: of the quadratic assignment, for up to `most_assigned` products. swaps: tried on tours. heat: metres
+    a day, as a share of all, that the first swaps may lose."""
 
-    assignment: AssignmentEffort = AssignmentEffort(iterations=20_000, stretch=20_000, people=1)
+    assignment: AssignmentEffort = field(default_factory=lambda: AssignmentEffort(20_000, 20_000, 1))
     most_assigned: int = 1_000
     swaps: int = 100_000
     heat: float = 2e-5
@@ -50,14 +51,14 @@ def swapped_slots(
     product_R = np.full(len(geometry.rank_L), EMPTY)
     product_R[rank_P[placed]] = np.flatnonzero(placed)
     tour_N = np.repeat(np.arange(len(weight_K)), np.diff(offset_K))
-    by_product = np.argsort(product_N, kind="stable")
-    of_product_P = np.concatenate([[0], np.cumsum(np.bincount(product_N, minlength=len(slot_P)))])
-    free_F = np.flatnonzero(placed & ~problem.is_fixed_P & (problem.picks_P > 0))
+    pair_M = np.unique(product_N * len(weight_K) + tour_N)  # each tour once, however often it takes a product
+    of_product_P = np.searchsorted(pair_M, np.arange(len(slot_P) + 1) * len(weight_K))
+    free_F = np.flatnonzero(placed & ~problem.is_fixed_P & (problem.picks > 0))
     home_P = np.where(problem.present_P == NOWHERE, EMPTY, geometry.rank_L[problem.present_P])
     capacity_R = problem.layout.slot_capacity_L[geometry.slot_R]
     heat = effort.heat * problem.metres(slot_P)
     anneal(
-        (offset_K, product_N, weight_K, of_product_P, tour_N[by_product]),
+        (offset_K, product_N, weight_K, of_product_P, pair_M % len(weight_K)),
         (problem.volume_P, capacity_R, problem.is_fixed_P, free_F, home_P),
         rank_P, product_R, geometry, worth, effort.swaps, heat, seed,
     )  # fmt: skip
@@ -65,11 +66,12 @@ def swapped_slots(
 
 
 def _by_affinity(problem: SlotProblem, slot_P: IntArray, effort: AssignmentEffort, seed: int) -> IntArray:
-    """The same slots, so shared out that what is picked together lies together, and what is picked much near the depot."""
+    """The same slots, so shared out that what is picked together lies together, and what is picked much near the
+    depot."""
     placed, layout = np.flatnonzero(slot_P != NOWHERE), problem.layout
     slots = np.sort(slot_P[placed])
     flow_FF, depot_F = _affinity(problem, slot_P)
-    distance_NN = layout.distance_LL()
+    distance_NN = layout.distances()
     distance_FF, from_depot_F = distance_NN[np.ix_(slots, slots)], distance_NN[-1, slots]
     linear_FF = depot_F[:, None] * from_depot_F[None, :]
     never = 1.0 + linear_FF.sum() + flow_FF.sum() * distance_FF.max()
@@ -83,8 +85,8 @@ def _by_affinity(problem: SlotProblem, slot_P: IntArray, effort: AssignmentEffor
 
 
 def _affinity(problem: SlotProblem, slot_P: IntArray) -> tuple[FloatArray, FloatArray]:
-    """How often a day one walks between two placed products, and between each and the depot, were tours at random: a tour
-    of m products has m + 1 ways of the m (m + 1) / 2 between its places."""
+    """How often a day one walks between two placed products, and between each and the depot, were tours at random: a
+    tour of m products has m + 1 ways of the m (m + 1) / 2 between its places."""
     offset_K, product_N, weight_K = problem.history.of_placed(slot_P)
     number_P = np.cumsum(slot_P != NOWHERE) - 1
     n = int(number_P[-1]) + 1

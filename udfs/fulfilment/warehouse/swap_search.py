@@ -1,11 +1,11 @@
 """Robust tabu search for quadratic assignment, in whole numbers and as wide as the processor adds.
 
-After E. Taillard, Robust taboo search for the quadratic assignment problem, Parallel Computing 17 (1991), with the spread
-of tabu durations of his code of 2006. n facilities at n locations; `at_F` is the location of each. Of `flow_PFF` and
-`distance_PLL` P is 1 where either is symmetric, else 2: the symmetric and the skew part.
+After E. Taillard, Robust taboo search for the quadratic assignment problem, Parallel Computing 17 (1991), with the
+spread of tabu durations of his code of 2006. n facilities at n locations; `at_F` is the location of each. Of `flow_PFF`
+and `distance_PLL` P is 1 where either is symmetric, else 2: the symmetric and the skew part.
 
-A swap changes the costs of all other swaps by a product of two differences (Taillard's formula). Those that share a facility
-with it come from K[u, v], what u would cost at v's location, which changes by a product as well, so that an
+A swap changes the costs of all other swaps by a product of two differences (Taillard's formula). Those that share a
+facility with it come from K[u, v], what u would cost at v's location, which changes by a product as well, so that an
 iteration takes n^2 steps without a reduction. Pairs are kept by how far apart they are, row o for (u, u + o), which
 makes every row as long.
 """
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
 _jit = numba.njit(cache=True, nogil=True, error_model="numpy")
 _LONG_TENURE = 8.0  # times n; a tenure is this times the cube of a uniform number, two n on average

@@ -1,7 +1,7 @@
 """Products to slots by swaps that are judged by the tours they shorten: annealing on exact tour lengths.
 
-P products, K tours of which tour k picks product_N[offset_K[k] : offset_K[k + 1]], weight_K times a day. tour_M holds the
-tours of each product behind each other, from of_product_P[p] on.
+P products, K tours of which tour k picks product_N[offset_K[k] : offset_K[k + 1]], weight_K times a day. tour_M holds
+the tours of each product behind each other, from of_product_P[p] on.
 """
 
 from __future__ import annotations
@@ -57,6 +57,21 @@ def _proposal(state, offset_K, product_N, of_product_P, tour_M, free_F, rank_P, 
 
 
 @_jit
+def _gone(home_P, p, rank, to):  # type: ignore[no-untyped-def]
+    """1 where a product leaves its home by a move, -1 where it comes back, else 0."""
+    if p == EMPTY or home_P[p] == EMPTY:
+        return 0
+    return int(to != home_P[p]) - int(rank != home_P[p])
+
+
+@_jit
+def _put(rank_P, p, to, q, here):  # type: ignore[no-untyped-def]
+    rank_P[p] = to
+    if q != EMPTY:
+        rank_P[q] = here
+
+
+@_jit
 def anneal(tours, places, rank_P, product_R, geometry, worth, evaluations, heat, seed):  # type: ignore[no-untyped-def]
     """Swap products, or move them to empty slots, in place; end at the best met. Returns its metres a day.
 
@@ -77,13 +92,10 @@ def anneal(tours, places, rank_P, product_R, geometry, worth, evaluations, heat,
             continue
         if q != EMPTY and (is_fixed_P[q] or volume_P[q] > capacity_R[here]):
             continue
-        gone = (home_P[p] != EMPTY) * (int(to != home_P[p]) - int(here != home_P[p]))
-        if q != EMPTY and home_P[q] != EMPTY:
-            gone += int(here != home_P[q]) - int(to != home_P[q])
+        gone = _gone(home_P, p, here, to) + _gone(home_P, q, to, here)
         limit = -heat * (1.0 - step / evaluations) ** 2 * np.log(1.0 - _uniform(state))
-        rank_P[p], more, n_fresh = to, worth * gone, 0
-        if q != EMPTY:
-            rank_P[q] = here
+        more, n_fresh = worth * gone, 0
+        _put(rank_P, p, to, q, here)
         for moved in (p, q):
             for m in range(of_product_P[moved], of_product_P[moved + 1] if moved != EMPTY else 0):
                 k = tour_M[m]
@@ -91,9 +103,7 @@ def anneal(tours, places, rank_P, product_R, geometry, worth, evaluations, heat,
                 more += weight_K[k] * (fresh[n_fresh] - length_K[k])
                 n_fresh += 1
         if more > limit or (heat == 0.0 and more > -1e-9):
-            rank_P[p] = here
-            if q != EMPTY:
-                rank_P[q] = to
+            _put(rank_P, p, here, q, to)
             continue
         product_R[to], product_R[here], change, n_fresh = p, q, change + more, 0
         for moved in (p, q):

@@ -23,7 +23,7 @@ def turnover_slots(problem: SlotProblem) -> IntArray:
     queues = [way[layout.slot_capacity_L[way] == size][::-1].tolist() for size in size_C]
     place = {slot: k for k, slot in enumerate(way.tolist())}
     waiting = np.flatnonzero(~problem.is_fixed_P & (size_P < len(size_C)))
-    waiting = waiting[np.argsort(-problem.picks_P[waiting], kind="stable")]
+    waiting = waiting[np.argsort(-problem.picks[waiting], kind="stable")]
     # By size: slots so large or larger that no product so large or larger needs (nested sets, Hall's condition).
     spare_C = np.cumsum([len(queue) for queue in queues][::-1])[::-1].copy()
     kept = []

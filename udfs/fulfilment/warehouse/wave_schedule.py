@@ -26,8 +26,8 @@ def solver_module() -> ModuleType:
 
 
 def schedule_tasks(tasks: Tasks, units: Units, work: float, seed: int = 0) -> Schedule:
-    """The schedule with least of `Schedule.aims`, one after the other, each within `work` of CP-SAT's deterministic time
-    (about a second each): the same on any machine, and never worse than the best rule.
+    """The schedule with least of `Schedule.aims`, one after the other, each within `work` of CP-SAT's deterministic
+    time (about a second each): the same on any machine, and never worse than the best rule.
 
     Raises ValueError naming a task for which there is no unit.
     """

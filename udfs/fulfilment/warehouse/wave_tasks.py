@@ -1,7 +1,7 @@
 """What is to be done in a warehouse day, by whom it can be done, and what a schedule of it is worth.
 
-J tasks, U units (a picker, a packer, a door), P pairs of tasks of which one waits for the other. Times are whole seconds of
-the day.
+J tasks, U units (a picker, a packer, a door), P pairs of tasks of which one waits for the other. Times are whole
+seconds of the day.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ NOBODY = -1
 
 @dataclass(frozen=True, eq=False)
 class Units:
-    """unit_id_U: names. kind_U: what a unit is, as a number from 0. open_U, close_U: seconds at which its shift begins and
-    ends; what it does later is overtime, of which there may be any amount, but it counts.
+    """unit_id_U: names. kind_U: what a unit is, as a number from 0. open_U, close_U: seconds at which its shift begins
+    and ends; what it does later is overtime, of which there may be any amount, but it counts.
 
     Raises ValueError naming the first unit that cannot be.
     """
@@ -43,8 +43,9 @@ class Units:
 
 @dataclass(frozen=True, eq=False)
 class Tasks:
-    """task_id_J: names. kind_J: of the unit that does a task, or NOBODY. duration_J, release_J: seconds. due_J: seconds,
-    inf where none is. weight_J: of a second late. first_P waits for nothing of then_P, which begins when it has ended.
+    """task_id_J: names. kind_J: of the unit that does a task, or NOBODY. duration_J, release_J: seconds. due_J:
+    seconds, inf where none is. weight_J: of a second late. first_P waits for nothing of then_P, which begins when it
+    has ended.
 
     Raises ValueError naming the first task that cannot be, and a task that waits for itself.
     """
@@ -77,7 +78,7 @@ class Tasks:
             raise ValueError(f"{self.task_id_J[waits[0]]}: expected tasks that do not wait for themselves")
 
     @cached_property
-    def after_J(self) -> list[list[int]]:
+    def after(self) -> list[list[int]]:
         """Which tasks wait for each."""
         after: list[list[int]] = [[] for _ in self.task_id_J]
         for first, then in zip(self.first_P.tolist(), self.then_P.tolist(), strict=True):
@@ -90,7 +91,7 @@ class Tasks:
         waits_J = np.bincount(self.then_P, minlength=len(self.task_id_J))
         order = np.flatnonzero(waits_J == 0).tolist()
         for task in order:
-            for then in self.after_J[task]:
+            for then in self.after[task]:
                 waits_J[then] -= 1
                 if waits_J[then] == 0:
                     order.append(then)
@@ -99,8 +100,8 @@ class Tasks:
 
 @dataclass(frozen=True, eq=False)
 class Schedule:
-    """start_J, end_J: seconds. unit_J: row of the units, or NOBODY. method: which rule, or `cp_sat`. bound: below which no
-    schedule's weighted lateness is. is_proven: none is better in both aims.
+    """start_J, end_J: seconds. unit_J: row of the units, or NOBODY. method: which rule, or `cp_sat`. bound: below which
+    no schedule's weighted lateness is. is_proven: none is better in both aims.
     """
 
     start_J: IntArray

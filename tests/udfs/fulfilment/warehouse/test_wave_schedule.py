@@ -99,7 +99,7 @@ def job_shop() -> tuple[Tasks, Units]:
     rows = np.array([row.split() for row in FT06.split("\n") if row], dtype=np.int64)
     number = np.arange(36).reshape(6, 6)
     tasks = Tasks(
-        tuple(f"{k // 6}.{k % 6}" for k in range(36)) + ("all",), np.append(rows[:, ::2].ravel(), NOBODY),
+        (*(f"{k // 6}.{k % 6}" for k in range(36)), "all"), np.append(rows[:, ::2].ravel(), NOBODY),
         np.append(rows[:, 1::2].ravel(), 0), np.zeros(37, np.int64), np.append(np.full(36, np.inf), 0.0),
         np.ones(37, np.int64), np.concatenate([number[:, :-1].ravel(), number[:, -1]]),
         np.concatenate([number[:, 1:].ravel(), np.full(6, 36)]),
@@ -137,8 +137,8 @@ def test_each_rule_takes_what_it_is_named_for_first() -> None:
     # One unit; urgent by date: a; most weight a second: b; late already, c is what ATC sees first.
     none = np.zeros(0, np.int64)
     tasks = Tasks(
-        ("a", "b", "c"), np.zeros(3, np.int64), np.array([10, 2, 4]), np.zeros(3, np.int64), np.array([2.0, 500.0, 3.0]),
-        np.array([1, 4, 6]), none, none,
+        ("a", "b", "c"), np.zeros(3, np.int64), np.array([10, 2, 4]), np.zeros(3, np.int64),
+        np.array([2.0, 500.0, 3.0]), np.array([1, 4, 6]), none, none,
     )  # fmt: skip
     units = Units(("door",), np.zeros(1, np.int64), np.zeros(1, np.int64), np.full(1, 100))
     assert dispatch(tasks, units, "edd").start_J.tolist() == [0, 14, 10]
@@ -175,7 +175,7 @@ def test_tasks_and_units_that_cannot_be_are_named() -> None:
     columns = {name: getattr(tasks, name) for name in tasks.__dataclass_fields__}
     with pytest.raises(ValueError, match="do not wait for themselves"):
         Tasks(**{**columns, "first_P": np.append(tasks.first_P, 36), "then_P": np.append(tasks.then_P, 0)})
-    with pytest.raises(ValueError, match="duration_J: expected 0 or more, found -1 for 0.0"):
+    with pytest.raises(ValueError, match=r"duration_J: expected 0 or more, found -1 for 0\.0"):
         Tasks(**{**columns, "duration_J": np.where(np.arange(37) == 0, -1, tasks.duration_J)})
     with pytest.raises(ValueError, match="a: expected a kind from 0 and a shift"):
         replace(units, close_U=np.full(6, -1))
