@@ -1,8 +1,8 @@
 """Pick tours of several blocks, nearly the shortest: 2-opt and Or-opt on distances, shaken and improved again.
 
-The nearest slot first; then edges are exchanged (Croes 1958) and chains of up to three moved, either way round
-(Or 1976), until nothing improves; then a part is moved at random (the double bridge of Martin, Otto and Felten 1991) and
-that is repeated, keeping what is shorter. Random numbers are the kernel's own, so a tour is the same on any machine.
+The nearest slot first; then edges are exchanged (Croes 1958) and chains of up to three moved, either way round (Or
+1976), until nothing improves; then a part is moved at random (the double bridge of Martin, Otto and Felten 1991) and
+that is repeated, keeping what is shorter. Random numbers are the own ones of the kernel: a tour is the same anywhere.
 """
 
 from __future__ import annotations

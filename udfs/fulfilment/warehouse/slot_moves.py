@@ -49,36 +49,44 @@ class SlotMove:
 
 
 def slot_moves(problem: SlotProblem, terms: MoveTerms, effort: SlotEffort, seed: int = 0) -> list[SlotMove]:
-    """Moves from the present slots, what saves most for its labour first; each group repays within the terms' days.
+    """Moves from the present slots, what saves most for its labour first. Each group repays within the terms' days,
+    by what it saves after the groups before it.
 
     A group is a chain into an empty slot, carried out from its end, or a round of products, of which the first waits in
     STAGING, which is a move more. Products that are nowhere have no moves.
     """
     target_P = swapped_slots(problem, problem.present_P, effort, seed, worth=terms.worth)
-    waiting = [_steps(chain, problem.present_P, target_P) for chain in _chains(problem.present_P, target_P)]
-    at_P, moves = problem.present_P.copy(), []
-    metres = problem.metres(at_P)
+    at_P, metres, moves = problem.present_P.copy(), problem.metres(problem.present_P), list[SlotMove]()
+    alone = [_steps(chain, at_P, target_P) for chain in _chains(at_P, target_P)]
+    waiting = sorted(alone, key=lambda steps: (problem.metres(_moved(at_P, steps)) - metres) / len(steps))
     while waiting:
-        saved = [metres - problem.metres(_moved(at_P, steps)) for steps in waiting]
-        best = max(range(len(waiting)), key=lambda k: saved[k] / len(waiting[k]))
-        steps = waiting.pop(best)
-        payback = terms.move_cost * len(steps) / (terms.metre_cost * max(saved[best], 1e-12))
-        if payback > terms.days:
+        left = []
+        for steps in waiting:
+            after_P = _moved(at_P, steps)
+            saved = metres - problem.metres(after_P)
+            if saved < terms.worth * len(steps):
+                left.append(steps)
+                continue
+            group, payback = moves[-1].group + 1 if moves else 0, terms.worth * len(steps) * terms.days / saved
+            moves += [SlotMove(group, *step, metres_a_day=saved, payback_days=payback) for step in steps]
+            at_P, metres = after_P, metres - saved
+        if len(left) == len(waiting):
             break
-        at_P, group = _moved(at_P, steps), len({move.group for move in moves})
-        moves += [SlotMove(group, *step, metres_a_day=saved[best], payback_days=payback) for step in steps]
-        metres -= saved[best]
+        waiting = left  # what others have moved may make them worth it
     return moves
 
 
 def _chains(present_P: IntArray, target_P: IntArray) -> list[list[int]]:
     """Products that move, each before the one whose slot it takes: chains into empty slots, and rounds."""
     holder = {int(slot): p for p, slot in enumerate(present_P) if slot != NOWHERE}
-    follows = {p: holder.get(int(target_P[p])) for p in np.flatnonzero(present_P != target_P).tolist()}
+    follows: dict[int, int | None] = {
+        p: holder.get(int(target_P[p])) for p in np.flatnonzero(present_P != target_P).tolist()
+    }
     chains, heads = [], set(follows) - set(follows.values())
     for start in [*sorted(heads), *sorted(follows)]:
-        chain, p = [], start
-        while p in follows:
+        chain: list[int] = []
+        p: int | None = start
+        while p is not None and p in follows:
             chain.append(p)
             p = follows.pop(p)
         if chain:
