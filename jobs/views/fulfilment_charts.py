@@ -100,7 +100,7 @@ def _timetable(axes: Axes, stops: pd.DataFrame, day: str) -> None:
     axes.set_yticks(range(len(routes)), [str(name).rsplit(":", 1)[1] for name, _ in routes])
     axes.invert_yaxis()
     axes.set_xlabel("hour of the day")
-    axes.legend(loc="lower right")
+    axes.legend(loc="best")
     panel_title(axes, "When", "Each line a vehicle from its first stop to its last.")
 
 
