@@ -23,8 +23,9 @@ class VehicleType:
     """Vehicles that are alike; each starts and ends at its depot.
 
     depot: row of `DeliveryProblem.depots`. capacity_K: of a trip. fixed_cost: a day's use, km_cost a kilometre,
-    hour_cost an hour from departure to return, the break not counted, all in money. shift_s: seconds from midnight between which
-    the vehicle is away (may pass 86,400). break_s: taken in one piece at a stop, after its service. most_trips: a day.
+    hour_cost an hour from departure to return, the break not counted, all in money. shift_s: seconds from midnight
+    between which the vehicle is away (may pass 86,400). break_s: taken in one piece at a stop, after its service.
+    most_trips: a day.
     """
 
     vehicle_type: str

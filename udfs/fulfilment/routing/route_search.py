@@ -14,7 +14,9 @@ from udfs.fulfilment.routing.simple_routes import savings
 from udfs.fulfilment.routing.timetable import Trips
 
 _INFEASIBLE = 2**63 - 1  # PyVRP's cost of a solution that breaks something
-_NEIGHBOURS, _PERTURBATIONS = 25, 10
+_NEIGHBOURS = 25
+_PERTURBATIONS = {False: 10, True: 25}  # without and with windows: long routes with windows need the larger ones
+_LEAST = 1e-6  # of the penalty at the start, the least that it falls to
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +143,13 @@ def searched(found: SolverData, seed: int, stop: Any, start: Any = None) -> Any:
 
     data, rng = found.data, RandomNumberGenerator(seed=seed)
     neighbours = compute_neighbours(data, NeighbourhoodParams(num_neighbours=_NEIGHBOURS))
-    search = LocalSearch(data, rng, neighbours, PerturbationManager(PerturbationParams(1, _PERTURBATIONS)))
+    search = LocalSearch(
+        data, rng, neighbours, PerturbationManager(PerturbationParams(1, _PERTURBATIONS[data.has_time_windows()]))
+    )
     for operator in OPERATORS:
         if operator.supports(data):
             search.add_operator(operator(data))
-    least = min(*found.penalties[0], found.penalties[1], 1.0) / 1000 if found.penalties[0] else 0.001
+    least = min(*found.penalties[0], found.penalties[1], 1.0) * _LEAST
     penalties = PenaltyManager(found.penalties, PenaltyParams(min_penalty=least, max_penalty=found.largest_penalty))
     if start is None:
         start = search(Solution.make_random(data, rng), penalties.max_cost_evaluator(), exhaustive=True)

@@ -97,7 +97,7 @@ def _without(trips: list[tuple[int, ...]], stop: int) -> list[tuple[int, ...]]:
 
 
 def rest_of_day(problem: DeliveryProblem, vehicles: list[RunningVehicle], now_s: int) -> DeliveryProblem:
-    """The problem with a vehicle type for each running vehicle, in order, then one a type for those that stood still."""
+    """The problem with a vehicle type for each running vehicle, then one a type for those that stood still."""
     kinds = [_still_free(problem.vehicles[each.kind], each) for each in vehicles]
     used = Counter(each.kind for each in vehicles)
     for row, kind in enumerate(problem.vehicles):

@@ -90,12 +90,12 @@ def _merged(problem: DeliveryProblem, depot: int, stops: list[int]) -> list[tupl
 
 
 def _pairs(problem: DeliveryProblem, depot: int, stops: IntArray) -> Iterable[tuple[int, int]]:
-    """Pairs of stops by what serving the second after the first saves, most first."""
+    """Pairs of stops by what serving the second after the first saves, most first, if only the vehicle."""
     home, place = int(problem.depot_place_D[depot]), problem.place_N[stops]
     between = problem.metres_PP[np.ix_(place, place)]
     saved = problem.metres_PP[place, home][:, None] + problem.metres_PP[home, place][None, :] - between
-    saved = np.where((between >= NO_WAY) | np.eye(len(stops), dtype=bool), 0, saved)
-    order = np.argsort(-saved, axis=None, kind="stable")[: int((saved > 0).sum())]
+    saved = np.where((between >= NO_WAY) | np.eye(len(stops), dtype=bool), -1, saved)
+    order = np.argsort(-saved, axis=None, kind="stable")[: int((saved >= 0).sum())]
     tail, head = np.unravel_index(order, saved.shape)
     return zip(stops[tail].tolist(), stops[head].tolist(), strict=True)
 

@@ -95,7 +95,7 @@ class _Trial:
 
     def _lighter(self, hundredths: int) -> DeliveryProblem:
         load_NK = self.problem.load_NK.copy()
-        load_NK[self.stop] -= np.ceil(load_NK[self.stop] * (hundredths / _HUNDREDTHS)).astype(np.int64)
+        load_NK[self.stop] = load_NK[self.stop] * (_HUNDREDTHS - hundredths) // _HUNDREDTHS
         return replace(self.problem, load_NK=load_NK)
 
     def window(self) -> Change | None:
