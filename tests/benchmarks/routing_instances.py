@@ -1,4 +1,4 @@
-"""Published routing instances as delivery problems, and own ones of the same kinds to choose settings on."""
+"""Published routing instances as delivery problems, and uniform ones."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ import vrplib
 from tests import real_data
 from udfs.fulfilment.routing.delivery_problem import DeliveryProblem, VehicleType, whole_loads, whole_metres
 
-HORIZON = 90_000_000
 
-
-def x_instances() -> list[tuple[DeliveryProblem, float]]:
+def x_instances() -> list[tuple[str, DeliveryProblem, float]]:
     """Capacitated, distances to the nearest whole number; no time at all. Each with the best known distance."""
     folder = real_data.find("vrp_cvrp")
     best = pd.read_csv(folder / "best_known.csv").set_index("instance")["bks_cost"]
-    return [(_capacitated(vrplib.read_instance(folder / f"{name}.vrp")), float(cost)) for name, cost in best.items()]
+    return [
+        (str(name), _capacitated(vrplib.read_instance(folder / f"{name}.vrp")), float(cost))
+        for name, cost in best.items()
+    ]
 
 
 def windowed(group: str, scale: int, *, is_truncated: bool) -> list[tuple[str, DeliveryProblem, pd.Series]]:

@@ -38,13 +38,15 @@ def solver_module() -> ModuleType:
 @dataclass(frozen=True, slots=True)
 class SolverData:
     """data: PyVRP's; stops, vehicles: the rows that its clients and vehicle types are. penalties: what a unit of each
-    load, a second and a metre too much cost at the start of a search, and the most that a unit may cost."""
+    load, a second and a metre too much cost at the start of a search, and the most that a unit may cost. stops_a_route:
+    that the mean vehicle's capacity takes."""
 
     data: Any
     stops: tuple[int, ...]
     vehicles: tuple[int, ...]
     penalties: tuple[list[float], float, float]
     largest_penalty: float
+    stops_a_route: float
 
     def trips_of(self, solution: Any) -> list[tuple[int, Trips]]:
         """A solution's routes as (vehicle type, trips)."""
@@ -124,7 +126,7 @@ def solver_data(
         [seconds_PP] * len(profiles),
     )
     penalties, largest = _penalties(problem, used, rows, scale, metres_PP, seconds_PP)
-    return SolverData(data, rows, used, penalties, largest)
+    return SolverData(data, rows, used, penalties, largest, _stops_a_route(problem, used, rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +190,12 @@ def _client(
     )
 
 
+def _stops_a_route(problem: DeliveryProblem, used: Sequence[int], rows: Sequence[int]) -> float:
+    capacity_K = np.array([problem.vehicles[v].capacity_K for v in used], dtype=float).mean(axis=0)
+    load_K = np.maximum(problem.load_NK[list(rows)].mean(axis=0), 1e-9)
+    return float(min((capacity_K / load_K).min(initial=len(rows)), len(rows)))
+
+
 def _in_money(
     problem: DeliveryProblem, vehicle: int, metres_PP: IntArray, scale: _Scale, more_cost_N: FloatArray
 ) -> IntArray:
@@ -206,7 +214,7 @@ def _penalties(
     metres_PP: IntArray,
     seconds_PP: IntArray,
 ) -> tuple[tuple[list[float], float, float], float]:
-    """Many times as dear as the ways that one could save by it: the mean way a mean load, a vehicle's fixed cost a capacity.
+    """Many times as dear as what one could save by it: the mean way a mean load, a vehicle's fixed cost a capacity.
 
     A search that starts with what is allowed, and comes to break limits as penalties fall, found better routes with
     windows than one that starts with low penalties, and as good ones without."""

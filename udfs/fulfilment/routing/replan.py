@@ -16,7 +16,7 @@ from udfs.fulfilment.routing.timetable import plan_of, timed_route
 
 LATER_S = 900  # seconds by which a stop's time may differ and still count as kept
 _DEARER = 0.0075  # share of the cost that staying near the earlier routes may take
-_STAY = (0.1, 0.03)  # what another vehicle counts more, in shares of a stop's mean cost: the first that is cheap enough
+_STAY = (0.3, 0.05)  # what another vehicle counts more, in shares of a stop's mean cost: the first that is cheap enough
 
 
 @dataclass(frozen=True, slots=True)

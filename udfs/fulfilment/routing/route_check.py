@@ -9,7 +9,7 @@ from udfs.fulfilment.routing.route_plan import Route, RoutePlan
 
 
 def faults_of(problem: DeliveryProblem, plan: RoutePlan) -> list[str]:
-    """What is wrong with a plan, a sentence each; empty where every stop is in one trip or unserved, and all routes keep
+    """What is wrong with a plan, a sentence each; empty where each stop is in one trip or unserved, and all routes keep
     capacities, ways, windows, releases, depot, shift, break, trips, and the metres, seconds and cost that they state.
 
     That a stop is unserved is no fault, but that the plan does not say so is."""

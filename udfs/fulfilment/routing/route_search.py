@@ -14,8 +14,7 @@ from udfs.fulfilment.routing.simple_routes import savings
 from udfs.fulfilment.routing.timetable import Trips
 
 _INFEASIBLE = 2**63 - 1  # PyVRP's cost of a solution that breaks something
-_NEIGHBOURS = 25
-_PERTURBATIONS = {False: 10, True: 25}  # without and with windows: long routes with windows need the larger ones
+_PERTURBATIONS = (10, 25)  # stops that a step moves at most: as many as a route has, within these
 _LEAST = 1e-6  # of the penalty at the start, the least that it falls to
 
 
@@ -135,22 +134,21 @@ def searched(found: SolverData, seed: int, stop: Any, start: Any = None) -> Any:
     from pyvrp.search import (
         OPERATORS,
         LocalSearch,
-        NeighbourhoodParams,
         PerturbationManager,
         PerturbationParams,
         compute_neighbours,
     )
 
     data, rng = found.data, RandomNumberGenerator(seed=seed)
-    neighbours = compute_neighbours(data, NeighbourhoodParams(num_neighbours=_NEIGHBOURS))
-    search = LocalSearch(
-        data, rng, neighbours, PerturbationManager(PerturbationParams(1, _PERTURBATIONS[data.has_time_windows()]))
-    )
+    neighbours = compute_neighbours(data)
+    least, most = _PERTURBATIONS
+    moves = PerturbationParams(1, round(min(max(found.stops_a_route, least), most)))
+    search = LocalSearch(data, rng, neighbours, PerturbationManager(moves))
     for operator in OPERATORS:
         if operator.supports(data):
             search.add_operator(operator(data))
-    least = min(*found.penalties[0], found.penalties[1], 1.0) * _LEAST
-    penalties = PenaltyManager(found.penalties, PenaltyParams(min_penalty=least, max_penalty=found.largest_penalty))
+    lowest = min(*found.penalties[0], found.penalties[1], 1.0) * _LEAST
+    penalties = PenaltyManager(found.penalties, PenaltyParams(min_penalty=lowest, max_penalty=found.largest_penalty))
     if start is None:
         start = search(Solution.make_random(data, rng), penalties.max_cost_evaluator(), exhaustive=True)
     return IteratedLocalSearch(data, penalties, search, start, IteratedLocalSearchParams()).run(
