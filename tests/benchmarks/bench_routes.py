@@ -1,7 +1,8 @@
-"""Routes beside published ones: `python -m tests.benchmarks.bench_routes x|solomon|homberger1000|homberger200|uniform|effort|replan`.
+"""Routes beside published ones: `python -m tests.benchmarks.bench_routes ROW`.
 
-All go from a `DeliveryProblem` to a `RoutePlan` that the independent checker has passed. `--seconds` are those of the processor,
-so that others on the machine count for little; `--names` takes some instances alone.
+ROW: x, solomon, homberger1000, homberger200, uniform, effort or replan. All go from a `DeliveryProblem` to a
+`RoutePlan` that the independent checker has passed. `--seconds` are those of the processor, so that others on the
+machine count for little; `--names` takes some instances alone.
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ class _Count:
 
 
 def one_of_forty_changes(days: int) -> None:
-    """A store orders half, a tenth more, or closes an hour earlier; the plan before it was searched ten times as long."""
+    """A store orders half, a tenth more, or closes an hour earlier; its plan before was searched ten times as long."""
     effort = RouteEffort.for_stops(40)
     for what in ("half", "tenth more", "hour earlier"):
         kept, over, took = [], [], []

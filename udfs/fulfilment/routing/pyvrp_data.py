@@ -50,7 +50,7 @@ class SolverData:
 
     def trips_of(self, solution: Any) -> list[tuple[int, Trips]]:
         """A solution's routes as (vehicle type, trips)."""
-        routes = []
+        routes: list[tuple[int, Trips]] = []
         for route in solution.routes():
             trips: list[list[int]] = [[] for _ in range(route.num_trips())]
             for visit in route:

@@ -80,7 +80,9 @@ class RouteSearch:
         best = self._best(found, patience, self.start)
         if best.is_feasible() or self.is_first_enough:
             return found.trips_of(best) if best.is_feasible() else []
-        simple = [(route.vehicle, route.trips) for route in savings(self.problem, self.stops).routes]
+        simple: list[tuple[int, Trips]] = [
+            (route.vehicle, route.trips) for route in savings(self.problem, self.stops).routes
+        ]
         found = solver_data(self.problem, self.stops, rest_s, self._forced_prize(), self.more_cost_VN)
         best = self._best(found, self.effort.iterations, simple)
         return found.trips_of(best) if best.is_feasible() else simple

@@ -79,7 +79,9 @@ def _by_depot(problem: DeliveryProblem) -> dict[int, list[int]]:
 
 def _merged(problem: DeliveryProblem, depot: int, stops: list[int]) -> list[tuple[int, ...]]:
     kinds = [v for v in _by_cost(problem) if problem.vehicles[v].depot == depot and problem.vehicles[v].number]
-    trip_of = {n: (n,) for n in stops if any(timed_route(problem, v, [(n,)]) for v in kinds)}
+    trip_of: dict[int, tuple[int, ...]] = {
+        n: (n,) for n in stops if any(timed_route(problem, v, [(n,)]) for v in kinds)
+    }
     for tail, head in _pairs(problem, depot, np.array(list(trip_of), dtype=np.int64)):
         first, then = trip_of[tail], trip_of[head]
         if first is then or first[-1] != tail or then[0] != head:

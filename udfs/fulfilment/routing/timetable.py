@@ -32,15 +32,15 @@ def timed_route(
     left_s: second at which the vehicle has left. break_after: the stop at which it rests; else that with the least paid
     time, then the one nearest to the middle of the day.
     """
-    kind, trips = problem.vehicles[vehicle], [tuple(trip) for trip in trips if len(trip)]
-    if not trips or len(trips) > kind.most_trips or not _is_within_capacity(problem, vehicle, trips):
+    kind, driven = problem.vehicles[vehicle], [tuple(trip) for trip in trips if len(trip)]
+    if not driven or len(driven) > kind.most_trips or not _is_within_capacity(problem, vehicle, driven):
         return None
-    nodes = _nodes(problem, vehicle, trips, left_s)
+    nodes = _nodes(problem, vehicle, driven, left_s)
     if max(nodes.travel) >= NO_WAY:
         return None
     if not kind.break_s:
         start = _starts(nodes, left_s)
-        return None if start is None else _route(problem, vehicle, trips, nodes, start, None)
+        return None if start is None else _route(problem, vehicle, driven, nodes, start, None)
     rests = [row for row, stop in enumerate(nodes.stop) if stop >= 0 and break_after in (None, stop)]
     best: tuple[int, int, int] | None = None
     for row in rests:
@@ -51,7 +51,7 @@ def timed_route(
     if best is None:
         return None
     rested = _with_rest(nodes, best[2], kind.break_s)
-    return _route(problem, vehicle, trips, rested, _starts(rested, left_s) or [], best[2])
+    return _route(problem, vehicle, driven, rested, _starts(rested, left_s) or [], best[2])
 
 
 def timed_plan(
