@@ -19,7 +19,7 @@ from udfs.fulfilment.routing.timetable import Trips
 
 _MILLIONTHS = 1_000_000
 _FINEST = 100  # whole numbers of the least cost of a metre or second
-_DEARER = 1000.0  # than what a limit could save, at the start of a search
+_DEARER = 20.0  # than what a limit could save, at the start of a search
 _LARGEST = 1e17  # of a penalty in all, so that sums stay within 64 bits
 
 
@@ -214,10 +214,9 @@ def _penalties(
     metres_PP: IntArray,
     seconds_PP: IntArray,
 ) -> tuple[tuple[list[float], float, float], float]:
-    """Many times as dear as what one could save by it: the mean way a mean load, a vehicle's fixed cost a capacity.
+    """Some times as dear as what one could save by it: the mean way a mean load, a vehicle's fixed cost a capacity.
 
-    A search that starts with what is allowed, and comes to break limits as penalties fall, found better routes with
-    windows than one that starts with low penalties, and as good ones without."""
+    With 1 a search with windows begins far from what is allowed; with 1,000 one without windows never leaves it."""
     kinds = [problem.vehicles[v] for v in used]
     mean = [float(np.mean([getattr(kind, name) for kind in kinds])) for name in ("fixed_cost", "km_cost", "hour_cost")]
     way_m, way_s = float(metres_PP.mean()), max(float(seconds_PP.mean()), 1.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,8 @@ from udfs.fulfilment.routing.timetable import Trips
 
 _INFEASIBLE = 2**63 - 1  # PyVRP's cost of a solution that breaks something
 _PERTURBATIONS = (10, 25)  # stops that a step moves at most: as many as a route has, within these
-_LEAST = 1e-6  # of the penalty at the start, the least that it falls to
+_LEAST = 1e-4  # of the penalty at the start, the least that it falls to
+_BETWEEN = 50  # steps between changes of the penalties; PyVRP's 500 are too slow for searches of a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,8 @@ class RouteSearch:
             (route.vehicle, route.trips) for route in savings(self.problem, self.stops).routes
         ]
         found = solver_data(self.problem, self.stops, rest_s, self._forced_prize(), self.more_cost_VN)
-        best = self._best(found, self.effort.iterations, simple)
+        is_start_sound = bool(self.start) and found.solution_of(self.start).is_feasible()
+        best = self._best(found, self.effort.iterations, self.start if is_start_sound else simple)
         return found.trips_of(best) if best.is_feasible() else simple
 
     def _forced_prize(self) -> float:
@@ -133,6 +136,7 @@ def searched(found: SolverData, seed: int, stop: Any, start: Any = None) -> Any:
         RandomNumberGenerator,
         Solution,
     )
+    from pyvrp.exceptions import PenaltyBoundWarning
     from pyvrp.search import (
         OPERATORS,
         LocalSearch,
@@ -150,9 +154,13 @@ def searched(found: SolverData, seed: int, stop: Any, start: Any = None) -> Any:
         if operator.supports(data):
             search.add_operator(operator(data))
     lowest = min(*found.penalties[0], found.penalties[1], 1.0) * _LEAST
-    penalties = PenaltyManager(found.penalties, PenaltyParams(min_penalty=lowest, max_penalty=found.largest_penalty))
+    penalties = PenaltyManager(
+        found.penalties, PenaltyParams(_BETWEEN, min_penalty=lowest, max_penalty=found.largest_penalty)
+    )
     if start is None:
         start = search(Solution.make_random(data, rng), penalties.max_cost_evaluator(), exhaustive=True)
-    return IteratedLocalSearch(data, penalties, search, start, IteratedLocalSearchParams()).run(
-        stop, collect_stats=False
-    )
+    with warnings.catch_warnings():
+        # That nothing holds is no matter for a log: stops are left out then, each with its reason.
+        warnings.simplefilter("ignore", PenaltyBoundWarning)
+        search_all = IteratedLocalSearch(data, penalties, search, start, IteratedLocalSearchParams())
+        return search_all.run(stop, collect_stats=False)
