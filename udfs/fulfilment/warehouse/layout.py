@@ -90,10 +90,10 @@ class Layout:
             int(max(self.slot_aisle_L.max(initial=0), self.depot_aisle)) + 1,
         )
 
-    def distances(self) -> FloatArray:
-        """[L + 1, L + 1] metres on foot between slots, the depot last."""
-        aisle_N = np.append(self.slot_aisle_L, self.depot_aisle)
-        at_N = np.append(self.slot_position_L, 0.0)
+    def distances(self, slot_N: IntArray) -> FloatArray:
+        """[N + 1, N + 1] metres on foot between some slots, the depot last."""
+        aisle_N = np.append(self.slot_aisle_L[slot_N], self.depot_aisle)
+        at_N = np.append(self.slot_position_L[slot_N], 0.0)
         along_NN = np.abs(at_N[:, None] - at_N[None, :])
         for_cross = [np.abs(at_N[:, None] - c) + np.abs(at_N[None, :] - c) for c in self.cross_C]
         around_NN = np.minimum.reduce(for_cross) + self.aisle_pitch * np.abs(aisle_N[:, None] - aisle_N[None, :])

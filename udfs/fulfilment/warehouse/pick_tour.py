@@ -74,7 +74,7 @@ def _orders(offset_K, slot_N, geometry, kicks, order_N):  # type: ignore[no-unty
     return count_K
 
 
-def tour_lengths(layout: Layout, offset_K: IntArray, slot_N: IntArray, kicks: int = 50) -> FloatArray:
+def tour_lengths(layout: Layout, offset_K: IntArray, slot_N: IntArray, kicks: int = 200) -> FloatArray:
     """[K] metres of each tour, from the depot and back; 0 where it visits nothing.
 
     kicks: in several blocks, how often a found tour is shaken and improved again. Raises ValueError on a slot or an
@@ -87,7 +87,7 @@ def tour_lengths(layout: Layout, offset_K: IntArray, slot_N: IntArray, kicks: in
     return out_K
 
 
-def tours(layout: Layout, offset_K: IntArray, slot_N: IntArray, kicks: int = 50) -> tuple[IntArray, IntArray]:
+def tours(layout: Layout, offset_K: IntArray, slot_N: IntArray, kicks: int = 200) -> tuple[IntArray, IntArray]:
     """Offsets [K + 1] and slots [N], in the order of the shortest tours; what a tour visits twice it visits once."""
     check_tours(layout, offset_K, slot_N)
     order_N = np.empty(len(slot_N), np.int64)
@@ -99,11 +99,10 @@ def tours(layout: Layout, offset_K: IntArray, slot_N: IntArray, kicks: int = 50)
 def walked_lengths(layout: Layout, offset_K: IntArray, slot_N: IntArray) -> FloatArray:
     """[K] metres of tours that visit their slots in the order given, whatever it is worth."""
     check_tours(layout, offset_K, slot_N)
-    distance_LL, depot = layout.distances(), len(layout.slot_id_L)
     out_K = np.zeros(len(offset_K) - 1)
     for k, (start, end) in enumerate(pairwise(offset_K)):
-        stops = np.concatenate([[depot], slot_N[start:end], [depot]])
-        out_K[k] = distance_LL[stops[:-1], stops[1:]].sum()
+        distance_NN = layout.distances(slot_N[start:end])
+        out_K[k] = np.diagonal(distance_NN, 1).sum() + distance_NN[-1, 0]
     return out_K
 
 

@@ -144,7 +144,7 @@ def _whole_numbers(flow_FF: FloatArray, distance_LL: FloatArray, linear_FL: Floa
     """
     values = (flow_FF, distance_LL, linear_FL)
     if not all((np.rint(each) == each).all() for each in values):
-        scales = [2.0 ** (_BITS - np.ceil(np.log2(max(np.abs(each).max(), 1e-300)))) for each in values[:2]]
+        scales = [2.0 ** (_BITS - np.ceil(np.log2(np.abs(each).max() or 1.0))) for each in values[:2]]
         flow_FF, distance_LL = np.rint(flow_FF * scales[0]), np.rint(distance_LL * scales[1])
         linear_FL = np.rint(np.clip(linear_FL * scales[0] * scales[1], -(2.0**57), 2.0**57))
     flows, distances, scale = [flow_FF + flow_FF.T], [distance_LL], 1.0

@@ -98,5 +98,5 @@ class SlotProblem:
         offset_K, product_N, weight_K = self.history.of_placed(slot_P)
         if not len(weight_K):
             return 0.0
-        rank_P = np.where(slot_P == NOWHERE, 0, self.layout.geometry.rank_L[slot_P])
+        rank_P = np.where(slot_P == NOWHERE, 0, self.layout.geometry.rank_L[slot_P]).astype(np.int32)
         return float(weight_K @ all_tours(offset_K, product_N, rank_P, self.layout.geometry))

@@ -71,8 +71,8 @@ def _by_affinity(problem: SlotProblem, slot_P: IntArray, effort: AssignmentEffor
     placed, layout = np.flatnonzero(slot_P != NOWHERE), problem.layout
     slots = np.sort(slot_P[placed])
     flow_FF, depot_F = _affinity(problem, slot_P)
-    distance_NN = layout.distances()
-    distance_FF, from_depot_F = distance_NN[np.ix_(slots, slots)], distance_NN[-1, slots]
+    distance_NN = layout.distances(slots)
+    distance_FF, from_depot_F = distance_NN[:-1, :-1], distance_NN[-1, :-1]
     linear_FF = depot_F[:, None] * from_depot_F[None, :]
     never = 1.0 + linear_FF.sum() + flow_FF.sum() * distance_FF.max()
     linear_FF[problem.volume_P[placed][:, None] > layout.slot_capacity_L[slots][None, :]] = never

@@ -96,7 +96,7 @@ def test_rows_become_metres_and_cross_aisles() -> None:
     assert layout.slot_aisle_L.tolist() == [1, 0, 1]
     assert layout.slot_position_L.tolist() == [2.0, 10.0, 6.0]
     assert layout.cross_C == (0.0, 4.0, 12.0)
-    distance = layout.distances()
+    distance = layout.distances(np.arange(3))
     assert distance[0, 2] == 4.0
     assert distance[0, 1] == 4.0 + 8.0
     assert distance[1, 3] == 4.0 + 10.0
