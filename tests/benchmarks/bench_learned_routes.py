@@ -31,11 +31,11 @@ MODES = {"greedy": (False, False), "multi-start": (True, False), "x8": (True, Tr
 CURVE = {20: (0.004, 0.016, 0.1), 50: (0.03, 0.1, 0.3, 1.0), 100: (0.1, 0.3, 1.0)}
 DEPOTS = ("random", "centre", "corner")
 SPECS = {
-    "train20": TrainingSpec((TrainingPhase((20,), 2_200, moves=10_000),), learning_rate=2.5e-3, leader=2.0),
+    "train20": TrainingSpec((TrainingPhase((20,), 3_000, moves=10_000),), learning_rate=2.5e-3, leader=2.0),
     "mixed": TrainingSpec(
         (
-            TrainingPhase((20, 50, 50), 1_200, 20_000, 20, LAYOUTS, DEPOTS),
-            TrainingPhase((50, 100), 400, 30_000, 20, LAYOUTS, DEPOTS),
+            TrainingPhase((20, 50, 50), 2_400, 20_000, 20, LAYOUTS, DEPOTS),
+            TrainingPhase((50, 100), 1_000, 30_000, 20, LAYOUTS, DEPOTS),
         ),
         learning_rate=1e-3,
         leader=2.0,

@@ -16,7 +16,7 @@ import numpy as np
 from udfs.fulfilment.learned.attention_policy import AttentionPolicy
 from udfs.fulfilment.learned.policy_rollout import best_routes
 from udfs.fulfilment.learned.route_instances import RouteInstances
-from udfs.fulfilment.learned.solver_routes import FloatArray, insertion_price, routes_length, solver_routes
+from udfs.fulfilment.learned.solver_routes import FloatArray, Routes, insertion_price, routes_length, solver_routes
 from udfs.fulfilment.learned.tabular import MAX_STOPS, q_learning, sarsa
 
 SIZE_CLASSES: Final = (8, 20, 50, 100)
@@ -29,7 +29,8 @@ class RouteMethod:
 
     Attributes:
         size_class: stops at most, of `SIZE_CLASSES`.
-        method: solver, solver_from_policy, policy, q_learning, sarsa; as prices insertion_price and policy_price.
+        method: solver, solver_from_policy, policy, q_learning, sarsa; as prices insertion_price, solver_price
+            and policy_price.
         is_used_as_start, is_used_as_price: what the comparison allows the method to be used for.
         gap: mean above the reference; of a price its mean absolute error in shares of the mean true marginal cost.
         cpu_seconds: per instance.
@@ -103,36 +104,44 @@ def compare_methods(
 
 
 def _prices(policy: AttentionPolicy, instances: RouteInstances, iterations: int) -> list[RouteMethod]:
-    """The price of the last stop beside those before it: true by solving twice, by insertion and by the policy."""
+    """The price of the last stop beside those before it: true by solving twice, by insertion into the routes without
+    it, by the solver from these in the policy's CPU time, and by the policy."""
     n_instances, stop = len(instances.capacity_B), instances.n_stops
     fewer = RouteInstances(instances.place_BN2[:, :-1], instances.demand_BN[:, :-1], instances.capacity_B)
     distance_BNN = instances.distance.cpu().double().numpy()
-    demand_BN = instances.demand_BN.cpu().double().numpy()
-    capacity_B = instances.capacity_B.cpu().double().numpy()
+    demand_BN, capacity_B = instances.demand_BN.cpu().double().numpy(), instances.capacity_B.cpu().double().numpy()
     before = [solver_routes(fewer, row, iterations, seed=1) for row in range(n_instances)]
-    after = [solver_routes(instances, row, iterations, seed=1) for row in range(n_instances)]
-    true_B = np.array(
-        [
-            routes_length(distance_BNN[row], after[row]) - routes_length(distance_BNN[row], before[row])
-            for row in range(n_instances)
-        ]
-    )
-    inserted, insertion_seconds = _timed(
-        lambda: [
-            insertion_price(distance_BNN[row], demand_BN[row], capacity_B[row], before[row], stop)
-            for row in range(n_instances)
-        ]
-    )
-    (with_B, _), with_seconds = _timed(lambda: best_routes(policy, instances), n_instances)
-    (without_B, _), without_seconds = _timed(lambda: best_routes(policy, fewer), n_instances)
-    learned_B = (with_B - without_B).cpu().double().numpy()
-    error_B = {"insertion_price": np.abs(inserted - true_B), "policy_price": np.abs(learned_B - true_B)}
-    seconds = {"insertion_price": insertion_seconds, "policy_price": with_seconds + without_seconds}
-    is_learned = _is_surely_less(error_B["policy_price"], error_B["insertion_price"])
-    used = {"insertion_price": not is_learned, "policy_price": is_learned}
+
+    def added(row: int, routes: Routes) -> float:
+        return routes_length(distance_BNN[row], routes) - routes_length(distance_BNN[row], before[row])
+
+    def inserted(row: int) -> float:
+        return insertion_price(distance_BNN[row], demand_BN[row], capacity_B[row], before[row], stop)
+
+    def learned(row: int) -> float:
+        one = slice(row, row + 1)
+        return float(best_routes(policy, instances.take(one))[0] - best_routes(policy, fewer.take(one))[0])
+
+    def solved(row: int) -> float:
+        return added(row, solver_routes(instances, row, None, seconds["policy_price"], [*before[row], [stop]]))
+
+    true_B = np.array([added(row, solver_routes(instances, row, iterations, seed=1)) for row in range(n_instances)])
+    error_B, seconds = {}, {}
+    for name, price in (("insertion_price", inserted), ("policy_price", learned), ("solver_price", solved)):
+        found, seconds[name] = _timed(lambda price=price: [price(row) for row in range(n_instances)])  # type: ignore[misc]
+        error_B[name] = np.abs(np.array(found) - true_B)
+    others = ("insertion_price", "solver_price")
+    is_learned = all(_is_surely_less(error_B["policy_price"], error_B[other]) for other in others)
+    used = "policy_price" if is_learned else min(others, key=lambda other: float(error_B[other].mean()))
     return [
         RouteMethod(
-            size_class(stop), name, False, used[name], float(each_B.mean() / true_B.mean()), seconds[name], n_instances
+            size_class(stop),
+            name,
+            False,
+            name == used,
+            float(each_B.mean() / true_B.mean()),
+            seconds[name],
+            n_instances,
         )
         for name, each_B in error_B.items()
     ]
@@ -143,8 +152,8 @@ def _is_surely_less(one_B: FloatArray, other_B: FloatArray) -> bool:
     return bool(less_B.mean() > _SURE * less_B.std(ddof=1) / np.sqrt(len(less_B))) if len(less_B) > 1 else False
 
 
-def _timed(call: Callable[[], Any], n_instances: int | None = None) -> tuple[Any, float]:
+def _timed(call: Callable[[], list[Any]]) -> tuple[list[Any], float]:
     """What a call gives, and its CPU seconds per instance."""
     started = time.process_time()
     found = call()
-    return found, (time.process_time() - started) / (n_instances or len(found))
+    return found, (time.process_time() - started) / len(found)
