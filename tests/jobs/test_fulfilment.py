@@ -11,7 +11,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs.cli import main
-from jobs.pipeline import run_stages
+from jobs.pipeline import all_stages, run_stages
 from lakehouse.delta.files import replace_rows, write_bucket
 from lakehouse.delta.io import Lakehouse
 from lakehouse.schema.entities import SERIES
@@ -49,7 +49,8 @@ def shipped(
     lake = copied(finished, tmp_path_factory.mktemp("shipped") / "lake")
     context = make_context(spark, lake, feeds, day(119), force=True)
     ordered = order_everything(lake, context.run.run_id, day(119) + timedelta(days=3))
-    run_stages(context, STAGES)
+    # By themselves: the orders are not those that the stages before made.
+    run_stages(context, stages=[stage for stage in all_stages() if stage.name in STAGES])
     return lake, context.run.run_id, ordered
 
 
@@ -113,6 +114,6 @@ def test_without_coordinates_nothing_is_shipped_and_that_is_said(
     at = places.schema.get_field_index("latitude")
     replace_rows(lake, "silver.locations", places.set_column(at, "latitude", pa.nulls(places.num_rows, pa.float64())))
     context = make_context(spark, lake, feeds, day(119), force=True)
-    run_stages(context, ["ship"])
+    run_stages(context, stages=[stage for stage in all_stages() if stage.name == "ship"])
     assert "no location has a latitude and longitude" in str(getattr(context.progress.stream, "getvalue")())
     assert not rows(lake, "fulfilment.shipment")
