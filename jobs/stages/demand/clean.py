@@ -165,7 +165,7 @@ def write_quarantine(context: RunContext, splits: list[Split], most: int) -> int
 
 STAGE = FrameStage(
     name="clean",
-    version=7,
+    version=8,
     reads=tuple(Read(f"bronze.{feed}", ()) for feed in FEEDS),
     writes=(
         _SALES_DAILY,
