@@ -158,6 +158,22 @@ def finished(request: pytest.FixtureRequest) -> Lakehouse:
 
 
 @pytest.fixture(scope="session")
+def delivered(request: pytest.FixtureRequest) -> Lakehouse:
+    """`finished` with coordinates and orders of its own (tests/jobs/deliveries_tool.py), shipped and routed."""
+    from tests.jobs.deliveries_tool import deliver
+
+    factory: pytest.TempPathFactory = request.getfixturevalue("tmp_path_factory")
+
+    def build(folder: Path) -> None:
+        lake = copied(request.getfixturevalue("finished"), folder)
+        deliver(request.getfixturevalue("spark"), lake, request.getfixturevalue("feeds"))
+
+    from tests.jobs.run_tool import copied
+
+    return copied(Lakehouse(str(once(factory, "delivered", build))), factory.mktemp("delivered") / "lake")
+
+
+@pytest.fixture(scope="session")
 def hundred_days(request: pytest.FixtureRequest) -> Path:
     """Feeds of 100 days (`feeds`) and a lakehouse through `features` as of day 101 (`lake`); copy them."""
     from tests.tiny_retailer import write_feeds

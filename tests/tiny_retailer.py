@@ -11,6 +11,8 @@ import numpy as np
 FIRST_DAY = date(2024, 1, 1)
 SKUS = tuple(f"S{i:02d}" for i in range(1, 7))
 STORES = ("north", "south")
+PLACES = {"north": (42.55, -71.0), "south": (42.05, -71.2), "dc": (42.3, -71.1)}
+"""Latitude and longitude. The feed leaves them out, so that only what asks for deliveries pays for them."""
 _SLOTS = [(aisle, bay) for aisle in "AB" for bay in (1, 2, 3)]
 UNCOMPILED = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
 """Settings of Spark for so few rows: to compile a query takes longer than to run it uncompiled."""
@@ -28,11 +30,10 @@ def write_feeds(folder: Path, days: int = 120, *, seed: int = 7, with_supply: bo
     write_sales(folder / "sales" / "first.csv", 0, days, seed=seed)
     products = [(sku, f"Product {sku}", "pantry" if i % 2 else "dairy", "food", "own") for i, sku in enumerate(SKUS)]
     _write(folder / "products.csv", ("sku_id", "product_name", "category", "department", "brand"), products)
-    places = [("north", 42.55, -71.0, "dc"), ("south", 42.05, -71.2, "dc"), ("dc", 42.3, -71.1, "")]
     _write(
         folder / "locations.csv",
-        ("location_id", "location_name", "region", "country", "latitude", "longitude", "depot_id"),
-        [(name, name.title(), "", "US", *where) for name, *where in places],
+        ("location_id", "location_name", "region", "country"),
+        [(store, store.title(), "", "US") for store in STORES],
     )
     fleet = [("dc", "van", 2, 400, 300, 60, "05:00", "15:00"), ("dc", "truck", 1, 4000, 3000, 150, "05:00", "15:00")]
     capacities = ("vehicle_count", "capacity_litres", "capacity_kg", "fixed_cost")

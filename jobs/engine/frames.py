@@ -69,6 +69,11 @@ def as_of_part(context: RunContext) -> str:
     return f"as_of={context.as_of}"
 
 
+def run_part(context: RunContext) -> str:
+    """This run's part of a table."""
+    return f"run_id={context.run.run_id}"
+
+
 def write_part(context: RunContext, frames: Frames, part: str, tables: Mapping[str, Callable[[], DataFrame]]) -> int:
     """Write each table's rows, made of `frames`, in place of the part `column=value`; returns the rows written."""
     column, _, value = part.partition("=")

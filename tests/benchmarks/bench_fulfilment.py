@@ -1,7 +1,7 @@
 """Routes of many depot-days through tables and runners: `python -m tests.benchmarks.bench_fulfilment --days 1000`.
 
-Depot-days are made up: 20 to 120 stores, 50 on average, around a depot, with windows; vehicles of two kinds. A JSON line
-says seconds, the driver's peak memory, stops served, what savings would cost, and the content hash of the stops.
+Depot-days are made up: 20 to 120 stores, 50 on average, around a depot, with windows; vehicles of two kinds. A line of
+JSON says seconds, the driver's peak memory, stops served, what savings would cost, and the content hash of the stops.
 `--engine` ray, local or spark; `--set fulfilment.effort=10` shows what ten times the iterations would bring.
 """
 

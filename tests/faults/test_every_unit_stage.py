@@ -26,19 +26,22 @@ from jobs.pipeline import all_stages
 from lakehouse.delta.files import PinnedTable, files_of, read_bucket, read_files
 from lakehouse.delta.io import Lakehouse
 from lakehouse.errors import ContractError
+from lakehouse.schema.entities import DEPOT_DAY, SERIES
 from lakehouse.schema.tables import TABLES
+from tests.jobs.deliveries_tool import RECEIPT
 from tests.jobs.run_tool import copied, day, make_context
 from tests.tiny_retailer import SKUS, STORES
 
 UNIT_STAGES = {stage.name: stage for stage in all_stages() if isinstance(stage, UnitStage) and not stage.unit.listed}
-FIRST = f"{SKUS[0]}|{STORES[0]}|all"  # the series that gets the bad numbers
+FIRST = {SERIES.id: f"{SKUS[0]}|{STORES[0]}|all", DEPOT_DAY.id: DEPOT_DAY.key("dc", RECEIPT)}
+"""What gets the bad numbers, by entity."""
 POOLED = ("scaled_pinball", "coverage_50", "coverage_80", "coverage_90")  # scores of calibrated quantiles
 every_unit_stage = pytest.mark.parametrize("name", UNIT_STAGES)
 
 
 @pytest.fixture(scope="module")
-def lake(finished: Lakehouse, tmp_path_factory: pytest.TempPathFactory) -> Lakehouse:
-    return copied(finished, tmp_path_factory.mktemp("poisoned") / "lake")
+def lake(delivered: Lakehouse, tmp_path_factory: pytest.TempPathFactory) -> Lakehouse:
+    return copied(delivered, tmp_path_factory.mktemp("poisoned") / "lake")
 
 
 def round_of(lake: Lakehouse, name: str) -> Round:
@@ -141,9 +144,10 @@ def without_pooled(tables: Mapping[str, list[dict[str, Any]]]) -> dict[str, list
 
 
 def unit_of_several(each: Round, id_column: str) -> str:
-    """A unit in which a series has others beside it."""
+    """A unit in which a series has others beside it; the only depot's day is alone."""
     first = replace(each.task.inputs[0], columns=(id_column,), first_ds=None, last_ds=None)
-    return next(unit for unit in each.units if len(read_bucket(first, unit)[id_column].unique()) > 1)
+    least = 1 if id_column == DEPOT_DAY.id else 2
+    return next(unit for unit in each.units if len(read_bucket(first, unit)[id_column].unique()) >= least)
 
 
 def result_of(task: UnitTask, unit: str, paths: Mapping[str, str]) -> dict[str, pa.Table]:
@@ -162,4 +166,4 @@ def others(tables: Mapping[str, pa.Table], id_column: str) -> dict[str, list[dic
 
 
 def _is_other(rows: pa.Table, id_column: str) -> pa.ChunkedArray:
-    return pc.not_equal(rows[id_column], FIRST)
+    return pc.not_equal(rows[id_column], FIRST[id_column])

@@ -537,7 +537,7 @@ def test_stock_on_order_that_is_no_number_leaves_the_count(spark: SparkSession) 
 def test_the_calendar_holds_events_and_the_holidays_of_the_region(spark: SparkSession) -> None:
     source = mapping("locations", "calendar")
     places = [
-        {"location_id": "CA_1", "region": "CA", "country": "US"},
+        {"location_id": "CA_1", "region": "CA", "country": "US", "latitude": "38.5", "depot_id": "dc"},
         {"location_id": "NY_1", "region": "NY", "country": "US"},
         {"location_id": "Q", "country": "QQ"},
     ]
@@ -553,6 +553,8 @@ def test_the_calendar_holds_events_and_the_holidays_of_the_region(spark: SparkSe
     split_places = clean_feed(bronze(spark, "locations", places), "locations", source)
     assert [row.rule_id for row in split_places.quarantined.collect()] == ["unknown_country"]
     locations = dimensions.locations(split_places, clean(spark, [{"location_id": "CA_1"}], source).series, None)
+    places_of = {row.location_id: (row.latitude, row.longitude, row.depot_id) for row in locations.collect()}
+    assert places_of == {"CA_1": (38.5, None, "dc"), "NY_1": (None, None, None)}
     feed = clean_feed(bronze(spark, "calendar", events), "calendar", source)
     shut = spark.createDataFrame(
         [

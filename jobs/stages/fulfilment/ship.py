@@ -9,14 +9,14 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import date, timedelta
 from functools import partial, reduce
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.engine.frames import write_part
+from jobs.engine.frames import run_part, write_part
 from jobs.engine.stage import THIS, FrameStage, Read
 from jobs.stages.fulfilment.fulfilment_settings import FULFILMENT
 from jobs.stages.fulfilment.ship_network import LEG, SLOT, VEHICLE, ShipNetwork, ship_network
@@ -130,7 +130,7 @@ def _write(context: RunContext, frames: Mapping[str, DataFrame]) -> int:
         frame = frames[name].withColumn("run_id", F.lit(context.run.run_id))
         return frame.select(*(F.col(each).cast(declared.sql_type(each)).alias(each) for each in declared.columns))
 
-    return write_part(context, part_of(context), {name: partial(rows, name) for name in frames})
+    return write_part(context, run_part(context), {name: partial(rows, name) for name in frames})
 
 
 def _write_small(context: RunContext, tables: Mapping[str, pa.Table]) -> int:
@@ -150,10 +150,6 @@ def _clear(context: RunContext) -> None:
             context.lakehouse.commit_files(name, [], {"run_id": [context.run.run_id]})
 
 
-def part_of(context: RunContext) -> str:
-    return f"run_id={context.run.run_id}"
-
-
 def _tell(context: RunContext) -> None:
     of_run = pc.field("run_id") == context.run.run_id
     loads = context.lakehouse.read_arrow(SHIPMENT, columns=["depot_day_id", "is_late"], filters=of_run)
@@ -163,10 +159,6 @@ def _tell(context: RunContext) -> None:
     left = context.lakehouse.read_arrow(_UNSHIPPED, columns=["unshipped_code"], filters=of_run)
     for code, count in sorted(Counter(left["unshipped_code"].to_pylist()).items()):
         context.progress.say(f"  ship: {count:,} order lines are in no shipment: {code}")
-
-
-def _identity(context: RunContext) -> Any:
-    return network_digest(context)
 
 
 def _days_ahead(context: RunContext) -> tuple[date | None, date | None]:
@@ -188,7 +180,7 @@ STAGE = FrameStage(
     ),
     writes=_WRITES,
     settings=("fulfilment", "inventory", "network_plan"),
-    identity=_identity,
+    identity=network_digest,
     build=build,
-    part=part_of,
+    part=run_part,
 )

@@ -8,8 +8,9 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
+from jobs.engine.frames import run_part
 from jobs.engine.stage import FrameStage, Read
-from jobs.stages.pricing.grouped_tables import ELASTICITY, run_part, schema_text, write_run
+from jobs.stages.pricing.grouped_tables import ELASTICITY, schema_text, write_run
 from lakehouse.delta.ledger import StageRecord
 from lakehouse.transforms.pricing.weekly_prices import sampled_places, weekly_prices
 from udfs.pricing.kernels.category_elasticities import ROWS, category_elasticities, prior_of

@@ -21,11 +21,6 @@ ELASTICITY, PLAN = "pricing.elasticity", "pricing.price_plan"
 DECISION, DEMAND = "pricing.price_decision", "pricing.accepted_demand"
 
 
-def run_part(context: RunContext) -> str:
-    """This run's part of a table."""
-    return f"run_id={context.run.run_id}"
-
-
 def schema_text(names: Iterable[str]) -> str:
     """Declared columns as Spark writes a schema."""
     return ", ".join(f"{name} {sql_type(COLUMNS[name].type)}" for name in names)

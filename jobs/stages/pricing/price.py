@@ -10,9 +10,10 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from jobs.engine.frames import run_part
 from jobs.engine.stage import THIS, FrameStage, Read
 from jobs.stages.inventory.planning_reads import days_counted
-from jobs.stages.pricing.grouped_tables import DECISION, DEMAND, ELASTICITY, PLAN, run_part, schema_text, write_run
+from jobs.stages.pricing.grouped_tables import DECISION, DEMAND, ELASTICITY, PLAN, schema_text, write_run
 from lakehouse.delta.decisions import prices_for
 from lakehouse.delta.ledger import StageRecord
 from lakehouse.schema.tables import contract

@@ -16,7 +16,9 @@ from udfs.fulfilment.warehouse.pick_tour import length_of, sort_ranks, tour_leng
 
 _jit = numba.njit(cache=True, nogil=True, error_model="numpy")
 _LEAST = 1e-9
-_KICKS = 0  # of tours in several blocks while batches are compared
+# Of numpy's type, not Python's: for a constant of its own numba would compile all that is called once more.
+_KICKS = np.int64(0)  # of tours in several blocks while batches are compared
+_NONE = np.int64(-1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,24 +146,41 @@ def _together(members, skip, extra, offset_P, rank_N, geometry):  # type: ignore
 
 
 @_jit
+def _fits(load_D, more_D, less_D, capacity_D):  # type: ignore[no-untyped-def]
+    """Whether a cart holds a load with more and less of it: a loop, which numba compiles faster than sums of arrays."""
+    for d in range(len(capacity_D)):  # noqa: SIM110  generators are not compiled
+        if load_D[d] + more_D[d] - less_D[d] > capacity_D[d]:
+            return False
+    return True
+
+
+@_jit
+def _add(load_D, more_D, times):  # type: ignore[no-untyped-def]
+    for d in range(len(load_D)):
+        load_D[d] += times * more_D[d]
+
+
+@_jit
 def _savings(offset_P, rank_N, load_PD, capacity_D, geometry):  # type: ignore[no-untyped-def]
     """Batch of each part after Clarke and Wright: of two batches, those of the two parts that save most, one."""
     n = len(load_PD)
-    none = np.empty(0, np.int64)
-    length_P = np.array([_together(none, -1, p, offset_P, rank_N, geometry) for p in range(n)])
+    none, nothing_D = np.empty(0, np.int64), np.zeros_like(capacity_D)
+    length_P = np.array([_together(none, _NONE, p, offset_P, rank_N, geometry) for p in range(n)])
     saving, pair, pairs = np.empty(n * (n - 1) // 2), np.empty((n * (n - 1) // 2, 2), np.int64), 0
     for p in range(n):
         for q in range(p):
-            if (load_PD[p] + load_PD[q] <= capacity_D).all():
-                metres = _together(np.array([p]), -1, q, offset_P, rank_N, geometry)
+            if _fits(load_PD[p], load_PD[q], nothing_D, capacity_D):
+                metres = _together(np.array([p]), _NONE, q, offset_P, rank_N, geometry)
                 saving[pairs], pair[pairs, 0], pair[pairs, 1] = length_P[p] + length_P[q] - metres, p, q
                 pairs += 1
     batch_P, load_BD = np.arange(n), load_PD.copy()
     for k in np.argsort(-saving[:pairs], kind="mergesort"):
         one, other = batch_P[pair[k, 0]], batch_P[pair[k, 1]]
-        if saving[k] > _LEAST and one != other and (load_BD[one] + load_BD[other] <= capacity_D).all():
-            load_BD[one] += load_BD[other]
-            batch_P[batch_P == other] = one
+        if saving[k] > _LEAST and one != other and _fits(load_BD[one], load_BD[other], nothing_D, capacity_D):
+            _add(load_BD[one], load_BD[other], 1.0)
+            for part in range(n):
+                if batch_P[part] == other:
+                    batch_P[part] = one
     return batch_P
 
 
@@ -172,9 +191,9 @@ def _search(offset_P, rank_N, load_PD, capacity_D, geometry, rounds):  # type: i
     n = len(batch_P)
     load_BD, length_B = np.zeros_like(load_PD), np.zeros(n)
     for p in range(n):
-        load_BD[batch_P[p]] += load_PD[p]
+        _add(load_BD[batch_P[p]], load_PD[p], 1.0)
     for b in range(n):
-        length_B[b] = _together(np.flatnonzero(batch_P == b), -1, -1, offset_P, rank_N, geometry)
+        length_B[b] = _together(np.flatnonzero(batch_P == b), _NONE, _NONE, offset_P, rank_N, geometry)
     for _ in range(rounds):
         total = length_B.sum()
         for p in range(n):
@@ -189,19 +208,20 @@ def _best_place(p, batch_P, load_BD, length_B, offset_P, rank_N, load_PD, capaci
     """The batch to which a part shifts best, and the part there with which it swaps; -1 where there is none."""
     here = batch_P[p]
     own = np.flatnonzero(batch_P == here)
-    without = _together(own, p, -1, offset_P, rank_N, geometry)
+    nothing_D = np.zeros_like(capacity_D)
+    without = _together(own, p, _NONE, offset_P, rank_N, geometry)
     best, to, swapped = _LEAST, -1, -1
     for b in np.unique(batch_P):
         if b == here:
             continue
         members = np.flatnonzero(batch_P == b)
-        if (load_BD[b] + load_PD[p] <= capacity_D).all():
-            gain = length_B[here] + length_B[b] - without - _together(members, -1, p, offset_P, rank_N, geometry)
+        if _fits(load_BD[b], load_PD[p], nothing_D, capacity_D):
+            gain = length_B[here] + length_B[b] - without - _together(members, _NONE, p, offset_P, rank_N, geometry)
             if gain > best:
                 best, to, swapped = gain, b, -1
         for q in members:
-            change_D = load_PD[p] - load_PD[q]
-            if (load_BD[b] + change_D <= capacity_D).all() and (load_BD[here] - change_D <= capacity_D).all():
+            is_room_there = _fits(load_BD[b], load_PD[p], load_PD[q], capacity_D)
+            if is_room_there and _fits(load_BD[here], load_PD[q], load_PD[p], capacity_D):
                 gain = length_B[here] + length_B[b] - _together(members, q, p, offset_P, rank_N, geometry)
                 if gain > best:
                     gain -= _together(own, p, q, offset_P, rank_N, geometry)
@@ -218,11 +238,11 @@ def _place(p, batch_P, load_BD, length_B, offset_P, rank_N, load_PD, capacity_D,
     if to < 0:
         return
     batch_P[p] = to
-    load_BD[to] += load_PD[p]
-    load_BD[here] -= load_PD[p]
+    _add(load_BD[to], load_PD[p], 1.0)
+    _add(load_BD[here], load_PD[p], -1.0)
     if swapped >= 0:
         batch_P[swapped] = here
-        load_BD[here] += load_PD[swapped]
-        load_BD[to] -= load_PD[swapped]
+        _add(load_BD[here], load_PD[swapped], 1.0)
+        _add(load_BD[to], load_PD[swapped], -1.0)
     for b in (here, to):
-        length_B[b] = _together(np.flatnonzero(batch_P == b), -1, -1, offset_P, rank_N, geometry)
+        length_B[b] = _together(np.flatnonzero(batch_P == b), _NONE, _NONE, offset_P, rank_N, geometry)
