@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +16,7 @@ from udfs.fulfilment.depot_day import depot_day, part_of
 from udfs.fulfilment.fulfilment_spec import FulfilmentSpec
 from udfs.fulfilment.route_rows import day_row, route_row, stop_rows, unserved_row
 from udfs.fulfilment.routing.delivery_problem import DeliveryProblem
-from udfs.fulfilment.routing.pyvrp_routes import RouteEffort, solve_routes
+from udfs.fulfilment.routing.pyvrp_routes import RouteEffort, improved_routes
 from udfs.fulfilment.routing.route_check import faults_of
 from udfs.fulfilment.routing.route_plan import RoutePlan
 from udfs.fulfilment.routing.simple_routes import savings
@@ -25,6 +25,9 @@ from udfs.fulfilment.routing.unserved_reason import impossible
 from udfs.fulfilment.warehouse_spec import WarehouseSpec
 from udfs.fulfilment.wave_rows import PICK, TASK, TOUR, WAVE, wave_rows
 from udfs.fulfilment.waves import Warehouse, warehouses_of, waves_of
+
+if TYPE_CHECKING:
+    from udfs.fulfilment.learned.learned_start import LearnedStart
 
 ROUTE, STOP, UNSERVED, DAY = "fulfilment.route", "fulfilment.stop", "fulfilment.unserved", "fulfilment.depot_day"
 WRITTEN = (DAY, ROUTE, STOP, UNSERVED, WAVE, TASK, TOUR, PICK)
@@ -68,9 +71,9 @@ class _Found:
 
 
 def route_tables(
-    inputs: RouteInputs, spec: FulfilmentSpec, warehouse: WarehouseSpec
+    inputs: RouteInputs, spec: FulfilmentSpec, warehouse: WarehouseSpec, start: LearnedStart | None = None
 ) -> tuple[dict[str, pa.Table], pa.Table, int]:
-    """Tables by name, failures by depot-day, and the number of depot-days.
+    """Tables by name, failures by depot-day, and the number of depot-days; `start` gives routes to begin with.
 
     A depot-day whose routes or waves do not pass their check, or that raises, fails and costs no other.
     """
@@ -82,7 +85,7 @@ def route_tables(
         depot = rows[0]["depot_id"]
         try:
             day = _DayInputs(name, rows, fleets.get(depot, []), None if ways is None else ways.get(name, {}), lines)
-            found.add(_route_day(day, spec, houses.get(depot, Warehouse(warehouse))))
+            found.add(_route_day(day, spec, houses.get(depot, Warehouse(warehouse)), start))
         except (ValueError, ArithmeticError, IndexError) as error:
             found.failed[name] = error
     return {name: table_of_rows(name, rows) for name, rows in found.rows.items()}, _failures(found.failed), len(days)
@@ -119,7 +122,9 @@ def _by_day(shipments: pa.Table) -> Iterator[tuple[str, Rows]]:
     yield from sorted(by_day.items(), key=lambda item: (-len(item[1]), item[0]))
 
 
-def _route_day(inputs: _DayInputs, spec: FulfilmentSpec, warehouse: Warehouse) -> dict[str, Rows]:
+def _route_day(
+    inputs: _DayInputs, spec: FulfilmentSpec, warehouse: Warehouse, start: LearnedStart | None
+) -> dict[str, Rows]:
     """The rows of one depot's day."""
     name, weekday = inputs.name, date.fromisoformat(DEPOT_DAY.split(inputs.name)[1]).isoweekday()
     day = depot_day(inputs.shipments, inputs.fleet, inputs.ways, weekday, spec)
@@ -129,7 +134,8 @@ def _route_day(inputs: _DayInputs, spec: FulfilmentSpec, warehouse: Warehouse) -
     problem = _with_prizes(part_of(day.problem, kept), served)
     effort = RouteEffort.for_stops(len(kept), spec.seed, spec.limit_s)
     effort = replace(effort, iterations=max(round(effort.iterations * spec.effort), 1))
-    plan = _checked(name, problem, solve_routes(problem, effort))
+    begin = start.routes(problem, inputs.fleet[0], served) if start and day.is_travel_assumed else []
+    plan = _checked(name, problem, improved_routes(problem, effort, begin))
     waves = None
     if warehouse.spec.pickers and plan.routes:
         lines = [inputs.lines[row["shipment_id"]] for row in served]
@@ -139,7 +145,7 @@ def _route_day(inputs: _DayInputs, spec: FulfilmentSpec, warehouse: Warehouse) -
             release_N = problem.release_N.copy()
             release_N[list(late)] = list(late.values())
             problem = replace(problem, release_N=release_N)
-            plan = _checked(name, problem, solve_routes(problem, effort))
+            plan = _checked(name, problem, improved_routes(problem, effort, begin))
             waves = waves_of(plan, lines, warehouse)
     left = [(row, "impossible", reason, None) for row, reason in day.refused]
     left += [(day.rows[stop], "impossible", reason, None) for stop, reason in beyond.items()]

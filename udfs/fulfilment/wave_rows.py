@@ -58,20 +58,24 @@ def wave_rows(
             }
             for number, tour in enumerate(waves.tours)
         ],
-        PICK: [
-            same
-            | {
-                "tour_id": f"{name}:{number + 1}",
-                "pick_position": position + 1,
-                "slot_id": None if pick.slot is None else slots[pick.slot],
-                "sku_id": pick.sku_id,
-                "shipment_id": shipments[pick.shipment]["shipment_id"],
-                "pick_qty": pick.qty,
-            }
-            for number, tour in enumerate(waves.tours)
-            for position, pick in enumerate(tour.picks)
-        ],
+        PICK: _pick_rows(name, waves, shipments, slots),
     }
+
+
+def _pick_rows(name: str, waves: Waves, shipments: Sequence[Mapping[str, Any]], slots: Sequence[str]) -> Rows:
+    return [
+        {
+            "depot_day_id": name,
+            "tour_id": f"{name}:{number + 1}",
+            "pick_position": position + 1,
+            "slot_id": None if pick.slot is None else slots[pick.slot],
+            "sku_id": pick.sku_id,
+            "shipment_id": shipments[pick.shipment]["shipment_id"],
+            "pick_qty": pick.qty,
+        }
+        for number, tour in enumerate(waves.tours)
+        for position, pick in enumerate(tour.picks)
+    ]
 
 
 def _sum(metres: Sequence[float | None]) -> float | None:

@@ -23,10 +23,12 @@ from udfs.fulfilment.warehouse_spec import WarehouseSpec
 
 if TYPE_CHECKING:
     from jobs.context import RunContext
+    from udfs.fulfilment.learned.learned_start import LearnedStart
 
 _SHIPMENT, _LINE, _VEHICLE = "fulfilment.shipment", "fulfilment.shipment_line", "fulfilment.vehicle"
 _LEG, _SLOT = "fulfilment.leg", "fulfilment.slot"
 _READ = (_SHIPMENT, _LINE, _VEHICLE, _LEG, _SLOT)
+_POLICY, _METHOD = "fulfilment.route_policy", "fulfilment.route_method"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +40,17 @@ class RouteParameters:
 def kernel(inputs: dict[str, pa.Table], parameters: RouteParameters) -> KernelResult:
     """One bucket of depot-days."""
     tables, failures, count = route_tables(
-        RouteInputs(*(inputs[name] for name in _READ)), parameters.spec, parameters.warehouse
+        RouteInputs(*(inputs[name] for name in _READ)), parameters.spec, parameters.warehouse, _start(inputs)
     )
     return KernelResult(tables, failures=failures, ids=count)
+
+
+def _start(inputs: dict[str, pa.Table]) -> LearnedStart | None:
+    if not inputs[_POLICY].num_rows:
+        return None
+    from udfs.fulfilment.learned.learned_start import LearnedStart  # torch, which few runs need here
+
+    return LearnedStart.of(inputs[_POLICY], inputs[_METHOD])
 
 
 def parameters(context: RunContext, _sums: Mapping[str, Any]) -> RouteParameters:
@@ -61,7 +71,11 @@ def _require_solver() -> None:
 STAGE = UnitStage(
     name="route",
     unit=DEPOT_DAY,
-    reads=tuple(Read(name, contract(name).file_columns(), run=THIS) for name in _READ),
+    reads=(
+        *(Read(name, contract(name).file_columns(), run=THIS) for name in _READ),
+        Read(_POLICY, ("weights", "run_id"), whole=True, is_past=True),
+        Read(_METHOD, ("size_class", "is_used_as_start", "run_id"), whole=True, is_past=True),
+    ),
     writes=WRITTEN,
     settings=("fulfilment", "warehouse"),
     libraries=("pyvrp", "ortools"),
