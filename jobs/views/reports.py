@@ -13,6 +13,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from jobs.views.delivery_words import delivery_words
 from jobs.views.doubts import (
     check_words,
     decision_words,
@@ -63,6 +64,8 @@ def run_summary(context: RunContext, done: Sequence[StageReport]) -> str:
     text += findings(context.lakehouse)
     if any(report.stage == "publish" for report in done):
         text += _order_head(context)
+    if any(report.stage == "deliver" for report in done):
+        text += delivery_words(context.lakehouse, context.run.run_id, context.mapping.currency)
     return text + late_words(context.lakehouse, context.as_of)
 
 

@@ -157,12 +157,13 @@ def result_of(task: UnitTask, unit: str, paths: Mapping[str, str]) -> dict[str, 
 
 
 def others(tables: Mapping[str, pa.Table], id_column: str) -> dict[str, list[dict[str, Any]]]:
-    """The rows of all but the first id, of the tables that have a row for each."""
-    return {
+    """The rows of all but the first id, of the tables that have a row for each and for others."""
+    found = {
         name: rows.filter(_is_other(rows, id_column)).to_pylist()
         for name, rows in tables.items()
         if id_column in rows.column_names
     }
+    return {name: rows for name, rows in found.items() if rows}
 
 
 def _is_other(rows: pa.Table, id_column: str) -> pa.ChunkedArray:

@@ -66,7 +66,7 @@ def stop_rows(name: str, route_id: str, rows: Sequence[Mapping[str, Any]], route
 
 
 def day_row(
-    name: str, depot: str, problem: DeliveryProblem, rows: Sequence[Mapping[str, Any]], plan: RoutePlan
+    name: str, day: DepotDay, problem: DeliveryProblem, rows: Sequence[Mapping[str, Any]], plan: RoutePlan
 ) -> dict[str, Any]:
     """The day, beside the same stops by two rules of practice: NULL where they leave one out that the routes serve."""
     served = [stop for route in plan.routes for stop in route.stops]
@@ -74,7 +74,7 @@ def day_row(
     practice = {"nearest_neighbour_cost": nearest_neighbour(same), "savings_cost": savings(same)}
     return {
         "depot_day_id": name,
-        "depot_id": depot,
+        "depot_id": day.depot_id,
         "ds": date.fromisoformat(DEPOT_DAY.split(name)[1]),
         "stop_count": len(served),
         "vehicle_used_count": len(plan.routes),
@@ -82,5 +82,6 @@ def day_row(
         "metres": float(sum(route.metres for route in plan.routes)),
         "route_cost": plan.cost,
         "is_cut": plan.is_cut,
+        "is_travel_assumed": day.is_travel_assumed,
         **{column: None if routes.unserved else routes.cost for column, routes in practice.items()},
     }

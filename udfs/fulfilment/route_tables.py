@@ -155,7 +155,7 @@ def _route_day(
         for of_route, route in zip(routes, plan.routes, strict=True)
         for row in stop_rows(name, of_route["route_id"], served, route)
     ]
-    rows = {ROUTE: routes, STOP: stops, DAY: [day_row(name, day.depot_id, problem, served, plan)]}
+    rows = {ROUTE: routes, STOP: stops, DAY: [day_row(name, day, problem, served, plan)]}
     rows[UNSERVED] = [unserved_row(name, *each) for each in [*left, *_left(problem, plan, served, effort)]]
     if waves:
         departs = [plan.routes[route].trip_leave_s[trip] for route, trip in waves.trips]

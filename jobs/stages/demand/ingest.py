@@ -167,7 +167,7 @@ def _register(context: RunContext, name: str, lines: Sequence[Line]) -> None:
 
 STAGE = FrameStage(
     name="ingest",
-    version=5,
+    version=6,
     writes=tuple(f"bronze.{feed}" for feed in FEEDS),
     build=build,
     look=look,

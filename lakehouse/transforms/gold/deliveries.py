@@ -24,7 +24,10 @@ def delivery_plan(tables: Mapping[str, DataFrame], currency: str) -> DataFrame:
     names = tables["silver.locations"].select("location_id", "location_name")
     rows = tables["fulfilment.shipment"].join(lines, "shipment_id").join(stops, "shipment_id", "left")
     rows = rows.join(left, "shipment_id", "left").join(names, "location_id", "left")
+    # Without a route and without a reason: its depot's day failed, and costs no other.
+    failed = F.when(F.col("route_id").isNull(), F.lit("the depot's day was not planned; ops.failure says why"))
     status = F.when(F.col("route_id").isNotNull(), "delivered").when(F.col("unserved_code") == "waits", "waits")
+    rows = rows.withColumn("reason", F.coalesce("reason", failed))
     return rows.drop("run_id", "bucket").select(
         "*",
         status.otherwise("not served").alias("delivery_status"),
