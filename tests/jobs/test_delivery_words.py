@@ -41,11 +41,11 @@ def test_what_is_brought_what_is_not_and_what_was_assumed_is_said(tmp_path: Path
     wrote(lake, "gold.fulfilment_value", value | {"is_travel_assumed": True})
     words = delivery_words(lake, "r", "USD")
     assert words.splitlines() == [
-        "gold.delivery_plan: 4 shipments, 2 delivered on 1 routes for 80 USD, 20.0% below routes to the nearest place or by "
-        "savings; 1 wait for their depot's next day; 1 come later than their orders expect",
+        "gold.delivery_plan: 4 shipments, 2 delivered on 1 routes for 80 USD, 20.0% below routes to the nearest place "
+        "or by savings; 1 wait for their depot's next day; 1 come later than their orders expect",
         "WARNING: 1 shipments are not served; gold.delivery_plan names the smallest change that would",
         "  d on 2024-05-05: no way leads there (one vehicle more)",
         "WARNING: on 1 depot-days fulfilment.limit_s ended the search for routes (is_cut)",
-        "WARNING: deliveries rest on assumptions: a unit's room or weight is that of fulfilment.unit_litres and unit_kg (of "
-        "2); ways are the great circle's times fulfilment.circuity (on 1 depot-days)",
+        "WARNING: deliveries rest on assumptions: a unit's room or weight is that of fulfilment.unit_litres and "
+        "unit_kg (of 2); ways are the great circle's times fulfilment.circuity (on 1 depot-days)",
     ]
