@@ -70,7 +70,7 @@ def _map(axes: Axes, stops: pd.DataFrame, vehicles: pd.DataFrame, day: str) -> N
             points = np.vstack([home, trip[["longitude", "latitude"]].to_numpy(), home])
             axes.plot(points[:, 0], points[:, 1], color=_COLOURS[number % len(_COLOURS)], linewidth=1.2)
         axes.scatter(route["longitude"], route["latitude"], s=14, color=_COLOURS[number % len(_COLOURS)], zorder=3)
-    axes.scatter(*home, marker="s", s=60, color="black", zorder=4)
+    axes.scatter(home[:1], home[1:], marker="s", s=60, color="black", zorder=4)
     axes.set_aspect(1 / max(np.cos(np.radians(home[1])), 0.05))
     panel_title(axes, f"Routes of {day.replace('|', ' on ')}", "Straight between stops; the square is the depot.")
 

@@ -32,6 +32,7 @@ PARSED_ALONE = {
     "page": "it stays until it is interrupted: tests/jobs/page",
     "serve sql": "it stays until it is interrupted: tests/jobs/test_sql_server.py",
     "override --price": "it needs a run that plans prices: tests/jobs/test_pricing.py",
+    "replan": "it needs routes: tests/jobs/test_fulfilment.py",
     "explain": "it needs two plans: tests/jobs/test_explain.py",
     "tables --create": "tests/jobs/test_cli.py; with conf/cluster.toml it wants that cluster",
 }

@@ -5,14 +5,12 @@ Without coordinates (of the feed `locations`, or generated ones) it does nothing
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from datetime import date, timedelta
 from functools import partial, reduce
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -20,6 +18,7 @@ from jobs.engine.frames import run_part, write_part
 from jobs.engine.stage import THIS, FrameStage, Read
 from jobs.stages.fulfilment.fulfilment_settings import FULFILMENT
 from jobs.stages.fulfilment.ship_network import LEG, SLOT, VEHICLE, ShipNetwork, ship_network
+from jobs.stages.fulfilment.ship_words import ask_about_sizes, tell_shipments
 from jobs.stages.supply_network.network_file import network_digest
 from lakehouse.delta.files import write_bucket
 from lakehouse.delta.ledger import StageRecord
@@ -58,6 +57,7 @@ def build(context: RunContext, frames: Frames) -> StageRecord:
         context.progress.say("  ship: nothing is shipped, no location has a latitude and longitude")
         _clear(context)
         return StageRecord("succeeded")
+    ask_about_sizes(context, frames.version(_PRODUCTS))
     lines = ordered_lines(frames[_PLAN]).persist()
     try:
         days = _days(context, network, lines)
@@ -70,7 +70,7 @@ def build(context: RunContext, frames: Frames) -> StageRecord:
         loads = shipments(held, places, of_day, _visits(context, frames)).persist()
         rows = _write(context, {SHIPMENT: loads, LINE: held, _UNSHIPPED: unshipped} | network.legs(loads))
         rows += _write_small(context, network.small_tables())
-        _tell(context)
+        tell_shipments(context)
     finally:
         lines.unpersist()
     return StageRecord("succeeded", rows=rows)
@@ -148,17 +148,6 @@ def _clear(context: RunContext) -> None:
     for name in _WRITES:
         if context.lakehouse.exists(name):
             context.lakehouse.commit_files(name, [], {"run_id": [context.run.run_id]})
-
-
-def _tell(context: RunContext) -> None:
-    of_run = pc.field("run_id") == context.run.run_id
-    loads = context.lakehouse.read_arrow(SHIPMENT, columns=["depot_day_id", "is_late"], filters=of_run)
-    days, late = pc.count_distinct(loads["depot_day_id"]).as_py(), pc.sum(loads["is_late"]).as_py() or 0
-    words = f"{loads.num_rows:,} shipments on {days:,} depot-days, {late:,} of them later than expected"
-    context.progress.say(f"  ship: {words}")
-    left = context.lakehouse.read_arrow(_UNSHIPPED, columns=["unshipped_code"], filters=of_run)
-    for code, count in sorted(Counter(left["unshipped_code"].to_pylist()).items()):
-        context.progress.say(f"  ship: {count:,} order lines are in no shipment: {code}")
 
 
 def _days_ahead(context: RunContext) -> tuple[date | None, date | None]:

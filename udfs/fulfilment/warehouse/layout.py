@@ -134,7 +134,7 @@ def layout_from_rows(
     return Layout(
         slot_id_L=tuple(slot_id),
         slot_aisle_L=aisle_L.astype(np.int64),
-        slot_position_L=step_L * float(bay_length),
+        slot_position_L=(step_L * float(bay_length)).astype(np.float64),
         slot_capacity_L=np.asarray(capacity, dtype=np.float64),
         cross_C=tuple(float(step * bay_length) for step in cross),
         aisle_pitch=float(aisle_pitch),

@@ -91,7 +91,8 @@ class SlotProblem:
         """[P] picks a day."""
         history = self.history
         weight_N = np.repeat(history.weight_K, np.diff(history.offset_K))
-        return np.bincount(history.product_N, weight_N, minlength=len(self.volume_P))
+        found: FloatArray = np.bincount(history.product_N, weight_N, len(self.volume_P)).astype(np.float64)
+        return found
 
     def metres(self, slot_P: IntArray) -> float:
         """Metres a day of the history's tours with products so placed."""
