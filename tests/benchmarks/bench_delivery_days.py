@@ -216,7 +216,8 @@ def interval(difference_T: FloatArray) -> str:
     """Over pairs of days: what waits today comes tomorrow, so that one day is cheap and the next one dear."""
     pair_T = np.nanmean(difference_T[: len(difference_T) // 2 * 2].reshape(-1, 2), 1)
     half = 1.96 * pair_T.std(ddof=1) / np.sqrt(len(pair_T))
-    return f"{pair_T.mean():,.1f} ({pair_T.mean() - half:,.1f} to {pair_T.mean() + half:,.1f}, {len(pair_T)} pairs of days)"
+    mean = pair_T.mean()
+    return f"{mean:,.1f} ({mean - half:,.1f} to {mean + half:,.1f}, {len(pair_T)} pairs of days)"
 
 
 if __name__ == "__main__":
