@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 
 from jobs.cli import main
 from jobs.pipeline import all_stages, run_stages
+from jobs.stages.fulfilment import ship
 from lakehouse.delta.io import Lakehouse
+from lakehouse.errors import PromiseError
 from lakehouse.schema.entities import SERIES
 from tests.jobs.deliveries_tool import ORDERED, RECEIPT
 from tests.jobs.run_tool import copied, day, make_context
@@ -78,3 +82,17 @@ def test_without_coordinates_nothing_is_shipped_and_that_is_said(
     assert isinstance(said := context.progress.stream, io.StringIO)
     assert "no location has a latitude and longitude" in said.getvalue()
     assert not rows(lake, "fulfilment.shipment")
+
+
+def test_a_line_that_is_lost_on_its_way_stops_the_stage(
+    spark: SparkSession, lake: Lakehouse, feeds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = ship.shipment_lines
+
+    def lossy(lines: pa.Table, capacities: Any) -> pa.Table:
+        return whole(lines, capacities).slice(1)
+
+    monkeypatch.setattr(ship, "shipment_lines", lossy)
+    context = make_context(spark, copied(lake, tmp_path / "lake"), feeds, day(119), force=True)
+    with pytest.raises(PromiseError, match=r"132\.0+ ordered units in shipments or unshipped, found 129\.0+ and 0\.0+"):
+        run_stages(context, stages=[stage for stage in all_stages() if stage.name == "ship"])
