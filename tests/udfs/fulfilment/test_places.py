@@ -8,7 +8,7 @@ import pytest
 
 from udfs.fulfilment.fleet import fleets_of
 from udfs.fulfilment.fulfilment_spec import FulfilmentSpec
-from udfs.fulfilment.made_up_places import made_up_places
+from udfs.fulfilment.made_up_places import made_up_network, made_up_places
 from udfs.fulfilment.places import places_of
 from udfs.fulfilment.time_of_day import seconds_of, span_of, time_of
 
@@ -116,3 +116,15 @@ def test_made_up_places_are_cities_of_their_region_and_say_so() -> None:
     assert abs(found["CA_1"]["latitude"] - 34.05) < 0.1
     assert abs(found["TX_1"]["longitude"] + 95.37) < 0.1
     assert all(place.fault is None for place in places_of(found.values(), {}, SPEC).values())
+
+
+def test_a_network_of_any_size_is_made_of_cities() -> None:
+    rows = made_up_network(300, "DE", 3)
+    assert rows == made_up_network(300, "DE", 3)
+    assert len(rows) == 303
+    assert all(row["is_place_assumed"] and 47 < row["latitude"] < 56 and 5 < row["longitude"] < 16 for row in rows)
+    depots = {row["location_id"] for row in rows if row["location_id"].startswith("depot_")}
+    assert len(depots) == 3
+    assert {row["depot_id"] for row in rows} == depots
+    with pytest.raises(ValueError, match=r"1 to 16 regions of 'DE', found 300 and 40"):
+        made_up_network(300, "DE", 40)
