@@ -126,6 +126,8 @@ def _route_day(
     inputs: _DayInputs, spec: FulfilmentSpec, warehouse: Warehouse, start: LearnedStart | None
 ) -> dict[str, Rows]:
     """The rows of one depot's day."""
+    if not inputs.fleet:
+        return _without_vehicles(inputs)
     name, weekday = inputs.name, date.fromisoformat(DEPOT_DAY.split(inputs.name)[1]).isoweekday()
     day = depot_day(inputs.shipments, inputs.fleet, inputs.ways, weekday, spec)
     beyond = impossible(day.problem)
@@ -162,6 +164,16 @@ def _route_day(
         slots = warehouse.layout.slot_id_L if warehouse.layout else ()
         rows |= wave_rows(name, waves, departs, served, slots)
     return rows
+
+
+def _without_vehicles(inputs: _DayInputs) -> dict[str, Rows]:
+    first = inputs.shipments[0]
+    reason = f"{first['depot_id']} has no vehicle: the feed vehicles names those of other depots; add a row for it"
+    costs = ("shipped_qty", "metres", "route_cost", "nearest_neighbour_cost", "savings_cost")
+    day = {name: first[name] for name in ("depot_day_id", "depot_id", "ds")} | dict.fromkeys(costs, 0.0)
+    day |= {"stop_count": 0, "vehicle_used_count": 0, "is_cut": False, "is_travel_assumed": inputs.ways is None}
+    left = [unserved_row(inputs.name, row, "impossible", reason, None) for row in inputs.shipments]
+    return {DAY: [day], UNSERVED: left}
 
 
 def _checked(name: str, problem: DeliveryProblem, plan: RoutePlan) -> RoutePlan:

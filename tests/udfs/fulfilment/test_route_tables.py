@@ -101,6 +101,18 @@ def test_no_vehicle_serves_nobody_and_says_so(fleet: list[dict[str, Any]]) -> No
     assert "no vehicle" in reasons(found)["a"][1]
 
 
+def test_a_depot_that_the_feed_of_vehicles_leaves_out_serves_nobody_and_says_so() -> None:
+    other = [shipment("far", 50.0, 8.0, depot_id="dc2", depot_day_id=f"dc2|{MONDAY}", shipment_id="far:1")]
+    found, failures = routed([*GOOD, *other])
+    assert not failures
+    assert {row["location_id"] for row in found[STOP]} == {"a", "b"}
+    assert reasons(found)["far"] == (
+        "impossible",
+        "dc2 has no vehicle: the feed vehicles names those of other depots; add a row for it",
+    )
+    assert {row["depot_id"]: row["stop_count"] for row in found[DAY]} == {"dc": 2, "dc2": 0}
+
+
 def test_places_at_the_same_point_and_loads_without_room_are_no_fault() -> None:
     rows = [*GOOD, shipment("twin", 48.2, 11.5, load_litres=0.0), shipment("part", 48.2, 11.51, load_litres=0.4)]
     found, failures = routed(rows)
@@ -135,7 +147,7 @@ def test_a_way_that_is_not_stated_goes_by_the_depot() -> None:
 
 def test_a_depot_day_that_fails_costs_no_other() -> None:
     other = shipment("x", 48.2, 11.5, depot_day_id=f"elsewhere|{MONDAY}", depot_id="elsewhere", shipment_id="x:1")
-    found, failures = routed([*GOOD, other])
+    found, failures = routed([*GOOD, other, other], [vehicle(), vehicle(depot_id="elsewhere")])
     assert {row["shipment_id"] for row in found[STOP]} == {"a:1", "b:1"}
     assert [row["depot_day_id"] for row in failures] == [f"elsewhere|{MONDAY}"]
 
