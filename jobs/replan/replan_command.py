@@ -53,7 +53,8 @@ def _replan(options: argparse.Namespace) -> int:
     ways = {(row["from_location_id"], row["to_location_id"]): (row["metres"], row["travel_seconds"]) for row in legs}
     number, changes, stops = _last(lake, run, name)
     more = _told(options)
-    running = RunningDay(options.day, shipments, fleet, ways or None, changes, stops)
+    stated = None if shipments[0]["is_travel_assumed"] else ways
+    running = RunningDay(options.day, shipments, fleet, stated, changes, stops)
     try:
         rows = replanned(running, more, now_s, _spec(lake, run))
     except ValueError as error:

@@ -33,6 +33,7 @@ MARGIN, LITRES, PACK, COVER = 0.3, 3.0, 6.0, 2.0  # of the price; a unit's; unit
 KNOWN = 56  # days before the first, of which means and deviations are
 BLANK = {
     "is_late": False, "is_place_assumed": True, "is_load_assumed": True, "is_fleet_assumed": True, "order_value": 0.0,
+    "is_travel_assumed": True,
 }  # fmt: skip
 
 

@@ -50,6 +50,7 @@ def shipments_of(depot: str, rng: np.random.Generator) -> list[dict[str, Any]]:
                 "longitude": places[n, 1], "window_from_s": window[0], "window_to_s": window[1], "service_s": 900,
                 "wait_until_ds": None, "wait_value": 0.0, "visit_share": 0.0, "is_late": False,
                 "is_place_assumed": True, "is_load_assumed": True, "is_fleet_assumed": True,
+                "is_travel_assumed": True,
             }
         )  # fmt: skip
     return rows

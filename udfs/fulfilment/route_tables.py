@@ -49,10 +49,8 @@ class RouteInputs:
         """Vehicles by depot."""
         return _by(self.vehicles.sort_by("vehicle_type").to_pylist(), "depot_id")
 
-    def ways(self) -> dict[str, dict[tuple[str, str], tuple[float, float]]] | None:
-        """Stated ways by depot-day; None where no feed states any."""
-        if not self.legs.num_rows:
-            return None
+    def ways(self) -> dict[str, dict[tuple[str, str], tuple[float, float]]]:
+        """Stated ways by depot-day."""
         found: dict[str, dict[tuple[str, str], tuple[float, float]]] = {}
         for row in self.legs.to_pylist():
             way = row["from_location_id"], row["to_location_id"]
@@ -84,7 +82,9 @@ def route_tables(
     for name, rows in days:
         depot = rows[0]["depot_id"]
         try:
-            day = _DayInputs(name, rows, fleets.get(depot, []), None if ways is None else ways.get(name, {}), lines)
+            # A feed that states no way of this day is not one that is missing: then ways are assumed.
+            stated = None if rows[0]["is_travel_assumed"] else ways.get(name, {})
+            day = _DayInputs(name, rows, fleets.get(depot, []), stated, lines)
             found.add(_route_day(day, spec, houses.get(depot, Warehouse(warehouse)), start))
         except (ValueError, ArithmeticError, IndexError) as error:
             found.failed[name] = error

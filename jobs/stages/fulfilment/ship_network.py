@@ -81,10 +81,10 @@ class ShipNetwork:
     def place_rows(self) -> pa.Table:
         """What a shipment says of its location."""
         names = ("location_id", "latitude", "longitude", "window_from_s", "window_to_s", "service_s",
-                 "is_place_assumed", "is_fleet_assumed")  # fmt: skip
+                 "is_place_assumed", "is_fleet_assumed", "is_travel_assumed")  # fmt: skip
         rows = [
             (p.location_id, p.latitude, p.longitude, *p.window, p.service_s,
-             p.is_assumed or self.places[str(p.depot_id)].is_assumed, not self.fleets)
+             p.is_assumed or self.places[str(p.depot_id)].is_assumed, not self.fleets, self.ways is None)
             for p in self.places.values()
             if p.fault is None and p.depot_id in self.places
         ]  # fmt: skip

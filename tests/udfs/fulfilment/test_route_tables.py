@@ -29,7 +29,7 @@ def routed(
 ) -> tuple[dict[str, list[dict[str, Any]]], list[dict[str, Any]]]:
     fleet = [vehicle()] if vehicles is None else vehicles
     inputs = RouteInputs(
-        table(SHIPMENT, shipments),
+        table(SHIPMENT, [row | {"is_travel_assumed": legs is None} for row in shipments]),
         table(LINE, lines or []),
         table(VEHICLE, fleet),
         table(LEG, legs or []),
@@ -137,6 +137,13 @@ def test_ways_that_are_missing_or_cannot_be_cost_their_stop_alone(legs: list[dic
     assert not failures
     assert {stop["location_id"] for stop in found[STOP]} == {"a", "b"}
     assert words in reasons(found)["bad"][1]
+
+
+def test_a_feed_without_any_way_of_the_day_is_not_one_that_is_missing() -> None:
+    found, failures = routed(GOOD, legs=[])
+    assert not failures
+    assert not found[STOP]
+    assert reasons(found)["a"] == ("impossible", "travel states no way from dc to a; add it, or leave the feed out")
 
 
 def test_a_way_that_is_not_stated_goes_by_the_depot() -> None:
