@@ -32,7 +32,8 @@ FloatArray = np.ndarray
 MARGIN, LITRES, PACK, COVER = 0.3, 3.0, 6.0, 2.0  # of the price; a unit's; units; deviations of a level above the mean
 KNOWN = 56  # days before the first, of which means and deviations are
 BLANK = {
-    "is_late": False, "is_place_assumed": True, "is_load_assumed": True, "is_fleet_assumed": True, "order_value": 0.0,
+    "is_late": False, "is_carried": False,
+    "is_place_assumed": True, "is_load_assumed": True, "is_fleet_assumed": True, "order_value": 0.0,
     "is_travel_assumed": True,
 }  # fmt: skip
 

@@ -48,7 +48,7 @@ def shipments_of(depot: str, rng: np.random.Generator) -> list[dict[str, Any]]:
                 "shipment_id": f"{depot}-{n}", "location_id": f"{depot}-{n}", "shipped_qty": 10.0,
                 "order_value": 100.0, "load_litres": litres, "load_kg": litres / 4, "latitude": places[n, 0],
                 "longitude": places[n, 1], "window_from_s": window[0], "window_to_s": window[1], "service_s": 900,
-                "wait_until_ds": None, "wait_value": 0.0, "visit_share": 0.0, "is_late": False,
+                "wait_until_ds": None, "wait_value": 0.0, "visit_share": 0.0, "is_late": False, "is_carried": False,
                 "is_place_assumed": True, "is_load_assumed": True, "is_fleet_assumed": True,
                 "is_travel_assumed": True,
             }

@@ -56,6 +56,7 @@ OTHER_OPTIONS = {
     "--address",
     "--validation",
     "--no-deps",
+    "--library",
     "--wheel-dir",
 }
 """Options in the text that are those of other programs."""

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import io
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from pyspark.sql import SparkSession
 
 from jobs.cli import main
 from jobs.pipeline import all_stages, run_stages
 from jobs.stages.fulfilment import ship
+from lakehouse.delta.files import replace_rows
 from lakehouse.delta.io import Lakehouse
 from lakehouse.errors import PromiseError
 from lakehouse.schema.entities import SERIES
@@ -96,3 +99,24 @@ def test_a_line_that_is_lost_on_its_way_stops_the_stage(
     context = make_context(spark, copied(lake, tmp_path / "lake"), feeds, day(119), force=True)
     with pytest.raises(PromiseError, match=r"132\.0+ ordered units in shipments or unshipped, found 129\.0+ and 0\.0+"):
         run_stages(context, stages=[stage for stage in all_stages() if stage.name == "ship"])
+
+
+def test_what_waited_comes_with_the_next_plan_and_does_not_wait_again(
+    spark: SparkSession, lake: Lakehouse, feeds: Path, tmp_path: Path
+) -> None:
+    lake = copied(lake, tmp_path / "lake")
+    plan = lake.read_arrow("gold.delivery_plan")
+    waits = {"delivery_status": "waits", "route_id": None, "wait_until_ds": RECEIPT + timedelta(days=1)}
+    told = [row | (waits if row["location_id"] == "north" else {}) for row in plan.to_pylist()]
+    replace_rows(lake, "gold.delivery_plan", pa.Table.from_pylist(told, schema=plan.schema))
+    context = make_context(spark, lake, feeds, day(120), force=True)
+    run_stages(context, stages=[stage for stage in all_stages() if stage.name == "ship"])
+    of_run = pc.field("run_id") == context.run.run_id
+    lines = lake.read_arrow("fulfilment.shipment_line", filters=of_run).to_pylist()
+    assert {row["unique_id"]: row["shipped_qty"] for row in lines} == {
+        name: qty for name, qty in ORDERED.items() if SERIES.split(name)[1] == "north"
+    }
+    (shipment,) = lake.read_arrow("fulfilment.shipment", filters=of_run).to_pylist()
+    assert shipment["depot_day_id"] == f"dc|{RECEIPT + timedelta(days=1)}"
+    assert (shipment["is_carried"], shipment["is_late"], shipment["wait_until_ds"]) == (True, True, None)
+    assert shipment["visit_share"] == pytest.approx(0.0)

@@ -19,6 +19,7 @@ from jobs.engine.stage import THIS, FrameStage, Read
 from jobs.stages.fulfilment.fulfilment_settings import FULFILMENT
 from jobs.stages.fulfilment.ship_network import LEG, SLOT, VEHICLE, ShipNetwork, ship_network
 from jobs.stages.fulfilment.ship_words import ask_about_sizes, tell_shipments
+from jobs.stages.fulfilment.waiting_lines import DELIVERY_PLAN, with_waiting_lines
 from jobs.stages.supply_network.network_file import network_digest
 from lakehouse.delta.files import write_bucket
 from lakehouse.delta.ledger import StageRecord
@@ -62,9 +63,10 @@ def build(context: RunContext, frames: Frames) -> StageRecord:
     try:
         days = _days(context, network, lines)
         split = with_days(lines, days, FULFILMENT.of(context.settings).brought_by_suppliers).persist()
-        held = _loaded(context, frames, network, split.filter("unshipped_code IS NULL")).persist()
+        fresh = _loaded(context, frames, network, split.filter("unshipped_code IS NULL"))
+        held = with_waiting_lines(context, frames, network, fresh).persist()
         unshipped = split.filter("unshipped_code IS NOT NULL")
-        _check(lines, held, unshipped)
+        _check(lines, held.filter("NOT is_carried"), unshipped)
         places = context.spark.createDataFrame(network.place_rows())
         of_day = days.filter("unshipped_code IS NULL").select("location_id", "ds", "wait_until_ds").distinct()
         loads = shipments(held, places, of_day, _visits(context, frames)).persist()
@@ -89,7 +91,7 @@ def _demand(frames: Frames) -> DataFrame:
 
 
 def _visits(context: RunContext, frames: Frames) -> DataFrame:
-    past = frames[SHIPMENT].filter(F.col("run_id") != F.lit(context.run.run_id))
+    past = frames[DELIVERY_PLAN].filter(F.col("as_of") < F.lit(context.as_of)).filter("delivery_status = 'delivered'")
     return visit_shares(past, context.as_of, _VISIT_DAYS)
 
 
@@ -163,7 +165,8 @@ STAGE = FrameStage(
         Read(_POLICY, ("unique_id", "unit_price", "unit_cost"), run=THIS),
         Read(_LOCATIONS, ()),
         Read(_PRODUCTS, ("sku_id", "unit_litres", "unit_kg")),
-        Read(SHIPMENT, ("location_id", "ds", "run_id"), is_past=True),
+        Read(LINE, (), is_past=True),
+        Read(DELIVERY_PLAN, ("as_of", "location_id", "ds", "delivery_status"), is_past=True),
         Read(_CALENDAR, ("location_id", "ds", "is_closed_planned"), days=_days_ahead),
         *(Read(f"bronze.{feed}", ()) for feed in _FEEDS),
     ),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from jobs.engine.stage import THIS, Read, UnitStage
 from jobs.engine.task import KernelResult
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _SLOT, _LINE = "fulfilment.slot", "fulfilment.shipment_line"
 _POLICY, _PRODUCTS = "inventory.policy", "silver.products"
+_OF_LINE = ("depot_day_id", "shipment_id", "unique_id", "shipped_qty", "is_carried", "run_id")
 
 
 def kernel(inputs: dict[str, pa.Table], spec: WarehouseSpec, _unit: str) -> KernelResult:
@@ -27,7 +29,9 @@ def kernel(inputs: dict[str, pa.Table], spec: WarehouseSpec, _unit: str) -> Kern
     sizes = inputs[_PRODUCTS]
     litres = dict(zip(sizes["sku_id"].to_pylist(), sizes["unit_litres"].to_pylist(), strict=True))
     known = {sku: each for sku, each in litres.items() if each is not None}
-    moves, failed = slot_tables(inputs[_SLOT], inputs[_LINE], inputs[_POLICY], known, spec)
+    lines = inputs[_LINE]
+    picked = lines.filter(pc.invert(lines["is_carried"]))  # once, with the orders that it came with
+    moves, failed = slot_tables(inputs[_SLOT], picked, inputs[_POLICY], known, spec)
     texts = {"id": [depot for depot, _ in failed], "error": [error for _, error in failed]}
     same = {"error_class": ["ValueError"] * len(failed), "fallback": ["articles stay where they are"] * len(failed)}
     failures = pa.table({name: pa.array(each, pa.string()) for name, each in (texts | same).items()})
@@ -50,7 +54,12 @@ STAGE = UnitStage(
     engine="local",
     reads=(
         Read(_SLOT, contract(_SLOT).file_columns(), run=THIS),
-        Read(_LINE, ("depot_day_id", "shipment_id", "unique_id", "shipped_qty", "run_id"), whole=True, is_past=True),
+        Read(
+            _LINE,
+            ("depot_day_id", "shipment_id", "unique_id", "shipped_qty", "is_carried", "run_id"),
+            whole=True,
+            is_past=True,
+        ),
         Read(_POLICY, ("unique_id", "demand_mean"), run=THIS),
         Read(_PRODUCTS, ("sku_id", "unit_litres")),
     ),

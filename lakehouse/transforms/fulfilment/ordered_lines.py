@@ -76,7 +76,7 @@ def in_loads(lines: DataFrame, load: Callable[[pa.Table], pa.Table], buckets: in
     day = lines.withColumn(DEPOT_DAY.id, key_of(DEPOT_DAY))
     declared = contract(LINE)
     extra = "location_id string, wait_value double, is_load_assumed boolean"
-    names = [name for name in declared.columns if name not in ("run_id", "bucket")]
+    names = [name for name in declared.columns if name not in ("is_carried", "run_id", "bucket")]
     schema = ", ".join(f"{name} {declared.sql_type(name)}" for name in names) + f", {extra}"
 
     def of_day(rows: pa.Table) -> pa.Table:  # Spark reads the annotations
@@ -92,19 +92,21 @@ def shipments(lines: DataFrame, places: DataFrame, days: DataFrame, visits: Data
     by = ["depot_day_id", "shipment_id", "location_id", "bucket"]
     rows = lines.groupBy(*by).agg(
         *(F.sum(F.col(name).cast(EXACT)).cast("double").alias(name) for name in summed),
-        F.max("is_load_assumed").alias("is_load_assumed"),
+        *(F.max(name).alias(name) for name in ("is_load_assumed", "is_carried")),
         F.min("expected_receipt_ds").alias("_due"),
     )
     rows = rows.select("*", *parts_of(DEPOT_DAY)).withColumn("ds", F.col("ds").cast("date"))
     rows = rows.withColumn("is_late", F.col("ds") > F.col("_due"))
-    rows = rows.join(F.broadcast(places), ["location_id"]).join(F.broadcast(days), ["location_id", "ds"])
+    rows = rows.join(F.broadcast(places), ["location_id"]).join(F.broadcast(days), ["location_id", "ds"], "left")
+    may_wait = F.when(~F.col("is_carried"), F.col("wait_until_ds"))  # what has waited does not wait again
+    rows = rows.withColumn("wait_until_ds", may_wait)
     return rows.join(F.broadcast(visits), ["location_id"], "left").fillna({"visit_share": 0.0})
 
 
 def visit_shares(past: DataFrame, as_of: date, days: int) -> DataFrame:
     """`visit_share` of each location: of the last `days` to `as_of`, on how many something was shipped to it.
 
-    past: rows of fulfilment.shipment of earlier runs; where their days began later, that day is the first.
+    past: what gold.delivery_plan of earlier days says is delivered; where it began later, its first day is the first.
     """
     seen = past.filter((F.col("ds") <= F.lit(as_of)) & (F.col("ds") > F.date_sub(F.lit(as_of), days)))
     begun = seen.agg(F.min("ds").alias("_first"))

@@ -19,8 +19,8 @@ def shipment(place: str, latitude: float, longitude: float, **more: Any) -> dict
         "depot_day_id": f"dc|{MONDAY}", "depot_id": "dc", "ds": MONDAY, "shipment_id": f"{place}:1",
         "location_id": place, "shipped_qty": 10.0, "order_value": 100.0, "load_litres": 50.0, "load_kg": 10.0,
         "latitude": latitude, "longitude": longitude, "window_from_s": 21600, "window_to_s": 64800, "service_s": 600,
-        "wait_until_ds": None, "wait_value": 0.0, "visit_share": 0.0, "is_late": False, "is_place_assumed": False,
-        "is_load_assumed": False, "is_fleet_assumed": False, "is_travel_assumed": True,
+        "wait_until_ds": None, "wait_value": 0.0, "visit_share": 0.0, "is_late": False, "is_carried": False,
+        "is_place_assumed": False, "is_load_assumed": False, "is_fleet_assumed": False, "is_travel_assumed": True,
     }  # fmt: skip
     return row | more
 
