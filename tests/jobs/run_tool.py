@@ -37,7 +37,7 @@ SMALL = [
     "inventory.tuning_paths=20",
 ]
 ALL_STAGES = [stage.name for stage in all_stages()]
-WITHOUT_FEED = ("buy_plan",)
+WITHOUT_FEED = ("buy_plan", "route", "slot")
 """Stages that are skipped, for nobody delivers what they read."""
 UNCHANGED = {name: "skipped" if name in WITHOUT_FEED else "reused" for name in ALL_STAGES}
 """What each stage says where all has been made already."""
