@@ -57,5 +57,5 @@ STAGE = UnitStage(
     is_by_day=False,
     kernel=kernel,
     parameters=parameters,
-    needs=Needs(timeout_minutes=240, gpu=True),
+    needs=Needs(timeout_minutes=240),
 )
