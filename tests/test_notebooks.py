@@ -79,7 +79,7 @@ def finished(
     folder = tmp_path_factory.mktemp("notebooks")
     lake, network = copied(cleaned, folder / "lake"), folder / "network.toml"
     network.write_text(NETWORK, encoding="utf-8")
-    more = ("pricing.enabled=true", f"network_plan.file={network}")
+    more = ("pricing.enabled=true", "fulfilment.places=generated", f"network_plan.file={network}")
     run_stages(make_context(spark, lake, feeds, AS_OF, *more))
     return lake
 

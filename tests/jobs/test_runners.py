@@ -55,7 +55,7 @@ def test_another_engine_gives_the_same_content_as_this_process(
 ) -> None:
     lake = copied(cleaned, tmp_path / "lake")
     engines = [f"runner.{stage}={engine}" for stage in BUCKET_STAGES]
-    stages = ["festivals", "seasons", *BUCKET_STAGES, "train_networks"]
+    stages = ["festivals", "seasons", *BUCKET_STAGES, "train_networks", "ship"]
     run_stages(make_context(spark, lake, None, day(119), *engines), stages)
     expected, found = hashes(finished), hashes(lake)
     for name in (*COMPUTED, *PLANNED):
