@@ -46,9 +46,8 @@ def build(context: RunContext, frames: Frames) -> StageRecord:
         frame = of_table[name]().withColumns({column: F.lit(value) for column, value in every.items()})
         return frame.select(*(F.col(each).cast(declared.sql_type(each)).alias(each) for each in declared.columns))
 
-    return StageRecord(
-        "succeeded", rows=write_part(context, as_of_part(context), {name: partial(rows, name) for name in of_table})
-    )
+    written = write_part(context, frames, as_of_part(context), {name: partial(rows, name) for name in of_table})
+    return StageRecord("succeeded", rows=written)
 
 
 STAGE = FrameStage(

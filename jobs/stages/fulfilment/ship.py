@@ -70,7 +70,7 @@ def build(context: RunContext, frames: Frames) -> StageRecord:
         places = context.spark.createDataFrame(network.place_rows())
         of_day = days.filter("unshipped_code IS NULL").select("location_id", "ds", "wait_until_ds").distinct()
         loads = shipments(held, places, of_day, _visits(context, frames)).persist()
-        rows = _write(context, {SHIPMENT: loads, LINE: held, _UNSHIPPED: unshipped} | network.legs(loads))
+        rows = _write(context, frames, {SHIPMENT: loads, LINE: held, _UNSHIPPED: unshipped} | network.legs(loads))
         rows += _write_small(context, network.small_tables())
         tell_shipments(context)
     finally:
@@ -124,15 +124,15 @@ def _check(lines: DataFrame, held: DataFrame, unshipped: DataFrame) -> None:
         )
 
 
-def _write(context: RunContext, frames: Mapping[str, DataFrame]) -> int:
+def _write(context: RunContext, frames: Frames, tables: Mapping[str, DataFrame]) -> int:
     """Each table's rows of the run, by Spark."""
 
     def rows(name: str) -> DataFrame:
         declared = contract(name)
-        frame = frames[name].withColumn("run_id", F.lit(context.run.run_id))
+        frame = tables[name].withColumn("run_id", F.lit(context.run.run_id))
         return frame.select(*(F.col(each).cast(declared.sql_type(each)).alias(each) for each in declared.columns))
 
-    return write_part(context, run_part(context), {name: partial(rows, name) for name in frames})
+    return write_part(context, frames, run_part(context), {name: partial(rows, name) for name in tables})
 
 
 def _write_small(context: RunContext, tables: Mapping[str, pa.Table]) -> int:
