@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -122,10 +123,12 @@ def read_files(pinned: PinnedTable, paths: Sequence[str]) -> pa.Table:
     names = list(pinned.dictionary)
     tables = [
         # Not pq.read_table: that imports pandas first, a second in every worker. One thread: workers share the cores.
-        _plain(
+        _with_partitions(
             pq.ParquetFile(posixpath.join(root, path), filesystem=filesystem, read_dictionary=names).read(
                 read_columns, use_threads=False
-            )
+            ),
+            pinned,
+            path,
         )
         for path in paths
     ]
@@ -140,6 +143,18 @@ def _completed(table: pa.Table, pinned: PinnedTable) -> pa.Table:
     for field in contract(pinned.name).arrow_schema():
         if field.name in pinned.columns and field.name not in table.column_names and field.nullable:
             table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+    return table
+
+
+def _with_partitions(table: pa.Table, pinned: PinnedTable, path: str) -> pa.Table:
+    """The file's rows with the asked partition columns, which Spark writes into its files and others do not."""
+    table, schema = _plain(table), contract(pinned.name).arrow_schema()
+    for folder in posixpath.dirname(path).split("/"):
+        name, _, value = folder.partition("=")
+        if name in pinned.columns and name not in table.column_names:
+            field = schema.field(name)
+            held = pa.scalar(unquote(value), pa.string()).cast(field.type)
+            table = table.append_column(field, pa.repeat(held, table.num_rows))
     return table
 
 

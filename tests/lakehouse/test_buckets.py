@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import date, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,6 +17,9 @@ from lakehouse.delta.io import Lakehouse
 from lakehouse.errors import ContractError
 from lakehouse.schema.entities import SERIES
 from lakehouse.schema.tables import contract
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 NAME = "forecast.champion"
 COLUMNS = ("unique_id", "cutoff", "model")
@@ -159,10 +163,24 @@ def test_the_driver_looks_up_the_files_of_all_units_at_once(lake: Lakehouse) -> 
     assert {len(tables[NAME]) for tables in unit_files([everything], range(3)).values()} == {5}
 
 
-def test_a_partition_column_is_not_in_the_files_and_is_refused(lake: Lakehouse) -> None:
-    version = commit(lake, champions(["a"]), "r1", 0)
-    with pytest.raises(KeyError, match="run_id"):
-        read_bucket(PinnedTable(NAME, lake.uri(NAME), version, ("unique_id", "run_id")), 0)
+def test_a_partition_column_is_read_whether_its_writer_put_it_into_the_file_or_not(
+    lake: Lakehouse, spark: SparkSession
+) -> None:
+    """Spark does, workers do not."""
+    commit(lake, champions(["a"]), "r1", 3)
+    frame = lake.read_spark(spark, NAME).selectExpr(
+        *(name for name in contract(NAME).columns if name not in ("run_id", "unique_id")),
+        "'b' AS unique_id",
+        "'r2' AS run_id",
+    )
+    version = lake.append_spark(frame, NAME)
+    asked = PinnedTable(NAME, lake.uri(NAME), version, ("unique_id", "run_id", "bucket"), order_by=("unique_id",))
+    rows = read_bucket(asked, 3)
+    assert rows.to_pylist() == [
+        {"unique_id": "a", "run_id": "r1", "bucket": 3},
+        {"unique_id": "b", "run_id": "r2", "bucket": 3},
+    ]
+    assert rows.schema.field("bucket").type == contract(NAME).arrow_schema().field("bucket").type
 
 
 @pytest.mark.parametrize("dictionary", [(), ("unique_id",)])
