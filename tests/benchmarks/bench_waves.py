@@ -74,7 +74,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("names", nargs="*", default=NAMES)
     parser.add_argument("--library", type=Path, required=True)
-    parser.add_argument("--work", type=float, default=15.0)
+    parser.add_argument("--work", type=float, default=60.0)
     asked = parser.parse_args()
     with zipfile.ZipFile(asked.library) as wheel:
         instances = json.loads(wheel.read(FILE))
