@@ -228,7 +228,7 @@ def test_notebook_runs_where_spark_and_widgets_are_given(
     executed(name, {"spark": session, "dbutils": dbutils})
     assert {path.stem for path in tmp_path.iterdir()} == set(NOTEBOOKS[name])
     source = (ROOT / "notebooks" / f"{name}.py").read_text(encoding="utf-8")
-    named = re.findall(r"`((?:gold|ops|silver|features|forecast|inventory|pricing|network)_\w+)`", source)
+    named = re.findall(r"`((?:gold|ops|silver|features|forecast|inventory|pricing|network|fulfilment)_\w+)`", source)
     views = {view["tableName"] for view in session.sql("SHOW TABLES").collect() if view["isTemporary"]}
     there = {view for view in named if finished.exists(view.replace("_", ".", 1))}
     assert there
