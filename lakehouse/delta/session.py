@@ -201,6 +201,8 @@ def _configuration(settings: SparkSettings) -> dict[str, str]:
         # Unordered float sums are kept out of results; adaptive joins only change plans, never values.
         "spark.sql.adaptive.enabled": "true",
         "spark.ui.enabled": "false",
+        # Where in Python each part of an expression was made: four calls of the JVM for each.
+        "spark.python.sql.dataFrameDebugging.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.debug.maxToStringFields": "200",
     }

@@ -90,7 +90,7 @@ class Split:
     @property
     def counts(self) -> DataFrame:
         """Rows by outcome and rule, with the values lost among them (see `row_counts`)."""
-        counted = self.rows.groupBy("outcome", "rule_id").agg(F.count("*").alias("rows"), *losses(self.optional))
+        counted = self.rows.groupBy("outcome", "rule_id").agg(F.expr("count(*) AS rows"), *losses(self.optional))
         return row_counts(self.feed, counted, self.optional)
 
 
@@ -99,38 +99,28 @@ def row_counts(feed: str, counted: DataFrame, optional: tuple[str, ...] = ()) ->
 
     counted: has the columns of `losses(optional)`. losses: an array of (column_name, rows, example).
     """
-    sums = [F.sum(f"lost_{name}").alias(f"lost_{name}") for name in optional]
-    examples = [F.min(f"example_{name}").alias(f"example_{name}") for name in optional]
-    summed = counted.groupBy("outcome", "rule_id").agg(F.sum("rows").cast("long").alias("rows"), *sums, *examples)
     of_columns = [
-        F.struct(
-            F.lit(name).alias("column_name"),
-            F.col(f"lost_{name}").cast("long").alias("rows"),
-            F.col(f"example_{name}").alias("example"),
-        )
+        f"named_struct('column_name', '{name}', 'rows', CAST(sum(lost_{name}) AS BIGINT), "
+        f"'example', min(example_{name}))"
         for name in optional
     ]
-    empty = F.array().cast("array<struct<column_name:string,rows:bigint,example:string>>")
-    lost = F.array(*of_columns) if of_columns else empty
-    return summed.select(F.lit(feed).alias("feed"), "outcome", "rule_id", "rows", lost.alias("losses"))
+    lost = f"CAST(array({', '.join(of_columns)}) AS array<struct<column_name:string,rows:bigint,example:string>>)"
+    sums = (F.expr("CAST(sum(rows) AS BIGINT) AS rows"), F.expr(f"{lost} AS losses"))
+    summed = counted.groupBy("outcome", "rule_id").agg(*sums)
+    return summed.selectExpr(f"'{feed}' AS feed", "outcome", "rule_id", "rows", "losses")
 
 
 def losses(optional: Iterable[str]) -> list[Column]:
     """How many values of each column were lost in a group of rows, and one of them."""
     found = []
     for name in optional:
-        found.append(F.count_if(is_lost(name)).alias(f"lost_{name}"))
-        found.append(F.min(F.when(is_lost(name), F.col(f"raw.{name}"))).alias(f"example_{name}"))
+        found.append(F.expr(f"count_if({lost_sql(name)}) AS lost_{name}"))
+        found.append(F.expr(f"min(CASE WHEN {lost_sql(name)} THEN raw.{name} END) AS example_{name}"))
     return found
 
 
-def is_lost(name: str) -> Column:
-    """Whether a feed states a value of an optional column that is not usable, see `parse`."""
-    return F.expr(lost_sql(name))
-
-
 def lost_sql(name: str) -> str:
-    """The same as SQL: it is there as text, and unknown."""
+    """SQL: whether a feed states a value of an optional column as text that is not usable, see `parse`."""
     return f"{name} IS NULL AND trim(raw.{name}) <> ''"
 
 
@@ -167,8 +157,9 @@ def parse(bronze: DataFrame, feed: str) -> DataFrame:
     would read '2020' as the first of January.
     """
     names = FEEDS[feed].columns
-    raw = F.struct(*names).alias("raw")
-    return bronze.select(raw, *(F.expr(value_sql(feed, name)).alias(name) for name in names), *LINEAGE)
+    # Text throughout this file: a call of Spark for each part of an expression takes longer than what it computes.
+    typed = (f"{value_sql(feed, name)} AS {name}" for name in names)
+    return bronze.selectExpr(f"struct({', '.join(names)}) AS raw", *typed, *LINEAGE)
 
 
 def contract_rules(feed: str, columns: Iterable[str]) -> tuple[QualityRule, ...]:
@@ -228,20 +219,18 @@ def split(frame: DataFrame, feed: str, rules: Iterable[QualityRule], optional: t
     ids = [rule.id for rule in ordered]
     if repeated := sorted({rule_id for rule_id in ids if ids.count(rule_id) > 1}):
         raise ContractError(f"{feed}: rules must have different ids, {repeated} occur twice; rename the source's own")
-    broken = _evaluate_once(F.coalesce(*(F.expr(_claim(rule)) for rule in ordered), F.lit("")))
-    outcome = F.lit("used")
-    for rule in reversed(ordered):
-        if rule.outcome != "quarantined":
-            outcome = F.when(F.col("rule_id") == rule.id, rule.outcome).otherwise(outcome)
-    outcome = F.when(F.col("rule_id").isin(_ids_with("quarantined", ordered)), "quarantined").otherwise(outcome)
-    return Split(feed, frame.withColumn("rule_id", broken).withColumn("outcome", outcome), ordered, optional)
+    broken = _evaluated_once(f"coalesce({', '.join([*map(_claim, ordered), repr('')])})")
+    cases = [f"WHEN rule_id = {sql_string(rule.id)} THEN '{rule.outcome}'" for rule in ordered]
+    outcome = f"CASE {' '.join(cases)} ELSE 'used' END" if cases else "'used'"
+    rows = frame.selectExpr("*", f"{broken} AS rule_id").selectExpr("*", f"{outcome} AS outcome")
+    return Split(feed, rows, ordered, optional)
 
 
 def keep_one(feed_split: Split, key: tuple[str, ...], *, last: bool) -> Split:
     """Of the accepted rows that share a key, keep the first or `last` by source order; the others are duplicates."""
-    direction = F.desc if last else F.asc
-    window = Window.partitionBy("outcome", *key).orderBy(*(direction(name) for name in SOURCE_ORDER))
-    return _as_duplicates(feed_split, (F.col("outcome") == "used") & (F.row_number().over(window) > 1), "repeated_key")
+    order = ", ".join(f"{name} {'DESC' if last else 'ASC'}" for name in SOURCE_ORDER)
+    place = f"row_number() OVER (PARTITION BY {', '.join(('outcome', *key))} ORDER BY {order})"
+    return _as_duplicates(feed_split, F.expr(f"outcome = 'used' AND {place} > 1"), "repeated_key")
 
 
 def keep_latest_file(feed_split: Split, key: tuple[str, ...], order: tuple[Column, ...]) -> Split:
@@ -255,12 +244,11 @@ def keep_latest_file(feed_split: Split, key: tuple[str, ...], order: tuple[Colum
 
 
 def _as_duplicates(feed_split: Split, which: Column, rule_id: str) -> Split:
-    rows = (
-        feed_split.rows.withColumn("is_repeat", which)
-        .withColumn("rule_id", F.when(F.col("is_repeat"), rule_id).otherwise(F.col("rule_id")))
-        .withColumn("outcome", F.when(F.col("is_repeat"), "duplicate").otherwise(F.col("outcome")))
-        .drop("is_repeat")
-    )
+    changed = {"rule_id": rule_id, "outcome": "duplicate"}
+    marked = feed_split.rows.withColumn("is_repeat", which)
+    rows = marked.withColumns(
+        {name: F.expr(f"CASE WHEN is_repeat THEN '{value}' ELSE {name} END") for name, value in changed.items()}
+    ).drop("is_repeat")
     return replace(feed_split, rows=rows)
 
 
@@ -290,20 +278,16 @@ def _typed(name: str) -> str:
             )
 
 
-def _evaluate_once(value: Column) -> Column:
+def _evaluated_once(sql: str) -> str:
     """Keep the optimiser from copying a long expression into every filter and column that uses it.
 
     It copies no expression that depends on the partition's number; this one does so only in form.
     """
-    return F.when(F.spark_partition_id() >= 0, value)
+    return f"CASE WHEN spark_partition_id() >= 0 THEN {sql} END"
 
 
 def _claim(rule: QualityRule) -> str:
     return f"CASE WHEN ({rule.reject_when}) THEN {sql_string(rule.id)} END"
-
-
-def _ids_with(outcome: Outcome, rules: tuple[QualityRule, ...]) -> list[str]:
-    return [rule.id for rule in rules if rule.outcome == outcome]
 
 
 def _reason(rules: tuple[QualityRule, ...]) -> Column:

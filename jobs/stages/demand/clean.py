@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame
 from jobs.engine.side_by_side import side_by_side
 from jobs.engine.stage import FrameStage, Read
 from jobs.stages.demand.clean_findings import check_lost_share, nothing_left, say_findings
-from jobs.stages.demand.daily_sales import check_buckets, write_sales_daily
+from jobs.stages.demand.daily_sales import check_buckets, write_planned_daily, write_sales_daily
 from jobs.stages.demand.days_of_trade import closed_of, refuse_sums, shared_days, spells_without_trade
 from lakehouse.delta.dataset import batches_of
 from lakehouse.delta.files import replace_rows
@@ -31,7 +31,6 @@ from lakehouse.transforms.silver.census import CENSUS_READS, sales_census
 from lakehouse.transforms.silver.cleaning import CleanedSales, clean_feed, clean_sales
 from lakehouse.transforms.silver.codes import CODES, code_findings, terms_findings
 from lakehouse.transforms.silver.kits import Kits
-from lakehouse.transforms.silver.planned_daily import planned_daily
 from lakehouse.transforms.silver.weather_days import TABLE as WEATHER
 from udfs.demand.returns import match_cancellations
 from udfs.demand.trading_days import stray_days
@@ -72,19 +71,21 @@ def build(context: RunContext, frames: Frames) -> StageRecord:
         if not accounts.used("sales"):
             quarantine()
             raise nothing_left(context, accounts)
-        series = sales.series.persist(StorageLevel.MEMORY_AND_DISK)
+        series, span = sales.series.persist(StorageLevel.MEMORY_AND_DISK), sales.span()
         count = series.count()
-        most = stated + count * dimensions.days_known(*sales.span())
+        most = stated + count * dimensions.days_known(*span)
         locations = dimensions.locations(feeds.get("locations"), series, mapping.country).persist()
-        spells = spells_without_trade(context, census, sales.span())
-        closed = closed_of(context, feeds, locations, spells, sales.span()).persist()
+        spells = spells_without_trade(context, census, span)
+        closed = closed_of(context, feeds, locations, spells, span).persist()
         everywhere = terms_hold_everywhere(mapping)
-        small = dimensions.frames(feeds, series, locations, closed, sales.span(), everywhere=everywhere)
-        demand = partial(write_sales_daily, context, sales, series, feeds, accounts.rules("sales"), closed, most)
+        small = dimensions.frames(feeds, series, locations, closed, span, everywhere=everywhere)
+        demand = partial(
+            write_sales_daily, context, sales, series, feeds, accounts.rules("sales"), closed, span[1], most
+        )
         works: dict[str, Callable[[], int]] = {
             _SALES_DAILY: demand,
             **{name: partial(write_small, context, name, rows, most) for name, rows in small.items()},
-            _PLANNED: partial(write_planned_daily, context, sales, series, feeds, most),
+            _PLANNED: partial(write_planned_daily, context, span[1], series, feeds, most),
             _QUARANTINE: quarantine,
         }
         if "weather" not in feeds and context.lakehouse.exists(WEATHER):
@@ -141,15 +142,6 @@ def take_accounts(context: RunContext, sales: CleanedSales, feeds: dict[str, Spl
         table = f"bronze.{feed}"
         check_conservation(feed, context.lakehouse.rows(table, frames.version(table)), accounts.outcomes(feed))
     return accounts
-
-
-def write_planned_daily(
-    context: RunContext, sales: CleanedSales, series: DataFrame, feeds: dict[str, Split], most: int
-) -> int:
-    """Write the prices and promotions that the feeds state for the horizon after the last sale."""
-    stated = {name: feeds[name].accepted if name in feeds else None for name in ("prices", "promotions")}
-    frame = planned_daily(series, sales.span()[1], context.settings.horizon, **stated)
-    return write_frame(context.lakehouse, frame, _PLANNED, most)
 
 
 def write_small(context: RunContext, name: str, frame: Callable[[], DataFrame], most: int) -> int:

@@ -1,9 +1,11 @@
-"""silver.sales_daily, written bucket by bucket where it changed, with what can be believed and latent demand."""
+"""silver.sales_daily, written bucket by bucket where it changed, with what can be believed and latent demand.
+
+And silver.planned_daily, what feeds state of the days ahead."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +14,14 @@ from pyspark.sql import DataFrame
 from jobs.engine.hashing import digest
 from lakehouse.delta.changed_buckets import Changes, write_changed_buckets
 from lakehouse.delta.state import Held, parts
+from lakehouse.delta.write_frame import write_frame
 from lakehouse.errors import ConfigError
 from lakehouse.feeds.quality import Split
 from lakehouse.feeds.sources import SourceMapping
 from lakehouse.transforms.silver import dimensions
 from lakehouse.transforms.silver.believed import Judge
 from lakehouse.transforms.silver.cleaning import CleanedSales
+from lakehouse.transforms.silver.planned_daily import planned_daily
 from lakehouse.transforms.silver.sales_daily import EstimateLatent, sales_daily
 from udfs.demand.censoring.censored_demand import CensoringSpec, latent_table
 from udfs.demand.plausibility import PlausibilitySpec, verdicts
@@ -25,7 +29,7 @@ from udfs.demand.plausibility import PlausibilitySpec, verdicts
 if TYPE_CHECKING:
     from jobs.context import RunContext
 
-_SALES_DAILY = "silver.sales_daily"
+_SALES_DAILY, _PLANNED = "silver.sales_daily", "silver.planned_daily"
 
 
 def write_sales_daily(
@@ -35,13 +39,13 @@ def write_sales_daily(
     feeds: dict[str, Split],
     rules: set[str],
     closed: DataFrame,
+    last_day: date,
     most: int,
 ) -> int:
     """Write the buckets of silver.sales_daily that changed; returns the table's rows.
 
-    rules: that rejected a row; most: rows that there can be.
+    rules: that rejected a row; last_day: with a sale; most: rows that there can be.
     """
-    _, last_day = sales.span()
     shut = closed.filter("is_closed").select("location_id", "ds")
     stock = feeds.get("stock")
     frame = sales_daily(
@@ -67,6 +71,15 @@ def write_sales_daily(
             f"  clean: {len(changes.extended)} buckets gained days, {len(changes.rewritten)} were rewritten"
         )
     return context.lakehouse.rows(_SALES_DAILY)
+
+
+def write_planned_daily(
+    context: RunContext, last_day: date, series: DataFrame, feeds: dict[str, Split], most: int
+) -> int:
+    """Write the prices and promotions that the feeds state for the horizon after the last sale."""
+    stated = {name: feeds[name].accepted if name in feeds else None for name in ("prices", "promotions")}
+    frame = planned_daily(series, last_day, context.settings.horizon, **stated)
+    return write_frame(context.lakehouse, frame, _PLANNED, most)
 
 
 def record_lineage(held: Held, before: Mapping[str, dict[str, Any]], changes: Changes | None) -> None:

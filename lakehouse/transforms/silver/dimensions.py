@@ -11,7 +11,8 @@ from datetime import date, timedelta
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from lakehouse.feeds.quality import SOURCE_ORDER, QualityRule, Split, is_lost
+from lakehouse.feeds.quality import SOURCE_ORDER, QualityRule, Split, lost_sql
+from lakehouse.schema.contract import Contract
 from lakehouse.schema.entities import SERIES
 from lakehouse.schema.tables import contract
 from lakehouse.transforms.keys import parts_of
@@ -175,24 +176,27 @@ def _first_stated(feed: Split | None, series: DataFrame, table: str, key: str) -
     attributes = [name for name in columns if name != key]
     sold = series.select(key).distinct()
     if feed is None:
-        return sold.select(key, *(F.lit(None).cast(declared.sql_type(name)).alias(name) for name in attributes))
-    order = F.struct(*SOURCE_ORDER)
+        return sold.selectExpr(key, *(f"CAST(NULL AS {declared.sql_type(name)}) AS {name}" for name in attributes))
+    order = f"struct({', '.join(SOURCE_ORDER)})"
     rows = feed.rows.filter("outcome = 'used' OR rule_id = 'repeated_key'")
     stated = rows.groupBy(key).agg(
-        *(F.min_by(name, F.when(F.col(name).isNotNull(), order)).alias(name) for name in attributes)
+        *(F.expr(f"min_by({name}, CASE WHEN {name} IS NOT NULL THEN {order} END) AS {name}") for name in attributes)
     )
-    typed = (F.col(name).cast(declared.sql_type(name)).alias(name) for name in columns)
-    return stated.join(sold, key, "full").select(*typed)
+    return stated.join(sold, key, "full").selectExpr(*_typed(declared))
 
 
 def _by_series(feed: Split | None, spark: SparkSession, table: str) -> DataFrame:
     declared = contract(table)
     if feed is None:
         return spark.createDataFrame([], ", ".join(f"{name} {declared.sql_type(name)}" for name in declared.columns))
-    refused = [F.when(is_lost(name), F.col(f"raw.{name}")).alias(name) for name in feed.optional]
-    stated = F.nullif(F.to_json(F.struct(*refused)), F.lit("{}")) if refused else F.lit(None)
-    rows = feed.accepted.withColumn("refused_values", stated)
-    return rows.select(*(F.col(name).cast(declared.sql_type(name)).alias(name) for name in declared.columns))
+    refused = [f"CASE WHEN {lost_sql(name)} THEN raw.{name} END AS {name}" for name in feed.optional]
+    stated = f"nullif(to_json(struct({', '.join(refused)})), '{{}}')" if refused else "NULL"
+    rows = feed.accepted.withColumn("refused_values", F.expr(stated))
+    return rows.selectExpr(*_typed(declared))
+
+
+def _typed(declared: Contract) -> list[str]:
+    return [f"CAST({name} AS {declared.sql_type(name)}) AS {name}" for name in declared.columns]
 
 
 def _holidays(spark: SparkSession, locations: DataFrame, first: date, last: date) -> DataFrame:
