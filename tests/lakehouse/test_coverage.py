@@ -18,7 +18,7 @@ N_DAYS = 20_000
 
 def _covered(spark: SparkSession, actual: np.ndarray, quantile_of: Callable[[float], np.ndarray]) -> dict[str, float]:
     days = pd.DataFrame({"actual": actual.astype(float)} | {name: quantile_of(p) for name, p in LEVELS.items()})
-    columns = [F.avg(coverage(F.col("actual"), name, QUANTILES)).alias(name) for name in QUANTILES]
+    columns = [F.avg(coverage("actual", name, QUANTILES)).alias(name) for name in QUANTILES]
     return spark.createDataFrame(days).agg(*columns).first().asDict()  # type: ignore[union-attr]
 
 

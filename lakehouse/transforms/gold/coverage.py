@@ -21,27 +21,25 @@ def level_of(quantile: str) -> float:
     return int(quantile.removeprefix("p")) / 100.0
 
 
-def coverage(actual: Column, quantile: str, quantiles: Sequence[str]) -> Column:
+def coverage(actual: str, quantile: str, quantiles: Sequence[str]) -> Column:
     """From 0 to 1 by how much a day lies below its quantile; its mean over days is the covered share.
 
     Args:
-        actual: units of the day.
+        actual: the column with the units of the day.
         quantile: the column that is asked about, one of `quantiles`.
         quantiles: all of the forecast's columns, by rising level.
     """
-    value, level = F.col(quantile), level_of(quantile)
 
-    def levels(which: str) -> list[Column]:
-        """The levels at which the quantile lies so to the one asked about, as columns, NULL elsewhere."""
-        comparison = {"below": lambda q: q < value, "same": lambda q: q == value, "above": lambda q: q > value}[which]
-        return [F.when(comparison(F.col(name)), F.lit(level_of(name))) for name in quantiles]
+    def levels(sign: str) -> str:
+        """SQL of the levels at which the quantile lies so to the one asked about, NULL elsewhere."""
+        return ", ".join(f"CASE WHEN {name} {sign} {quantile} THEN {level_of(name)}D END" for name in quantiles)
 
-    zero, one = F.lit(0.0), F.lit(1.0)
-    before, first = F.greatest(zero, *levels("below")), F.least(one, *levels("same"))
-    last, after = F.greatest(zero, *levels("same")), F.least(one, *levels("above"))
-    low = F.when(value <= 0, zero).otherwise((before + first) / 2)
-    within = (F.lit(level) - low) / ((last + after) / 2 - low)
-    return F.when(actual < value, one).when(actual > value, zero).otherwise(within)
+    before, first = f"greatest(0D, {levels('<')})", f"least(1D, {levels('=')})"
+    last, after = f"greatest(0D, {levels('=')})", f"least(1D, {levels('>')})"
+    low = f"CASE WHEN {quantile} <= 0 THEN 0D ELSE ({before} + {first}) / 2 END"
+    within = f"({level_of(quantile)}D - {low}) / (({last} + {after}) / 2 - {low})"
+    # As text: a call of Spark for each part of it takes longer than what it computes.
+    return F.expr(f"CASE WHEN {actual} < {quantile} THEN 1D WHEN {actual} > {quantile} THEN 0D ELSE {within} END")
 
 
 def pinball(actual: Column, quantile: str) -> Column:

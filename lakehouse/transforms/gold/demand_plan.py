@@ -198,7 +198,7 @@ def _accuracy(daily: DataFrame) -> DataFrame:
         _exact_sum(naive_error).alias("naive_error"),
         F.count(F.when(F.col("actual") <= F.col("p90"), 1)).alias("covered"),
         _exact_sum(reduce(add, losses) / len(losses)).alias("loss"),
-        *(_exact_sum(coverage(actual, quantile, QUANTILES)).alias(f"coverage_{quantile}") for quantile in QUANTILES),
+        *(_exact_sum(coverage("actual", quantile, QUANTILES)).alias(f"coverage_{quantile}") for quantile in QUANTILES),
     )
     shares = {f"coverage_{quantile}": F.col(f"coverage_{quantile}") / F.col("days") for quantile in QUANTILES}
     sold = F.when(F.col("actual") > 0, F.col("actual"))
@@ -236,7 +236,5 @@ def _constants(terms: GoldTerms) -> dict[str, Column]:
 
 
 def _shaped(rows: DataFrame, declared: Contract, constants: Mapping[str, Column]) -> DataFrame:
-    for name, value in constants.items():
-        if name in declared.columns:
-            rows = rows.withColumn(name, value)
+    rows = rows.withColumns({name: value for name, value in constants.items() if name in declared.columns})
     return rows.select(*declared.columns)
