@@ -6,8 +6,10 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from udfs.fulfilment.routing.delivery_problem import NO_WAY, DeliveryProblem, FloatArray
 from udfs.fulfilment.routing.pyvrp_data import SolverData, solver_data, solver_module
@@ -17,6 +19,7 @@ from udfs.fulfilment.routing.timetable import Trips
 _INFEASIBLE = 2**63 - 1  # PyVRP's cost of a solution that breaks something
 _PERTURBATIONS = (10, 25)  # stops that a step moves at most: as many as a route has, within these
 _LEAST = 1e-4  # of the penalty at the start, the least that it falls to
+_ROOM = 1.06  # vehicles for each that the loads would fill, with which a search begins
 _BETWEEN = 50  # steps between changes of the penalties; PyVRP's 500 are too slow for searches of a second
 
 
@@ -45,7 +48,7 @@ class RouteEffort:
     @classmethod
     def for_stops(cls, stops: int, seed: int = 0, deadline_s: float | None = None) -> RouteEffort:
         """What a problem of that many stops needs, measured by tests/benchmarks/bench_routes.py (effort)."""
-        return cls(400 + 20 * stops, seed, deadline_s)
+        return cls(400 + 20 * stops + 40 * max(0, stops - 60), seed, deadline_s)
 
 
 class RouteSearch:
@@ -76,6 +79,12 @@ class RouteSearch:
         A quarter of the iterations without routes that hold is taken as a sign that there are none for all.
         """
         patience = self.effort.iterations if self.is_first_enough else self.effort.iterations // 4
+        few = None if self.start or self.is_first_enough else few_vehicles(self.problem, self.stops)
+        if few is not None:
+            found = solver_data(few, self.stops, rest_s, None, self.more_cost_VN)
+            best = self._best(found, patience, (), is_trial=True)
+            if best.is_feasible():
+                return found.trips_of(best)
         found = solver_data(self.problem, self.stops, rest_s, None, self.more_cost_VN)
         if not found.vehicles:
             return []
@@ -102,27 +111,54 @@ class RouteSearch:
             3 * dearest + max((prize for prize in problem.prize_N.tolist() if math.isfinite(prize)), default=0.0) + 1.0
         )
 
-    def _best(self, found: SolverData, patience: int, start: Sequence[tuple[int, Trips]]) -> Any:
+    def _best(
+        self, found: SolverData, patience: int, start: Sequence[tuple[int, Trips]], *, is_trial: bool = False
+    ) -> Any:
         solution = found.solution_of(start) if start else None
-        result = searched(found, self.effort.seed, _Stop(self, patience), solution)
+        result = searched(found, self.effort.seed, _Stop(self, patience, is_trial=is_trial), solution)
         self.iterations += result.num_iterations
         return result.best
 
 
 class _Stop:
-    """Ends a search by its iterations, and, where nothing holds, by its patience; the clock is a guard."""
+    """Ends a search by its iterations, and, where nothing holds, by its patience; the clock is a guard.
 
-    def __init__(self, search: RouteSearch, patience: int) -> None:
+    is_trial: where nothing holds it may take a quarter of the time that is left, for another search comes then.
+    """
+
+    def __init__(self, search: RouteSearch, patience: int, *, is_trial: bool = False) -> None:
         self.search, self.patience, self.count = search, patience, 0
+        self.end = self.end_unserved = math.inf if search.end is None else search.end
+        if is_trial and search.end is not None:
+            now = search.effort.clock()
+            self.end_unserved = now + (search.end - now) / 4
 
     def __call__(self, best_cost: int) -> bool:
         search, done, is_served = self.search, self.count, best_cost < _INFEASIBLE
         self.count += 1
         if done >= (search.effort.iterations if is_served else self.patience) or (is_served and search.is_first_enough):
             return True
-        if search.end is not None and search.effort.clock() >= search.end:
+        end = self.end if is_served else self.end_unserved
+        if end < math.inf and search.effort.clock() >= end:
             search.is_cut = True
-        return search.is_cut
+            return True
+        return False
+
+
+def few_vehicles(problem: DeliveryProblem, rows: Collection[int]) -> DeliveryProblem | None:
+    """The problem with little more of its one vehicle type than the loads fill; None where other things limit routes.
+
+    A search that may always open one more route keeps too many where stops are large beside a vehicle.
+    """
+    stops = list(rows)
+    if len(problem.vehicles) != 1 or not np.isinf(problem.prize_N[stops]).all():
+        return None
+    kind, window_N2 = problem.vehicles[0], problem.window_N2[stops]
+    if kind.most_trips > 1 or (window_N2[:, 0].max() > kind.shift_s[0]) or (window_N2[:, 1].min() < kind.shift_s[1]):
+        return None
+    filled = (problem.load_NK[stops].sum(axis=0) / np.maximum(kind.capacity_K, 1)).max()
+    few = math.ceil(_ROOM * math.ceil(filled)) + 1
+    return replace(problem, vehicles=(replace(kind, number=few),)) if few < min(kind.number, len(stops)) else None
 
 
 def searched(found: SolverData, seed: int, stop: Any, start: Any = None) -> Any:

@@ -14,6 +14,7 @@ from udfs.fulfilment.routing.delivery_problem import NO_WAY, DeliveryProblem
 from udfs.fulfilment.routing.pyvrp_routes import RouteEffort, solve_routes
 from udfs.fulfilment.routing.route_check import faults_of
 from udfs.fulfilment.routing.route_plan import RoutePlan
+from udfs.fulfilment.routing.route_search import few_vehicles
 from udfs.fulfilment.routing.simple_routes import savings
 
 SMALL = RouteEffort(400)
@@ -103,6 +104,23 @@ def test_too_small_a_fleet_leaves_the_fewest_behind() -> None:
     found = solve_routes(problem, SMALL)
     assert faults_of(problem, found) == []
     assert len(found.unserved) == 2, "two vehicles take four stops each"
+
+
+def test_loads_that_do_not_fit_together_get_more_vehicles_than_they_fill() -> None:
+    """Twelve vehicles would hold the loads of twenty stops, but no two stops fit into one."""
+    problem = day(
+        20,
+        3,
+        (van(number=30, capacity_K=(1000, 1000)),),
+        load_NK=np.full((20, 2), 600),
+        window_N2=np.tile([0, 86_400], (20, 1)),
+    )
+    few = few_vehicles(problem, range(20))
+    assert few is not None
+    assert few.vehicles[0].number == 14
+    found = solve_routes(problem, SMALL)
+    assert found.unserved == ()
+    assert len(found.routes) == 20
 
 
 def test_no_vehicle_no_route() -> None:
