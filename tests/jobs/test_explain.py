@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jobs.cli import main
+from jobs.engine.stage import upstream
 from jobs.explain.order_change import OrderChange, explain, save
 from jobs.explain.plan_side import PlanSide
 from jobs.explain.rerun import Rerun
-from jobs.pipeline import run_stages
+from jobs.pipeline import all_stages, run_stages
 from jobs.run_settings import recorded_settings
 from lakehouse.delta.decisions import Decision, record
 from lakehouse.delta.io import Lakehouse
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 pytestmark = pytest.mark.slow
-ORDERED = [name for name in ALL_STAGES if name != "publish"]
+_ORDER = next(stage for stage in all_stages() if stage.name == "order")
+ORDERED = [name for name in ALL_STAGES if name in upstream(_ORDER, all_stages()) | {"order"}]
 PLAIN = ('forecast.model="ets"', 'inventory.candidates=["z_sigma"]')
 """Settings by which scores choose nothing, so that what is exchanged has the whole effect."""
 SERIES = [f"S{number:02d}|{store}|all" for number in (2, 4, 6) for store in ("north", "south")]
@@ -89,8 +91,8 @@ def plans(spark: SparkSession, finished: Lakehouse, feeds: Path, tmp_path_factor
 
 
 def test_a_line_made_again_is_the_line_that_was_planned(plans: Plans) -> None:
-    for name in plans.runs:
-        for unique_id in SERIES:
+    for number, name in enumerate(plans.runs):
+        for unique_id in SERIES[number % 2 :: 2]:  # one store's of each
             side = PlanSide.of(plans.lake, plans.runs[name], unique_id, None)
             rerun, line = Rerun(side, side), side.published
             found = rerun.order(())
