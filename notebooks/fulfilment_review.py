@@ -53,8 +53,8 @@ print("\n".join(words) or "Nothing.")
 # MAGIC %md
 # MAGIC ## In SQL
 # MAGIC
-# MAGIC Where this notebook has a Spark session, SQL cells know these tables as `fulfilment_shipment`, `fulfilment_stop` and
-# MAGIC so on from here on.
+# MAGIC Where this notebook has a Spark session, SQL cells know these tables as `fulfilment_shipment`,
+# MAGIC `fulfilment_stop`, `fulfilment_vehicle`, `fulfilment_depot_day` and `fulfilment_unserved` from here on.
 
 # COMMAND ----------
 
