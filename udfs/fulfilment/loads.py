@@ -42,13 +42,14 @@ def loads_of(
         while rest > 0:
             fits = min(_units(room, each) for room, each in zip(left, size, strict=True))
             take = rest if rest <= fits else math.floor(fits / pack_N[line]) * float(pack_N[line])
-            if take <= 0 and is_empty:
+            is_above = take <= 0 and is_empty
+            if is_above:
                 take = min(rest, float(pack_N[line]))
             if take > 0:
                 parts.append(Part(line, load, take))
                 rest, is_empty = rest - take, False
                 left = [room - take * each for room, each in zip(left, size, strict=True)]
-            if rest > 0:
+            if rest > 0 or is_above:  # beside a pack above the vehicle lies nothing, weightless things neither
                 load, left, is_empty = load + 1, [litres, kg], True
     return parts
 

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from udfs.fulfilment.loads import loads_of
@@ -47,6 +47,8 @@ def test_no_day_at_all() -> None:
     st.floats(20, 200),
     st.floats(20, 200),
 )
+@example([(3, 4, 1.0, 7.0), (1, 1, 1.0, 0.0)], 20.0, 20.0)
+@example([(3, 4, 1.0, 7.0), (1, 1, 1.0, 5e-324)], 20.0, 20.0)
 def test_loads_keep_every_unit_and_whole_packs_within_the_vehicle(
     lines: list[tuple[int, int, float, float]], litres: float, kg: float
 ) -> None:
