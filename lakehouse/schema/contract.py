@@ -87,6 +87,10 @@ class Contract:
     def sql_type(self, name: str) -> str:
         return sql_type(self.type_of(name))
 
+    def casts(self) -> list[str]:
+        """Each column in its type, as SQL that a frame with these names can select (`selectExpr`)."""
+        return [f"CAST(`{name}` AS {self.sql_type(name)}) AS `{name}`" for name in self.columns]
+
     def checks(self) -> dict[str, str]:
         """CHECK constraints by name, of the columns that are not text.
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
+
+from udfs.inventory.demand_distribution import Normal
 
 FloatArray = NDArray[np.float64]
 
 
 def expected_excess(mean_N: FloatArray, sd_N: FloatArray, level_N: FloatArray) -> FloatArray:
     """E[(D - level)+] of normal demand, in units: the loss function of Snyder and Shen, section C.3; never below 0."""
-    sd = np.maximum(sd_N, 1e-9)
-    z = (level_N - mean_N) / sd
-    density = np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)
-    return np.maximum(sd * (density - z * ndtr(-z)), 0.0)
+    return np.maximum(Normal().loss(mean_N, np.maximum(sd_N, 1e-9) ** 2, level_N), 0.0)
 
 
 def waiting_value(

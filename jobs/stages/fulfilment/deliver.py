@@ -44,7 +44,7 @@ def build(context: RunContext, frames: Frames) -> StageRecord:
     def rows(name: str) -> DataFrame:
         declared, every = contract(name), {"as_of": context.as_of, "run_id": context.run.run_id}
         frame = of_table[name]().withColumns({column: F.lit(value) for column, value in every.items()})
-        return frame.select(*(F.col(each).cast(declared.sql_type(each)).alias(each) for each in declared.columns))
+        return frame.selectExpr(*declared.casts())
 
     written = write_part(context, frames, as_of_part(context), {name: partial(rows, name) for name in of_table})
     return StageRecord("succeeded", rows=written)

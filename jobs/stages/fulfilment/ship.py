@@ -130,7 +130,7 @@ def _write(context: RunContext, frames: Frames, tables: Mapping[str, DataFrame])
     def rows(name: str) -> DataFrame:
         declared = contract(name)
         frame = tables[name].withColumn("run_id", F.lit(context.run.run_id))
-        return frame.select(*(F.col(each).cast(declared.sql_type(each)).alias(each) for each in declared.columns))
+        return frame.selectExpr(*declared.casts())
 
     return write_part(context, frames, run_part(context), {name: partial(rows, name) for name in tables})
 

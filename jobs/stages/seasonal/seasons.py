@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyspark.sql import functions as F
-
 from jobs.engine.stage import FrameStage, Read
 from lakehouse.delta.ledger import StageRecord
 from lakehouse.delta.write_frame import write_frame
@@ -27,7 +25,7 @@ def build(context: RunContext, frames: Frames) -> StageRecord:
         return StageRecord("succeeded")
     declared = contract(_SEASON)
     rows = clean_feed(frames[_FEED], "seasons", context.mapping).accepted
-    typed = rows.select(*(F.col(name).cast(declared.sql_type(name)).alias(name) for name in declared.columns))
+    typed = rows.selectExpr(*declared.casts())
     write_frame(lake, typed.coalesce(1), _SEASON, frames.rows())
     return StageRecord("succeeded", rows=lake.rows(_SEASON))
 

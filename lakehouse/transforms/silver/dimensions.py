@@ -12,7 +12,6 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lakehouse.feeds.quality import SOURCE_ORDER, QualityRule, Split, lost_sql
-from lakehouse.schema.contract import Contract
 from lakehouse.schema.entities import SERIES
 from lakehouse.schema.tables import contract
 from lakehouse.transforms.keys import parts_of
@@ -141,7 +140,7 @@ def _of_suppliers(
     def suppliers() -> DataFrame:
         declared = contract("silver.supplier")
         rows = feeds["suppliers"].accepted
-        return rows.select(*(F.col(name).cast(declared.sql_type(name)).alias(name) for name in declared.columns))
+        return rows.selectExpr(*declared.casts())
 
     return {"silver.supplier": suppliers, "silver.offer": lambda: offers(feeds.get("supply"), spark, series)}
 
@@ -155,7 +154,7 @@ def offers(feed: Split | None, spark: SparkSession, series: DataFrame | None = N
     key, order = ["unique_id", "supplier_id"], F.struct(*SOURCE_ORDER)
     values = [name for name in declared.columns if name not in key]
     last = rows.groupBy(*key).agg(F.max_by(F.struct(*values), order).alias("last")).select(*key, "last.*")
-    typed = last.select(*(F.col(name).cast(declared.sql_type(name)).alias(name) for name in declared.columns))
+    typed = last.selectExpr(*declared.casts())
     return _spread(typed, series)
 
 
@@ -182,7 +181,7 @@ def _first_stated(feed: Split | None, series: DataFrame, table: str, key: str) -
     stated = rows.groupBy(key).agg(
         *(F.expr(f"min_by({name}, CASE WHEN {name} IS NOT NULL THEN {order} END) AS {name}") for name in attributes)
     )
-    return stated.join(sold, key, "full").selectExpr(*_typed(declared))
+    return stated.join(sold, key, "full").selectExpr(*declared.casts())
 
 
 def _by_series(feed: Split | None, spark: SparkSession, table: str) -> DataFrame:
@@ -192,11 +191,7 @@ def _by_series(feed: Split | None, spark: SparkSession, table: str) -> DataFrame
     refused = [f"CASE WHEN {lost_sql(name)} THEN raw.{name} END AS {name}" for name in feed.optional]
     stated = f"nullif(to_json(struct({', '.join(refused)})), '{{}}')" if refused else "NULL"
     rows = feed.accepted.withColumn("refused_values", F.expr(stated))
-    return rows.selectExpr(*_typed(declared))
-
-
-def _typed(declared: Contract) -> list[str]:
-    return [f"CAST({name} AS {declared.sql_type(name)}) AS {name}" for name in declared.columns]
+    return rows.selectExpr(*declared.casts())
 
 
 def _holidays(spark: SparkSession, locations: DataFrame, first: date, last: date) -> DataFrame:
