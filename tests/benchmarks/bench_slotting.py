@@ -22,7 +22,7 @@ from udfs.fulfilment.warehouse.pick_tour import tour_lengths
 from udfs.fulfilment.warehouse.quadratic_assignment import AssignmentEffort, assign
 from udfs.fulfilment.warehouse.slot_moves import MoveTerms, slot_moves
 from udfs.fulfilment.warehouse.slot_problem import NOWHERE, PickHistory, SlotProblem
-from udfs.fulfilment.warehouse.slotting import SlotEffort, assign_slots, swapped_slots
+from udfs.fulfilment.warehouse.slotting import SlotEffort, affinity_slots, assign_slots, swapped_slots
 from udfs.fulfilment.warehouse.turnover_slots import turnover_slots
 
 RULES: tuple[Rule, ...] = ("s_shape", "largest_gap", "combined")
@@ -90,14 +90,14 @@ def slotting(swaps: int) -> None:
     turnover_P = turnover_slots(problem)
     judge("random", layout, random_P, tested)
     judge("turnover, aisle by aisle", layout, turnover_P, tested)
-    for words, effort in (
-        ("affinity alone", SlotEffort(swaps=0)),
-        ("swaps on tours alone", SlotEffort(swaps=swaps, most_assigned=0)),
-        ("affinity, then swaps on tours", SlotEffort(swaps=swaps)),
-    ):
-        started = time.process_time()
-        slot_P = assign_slots(problem, effort)
-        judge(f"{words}, {time.process_time() - started:.0f} CPU seconds", layout, slot_P, tested)
+    effort = SlotEffort(swaps=swaps)
+    affinity_P = affinity_slots(problem, turnover_P, effort.assignment, seed=0)
+    judge("affinity alone", layout, affinity_P, tested)
+    judge("swaps from turnover", layout, swapped_slots(problem, turnover_P, effort), tested)
+    judge("swaps from affinity", layout, swapped_slots(problem, affinity_P, effort), tested)
+    started = time.process_time()
+    slot_P = assign_slots(problem, effort)
+    judge(f"the shorter of both, {time.process_time() - started:.0f} CPU seconds", layout, slot_P, tested)
     present = SlotProblem(layout, np.zeros(CODES), turnover_P, nothing_fixed, history)
     terms = MoveTerms(metre_cost=0.01, move_cost=5.0, days=60)
     moves = slot_moves(present, terms, SlotEffort(swaps=swaps // 4))

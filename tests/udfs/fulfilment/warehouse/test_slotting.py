@@ -12,7 +12,7 @@ from tests.udfs.fulfilment.warehouse.warehouses import warehouse
 from udfs.fulfilment.warehouse.quadratic_assignment import AssignmentEffort
 from udfs.fulfilment.warehouse.slot_moves import STAGING, MoveTerms, SlotMove, slot_moves
 from udfs.fulfilment.warehouse.slot_problem import NOWHERE, PickHistory, SlotProblem
-from udfs.fulfilment.warehouse.slotting import SlotEffort, assign_slots
+from udfs.fulfilment.warehouse.slotting import SlotEffort, affinity_slots, assign_slots, swapped_slots
 from udfs.fulfilment.warehouse.turnover_slots import turnover_slots
 
 EFFORT = SlotEffort(AssignmentEffort(2_000, 2_000, 1), swaps=4_000, heat=0.01)
@@ -65,6 +65,18 @@ def test_swaps_walk_less_than_turnover_and_keep_sizes_and_fixed_slots() -> None:
     assert (found != NOWHERE).all()
     assert problem.metres(found) < 0.95 * problem.metres(turnover_P) < 0.95 * problem.metres(problem.present_P)
     assert np.array_equal(found, assign_slots(problem, EFFORT))
+
+
+def test_slots_are_at_least_as_good_as_from_either_start() -> None:
+    rng, is_affinity_better = np.random.default_rng(3), set()
+    for case in range(6):
+        problem = problem_of(rng, 4, 4, 24, 150)
+        turnover_P = turnover_slots(problem)
+        affinity_P = affinity_slots(problem, turnover_P, EFFORT.assignment, case)
+        parts = [problem.metres(swapped_slots(problem, start, EFFORT, case)) for start in (turnover_P, affinity_P)]
+        assert problem.metres(assign_slots(problem, EFFORT, case)) == pytest.approx(min(parts))
+        is_affinity_better.add(parts[1] < parts[0])
+    assert is_affinity_better == {True, False}
 
 
 def test_turnover_leaves_large_slots_to_large_products_and_the_nearest_to_what_is_picked_most() -> None:
