@@ -1,6 +1,7 @@
-"""Learned routes beside PyVRP's: `python -m tests.benchmarks.bench_learned_routes train20|mixed|measure|compare`.
+"""Learned routes beside PyVRP's: `python -m tests.benchmarks.bench_learned_routes train20|leader20|mixed|measure|...`.
 
-`train20` and `mixed` train on one core and write `--folder`/<name>.pt with a card; `mixed` goes on from `train20`.
+`train20`, `leader20` and `mixed` train on one core and write `--folder`/<name>.pt with a card; the last two go on from
+`train20`.
 `measure` judges the checkpoints on held-out instances against PyVRP run long; `--curve` adds PyVRP's gaps at equal CPU
 seconds. `compare` prints the rows of `udfs.fulfilment.learned.method_comparison`, `tables` Q-learning and Sarsa against
 exact routes.
@@ -32,6 +33,8 @@ CURVE = {20: (0.004, 0.016, 0.1), 50: (0.03, 0.1, 0.3, 1.0), 100: (0.1, 0.3, 1.0
 DEPOTS = ("random", "centre", "corner")
 SPECS = {
     "train20": TrainingSpec((TrainingPhase((20,), 3_000, moves=10_000),), learning_rate=2.5e-3, leader=2.0),
+    # The best of many tours is what x8 uses: once tours are good, nearly all of the gradient is the best one's.
+    "leader20": TrainingSpec((TrainingPhase((20,), 1_000, moves=10_000),), learning_rate=1e-3, leader=20.0, seed=5),
     "mixed": TrainingSpec(
         (
             TrainingPhase((20, 50, 50), 2_400, 20_000, 20, LAYOUTS, DEPOTS),
@@ -155,8 +158,8 @@ def main() -> None:
     torch.set_num_threads(1)
     if asked.what == "train20":
         train("train20", asked.folder, AttentionPolicy(PolicySpec()))
-    elif asked.what == "mixed":
-        train("mixed", asked.folder, AttentionPolicy.from_bytes((asked.folder / "train20.pt").read_bytes()))
+    elif asked.what in SPECS:
+        train(asked.what, asked.folder, AttentionPolicy.from_bytes((asked.folder / "train20.pt").read_bytes()))
     elif asked.what == "measure":
         measure(asked.folder, asked.curve)
     elif asked.what == "compare":
