@@ -36,9 +36,11 @@ class Frames:
         return self.versions[table]
 
     def __getitem__(self, table: str) -> DataFrame:
-        """The rows of the declared run and days, with the declared columns; none where no earlier day left a table."""
+        """The rows of the declared run and days, with the declared columns.
+
+        None where there is no table: no earlier day has left one, or the stage that writes it was skipped."""
         context, read = self.context, self._declared(table)
-        if read.is_past and self.version(table) < 0:
+        if self.version(table) < 0:
             frame = context.spark.createDataFrame(contract(table).empty(with_partitions=True))
         else:
             frame = context.lakehouse.read_spark(context.spark, table, self.version(table))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from pyspark.sql import SparkSession
 
 from jobs.cli import main
 from jobs.pipeline import all_stages, run_stages
-from jobs.stages.fulfilment import ship
+from jobs.stages.fulfilment import deliver, ship
 from lakehouse.delta.files import replace_rows
 from lakehouse.delta.io import Lakehouse
 from lakehouse.errors import PromiseError
@@ -49,6 +50,17 @@ def test_a_shipment_comes_on_the_day_on_which_it_is_expected(lake: Lakehouse) ->
     assert {row["ds"] for row in found} == {RECEIPT}
     assert not any(row["is_late"] for row in found)
     assert all(row["is_load_assumed"] for row in found)
+
+
+def test_a_retailer_without_slots_has_its_deliveries(
+    lake: Lakehouse, spark: SparkSession, feeds: Path, tmp_path: Path
+) -> None:
+    """The stage `slot` is skipped there, and leaves no table."""
+    other = copied(lake, tmp_path / "lake")
+    shutil.rmtree(tmp_path / "lake" / "fulfilment" / "slot_move")
+    run_stages(make_context(spark, other, feeds, day(119), force=True), stages=[deliver.STAGE])
+    assert rows(other, "gold.delivery_plan") == rows(lake, "gold.delivery_plan")
+    assert not rows(other, "gold.slot_moves")
 
 
 def test_gold_says_when_and_by_which_vehicle(lake: Lakehouse) -> None:
