@@ -38,7 +38,9 @@ class Frames:
     def __getitem__(self, table: str) -> DataFrame:
         """The rows of the declared run and days, with the declared columns.
 
-        None where there is no table: no earlier day has left one, or the stage that writes it was skipped."""
+        A frame without rows where there is no table: no earlier day has left one, or the stage that writes it was
+        skipped. One that was made and is gone comes not so far: its stage does not count as done, so that it is made
+        again, or the run is refused."""
         context, read = self.context, self._declared(table)
         if self.version(table) < 0:
             frame = context.spark.createDataFrame(contract(table).empty(with_partitions=True))
